@@ -1,0 +1,163 @@
+//! What can go wrong with a protocol, by what the caller does about it.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::transport::TransportError;
+
+/// A request that gave nothing usable.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No answer came. Try again later.
+    #[error("{endpoint} got no answer")]
+    Transport {
+        /// The endpoint's name on the wire.
+        endpoint: &'static str,
+        /// What happened.
+        #[source]
+        source: TransportError,
+    },
+    /// An HTTP status that is no answer of this endpoint. Try again later.
+    #[error("{endpoint} answered HTTP {status}")]
+    Status {
+        /// The endpoint's name on the wire.
+        endpoint: &'static str,
+        /// The status.
+        status: u16,
+    },
+    /// The answer cannot be read: HTML, cut JSON, another shape. Try again later.
+    #[error("cannot read the answer of {endpoint} ({len} bytes, {looks})")]
+    Decode {
+        /// The endpoint's name on the wire.
+        endpoint: &'static str,
+        /// Length of the answer.
+        len: usize,
+        /// What it looks like: "an HTML page", "cut off", ….
+        looks: &'static str,
+        /// What the reader said.
+        #[source]
+        source: DecodeError,
+    },
+    /// The service refused, in its own words. What to do is in [`Refusal::advice`].
+    #[error("{endpoint} refused: {refusal}")]
+    Refused {
+        /// The endpoint's name on the wire.
+        endpoint: &'static str,
+        /// Code and words.
+        refusal: Refusal,
+    },
+    /// The session is over; a person may have to log in again.
+    #[error("the session ended: {0}")]
+    Ended(EndReason),
+    /// A login that did not come about: not scanned in time, cancelled on the phone, nobody watching any more.
+    #[error("login not completed: {0}")]
+    LoginNotCompleted(&'static str),
+    /// Saved state that this version cannot read.
+    #[error("saved session cannot be read: {0}")]
+    BadSavedSession(String),
+    /// The account's settings make no sense to this protocol.
+    #[error("{0}")]
+    Settings(String),
+}
+
+impl Error {
+    /// True when trying the same again later may help without anybody doing anything.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Transport { .. } | Self::Status { .. } | Self::Decode { .. } => true,
+            Self::Refused { refusal, .. } => refusal.advice == Advice::TryLater,
+            Self::Ended(_) | Self::LoginNotCompleted(_) | Self::BadSavedSession(_) | Self::Settings(_) => false,
+        }
+    }
+}
+
+/// Why bytes could not be read. Never holds the bytes: they may be secrets.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub struct DecodeError(pub String);
+
+/// A service's no.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The service's code (`BaseResponse.Ret`, `<ret>`).
+    pub ret: i64,
+    /// The service's words, cut at 300 characters; may be empty.
+    pub message: String,
+    /// What the code means for us.
+    pub advice: Advice,
+}
+
+/// What to do about a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Advice {
+    /// The same request may work later.
+    TryLater,
+    /// Too often: wait at least this long before any request of this kind.
+    CoolDown(Duration),
+    /// The same request will never work.
+    GiveUp,
+    /// The account must not go on by itself; a person has to look (risk control, login forbidden).
+    Stop,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "code {}", self.ret)?;
+        if !self.message.is_empty() {
+            write!(f, " ({})", self.message)?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a session is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EndReason {
+    /// Logged out on the phone, or the service no longer knows the session (1100).
+    LoggedOut,
+    /// Another web login took its place, or the service dropped it (1101).
+    Replaced,
+    /// The service refuses the cookies (1102).
+    CookiesRefused,
+}
+
+impl fmt::Display for EndReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::LoggedOut => "logged out on the phone, or forgotten by the service (1100)",
+            Self::Replaced => "another web login took its place, or the service dropped it (1101)",
+            Self::CookiesRefused => "the service refuses the cookies (1102)",
+        })
+    }
+}
+
+/// What became of an action that did not succeed. The difference decides whether it may go on the wire again.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// Surely not taken: it may be sent again, not before `after`.
+    #[error("not taken: {why}")]
+    NotTaken {
+        /// What happened.
+        why: String,
+        /// How long to wait at least.
+        after: Duration,
+    },
+    /// It may have been taken: sending again may double it.
+    #[error("no telling whether it was taken: {why}")]
+    Uncertain {
+        /// What happened.
+        why: String,
+    },
+    /// Refused for good.
+    #[error("refused: {why}")]
+    Failed {
+        /// What the service said.
+        why: String,
+    },
+    /// The session is over; the action was not taken and waits for the next one.
+    #[error("the session ended: {0}")]
+    Ended(EndReason),
+}

@@ -1,0 +1,178 @@
+//! What does the runtime see of a protocol? Logging in, batches of events, and sending: the same for all of them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use wxbot_model::{Action, Capabilities, ClientMsgId, Contact, EventKey, EventKind, PeerId, Secret};
+
+use crate::error::{Error, SendError};
+
+/// One account's way to the service: settings and carrier, no session yet.
+pub trait Protocol: Send + Sync + fmt::Debug {
+    /// What accounts of this protocol can do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Continues a saved session without asking anybody.
+    ///
+    /// # Errors
+    /// [`Error::Ended`] when the service no longer accepts it: the saved state is then useless but for
+    /// [`push_login`](Self::push_login). Transient errors leave it good.
+    fn resume<'a>(&'a self, saved: &'a SavedSession) -> BoxFuture<'a, Result<Box<dyn Session>, Error>>;
+
+    /// Asks the phone of a former session for a confirmation, without a QR code.
+    ///
+    /// # Errors
+    /// Whatever keeps it from happening; the next step is a QR code.
+    fn push_login<'a>(
+        &'a self,
+        saved: &'a SavedSession,
+        watcher: &'a dyn LoginWatcher,
+    ) -> BoxFuture<'a, Result<Box<dyn Session>, Error>>;
+
+    /// Logs in anew by QR code, renewing it at most five times while [`LoginWatcher::still_wanted`].
+    ///
+    /// # Errors
+    /// [`Error::LoginNotCompleted`] when nobody scanned; [`Error::Refused`] when the service says no.
+    fn login<'a>(&'a self, watcher: &'a dyn LoginWatcher) -> BoxFuture<'a, Result<Box<dyn Session>, Error>>;
+
+    /// Draws an id for an outgoing message. Never the same one twice from one instance.
+    fn draw_client_msg_id(&self) -> ClientMsgId;
+}
+
+/// The running session of one account. Dropping it ends nothing on the service: it can be resumed.
+pub trait Session: Send + Sync {
+    /// Waits for the next batch. It may be empty of events.
+    ///
+    /// Cancel safe: what the session knows moves only when a batch is returned. A batch that could not be stored must
+    /// end in dropping the session and resuming from what was stored.
+    fn next_batch(&mut self) -> BoxFuture<'_, Result<Batch, Error>>;
+
+    /// The half that sends; lives as long as somebody holds it and fails with [`SendError::Ended`] after the session.
+    fn sender(&self) -> Arc<dyn ActionSender>;
+
+    /// The account itself, as the service names it in this login.
+    fn myself(&self) -> Contact;
+
+    /// All contacts known so far; the first thing the runtime asks.
+    fn contacts(&self) -> Vec<Arc<Contact>>;
+
+    /// State to save, with nothing pending. Batches carry their own.
+    ///
+    /// # Errors
+    /// When it cannot be written as bytes, which no known state causes.
+    fn saved(&self) -> Result<SavedSession, Error>;
+
+    /// Tells the service that the session ends (log out). Best effort.
+    fn log_out(&mut self) -> BoxFuture<'_, ()>;
+}
+
+/// Sends actions within a session.
+pub trait ActionSender: Send + Sync {
+    /// Does one action. Not cancel safe: a dropped future is as good as [`SendError::Uncertain`].
+    ///
+    /// # Errors
+    /// Typed by whether it may be sent again.
+    fn perform(&self, outgoing: Outgoing) -> BoxFuture<'_, Result<Receipt, SendError>>;
+}
+
+/// One action addressed in the protocol's own ids.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// What to do. Its contact ids are already translated below.
+    pub action: Action,
+    /// Who it goes to, in this login.
+    pub to: PeerId,
+    /// Members to mention, in this login.
+    pub mention: Vec<PeerId>,
+    /// The id that was fixed when the action was stored.
+    pub client_id: ClientMsgId,
+}
+
+/// The service's yes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Receipt {
+    /// The service's id of the message; `None` when it gave none (then the send is unconfirmed).
+    pub server_id: Option<String>,
+}
+
+/// Something that happened, in the protocol's own ids.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Incoming {
+    /// Unique within the account.
+    pub key: EventKey,
+    /// The conversation.
+    pub chat: PeerId,
+    /// Who did it.
+    pub sender: Option<PeerId>,
+    /// Seconds since 1970 by the service's clock.
+    pub at_s: i64,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// A change of the address book.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ContactChange {
+    /// New or changed.
+    Upsert(Arc<Contact>),
+    /// Deleted or left.
+    Remove(PeerId),
+}
+
+/// What one poll brought. Events and state are committed together.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    /// In the order of the service.
+    pub events: Vec<Incoming>,
+    /// To apply before the events are stored.
+    pub contacts: Vec<ContactChange>,
+    /// Where the next poll goes on; `None` when it did not move.
+    pub cursor: Option<Bytes>,
+    /// Cookies and keys, when they changed.
+    pub credentials: Option<Secret<Vec<u8>>>,
+}
+
+/// What must be kept to continue a session later: credentials (sealed at rest) and the cursor.
+#[derive(Debug, Clone)]
+pub struct SavedSession {
+    /// Cookies, keys, hosts. Whoever has them is the account.
+    pub credentials: Secret<Vec<u8>>,
+    /// Where the next poll goes on.
+    pub cursor: Bytes,
+}
+
+/// What a login tells on its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LoginEvent {
+    /// Scan this.
+    Qr {
+        /// The text that the QR code holds.
+        payload: String,
+        /// Where the service offers the picture itself.
+        image_url: String,
+        /// The service's id of this login.
+        uuid: String,
+        /// 1 for the first one, at most 6.
+        number: u32,
+    },
+    /// The phone was asked to confirm; nothing to scan.
+    Pushed {
+        /// The service's id of this login.
+        uuid: String,
+    },
+    /// Scanned; waiting for the confirmation. Told once per code.
+    Scanned,
+    /// Confirmed; loading.
+    Confirmed,
+}
+
+/// Who watches a login.
+pub trait LoginWatcher: Send + Sync {
+    /// Something happened.
+    fn tell(&self, event: LoginEvent);
+    /// False when nobody would see another QR code.
+    fn still_wanted(&self) -> bool;
+}

@@ -1,0 +1,120 @@
+//! The seam between protocols and the network: whole HTTP requests and answers as bytes.
+//!
+//! A protocol builds an [`HttpRequest`], a [`Transport`] carries it. The real one is
+//! [`HttpTransport`](crate::http::HttpTransport); the simulator offers another that stays in memory, so that session
+//! tests run on a paused clock. Cookies and headers are part of the bytes: both sides see what a socket would show.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::{HeaderMap, Method};
+use url::Url;
+
+/// One request, complete with cookies and body.
+#[derive(Clone)]
+pub struct HttpRequest {
+    /// GET or POST.
+    pub method: Method,
+    /// Absolute address, query included.
+    pub url: Url,
+    /// All headers but `Host` and `Content-Length`, which the carrier writes.
+    pub headers: HeaderMap,
+    /// Empty for GET.
+    pub body: Bytes,
+    /// How long the whole exchange may take, the body of the answer included.
+    pub timeout: Duration,
+}
+
+/// One answer, body read to its end.
+#[derive(Clone)]
+pub struct HttpResponse {
+    /// HTTP status code, 100–599.
+    pub status: u16,
+    /// Headers as sent; `Set-Cookie` may repeat.
+    pub headers: HeaderMap,
+    /// The body after content decoding.
+    pub body: Bytes,
+}
+
+/// Carries requests. Redirects are never followed, cookies never added: both belong to the protocol.
+pub trait Transport: Send + Sync + fmt::Debug {
+    /// Sends `request` and reads the answer to its end, at most [`MAX_BODY`] bytes.
+    ///
+    /// Not cancel safe in meaning: a dropped future may or may not have reached the server.
+    fn send(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, TransportError>>;
+}
+
+/// The longest answer that is read: an address book of 5,000 friends takes about 5 MB, and ten times the
+/// memory of a body is needed to decode it.
+pub const MAX_BODY: usize = 16 * 1024 * 1024;
+
+/// Why no answer came. What differs for a caller is whether the server may have acted on the request.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransportError {
+    /// The request was not written: the server cannot have seen it.
+    #[error("cannot connect to {host}: {reason}")]
+    NotSent {
+        /// Host and port asked.
+        host: String,
+        /// What the network said.
+        reason: String,
+    },
+    /// No complete answer within the request's timeout; the server may have acted.
+    #[error("{host} did not answer within {after:?}")]
+    Timeout {
+        /// Host and port asked.
+        host: String,
+        /// The timeout of the request.
+        after: Duration,
+    },
+    /// The connection broke after the request was (or may have been) written; the server may have acted.
+    #[error("connection to {host} broke: {reason}")]
+    Broken {
+        /// Host and port asked.
+        host: String,
+        /// What the network said.
+        reason: String,
+    },
+    /// The answer is longer than [`MAX_BODY`]; the server has acted.
+    #[error("answer of {host} is longer than {limit} bytes")]
+    TooLarge {
+        /// Host and port asked.
+        host: String,
+        /// The limit in bytes.
+        limit: usize,
+    },
+}
+
+impl TransportError {
+    /// True when the server cannot have seen the request, so that sending it again repeats nothing.
+    pub fn surely_not_sent(&self) -> bool {
+        matches!(self, Self::NotSent { .. })
+    }
+}
+
+impl HttpRequest {
+    /// Host and port of the address, for errors. Never the query: it holds keys.
+    pub fn host(&self) -> String {
+        let host = self.url.host_str().unwrap_or("?");
+        match self.url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        }
+    }
+}
+
+impl fmt::Debug for HttpRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Query, headers and body hold skey, sid and cookies: only the place is shown.
+        write!(f, "HttpRequest({} {}{}, {} bytes)", self.method, self.host(), self.url.path(), self.body.len())
+    }
+}
+
+impl fmt::Debug for HttpResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HttpResponse({}, {} bytes)", self.status, self.body.len())
+    }
+}

@@ -1,0 +1,266 @@
+//! Who performs the requests of one session? The client: keys, cookies, hosts, and one method per call.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use url::Url;
+use wxbot_model::{Contact, PeerId, Secret};
+
+use super::convert;
+use super::endpoint::{self, Hosts, Mode};
+use super::sync::{Keys, SyncKey};
+use super::wire::answer::{Base, BatchContacts, ContactPage, InitAnswer, PushLogin, SendAnswer, SyncAnswer, elements};
+use super::wire::request::{
+    BaseRequest, BatchEntry, BatchGetContact, Init, NotifyCode, SendMsg, StatBase, StatEntry, StatReport, StatusNotify,
+    Sync, TextMsg,
+};
+use super::wire::script::SyncCheck;
+use super::wire::{contact, json, text, unreadable};
+use crate::error::Error;
+use crate::http::CookieClient;
+use crate::source::Source;
+use crate::transport::HttpRequest;
+
+/// The service takes at most this many entries in one webwxbatchgetcontact.
+pub const BATCH: usize = 50;
+/// A bound for paging that no account reaches: at about 500 contacts a page.
+const MAX_PAGES: usize = 100;
+
+/// Keys of a session; all of them secrets.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct SessionKeys {
+    pub(super) uin: u64,
+    pub(super) sid: Secret<String>,
+    pub(super) skey: Secret<String>,
+    pub(super) pass_ticket: Secret<String>,
+}
+
+/// One session's way to the service.
+pub(super) struct Client {
+    pub(super) http: CookieClient,
+    pub(super) hosts: Hosts,
+    pub(super) mode: Mode,
+    pub(super) source: Source,
+    keys: RwLock<Arc<SessionKeys>>,
+}
+
+impl Client {
+    pub(super) fn new(http: CookieClient, hosts: Hosts, mode: Mode, source: Source, keys: SessionKeys) -> Self {
+        Self { http, hosts, mode, source, keys: RwLock::new(Arc::new(keys)) }
+    }
+
+    pub(super) fn keys(&self) -> Arc<SessionKeys> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes a fresh Skey; true when it is another than before.
+    pub(super) fn refresh_skey(&self, skey: &str) -> bool {
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        if skey.is_empty() || keys.skey.expose() == skey {
+            return false;
+        }
+        *keys = Arc::new(SessionKeys { skey: skey.to_owned().into(), ..(**keys).clone() });
+        true
+    }
+
+    fn device_id(&self) -> String {
+        format!("e{:015}", self.source.below(1_000_000_000_000_000))
+    }
+
+    fn base<'a>(&self, keys: &'a SessionKeys) -> BaseRequest<'a> {
+        BaseRequest { uin: keys.uin, sid: keys.sid.expose(), skey: keys.skey.expose(), device_id: self.device_id() }
+    }
+
+    async fn call<T: DeserializeOwned>(&self, endpoint: &'static str, request: HttpRequest) -> Result<T, Error> {
+        let answer = self.http.send(request).await.map_err(|source| Error::Transport { endpoint, source })?;
+        json(endpoint, &answer)
+    }
+
+    async fn post<T: DeserializeOwned>(
+        &self,
+        endpoint: &'static str,
+        url: Url,
+        body: &(impl Serialize + std::marker::Sync),
+    ) -> Result<T, Error> {
+        self.call(endpoint, endpoint::post_json(&self.mode, url, body)?).await
+    }
+
+    pub(super) async fn init(&self) -> Result<InitAnswer, Error> {
+        let keys = self.keys();
+        let url = endpoint::init(&self.hosts, keys.pass_ticket.expose(), self.source.now_ms());
+        let answer: InitAnswer = self.post("webwxinit", url, &Init { base_request: self.base(&keys) }).await?;
+        answer.base_response.check("webwxinit")?;
+        Ok(answer)
+    }
+
+    pub(super) async fn notify(&self, code: NotifyCode, me: &PeerId, to: &PeerId) -> Result<(), Error> {
+        let keys = self.keys();
+        let body = StatusNotify {
+            base_request: self.base(&keys),
+            code: code.number(),
+            from_user_name: me.as_str(),
+            to_user_name: to.as_str(),
+            client_msg_id: self.source.now_ms(),
+        };
+        let url = endpoint::statusnotify(&self.hosts, keys.pass_ticket.expose());
+        let answer: Base = self.post("webwxstatusnotify", url, &body).await?;
+        answer.base_response.check("webwxstatusnotify")
+    }
+
+    /// Statistics that the official client reports after a login; nothing depends on the answer.
+    pub(super) async fn report(&self) {
+        let keys = self.keys();
+        let text = format!(
+            r#"{{"type":"[action-record]","data":{{"actions":[{{"type":"click","action":"登录","time":{}}}]}}}}"#,
+            self.source.now_ms()
+        );
+        let body = StatReport {
+            base_request: StatBase { uin: keys.uin, sid: keys.sid.expose(), device_id: self.device_id() },
+            count: 1,
+            list: vec![StatEntry { kind: 1, text }],
+        };
+        let url = endpoint::statreport(&self.hosts, keys.pass_ticket.expose());
+        self.post::<Base>("webwxstatreport", url, &body).await.ok();
+    }
+
+    /// The whole address book, page by page.
+    pub(super) async fn all_contacts(&self, me: &PeerId) -> Result<Vec<Contact>, Error> {
+        let (mut seq, mut all) = (0, Vec::new());
+        for _ in 0..MAX_PAGES {
+            let keys = self.keys();
+            let request = endpoint::getcontact(
+                &self.hosts,
+                &self.mode,
+                keys.pass_ticket.expose(),
+                keys.skey.expose(),
+                seq,
+                self.source.now_ms(),
+            );
+            let page: ContactPage = self.call("webwxgetcontact", request).await?;
+            page.base_response.check("webwxgetcontact")?;
+            let (contacts, bad) = elements::<contact::Contact>(&page.member_list);
+            if bad > 0 {
+                tracing::warn!(bad, "Some contacts cannot be read and are left out.");
+            }
+            all.extend(contacts.into_iter().filter_map(|c| convert::contact(c, Some(me))));
+            if page.seq == 0 || page.seq == seq {
+                break;
+            }
+            seq = page.seq;
+        }
+        Ok(all)
+    }
+
+    /// Details of these peers, in batches of 50; a refused batch is tried again in smaller ones, as the official client does.
+    pub(super) async fn contacts_of(&self, peers: &[PeerId], me: &PeerId) -> Result<Vec<Contact>, Error> {
+        let mut found = Vec::new();
+        for batch in peers.chunks(BATCH) {
+            match self.batch_of(batch, me).await {
+                Ok(contacts) => found.extend(contacts),
+                Err(Error::Refused { refusal, .. }) if batch.len() > 1 => {
+                    tracing::debug!(ret = refusal.ret, "A batch of contacts is refused; asking in smaller ones.");
+                    found.extend(self.smaller_batches(batch, me).await?);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
+    }
+
+    async fn smaller_batches(&self, peers: &[PeerId], me: &PeerId) -> Result<Vec<Contact>, Error> {
+        let (mut found, mut left) = (Vec::new(), peers.to_vec());
+        for size in [10, 5, 1] {
+            let mut refused = Vec::new();
+            for batch in left.chunks(size) {
+                match self.batch_of(batch, me).await {
+                    Ok(contacts) => found.extend(contacts),
+                    Err(Error::Refused { .. }) => refused.extend_from_slice(batch),
+                    Err(error) => return Err(error),
+                }
+            }
+            left = refused;
+        }
+        Ok(found)
+    }
+
+    async fn batch_of(&self, peers: &[PeerId], me: &PeerId) -> Result<Vec<Contact>, Error> {
+        let keys = self.keys();
+        let body = BatchGetContact {
+            base_request: self.base(&keys),
+            count: peers.len(),
+            list: peers.iter().map(|p| BatchEntry::of(p.as_str())).collect(),
+        };
+        let url = endpoint::batchgetcontact(&self.hosts, keys.pass_ticket.expose(), self.source.now_ms());
+        let answer: BatchContacts = self.post("webwxbatchgetcontact", url, &body).await?;
+        answer.base_response.check("webwxbatchgetcontact")?;
+        let (contacts, _) = elements::<contact::Contact>(&answer.contact_list);
+        Ok(contacts.into_iter().filter_map(|c| convert::contact(c, Some(me))).collect())
+    }
+
+    pub(super) async fn synccheck(&self, push: &Url, keys: &Keys, counter_ms: i64) -> Result<SyncCheck, Error> {
+        let session = self.keys();
+        let ask = endpoint::SyncCheck {
+            skey: session.skey.expose(),
+            sid: session.sid.expose(),
+            uin: session.uin,
+            device_id: &self.device_id(),
+            synckey: &keys.check_param(),
+            now_ms: self.source.now_ms(),
+            counter_ms,
+        };
+        let request = endpoint::synccheck(push, &self.mode, &ask);
+        let answer =
+            self.http.send(request).await.map_err(|source| Error::Transport { endpoint: "synccheck", source })?;
+        let body = text("synccheck", &answer)?;
+        SyncCheck::parse(&body).ok_or_else(|| unreadable("synccheck", answer.body.len(), &body, "no retcode in it"))
+    }
+
+    pub(super) async fn sync(&self, key: &SyncKey) -> Result<SyncAnswer, Error> {
+        let keys = self.keys();
+        let url = endpoint::sync(&self.hosts, keys.sid.expose(), keys.skey.expose(), keys.pass_ticket.expose());
+        let rr = endpoint::not_timestamp_i32(self.source.now_ms());
+        let answer: SyncAnswer =
+            self.post("webwxsync", url, &Sync { base_request: self.base(&keys), sync_key: key, rr }).await?;
+        answer.base_response.check("webwxsync")?;
+        Ok(answer)
+    }
+
+    /// One try to send a text. The answer is not judged here.
+    pub(super) async fn send_text(
+        &self,
+        me: &PeerId,
+        to: &PeerId,
+        content: &str,
+        client_id: &str,
+        msg_source: Option<String>,
+    ) -> Result<SendAnswer, Error> {
+        let keys = self.keys();
+        let msg = TextMsg {
+            kind: 1,
+            content,
+            from_user_name: me.as_str(),
+            to_user_name: to.as_str(),
+            local_id: client_id,
+            client_msg_id: client_id,
+            msg_source,
+        };
+        let url = endpoint::sendmsg(&self.hosts, keys.pass_ticket.expose());
+        self.post("webwxsendmsg", url, &SendMsg { base_request: self.base(&keys), msg, scene: 0 }).await
+    }
+
+    pub(super) async fn push_login(&self) -> Result<String, Error> {
+        let keys = self.keys();
+        let endpoint = "webwxpushloginurl";
+        let answer: PushLogin = self.call(endpoint, endpoint::pushloginurl(&self.hosts, &self.mode, keys.uin)).await?;
+        answer
+            .uuid()
+            .ok_or_else(|| Error::Refused { endpoint, refusal: super::ret::Ret(answer.ret).refusal(&answer.msg) })
+    }
+
+    pub(super) async fn log_out(&self) {
+        let keys = self.keys();
+        let request = endpoint::logout(&self.hosts, &self.mode, keys.skey.expose(), keys.sid.expose(), keys.uin);
+        self.http.send(request).await.ok();
+    }
+}

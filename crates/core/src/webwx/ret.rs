@@ -1,0 +1,103 @@
+//! Web WeChat's codes and what each means for us. No other file of this folder knows a number.
+
+use std::time::Duration;
+
+use crate::error::{Advice, EndReason, Refusal};
+
+/// `BaseResponse.Ret`, `retcode` of synccheck and `<ret>` of newloginpage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ret(pub i64);
+
+impl Ret {
+    /// Fine.
+    pub const OK: Self = Self(0);
+
+    /// Why the session is over, if this code says so.
+    pub fn ended(self) -> Option<EndReason> {
+        match self.0 {
+            1100 => Some(EndReason::LoggedOut),
+            1101 => Some(EndReason::Replaced),
+            1102 => Some(EndReason::CookiesRefused),
+            _ => None,
+        }
+    }
+
+    /// What to do about it where it is not the end of the session.
+    ///
+    /// 1203 and 1205 are the service's risk control: going on by itself makes it worse. 1205 asks for a pause of tens of
+    /// seconds to hours; the pause begins at ten minutes.
+    pub fn advice(self) -> Advice {
+        match self.0 {
+            1203 => Advice::Stop,
+            1205 => Advice::CoolDown(Duration::from_secs(600)),
+            -1 | 1 => Advice::TryLater,
+            // -2 logic error, -14 ticket error, -66 not the owner, 1200 unreadable, 1204 not a friend, and what we do
+            // not know: repeating an unknown no is how accounts get banned.
+            _ => Advice::GiveUp,
+        }
+    }
+
+    /// As a refusal with the service's words. `<e>` pages in ErrMsg are cut down to their text.
+    pub fn refusal(self, message: &str) -> Refusal {
+        let message = match (message.find("<![CDATA["), message.find("]]>")) {
+            (Some(from), Some(to)) if from + 9 <= to => message.get(from + 9..to).unwrap_or(message),
+            _ => message,
+        };
+        Refusal { ret: self.0, message: message.trim().chars().take(300).collect(), advice: self.advice() }
+    }
+}
+
+/// `window.code` of the login poll.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PollCode {
+    /// 408: nothing happened in this window.
+    Waiting,
+    /// 201: scanned.
+    Scanned,
+    /// 200: confirmed.
+    Confirmed,
+    /// 202: cancelled on the phone.
+    Cancelled,
+    /// 400, 500, 0: the code is expired, unknown, or the poll service failed; a new code is needed.
+    Expired,
+    /// Not documented: transient, with a bound.
+    Other(i64),
+}
+
+impl From<i64> for PollCode {
+    fn from(code: i64) -> Self {
+        match code {
+            408 => Self::Waiting,
+            201 => Self::Scanned,
+            200 => Self::Confirmed,
+            202 => Self::Cancelled,
+            400 | 500 | 0 => Self::Expired,
+            other => Self::Other(other),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes() {
+        assert_eq!(Ret(1100).ended(), Some(EndReason::LoggedOut));
+        assert_eq!(Ret(1101).ended(), Some(EndReason::Replaced));
+        assert_eq!(Ret(1102).ended(), Some(EndReason::CookiesRefused));
+        assert_eq!(Ret(0).ended(), None);
+        for (ret, advice) in
+            [(1203, Advice::Stop), (-1, Advice::TryLater), (1204, Advice::GiveUp), (4711, Advice::GiveUp)]
+        {
+            assert_eq!(Ret(ret).advice(), advice, "{ret}");
+        }
+    }
+
+    #[test]
+    fn an_error_page_is_cut_down_to_its_words() {
+        let refusal = Ret(1).refusal("<e><ShowType>1</ShowType><Content><![CDATA[操作太频繁]]></Content></e>");
+        assert_eq!(refusal.message, "操作太频繁");
+        assert_eq!(Ret(1).refusal("]]><![CDATA[").message, "]]><![CDATA[");
+    }
+}

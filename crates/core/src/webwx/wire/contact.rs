@@ -1,0 +1,76 @@
+//! How does the server write a contact or a room member?
+
+use serde::Deserialize;
+
+use super::lenient::{int, text, uint};
+
+/// One entry of `MemberList`, `ContactList`, `ModContactList`. Any field may be absent.
+#[derive(Debug, Clone, Default, Deserialize, PartialEq, Eq)]
+#[serde(default, rename_all = "PascalCase")]
+#[expect(missing_docs, reason = "the server's own names; see docs/protocol/webwx.md, contacts")]
+pub struct Contact {
+    #[serde(deserialize_with = "uint")]
+    pub uin: u64,
+    #[serde(deserialize_with = "text")]
+    pub user_name: String,
+    #[serde(deserialize_with = "text")]
+    pub nick_name: String,
+    #[serde(deserialize_with = "text")]
+    pub remark_name: String,
+    #[serde(deserialize_with = "text")]
+    pub display_name: String,
+    #[serde(deserialize_with = "text")]
+    pub alias: String,
+    #[serde(deserialize_with = "text")]
+    pub head_img_url: String,
+    #[serde(deserialize_with = "int")]
+    pub contact_flag: i64,
+    #[serde(deserialize_with = "int")]
+    pub sex: i64,
+    #[serde(deserialize_with = "text")]
+    pub signature: String,
+    #[serde(deserialize_with = "text")]
+    pub province: String,
+    #[serde(deserialize_with = "text")]
+    pub city: String,
+    #[serde(deserialize_with = "uint")]
+    pub verify_flag: u64,
+    #[serde(deserialize_with = "uint")]
+    pub attr_status: u64,
+    #[serde(deserialize_with = "uint")]
+    pub owner_uin: u64,
+    #[serde(deserialize_with = "text")]
+    pub chat_room_owner: String,
+    #[serde(deserialize_with = "text")]
+    pub encry_chat_room_id: String,
+    #[serde(deserialize_with = "members")]
+    pub member_list: Vec<Member>,
+}
+
+/// One entry of a room's `MemberList`.
+#[derive(Debug, Clone, Default, Deserialize, PartialEq, Eq)]
+#[serde(default, rename_all = "PascalCase")]
+#[expect(missing_docs, reason = "the server's own names")]
+pub struct Member {
+    #[serde(deserialize_with = "uint")]
+    pub uin: u64,
+    #[serde(deserialize_with = "text")]
+    pub user_name: String,
+    #[serde(deserialize_with = "text")]
+    pub nick_name: String,
+    #[serde(deserialize_with = "text")]
+    pub display_name: String,
+}
+
+fn members<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Member>, D::Error> {
+    Ok(Option::<Vec<Member>>::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// One entry of `DelContactList`.
+#[derive(Debug, Clone, Default, Deserialize, PartialEq, Eq)]
+#[serde(default, rename_all = "PascalCase")]
+#[expect(missing_docs, reason = "the server's own names")]
+pub struct DelContact {
+    #[serde(deserialize_with = "text")]
+    pub user_name: String,
+}

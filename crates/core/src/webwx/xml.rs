@@ -1,0 +1,178 @@
+//! How are the XML texts of messages read? Into a small tree, with limits, without DTDs and without recursion.
+
+use quick_xml::Reader;
+use quick_xml::events::{BytesStart, Event};
+
+/// One element.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Node {
+    /// Its name with prefix.
+    pub name: String,
+    /// Attributes in order, unescaped.
+    pub attrs: Vec<(String, String)>,
+    /// Text and CDATA directly inside, concatenated.
+    pub text: String,
+    /// Elements directly inside.
+    pub children: Vec<Self>,
+}
+
+/// Why a text was refused as XML. The text itself is not repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum XmlError {
+    /// Longer than [`MAX_LEN`].
+    #[error("longer than 1 MiB")]
+    TooLong,
+    /// A DOCTYPE: nothing WeChat sends has one, attackers' entities do.
+    #[error("it has a DOCTYPE")]
+    Doctype,
+    /// Deeper than [`MAX_DEPTH`].
+    #[error("nested deeper than 32")]
+    TooDeep,
+    /// More than [`MAX_NODES`] elements, or [`MAX_ATTRS`] attributes on one.
+    #[error("too many elements or attributes")]
+    TooMany,
+    /// Not well-formed.
+    #[error("not well-formed")]
+    Malformed,
+}
+
+/// Bytes of text (security R08).
+pub const MAX_LEN: usize = 1024 * 1024;
+/// Nesting (R08).
+pub const MAX_DEPTH: usize = 32;
+/// Elements (R08).
+pub const MAX_NODES: usize = 10_000;
+/// Attributes of one element (R08).
+pub const MAX_ATTRS: usize = 64;
+
+impl Node {
+    /// The first child of that name.
+    pub fn child(&self, name: &str) -> Option<&Self> {
+        self.children.iter().find(|c| c.name == name)
+    }
+
+    /// The descendant by names, first match at each step.
+    pub fn path(&self, names: &[&str]) -> Option<&Self> {
+        names.iter().try_fold(self, |node, name| node.child(name))
+    }
+
+    /// An attribute's value.
+    pub fn attr(&self, name: &str) -> Option<&str> {
+        self.attrs.iter().find(|(k, _)| k == name).map(|(_, v)| v.as_str())
+    }
+}
+
+/// Reads the first element of `text` and all inside it. What follows its end is ignored, as the service's own client does.
+///
+/// # Errors
+/// Limits and bad form; see [`XmlError`].
+pub fn parse(text: &str) -> Result<Node, XmlError> {
+    if text.len() > MAX_LEN {
+        return Err(XmlError::TooLong);
+    }
+    let mut reader = Reader::from_str(text);
+    reader.config_mut().check_end_names = true;
+    let mut open: Vec<Node> = Vec::new();
+    let mut nodes = 0;
+    loop {
+        let event = reader.read_event().map_err(|_ignored| XmlError::Malformed)?;
+        let closed = match event {
+            Event::Start(start) => {
+                if open.len() >= MAX_DEPTH {
+                    return Err(XmlError::TooDeep);
+                }
+                nodes += 1;
+                open.push(element(&start)?);
+                None
+            }
+            Event::Empty(start) => {
+                nodes += 1;
+                Some(element(&start)?)
+            }
+            Event::End(_) => Some(open.pop().ok_or(XmlError::Malformed)?),
+            Event::Text(piece) => {
+                if let Some(node) = open.last_mut() {
+                    node.text.push_str(&piece);
+                }
+                None
+            }
+            Event::GeneralRef(reference) => {
+                if let Some(node) = open.last_mut() {
+                    node.text.push_str(&super::convert::unescape_once(&format!("&{};", reference.as_ref())));
+                }
+                None
+            }
+            Event::CData(piece) => {
+                if let Some(node) = open.last_mut() {
+                    node.text.push_str(&piece);
+                }
+                None
+            }
+            Event::DocType(_) => return Err(XmlError::Doctype),
+            Event::Eof => return Err(XmlError::Malformed),
+            Event::Decl(_) | Event::PI(_) | Event::Comment(_) => None,
+        };
+        if nodes > MAX_NODES {
+            return Err(XmlError::TooMany);
+        }
+        if let Some(node) = closed {
+            match open.last_mut() {
+                Some(parent) => parent.children.push(node),
+                None => return Ok(node),
+            }
+        }
+    }
+}
+
+fn element(start: &BytesStart<'_>) -> Result<Node, XmlError> {
+    let name = start.name().as_ref().to_owned();
+    let mut attrs = Vec::new();
+    // The service repeats attributes now and then; the first one counts.
+    for attr in start.attributes().with_checks(false) {
+        let attr = attr.map_err(|_ignored| XmlError::Malformed)?;
+        if attrs.len() >= MAX_ATTRS {
+            return Err(XmlError::TooMany);
+        }
+        attrs.push((attr.key.as_ref().to_owned(), super::convert::unescape_once(&attr.value).into_owned()));
+    }
+    Ok(Node { name, attrs, text: String::new(), children: Vec::new() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attributes_text_and_cdata() {
+        let node = parse(r#"<msg a="1 &amp; 2"><x>one<![CDATA[ <two>]]> &lt;3</x><y/></msg> trailing"#).unwrap();
+        assert_eq!(node.attr("a"), Some("1 & 2"));
+        assert_eq!(node.path(&["x"]).unwrap().text, "one <two> <3");
+        assert!(node.child("y").is_some() && node.child("z").is_none());
+    }
+
+    #[test]
+    fn limits() {
+        let deep = "<a>".repeat(40) + &"</a>".repeat(40);
+        let wide = format!("<a>{}</a>", "<b/>".repeat(MAX_NODES + 1));
+        let attrs = format!("<a {}/>", (0..65).map(|i| format!("x{i}='1' ")).collect::<String>());
+        for (name, text, want) in [
+            ("doctype", r#"<!DOCTYPE a [<!ENTITY x "y">]><a>&x;</a>"#, XmlError::Doctype),
+            ("deep", &deep, XmlError::TooDeep),
+            ("wide", &wide, XmlError::TooMany),
+            ("attrs", &attrs, XmlError::TooMany),
+            ("open", "<a><b></a>", XmlError::Malformed),
+            ("empty", "", XmlError::Malformed),
+            ("plain", "hello", XmlError::Malformed),
+        ] {
+            assert_eq!(parse(text).unwrap_err(), want, "{name}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_parses_or_fails(text in "(<[a-c]( x='[^']*')?>|</[a-c]>|<[a-c]/>|&amp;|&#x?[0-9]{0,4};|[^<]|<!\\[CDATA\\[|\\]\\]>){0,40}") {
+            drop(parse(&text));
+        }
+    }
+}

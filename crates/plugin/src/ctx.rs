@@ -1,0 +1,101 @@
+//! What may a handler ask while it runs? Its KV values, the time, chance, contacts.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use wxbot_model::{AccountName, Contact, ContactId, EventKey};
+
+use crate::host::Host;
+use crate::plugin::PluginError;
+
+/// The handler's window to the host, for one event.
+pub struct Ctx {
+    pub(crate) host: Arc<dyn Host>,
+    pub(crate) plugin: Arc<str>,
+    pub(crate) account: AccountName,
+    pub(crate) message_id: EventKey,
+    pub(crate) attempt: u32,
+}
+
+/// What is known when a plugin starts.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct InitCtx {}
+
+impl InitCtx {
+    /// An empty context.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
+impl Ctx {
+    /// Made by the host for each call of a handler.
+    pub fn new(
+        host: Arc<dyn Host>,
+        plugin: Arc<str>,
+        account: AccountName,
+        message_id: EventKey,
+        attempt: u32,
+    ) -> Self {
+        Self { host, plugin, account, message_id, attempt }
+    }
+
+    /// The account that received the event.
+    pub fn account(&self) -> &AccountName {
+        &self.account
+    }
+
+    /// The key of the event; the same when it is handled again.
+    pub fn message_id(&self) -> &EventKey {
+        &self.message_id
+    }
+
+    /// 1 the first time; higher when the event is handled again after an error or a crash.
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// Wall time in milliseconds since 1970. In tests it follows the paused clock.
+    pub fn now_ms(&self) -> i64 {
+        self.host.now_ms()
+    }
+
+    /// A random number; repeatable in tests.
+    pub fn random_u64(&self) -> u64 {
+        self.host.random_u64()
+    }
+
+    /// A key for the `n`th call of your own to some other service, so that a repeat of this event can be recognised there.
+    pub fn idempotency_key(&self, n: u32) -> String {
+        format!("{}:{}:{}:{n}", self.account, self.plugin, self.message_id)
+    }
+
+    /// A value of the plugin's KV store for this account, as last committed.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or the value is of another shape.
+    pub async fn kv_get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, PluginError> {
+        match self.host.kv_get(&self.plugin, &self.account, key).await? {
+            Some(value) => Ok(Some(serde_json::from_value(value)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// What is known of a person or room; `None` when the account does not know it.
+    pub fn contact(&self, id: &ContactId) -> Option<Contact> {
+        self.host.contact(&self.account, id)
+    }
+}
+
+impl fmt::Debug for Ctx {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ctx")
+            .field("plugin", &self.plugin)
+            .field("account", &self.account)
+            .field("message_id", &self.message_id)
+            .field("attempt", &self.attempt)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,54 @@
+//! The SDK of a wxbot plugin: everything an author needs, and nothing of the host.
+//!
+//! A plugin is a type that turns an [`Event`] into [`Effects`]. It does not send; the host commits the effects
+//! together with the note that the event is done, so that a crash repeats the handler and never its replies.
+//!
+//! ```
+//! use wxbot_plugin::prelude::*;
+//!
+//! struct Ping;
+//!
+//! impl Plugin for Ping {
+//!     type Config = NoConfig;
+//!     fn manifest() -> Manifest {
+//!         Manifest::new("ping", "Answers ping with pong.")
+//!     }
+//!     async fn init(_config: NoConfig, _cx: &InitCtx) -> Result<Self, PluginError> {
+//!         Ok(Self)
+//!     }
+//!     async fn on_event(&self, event: &Event, _cx: &Ctx) -> Result<Effects, PluginError> {
+//!         Ok(match event.text() {
+//!             Some("ping") => Effects::reply("pong"),
+//!             _ => Effects::none(),
+//!         })
+//!     }
+//! }
+//! ```
+//!
+//! Reading order: [`plugin`] → [`effects`] → [`ctx`] → [`manifest`] → [`middleware`] → [`testing`]; [`host`] is the
+//! other side of the table and is for the runtime only.
+//!
+//! **Delivery.** At least once, in order per conversation. [`Ctx::message_id`] is stable over repeats and
+//! [`Ctx::attempt`] tells one. Replies and KV changes are exactly once per message; for calls of your own use
+//! [`Ctx::idempotency_key`].
+
+pub mod ctx;
+pub mod effects;
+pub mod host;
+pub mod manifest;
+pub mod middleware;
+pub mod plugin;
+pub mod testing;
+
+pub use ctx::{Ctx, InitCtx};
+pub use effects::{Effect, Effects};
+pub use manifest::{ConfigProblem, Manifest, NoConfig};
+pub use middleware::{Envelope, Middleware, Next, Outcome};
+pub use plugin::{Plugin, PluginError};
+pub use wxbot_model as model;
+
+/// What most plugins import.
+pub mod prelude {
+    pub use crate::{ConfigProblem, Ctx, Effects, InitCtx, Manifest, NoConfig, Plugin, PluginError};
+    pub use wxbot_model::{Action, Capability, ChatKind, ContactId, Content, Event, EventKind, Message};
+}

@@ -1,0 +1,165 @@
+//! How is a plugin tested without a bot? With a [`Kit`]: events in, effects out, KV kept in memory, time in your hand.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+use wxbot_model::{
+    AccountName, Chat, ChatKind, Contact, ContactId, Content, Event, EventKey, EventKind, Mentions, Message, Person,
+};
+
+use crate::ctx::{Ctx, InitCtx};
+use crate::effects::{Effect, Effects};
+use crate::host::Host;
+use crate::plugin::{Plugin, PluginError};
+
+/// A plugin instance on a bench. KV changes of each handled event are applied; replies are returned.
+#[derive(Debug)]
+pub struct Kit<P> {
+    plugin: P,
+    host: Arc<FakeHost>,
+    next: u64,
+}
+
+#[derive(Debug, Default)]
+struct FakeHost {
+    inner: Mutex<FakeState>,
+}
+
+#[derive(Debug, Default)]
+struct FakeState {
+    now_ms: i64,
+    random: u64,
+    kv: HashMap<String, Value>,
+}
+
+impl<P: Plugin> Kit<P> {
+    /// Starts the plugin with these settings; time begins at 2026-01-01 00:00 UTC.
+    ///
+    /// # Errors
+    /// What reading the settings or `init` answered.
+    pub async fn start(settings: Value) -> Result<Self, PluginError> {
+        let config: P::Config = serde_json::from_value(settings)?;
+        let plugin = P::init(config, &InitCtx::new()).await?;
+        let host = Arc::new(FakeHost::default());
+        host.state(|s| s.now_ms = 1_767_225_600_000);
+        Ok(Self { plugin, host, next: 1 })
+    }
+
+    /// Lets time pass.
+    pub fn advance_ms(&self, ms: i64) {
+        self.host.state(|s| s.now_ms += ms);
+    }
+
+    /// A private text from the person `p1`; the texts of the replies.
+    ///
+    /// # Errors
+    /// What the handler answered.
+    pub async fn say(&mut self, text: &str) -> Result<Vec<String>, PluginError> {
+        let event = self.text_event("p1", None, text);
+        self.handle(&event).await
+    }
+
+    /// A text from `p1` in the room `r1`; `at_me` says whether our account is mentioned.
+    ///
+    /// # Errors
+    /// What the handler answered.
+    pub async fn say_in_room(&mut self, text: &str, at_me: bool) -> Result<Vec<String>, PluginError> {
+        let mut event = self.text_event("p1", Some("r1"), text);
+        if let EventKind::Message(message) = &mut event.kind {
+            message.mentions.me = at_me;
+        }
+        self.handle(&event).await
+    }
+
+    /// A text event to change before it is handled.
+    pub fn text_event(&mut self, from: &str, room: Option<&str>, text: &str) -> Event {
+        self.next += 1;
+        let id = |text: &str| -> ContactId {
+            #[expect(clippy::expect_used, reason = "a test names a contact that is none: the test is wrong")]
+            text.parse().expect("a contact id like p1 or r1")
+        };
+        let number = self.next;
+        #[expect(clippy::expect_used, reason = "both texts are constant or digits")]
+        Event {
+            account: "test".parse::<AccountName>().expect("constant"),
+            key: number.to_string().parse::<EventKey>().expect("digits"),
+            chat: Chat {
+                id: id(room.unwrap_or(from)),
+                kind: if room.is_some() { ChatKind::Group } else { ChatKind::Private },
+                name: room.unwrap_or(from).to_owned(),
+            },
+            sender: Some(Person { id: id(from), name: from.to_owned() }),
+            at_s: self.host.state(|s| s.now_ms) / 1000,
+            late: false,
+            kind: EventKind::Message(Message {
+                id: number.to_string().parse().expect("digits"),
+                from_self: false,
+                content: Content::Text { text: text.to_owned() },
+                mentions: Mentions::default(),
+            }),
+        }
+    }
+
+    /// Handles one event as the host would, and returns the texts of its replies.
+    ///
+    /// # Errors
+    /// What the handler answered.
+    pub async fn handle(&mut self, event: &Event) -> Result<Vec<String>, PluginError> {
+        let effects = self.effects(event).await?;
+        let mut replies = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Reply { text, .. } => replies.push(text),
+                Effect::Act(_) => {}
+                Effect::Put { key, value } => self.host.state(|s| drop(s.kv.insert(key, value))),
+                Effect::Delete { key } => self.host.state(|s| drop(s.kv.remove(&key))),
+            }
+        }
+        Ok(replies)
+    }
+
+    /// Runs the handler and returns its effects without applying them.
+    ///
+    /// # Errors
+    /// What the handler answered.
+    pub async fn effects(&self, event: &Event) -> Result<Effects, PluginError> {
+        let cx = Ctx::new(self.host.clone(), P::manifest().id.into(), event.account.clone(), event.key.clone(), 1);
+        self.plugin.on_event(event, &cx).await
+    }
+}
+
+impl FakeHost {
+    fn state<T>(&self, f: impl FnOnce(&mut FakeState) -> T) -> T {
+        f(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Host for FakeHost {
+    fn now_ms(&self) -> i64 {
+        self.state(|s| s.now_ms)
+    }
+
+    fn random_u64(&self) -> u64 {
+        // A fixed walk (Knuth's multiplier), so that a test repeats.
+        self.state(|s| {
+            s.random = s.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            s.random
+        })
+    }
+
+    fn kv_get<'a>(
+        &'a self,
+        _plugin: &'a str,
+        _account: &'a AccountName,
+        key: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Value>, PluginError>> {
+        let value = self.state(|s| s.kv.get(key).cloned());
+        Box::pin(std::future::ready(Ok(value)))
+    }
+
+    fn contact(&self, _account: &AccountName, _id: &ContactId) -> Option<Contact> {
+        None
+    }
+}

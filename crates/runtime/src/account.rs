@@ -1,0 +1,190 @@
+//! What belongs to one account? The parts that its session, dispatcher and outbox share.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use serde::Serialize;
+use tokio::sync::{Notify, watch};
+use wxbot_core::protocol::{ActionSender, Protocol};
+use wxbot_core::source::Source;
+use wxbot_model::AccountName;
+use wxbot_plugin::middleware::AnyMiddleware;
+
+use crate::config::{OnUncertain, Pacing};
+use crate::contacts::Contacts;
+use crate::dispatch::feed::Feed;
+use crate::plugin::ActivePlugin;
+use crate::session::phase::{self, Phase};
+use crate::store::Store;
+use crate::store::seal::Vault;
+
+/// One account while wxbot runs.
+pub struct Account {
+    /// Its key.
+    pub name: AccountName,
+    /// The name of its protocol, for lists.
+    pub protocol_name: String,
+    pub(crate) protocol: Arc<dyn Protocol>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) vault: Arc<Vault>,
+    pub(crate) source: Source,
+    pub(crate) pacing: Pacing,
+    pub(crate) on_uncertain: OnUncertain,
+    pub(crate) chain: Vec<Arc<dyn AnyMiddleware>>,
+    pub(crate) plugins: Vec<Arc<ActivePlugin>>,
+    pub(crate) contacts: RwLock<Contacts>,
+    /// The running session's sending half; `None` between sessions.
+    pub(crate) sender: watch::Sender<Option<Arc<dyn ActionSender>>>,
+    pub(crate) feed: Feed,
+    pub(crate) outbox_wake: Notify,
+    status: watch::Sender<Status>,
+    pub(crate) login_asked: Notify,
+    watchers: AtomicUsize,
+    pub(crate) duplicates: AtomicU64,
+}
+
+/// The state of an account, with since-when, why, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// The state.
+    #[serde(flatten)]
+    pub phase: Phase,
+    /// Since when, milliseconds since 1970.
+    pub since_ms: i64,
+    /// Why; empty when there is nothing to say.
+    pub why: String,
+    /// What a person can do; empty when nothing.
+    pub todo: String,
+    /// Counts logins begun, so that somebody who asked for one can tell its end from an older one's.
+    pub round: u64,
+}
+
+/// The parts an [`Account`] is made of.
+pub(crate) struct Parts {
+    pub(crate) name: AccountName,
+    pub(crate) protocol_name: String,
+    pub(crate) protocol: Arc<dyn Protocol>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) vault: Arc<Vault>,
+    pub(crate) source: Source,
+    pub(crate) pacing: Pacing,
+    pub(crate) on_uncertain: OnUncertain,
+    pub(crate) chain: Vec<Arc<dyn AnyMiddleware>>,
+    pub(crate) plugins: Vec<Arc<ActivePlugin>>,
+}
+
+impl Account {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let status = Status {
+            phase: Phase::Starting,
+            since_ms: parts.source.now_ms(),
+            why: String::new(),
+            todo: String::new(),
+            round: 0,
+        };
+        Self {
+            name: parts.name,
+            protocol_name: parts.protocol_name,
+            protocol: parts.protocol,
+            store: parts.store,
+            vault: parts.vault,
+            source: parts.source,
+            pacing: parts.pacing,
+            on_uncertain: parts.on_uncertain,
+            chain: parts.chain,
+            plugins: parts.plugins,
+            contacts: RwLock::default(),
+            sender: watch::Sender::new(None),
+            feed: Feed::default(),
+            outbox_wake: Notify::new(),
+            status: watch::Sender::new(status),
+            login_asked: Notify::new(),
+            watchers: AtomicUsize::new(0),
+            duplicates: AtomicU64::new(0),
+        }
+    }
+
+    /// Shows a state. The same state with the same reason keeps its since-when.
+    pub(crate) fn show(&self, phase: Phase, why: String) {
+        let now = self.source.now_ms();
+        let changed = self.status.send_if_modified(|status| {
+            if status.phase == phase && status.why == why {
+                return false;
+            }
+            if status.phase.word() != phase.word() {
+                status.since_ms = now;
+            }
+            status.todo = phase::advice(&phase, self.name.as_str());
+            status.phase = phase;
+            status.why = why;
+            true
+        });
+        if changed {
+            let status = self.status.borrow();
+            match status.phase {
+                Phase::NeedsLogin | Phase::Degraded | Phase::LoggedOut => {
+                    tracing::warn!(account = %self.name, state = status.phase.word(), why = %status.why, "Account state.");
+                }
+                Phase::Starting
+                | Phase::AwaitingScan { .. }
+                | Phase::AwaitingConfirm
+                | Phase::Online
+                | Phase::Reconnecting { .. }
+                | Phase::Stopped => {
+                    tracing::info!(account = %self.name, state = status.phase.word(), why = %status.why, "Account state.");
+                }
+            }
+        }
+    }
+
+    pub(crate) fn next_round(&self) {
+        self.status.send_modify(|status| status.round += 1);
+    }
+
+    /// The state now and whenever it changes.
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.subscribe()
+    }
+
+    /// Asks for a login and keeps QR codes coming while the value lives.
+    pub fn ask_login(self: &Arc<Self>) -> LoginAsk {
+        self.watchers.fetch_add(1, Ordering::Relaxed);
+        self.login_asked.notify_one();
+        LoginAsk { account: Arc::clone(self) }
+    }
+
+    pub(crate) fn watched(&self) -> bool {
+        self.watchers.load(Ordering::Relaxed) > 0
+    }
+
+    pub(crate) fn read_contacts<T>(&self, f: impl FnOnce(&Contacts) -> T) -> T {
+        f(&self.contacts.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn write_contacts<T>(&self, f: impl FnOnce(&mut Contacts) -> T) -> T {
+        f(&mut self.contacts.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Events that came again and were absorbed, since the start.
+    pub fn duplicates(&self) -> u64 {
+        self.duplicates.load(Ordering::Relaxed)
+    }
+}
+
+impl std::fmt::Debug for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Account({})", self.name)
+    }
+}
+
+/// Somebody wants this account logged in, and is there to scan. Dropping it ends the interest.
+#[derive(Debug)]
+pub struct LoginAsk {
+    account: Arc<Account>,
+}
+
+impl Drop for LoginAsk {
+    fn drop(&mut self) {
+        self.account.watchers.fetch_sub(1, Ordering::Relaxed);
+    }
+}

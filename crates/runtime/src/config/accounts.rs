@@ -1,0 +1,316 @@
+//! Does the file as a whole make sense: are the names known, and can each account do what its plugins need?
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::check::{self, Place};
+use super::diagnostic::{Diagnostic, Report, codes, quote, suggest, words};
+use super::keys::{self, Key};
+use super::registry::{ProtocolSpec, Registry};
+use super::tree::{Entry, Node, Table};
+use super::view::{Account, RESERVED, accounts, plugin_entries};
+
+/// The protocol that talks through the terminal, of which a process has one.
+const TERMINAL: &str = "console";
+
+/// Checks everything but the settings of plugins.
+pub(super) fn check(root: &Table, registry: &Registry, report: &mut Report) {
+    let top: Vec<&Key> = keys::top().collect();
+    check::table(root, &(0..0), &Place::top(), &top, &|_entry| None, report);
+    known_middleware(root, registry, report);
+    plugin_tables(root, "plugins", registry, report);
+    let all = accounts(root, registry);
+    if all.is_empty() {
+        no_accounts(root, report);
+    }
+    for account in &all {
+        keys_of(account, registry, report);
+        protocol(account, registry, report);
+        known_middleware(account.table, registry, report);
+        plugin_tables(account.table, "accounts.plugins", registry, report);
+        uses(account, registry, report);
+    }
+    names(&all, report);
+    terminal(&all, report);
+    unused(root, &all, registry, report);
+}
+
+fn no_accounts(root: &Table, report: &mut Report) {
+    const HELP: &str =
+        "begin with `[[accounts]]`, `name = \"…\"` and `protocol = \"…\"`; `wxbot init` writes an example";
+    let diagnostic = match root.entry("accounts") {
+        None if root.entries.is_empty() => Diagnostic::new(codes::EMPTY_FILE, &(0..0), "the file says nothing"),
+        None => Diagnostic::new(codes::NO_ACCOUNTS, &(0..0), "there is no account"),
+        Some(entry) if entry.node.as_list().is_some_and(<[Node]>::is_empty) => {
+            Diagnostic::new(codes::NO_ACCOUNTS, &entry.key_span, "the list of accounts is empty")
+        }
+        Some(_) => return, // of a wrong type, which was said
+    };
+    report.mistake(diagnostic.help(HELP));
+}
+
+/// The keys of an account: those of every account and the options of its protocol.
+fn keys_of(account: &Account<'_>, registry: &Registry, report: &mut Report) {
+    let options: Vec<Key> = match account.protocol {
+        Some(protocol) => protocol.options.to_vec(),
+        // While the protocol is not known, an option of any may be right.
+        None => {
+            let all = registry.protocols.iter().flat_map(|protocol| protocol.options);
+            all.map(|key| Key { kind: keys::Kind::Any, required: false, ..*key }).collect()
+        }
+    };
+    let mut keys: Vec<&Key> = keys::account().collect();
+    keys.extend(&options);
+    let excuse = |entry: &Entry| foreign_option(entry, account, registry);
+    check::table(account.table, account.header, &Place::account(), &keys, &excuse, report);
+}
+
+fn foreign_option(entry: &Entry, account: &Account<'_>, registry: &Registry) -> Option<Diagnostic> {
+    let owners = registry.protocols_with_option(&entry.key);
+    let own = account.protocol?;
+    let key = quote(&entry.key);
+    let message = match owners.as_slice() {
+        [] => return None,
+        [owner] => format!("{key} is an option of protocol `{owner}`"),
+        several => format!("{key} is an option of the protocols {}", words(several)),
+    };
+    Some(
+        Diagnostic::new(codes::FOREIGN_OPTION, &entry.key_span, message)
+            .label(format!("`{}` does not know it", own.name))
+            .help(format!("remove it, or change the protocol of {}", account.title())),
+    )
+}
+
+/// Protocol, profile, endpoint and proxy.
+fn protocol(account: &Account<'_>, registry: &Registry, report: &mut Report) {
+    let (Some(name), Some(node)) = (account.table.text("protocol"), account.table.get("protocol")) else { return };
+    let Some(spec) = account.protocol else {
+        report.mistake(
+            Diagnostic::new(codes::UNKNOWN_PROTOCOL, &node.span, format!("there is no protocol {}", quote(name)))
+                .label("not known")
+                .help(suggest(name, "protocols", registry.protocols.iter().map(|protocol| protocol.name))),
+        );
+        return;
+    };
+    profile(account, spec, &node.span, report);
+    let refused = [
+        ("endpoint", spec.takes_endpoint, codes::ENDPOINT_NOT_ALLOWED, "talks to one place only"),
+        ("proxy", spec.takes_proxy, codes::PROXY_NOT_ALLOWED, "makes no connection that a proxy could carry"),
+    ];
+    for (key, taken, code, why) in refused {
+        if let (Some(entry), false) = (account.table.entry(key), taken) {
+            report.mistake(
+                Diagnostic::new(code, &entry.key_span, format!("protocol `{}` takes no `{key}`", spec.name))
+                    .label("not possible here")
+                    .help(format!("remove the line: `{}` {why}", spec.name)),
+            );
+        }
+    }
+}
+
+fn profile(account: &Account<'_>, spec: &ProtocolSpec, protocol_at: &Range<usize>, report: &mut Report) {
+    let known = || spec.profiles.iter().copied();
+    match (account.table.get("profile"), account.table.text("profile")) {
+        (Some(node), Some(profile)) if !spec.profiles.contains(&profile) => report.mistake(
+            Diagnostic::new(
+                codes::UNKNOWN_PROFILE,
+                &node.span,
+                format!("protocol `{}` has no profile {}", spec.name, quote(profile)),
+            )
+            .label("not known")
+            .help(suggest(profile, "profiles", known())),
+        ),
+        (None, _) if spec.profiles.len() > 1 => report.mistake(
+            Diagnostic::new(
+                codes::MISSING_PROFILE,
+                protocol_at,
+                format!("protocol `{}` has several profiles and {} chooses none", spec.name, account.title()),
+            )
+            .label("needs `profile`")
+            .help(format!("add `profile = \"…\"` with one of {}", words(spec.profiles))),
+        ),
+        (Some(_) | None, _) => {}
+    }
+}
+
+/// The `middleware` list of this table: known names, each once.
+fn known_middleware(table: &Table, registry: &Registry, report: &mut Report) {
+    let list = table.texts("middleware").unwrap_or_default();
+    each_once("middleware", &list, report);
+    for (name, node) in list {
+        if !registry.middleware.contains(&name) {
+            report.mistake(
+                Diagnostic::new(
+                    codes::UNKNOWN_MIDDLEWARE,
+                    &node.span,
+                    format!("there is no middleware {}", quote(name)),
+                )
+                .label("not known")
+                .help(suggest(name, "middleware", registry.middleware.iter().copied())),
+            );
+        }
+    }
+}
+
+fn each_once(what: &str, list: &[(&str, &Node)], report: &mut Report) {
+    let mut first: BTreeMap<&str, &Range<usize>> = BTreeMap::new();
+    for (name, node) in list {
+        if let Some(earlier) = first.get(name) {
+            report.mistake(
+                Diagnostic::new(codes::DUPLICATE_ENTRY, &node.span, format!("`{what}` lists {} twice", quote(name)))
+                    .label("again")
+                    .help("keep the one at the place where it shall run")
+                    .also(earlier, "first here"),
+            );
+        } else {
+            first.insert(name, &node.span);
+        }
+    }
+}
+
+/// `[plugins.*]` of the top level or an account: known ids, tables, no reserved keys.
+fn plugin_tables(table: &Table, path: &str, registry: &Registry, report: &mut Report) {
+    for entry in plugin_entries(table) {
+        let Some(settings) = entry.node.as_table() else {
+            check::value(&entry.key, &entry.node, &keys::Kind::Plugins, &Place::top(), report);
+            continue;
+        };
+        let reserved: Vec<&Entry> = RESERVED.iter().filter_map(|key| settings.entry(key)).collect();
+        for key in &reserved {
+            report.mistake(
+                Diagnostic::new(
+                    codes::DYLIB_LATER,
+                    &key.key_span,
+                    format!("`{}` is for plugins loaded from a file, which comes in a later version", key.key),
+                )
+                .label("not possible yet")
+                .help("remove the line; `wxbot plugin list` shows the plugins that are built in"),
+            );
+        }
+        if registry.plugin(&entry.key).is_none() && reserved.is_empty() {
+            let message = format!("{} is for a plugin that is not built in", quote(&format!("[{path}.{}]", entry.key)));
+            report.mistake(unknown_plugin(&entry.key, &entry.key_span, message, registry));
+        }
+    }
+}
+
+fn unknown_plugin(id: &str, span: &Range<usize>, message: String, registry: &Registry) -> Diagnostic {
+    Diagnostic::new(codes::UNKNOWN_PLUGIN, span, message).label("not known").help(suggest(
+        id,
+        "plugins",
+        registry.plugins.iter().map(|plugin| plugin.manifest.id),
+    ))
+}
+
+/// The plugins of an account: known, each once, and possible on its protocol.
+fn uses(account: &Account<'_>, registry: &Registry, report: &mut Report) {
+    each_once("use", &account.table.texts("use").unwrap_or_default(), report);
+    for used in account.plugins() {
+        let (common, own) = account.plugin_settings(used.name);
+        let Some(plugin) = registry.plugin(used.name) else {
+            // A table of an unknown plugin was reported at the table.
+            if let (Some(span), None, None) = (used.said, common, own) {
+                let message = format!("{} uses plugin {}, which is not built in", account.title(), quote(used.name));
+                report.mistake(unknown_plugin(used.name, span, message, registry));
+            }
+            continue;
+        };
+        let Some(spec) = account.protocol else { continue };
+        let missing = spec.capabilities.missing(&plugin.manifest.needs);
+        if missing.is_empty() {
+            continue;
+        }
+        let missing: Vec<&str> = missing.into_iter().map(|capability| capability.word()).collect();
+        let span = used.said.or(account.table.get("protocol").map(|node| &node.span)).unwrap_or(account.header);
+        let mut diagnostic = Diagnostic::new(
+            codes::IMPOSSIBLE_CAPABILITY,
+            span,
+            format!(
+                "plugin `{}` needs {}, which protocol `{}` of {} cannot do",
+                used.name,
+                words(&missing),
+                spec.name,
+                account.title()
+            ),
+        )
+        .label(format!("lacks {}", words(&missing)))
+        .help(match used.said {
+            Some(_) => format!("remove `{}` from `use`, or use another protocol", used.name),
+            None => "give the account a `use` list without it".to_owned(),
+        });
+        if let (None, Some(entry)) = (used.said, common) {
+            diagnostic = diagnostic.also(&entry.key_span, "used because the account has no `use`");
+        }
+        report.mistake(diagnostic);
+    }
+}
+
+fn names(all: &[Account<'_>], report: &mut Report) {
+    let mut first: BTreeMap<&str, &Range<usize>> = BTreeMap::new();
+    for account in all {
+        let (Some(name), Some(node)) = (account.table.text("name"), account.table.get("name")) else { continue };
+        if let Some(earlier) = first.get(name) {
+            report.mistake(
+                Diagnostic::new(
+                    codes::DUPLICATE_ACCOUNT,
+                    &node.span,
+                    format!("two accounts are called {}", quote(name)),
+                )
+                .label("again")
+                .help("choose another name: it keys everything that wxbot remembers of the account")
+                .also(earlier, "first here"),
+            );
+        } else {
+            first.insert(name, &node.span);
+        }
+    }
+}
+
+fn terminal(all: &[Account<'_>], report: &mut Report) {
+    let mut first: Option<&Range<usize>> = None;
+    for account in all.iter().filter(|account| account.enabled()) {
+        let Some(node) = account.table.get("protocol").filter(|node| node.as_text() == Some(TERMINAL)) else {
+            continue;
+        };
+        match first {
+            None => first = Some(&node.span),
+            Some(earlier) => report.mistake(
+                Diagnostic::new(codes::ONE_TERMINAL, &node.span, "a second account wants the one terminal")
+                    .label("the terminal is taken")
+                    .help("set `enabled = false` in all but one of them")
+                    .also(earlier, "taken here"),
+            ),
+        }
+    }
+}
+
+/// Warnings about settings that nothing reads.
+fn unused(root: &Table, all: &[Account<'_>], registry: &Registry, report: &mut Report) {
+    let mut warn = |entry: &Entry, message: String| {
+        report.warning(Diagnostic::new(codes::UNUSED_SETTINGS, &entry.key_span, message).label("nothing reads this"));
+    };
+    let has = |list: Vec<super::view::Named<'_>>, name: &str| list.iter().any(|named| named.name == name);
+    let known = |entry: &&Entry| registry.plugin(&entry.key).is_some();
+    for account in all {
+        for entry in plugin_entries(account.table).iter().filter(known) {
+            if !has(account.plugins(), &entry.key) {
+                warn(entry, format!("{} does not use plugin `{}`", account.title(), entry.key));
+            }
+        }
+        for entry in keys::MIDDLEWARE.iter().filter_map(|key| account.table.entry(key.name)) {
+            if !has(account.middleware(), &entry.key) {
+                warn(entry, format!("{} does not run middleware `{}`", account.title(), entry.key));
+            }
+        }
+    }
+    for entry in plugin_entries(root).iter().filter(known) {
+        if !all.iter().any(|account| has(account.plugins(), &entry.key)) {
+            warn(entry, format!("no account uses plugin `{}`", entry.key));
+        }
+    }
+    for entry in keys::MIDDLEWARE.iter().filter_map(|key| root.entry(key.name)) {
+        if !all.iter().any(|account| has(account.middleware(), &entry.key)) {
+            warn(entry, format!("no account runs middleware `{}`", entry.key));
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! What does a file without mistakes come to, with all defaults filled in?
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::{Map, Value};
+use wxbot_model::span::parse_duration;
+
+use super::check;
+use super::keys;
+use super::plugins;
+use super::registry::Registry;
+use super::settings::{AccountConfig, Config, MiddlewareUse, OnUncertain, Pacing, PluginUse, SecretSource};
+use super::tree::{Node, Shape, Table};
+use super::view::{Account, accounts};
+
+/// Builds what the checks have passed. What they would have refused is left out.
+pub(super) fn config(root: &Table, file: &Path, registry: &Registry) -> Config {
+    let folder = file.parent().unwrap_or(Path::new(""));
+    Config {
+        file: file.to_owned(),
+        data_dir: folder.join(root.text("data_dir").unwrap_or("data")),
+        accounts: accounts(root, registry).iter().filter_map(|account| one(account, folder, registry)).collect(),
+    }
+}
+
+fn one(account: &Account<'_>, folder: &Path, registry: &Registry) -> Option<AccountConfig> {
+    let spec = account.protocol?;
+    let table = account.table;
+    let only_profile = if let [profile] = spec.profiles { Some(*profile) } else { None };
+    Some(AccountConfig {
+        name: table.text("name")?.parse().ok()?,
+        protocol: spec.name.to_owned(),
+        profile: table.text("profile").or(only_profile).map(str::to_owned),
+        endpoint: table.text("endpoint").and_then(|text| check::endpoint(text).ok()),
+        proxy: table.text("proxy").and_then(check::proxy),
+        enabled: account.enabled(),
+        plugins: plugins_of(account, registry),
+        middleware: middleware(account),
+        pacing: pacing(account, spec.pacing),
+        on_uncertain: match table.text("on_uncertain") {
+            Some("resend") => OnUncertain::Resend,
+            Some("drop") => OnUncertain::Drop,
+            Some(_) | None => OnUncertain::Hold,
+        },
+        options: options(table, spec.options),
+        secrets: secrets(table, folder),
+    })
+}
+
+fn plugins_of(account: &Account<'_>, registry: &Registry) -> Vec<PluginUse> {
+    let known = account.plugins().into_iter().filter(|named| registry.plugin(named.name).is_some());
+    known
+        .map(|named| {
+            let (common, own) = account.plugin_settings(named.name);
+            let settings = plugins::settings(common.map(|entry| &entry.node), own.map(|entry| &entry.node));
+            PluginUse { id: named.name.to_owned(), settings }
+        })
+        .collect()
+}
+
+fn middleware(account: &Account<'_>) -> Vec<MiddlewareUse> {
+    let layers = |name: &str| {
+        let mut settings = keys::presets(keys::middleware(name));
+        for table in [account.root, account.table] {
+            settings.extend(table.table(name).map(Table::json).unwrap_or_default());
+        }
+        Value::Object(settings)
+    };
+    let list = account.middleware();
+    list.iter().map(|named| MiddlewareUse { name: named.name.to_owned(), settings: layers(named.name) }).collect()
+}
+
+fn pacing(account: &Account<'_>, mut pacing: Pacing) -> Pacing {
+    for table in [account.root, account.table].into_iter().filter_map(|table| table.table("pacing")) {
+        let rate = |key: &str| table.text(key).and_then(|text| text.parse().ok());
+        pacing.per_account = rate("per_account").unwrap_or(pacing.per_account);
+        pacing.per_chat = rate("per_chat").unwrap_or(pacing.per_chat);
+        if let Some(age) = table.text("max_age").and_then(|text| parse_duration(text).ok()) {
+            pacing.max_age = age;
+        }
+        if let Some(Node { shape: Shape::Integer(burst), .. }) = table.get("burst") {
+            pacing.burst = u32::try_from(*burst).unwrap_or(pacing.burst);
+        }
+    }
+    pacing
+}
+
+fn options(table: &Table, keys: &[keys::Key]) -> Map<String, Value> {
+    let mut options = keys::presets(keys);
+    for key in keys {
+        if let Some(node) = table.get(key.name) {
+            options.insert(key.name.to_owned(), node.json());
+        }
+    }
+    options
+}
+
+fn secrets(table: &Table, folder: &Path) -> BTreeMap<String, SecretSource> {
+    let entries = table.table("secrets").map_or([].as_slice(), |secrets| &secrets.entries);
+    let source = |source: &Table| match (source.text("env"), source.text("file")) {
+        (Some(name), _) => Some(SecretSource::Env(name.to_owned())),
+        (None, Some(path)) => Some(SecretSource::File(folder.join(path))),
+        (None, None) => None,
+    };
+    entries.iter().filter_map(|entry| Some((entry.key.clone(), source(entry.node.as_table()?)?))).collect()
+}

@@ -1,0 +1,285 @@
+//! Which keys may stand in `bot.toml`, and what does each take?
+//!
+//! The checker, the defaults and the JSON Schema all come from these tables, so they cannot disagree.
+
+use serde_json::{Map, Value, json};
+
+/// One key of a table. Tables of keys are constants: `const OPTIONS: &[Key] = &[Key::new(…).preset(…)];`
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Key {
+    /// As it is written.
+    pub name: &'static str,
+    /// One sentence for editors and the guide.
+    pub doc: &'static str,
+    /// What it takes.
+    pub kind: Kind,
+    /// Whether it must be given.
+    pub required: bool,
+    /// What holds when it is not given.
+    pub preset: Preset,
+}
+
+impl Key {
+    /// A key that may be left out.
+    pub const fn new(name: &'static str, doc: &'static str, kind: Kind) -> Self {
+        Self { name, doc, kind, required: false, preset: Preset::None }
+    }
+
+    /// It must be given.
+    #[must_use]
+    pub const fn required(mut self) -> Self {
+        self.required = true;
+        self
+    }
+
+    /// What holds when it is not given.
+    #[must_use]
+    pub const fn preset(mut self, preset: Preset) -> Self {
+        self.preset = preset;
+        self
+    }
+}
+
+/// What a key takes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// Anything.
+    Any,
+    /// Any text.
+    Text,
+    /// A path: a text that is not empty.
+    Path,
+    /// `true` or `false`.
+    Bool,
+    /// A whole number within limits.
+    Integer {
+        /// The least.
+        min: i64,
+        /// The greatest.
+        max: i64,
+    },
+    /// A duration like `"15s"`.
+    Duration,
+    /// A rate like `"20/min"`.
+    Rate,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A URL with one of these schemes and a host. Its text never appears in a message: it may hold a password.
+    Url {
+        /// Allowed schemes.
+        schemes: &'static [&'static str],
+    },
+    /// A contact id like `"p12"`.
+    ContactId,
+    /// The name of an account.
+    AccountName,
+    /// `"sim"` or `"http://host:port"`.
+    Endpoint,
+    /// `{ env = "…" }` or `{ file = "…" }`. Its text never appears in a message.
+    Secret,
+    /// A list of such values.
+    List(&'static Self),
+    /// A table with these keys.
+    Table(&'static [Key]),
+    /// A table with keys of the user's choice.
+    Map(&'static Self),
+    /// A table of plugin id → settings, which the plugins check.
+    Plugins,
+    /// The list of accounts, whose keys depend on their protocol.
+    Accounts,
+}
+
+impl Kind {
+    /// What to write, with its article.
+    pub(super) fn expected(&self) -> String {
+        match self {
+            Self::Any => "a value".to_owned(),
+            Self::Text | Self::Path | Self::Choice(_) | Self::AccountName => "a text".to_owned(),
+            Self::Bool => "true or false".to_owned(),
+            Self::Integer { .. } => "a whole number".to_owned(),
+            Self::Duration => "a duration like \"15s\"".to_owned(),
+            Self::Rate => "a rate like \"20/min\"".to_owned(),
+            Self::Url { .. } => "a URL".to_owned(),
+            Self::ContactId => "a contact id like \"p12\"".to_owned(),
+            Self::Endpoint => "\"sim\" or \"http://host:port\"".to_owned(),
+            Self::Secret => "{ env = \"…\" } or { file = \"…\" }".to_owned(),
+            Self::List(_) => "a list".to_owned(),
+            Self::Table(_) | Self::Map(_) | Self::Plugins => "a table".to_owned(),
+            Self::Accounts => "a list of tables, each headed [[accounts]],".to_owned(),
+        }
+    }
+}
+
+/// What holds when a key is not given.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Preset {
+    /// Nothing; or what the protocol says.
+    None,
+    /// This text.
+    Text(&'static str),
+    /// This number.
+    Integer(i64),
+    /// This.
+    Bool(bool),
+    /// A list of these texts.
+    Texts(&'static [&'static str]),
+}
+
+impl Preset {
+    pub(super) fn json(self) -> Option<Value> {
+        match self {
+            Self::None => None,
+            Self::Text(text) => Some(json!(text)),
+            Self::Integer(number) => Some(json!(number)),
+            Self::Bool(yes) => Some(json!(yes)),
+            Self::Texts(list) => Some(json!(list)),
+        }
+    }
+}
+
+/// The presets of these keys.
+pub(super) fn presets(keys: &[Key]) -> Map<String, Value> {
+    keys.iter().filter_map(|key| Some((key.name.to_owned(), key.preset.json()?))).collect()
+}
+
+/// The middleware that runs when nobody says otherwise, in this order.
+pub const DEFAULT_MIDDLEWARE: &[&str] = &["ignore-self", "old-message", "access", "loop-guard", "rate-limit", "trace"];
+
+const LIST_OF_TEXT: Kind = Kind::List(&Kind::Text);
+const CONTACTS: Kind = Kind::List(&Kind::ContactId);
+
+/// `[pacing]`.
+pub(super) const PACING: &[Key] = &[
+    Key::new("per_account", "How fast one account sends over all its chats.", Kind::Rate),
+    Key::new(
+        "burst",
+        "How many messages may go out at once before the pace applies.",
+        Kind::Integer { min: 1, max: 10_000 },
+    ),
+    Key::new("per_chat", "How fast one account sends into one chat.", Kind::Rate),
+    Key::new("max_age", "How old an unsent message may become before it is given up.", Kind::Duration),
+];
+
+/// The tables of middleware, at the top level and in an account.
+pub(super) const MIDDLEWARE: &[Key] = &[
+    Key::new("ignore-self", "Stops messages that the account itself sent; it has no settings.", Kind::Table(&[])),
+    Key::new("old-message", "Stops messages that arrived long after they were written.", Kind::Table(OLD_MESSAGE)),
+    Key::new("access", "Says whose messages reach the plugins.", Kind::Table(ACCESS)),
+    Key::new("loop-guard", "Mutes a chat where two bots answer each other.", Kind::Table(LOOP_GUARD)),
+    Key::new("rate-limit", "Limits how many messages reach the plugins.", Kind::Table(RATE_LIMIT)),
+    Key::new("trace", "Writes one log line per event; it has no settings.", Kind::Table(&[])),
+];
+
+const OLD_MESSAGE: &[Key] =
+    &[Key::new("after", "The age from which a message is old.", Kind::Duration).preset(Preset::Text("10min"))];
+
+const ACCESS: &[Key] = &[
+    Key::new("allow_chats", "If not empty, only these chats are heard.", CONTACTS).preset(Preset::Texts(&[])),
+    Key::new("deny_chats", "These chats are never heard.", CONTACTS).preset(Preset::Texts(&[])),
+    Key::new("allow_senders", "If not empty, only these senders are heard.", CONTACTS).preset(Preset::Texts(&[])),
+    Key::new("deny_senders", "These senders are never heard.", CONTACTS).preset(Preset::Texts(&[])),
+    Key::new("private", "Whether private chats are heard.", Kind::Bool).preset(Preset::Bool(true)),
+    Key::new("groups", "Whether group chats are heard.", Kind::Bool).preset(Preset::Bool(true)),
+];
+
+const LOOP_GUARD: &[Key] = &[
+    Key::new(
+        "replies",
+        "So many replies in one chat within `per` look like a loop.",
+        Kind::Integer { min: 1, max: 10_000 },
+    )
+    .preset(Preset::Integer(5)),
+    Key::new("per", "The time in which replies are counted.", Kind::Duration).preset(Preset::Text("10s")),
+    Key::new("mute", "How long the chat stays muted.", Kind::Duration).preset(Preset::Text("60s")),
+];
+
+const RATE_LIMIT: &[Key] = &[
+    Key::new("per_sender", "How many messages of one sender are heard.", Kind::Rate).preset(Preset::Text("30/min")),
+    Key::new("per_chat", "How many messages of one chat are heard.", Kind::Rate).preset(Preset::Text("60/min")),
+];
+
+/// The top level, without the tables of middleware.
+const TOP: &[Key] = &[
+    Key::new("data_dir", "The folder for everything wxbot remembers, relative to this file.", Kind::Path)
+        .preset(Preset::Text("data")),
+    Key::new("middleware", "What every event passes on its way to the plugins, in this order.", LIST_OF_TEXT)
+        .preset(Preset::Texts(DEFAULT_MIDDLEWARE)),
+    Key::new("pacing", "How fast accounts send; the protocol's own pace where absent.", Kind::Table(PACING)),
+    Key::new("plugins", "The settings of plugins, common to all accounts.", Kind::Plugins),
+    Key::new("accounts", "The WeChat identities that wxbot operates.", Kind::Accounts).required(),
+];
+
+/// One account, without the tables of middleware and the options of its protocol.
+const ACCOUNT: &[Key] = &[
+    Key::new("name", "What this account is called everywhere.", Kind::AccountName).required(),
+    Key::new("protocol", "How the account is reached.", Kind::Text).required(),
+    Key::new("profile", "Which service, where the protocol has several.", Kind::Text),
+    Key::new(
+        "endpoint",
+        "`sim` for the built-in simulator, or the address of another server; absent: the real service.",
+        Kind::Endpoint,
+    ),
+    Key::new(
+        "proxy",
+        "The proxy that all connections of the account go through.",
+        Kind::Url { schemes: &["socks5", "socks5h", "http", "https"] },
+    ),
+    Key::new("enabled", "Whether the account runs.", Kind::Bool).preset(Preset::Bool(true)),
+    Key::new("use", "Its plugins, in this order; absent: all of `[plugins.*]`.", LIST_OF_TEXT),
+    Key::new("middleware", "Its middleware instead of the common list.", LIST_OF_TEXT),
+    Key::new(
+        "on_uncertain",
+        "What to do with a message of which nobody knows whether it was sent.",
+        Kind::Choice(&["hold", "resend", "drop"]),
+    )
+    .preset(Preset::Text("hold")),
+    Key::new("plugins", "Settings of plugins for this account, over the common ones key by key.", Kind::Plugins),
+    Key::new("pacing", "How fast this account sends, over the common pace key by key.", Kind::Table(PACING)),
+    Key::new("secrets", "Secrets by name, each from the environment or a file.", Kind::Map(&Kind::Secret)),
+];
+
+/// The keys of the top level.
+pub(super) fn top() -> impl Iterator<Item = &'static Key> + Clone {
+    TOP.iter().chain(MIDDLEWARE)
+}
+
+/// The keys that every account has.
+pub(super) fn account() -> impl Iterator<Item = &'static Key> + Clone {
+    ACCOUNT.iter().chain(MIDDLEWARE)
+}
+
+/// The settings of this middleware; none for one that has no table.
+pub(super) fn middleware(name: &str) -> &'static [Key] {
+    match MIDDLEWARE.iter().find(|key| key.name == name).map(|key| key.kind) {
+        Some(Kind::Table(keys)) => keys,
+        Some(_) | None => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_sound() {
+        for keys in [top().collect::<Vec<_>>(), account().collect(), PACING.iter().collect(), ACCESS.iter().collect()] {
+            for (n, key) in keys.iter().enumerate() {
+                assert!(key.doc.ends_with('.'), "{}", key.name);
+                assert!(keys[..n].iter().all(|k| k.name != key.name), "{} twice", key.name);
+                assert!(!(key.required && key.preset != Preset::None), "{}", key.name);
+            }
+        }
+        assert!(DEFAULT_MIDDLEWARE.iter().all(|name| MIDDLEWARE.iter().any(|key| key.name == *name)));
+    }
+
+    #[test]
+    fn presets_become_settings() {
+        assert_eq!(
+            Value::Object(presets(middleware("loop-guard"))),
+            json!({ "replies": 5, "per": "10s", "mute": "60s" })
+        );
+        assert!(presets(middleware("unheard-of")).is_empty());
+    }
+}

@@ -1,0 +1,96 @@
+//! What does `bot.toml` say, and what is wrong with it? All mistakes at once, each with its exact place.
+//!
+//! Reading order: [`settings`] (what a good file says) → [`registry`] (what this binary knows) → [`keys`] (which keys
+//! there are) → `tree` (text → values with places) → `check` (one key alone) → `view` (which table covers which) →
+//! `accounts` (the file as a whole) → `plugins` (what plugins say about their settings) → `build` (the result) →
+//! [`diagnostic`] (how it is told) → `redact` (what is not shown) → [`schema`](mod@schema) (for editors).
+
+use std::path::Path;
+
+mod accounts;
+mod build;
+mod check;
+pub mod diagnostic;
+pub mod keys;
+mod plugins;
+mod redact;
+pub mod registry;
+pub mod schema;
+pub mod settings;
+mod tree;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+pub use diagnostic::{ConfigError, Diagnostic, Mistakes, line_col};
+pub use keys::{DEFAULT_MIDDLEWARE, Key, Kind, Preset};
+pub use registry::{ProtocolSpec, Registry};
+pub use schema::schema;
+pub use settings::{
+    AccountConfig, Config, Endpoint, Loaded, MiddlewareUse, OnUncertain, Pacing, PluginUse, SecretSource,
+};
+
+use diagnostic::{Report, codes};
+use tree::Reading;
+
+/// Reads and checks a file.
+///
+/// # Errors
+/// The file cannot be read, or it holds mistakes: then all of them.
+pub fn read(path: &Path, registry: &Registry) -> Result<Loaded, ConfigError> {
+    let bytes = std::fs::read(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(parse(&text, path, registry)?),
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+            let mistake = Diagnostic::new(codes::NOT_UTF8, &(at..at + 1), "the file is not UTF-8 from here on")
+                .label("not UTF-8")
+                .help("save it as UTF-8; some Windows editors write GBK unless told");
+            Err(mistakes(text, path, &tree::Table::default(), vec![mistake]).into())
+        }
+    }
+}
+
+/// Checks a text as if it stood in `file`, which is not touched.
+///
+/// # Errors
+/// All mistakes of the text.
+pub fn parse(text: &str, file: &Path, registry: &Registry) -> Result<Loaded, Mistakes> {
+    let mut reading = tree::read(text);
+    let mut report = Report::default();
+    accounts::check(&reading.root, registry, &mut report);
+    plugins::check(&reading.root, registry, &mut report);
+    report.mistakes.append(&mut reading.limits);
+    report.mistakes.retain(|mistake| !is_noise(mistake, &reading));
+    report.mistakes.append(&mut reading.syntax);
+    if !report.mistakes.is_empty() {
+        return Err(mistakes(text.to_owned(), file, &reading.root, report.mistakes));
+    }
+    diagnostic::tidy(text, &mut report.warnings);
+    Ok(Loaded { config: build::config(&reading.root, file, registry), warnings: report.warnings })
+}
+
+fn mistakes(text: String, file: &Path, root: &tree::Table, mut list: Vec<Diagnostic>) -> Mistakes {
+    diagnostic::tidy(&text, &mut list);
+    Mistakes { file: file.to_owned(), text: redact::redact(&text, root), list }
+}
+
+/// Whether a mistake may only be the echo of a syntax error.
+fn is_noise(mistake: &Diagnostic, reading: &Reading) -> bool {
+    const ABSENT: &[&str] = &[
+        codes::EMPTY_FILE,
+        codes::NO_ACCOUNTS,
+        codes::MISSING_KEY,
+        codes::MISSING_PROFILE,
+        codes::PLUGIN_SETTINGS,
+        codes::BAD_SECRET,
+    ];
+    let on_bad_line =
+        |lines: &std::ops::Range<usize>| mistake.span.start <= lines.end && lines.start <= mistake.span.end;
+    reading.torn
+        && (ABSENT.contains(&mistake.code)
+            || mistake.span.start >= reading.sure_until
+            || reading.bad_lines.iter().any(on_bad_line))
+}

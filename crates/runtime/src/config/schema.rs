@@ -1,0 +1,179 @@
+//! How does an editor know what may stand in `bot.toml`? JSON Schema, from the same tables as the checks.
+
+use serde_json::{Map, Value, json};
+
+use super::keys::{self, Key, Kind};
+use super::registry::{ProtocolSpec, Registry};
+
+/// JSON Schema (draft 2020-12) of `bot.toml` for this binary.
+pub fn schema(registry: &Registry) -> Value {
+    let mut root = table(keys::top(), registry);
+    if let Value::Object(root) = &mut root {
+        root.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
+        root.insert("title".to_owned(), json!("bot.toml"));
+        root.insert("description".to_owned(), json!("Configuration of wxbot."));
+        root.insert("$defs".to_owned(), plugin_schemas(registry));
+    }
+    root
+}
+
+fn table<'k>(keys: impl Iterator<Item = &'k Key>, registry: &Registry) -> Value {
+    let mut properties = Map::new();
+    let mut required = Vec::new();
+    for key in keys {
+        properties.insert(key.name.to_owned(), property(key, registry));
+        if key.required {
+            required.push(key.name);
+        }
+    }
+    let mut object = json!({ "type": "object", "properties": properties, "additionalProperties": false });
+    if let (Value::Object(object), false) = (&mut object, required.is_empty()) {
+        object.insert("required".to_owned(), json!(required));
+    }
+    object
+}
+
+fn property(key: &Key, registry: &Registry) -> Value {
+    let mut schema = match key.name {
+        "middleware" => json!({ "type": "array", "items": { "enum": registry.middleware }, "uniqueItems": true }),
+        "use" => {
+            let ids: Vec<&str> = registry.plugins.iter().map(|plugin| plugin.manifest.id).collect();
+            json!({ "type": "array", "items": { "enum": ids }, "uniqueItems": true })
+        }
+        "protocol" => json!({ "enum": registry.protocols.iter().map(|protocol| protocol.name).collect::<Vec<_>>() }),
+        _ => kind(&key.kind, registry),
+    };
+    if let Value::Object(schema) = &mut schema {
+        schema.insert("description".to_owned(), json!(key.doc));
+        if let Some(preset) = key.preset.json() {
+            schema.insert("default".to_owned(), preset);
+        }
+    }
+    schema
+}
+
+fn kind(kind_: &Kind, registry: &Registry) -> Value {
+    match kind_ {
+        Kind::Any => json!({}),
+        Kind::Text => json!({ "type": "string" }),
+        Kind::Path => json!({ "type": "string", "minLength": 1 }),
+        Kind::Bool => json!({ "type": "boolean" }),
+        Kind::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
+        Kind::Duration => json!({ "type": "string", "pattern": r"^\s*[0-9]+\s*(ms|s|m|min|h|d)\s*$" }),
+        Kind::Rate => {
+            json!({ "type": "string", "pattern": r"^\s*[0-9]+\s*/\s*([0-9]+\s*)?(ms|s|m|min|h|d)\s*$" })
+        }
+        Kind::Choice(words) => json!({ "enum": words }),
+        Kind::Url { schemes } => {
+            json!({ "type": "string", "pattern": format!("^({})://", schemes.join("|")) })
+        }
+        Kind::ContactId => json!({ "type": "string", "pattern": "^[prosm][0-9]{1,18}$" }),
+        Kind::AccountName => json!({ "type": "string", "pattern": r"^[\p{Alphabetic}\p{N}_-]{1,64}$" }),
+        Kind::Endpoint => json!({ "type": "string", "pattern": "^(sim|https?://[^/?#@]+/?)$" }),
+        Kind::Secret => json!({ "oneOf": [
+            {
+                "type": "object",
+                "properties": { "env": { "type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]{0,127}$" } },
+                "required": ["env"],
+                "additionalProperties": false,
+            },
+            {
+                "type": "object",
+                "properties": { "file": { "type": "string", "minLength": 1 } },
+                "required": ["file"],
+                "additionalProperties": false,
+            },
+        ] }),
+        Kind::List(of) => json!({ "type": "array", "items": kind(of, registry) }),
+        Kind::Table(keys) => table(keys.iter(), registry),
+        Kind::Map(of) => json!({ "type": "object", "additionalProperties": kind(of, registry) }),
+        Kind::Plugins => {
+            let of = |id: &str| (id.to_owned(), json!({ "$ref": format!("#/$defs/{}", plugin_def(id)) }));
+            let properties: Map<String, Value> = registry.plugins.iter().map(|plugin| of(plugin.manifest.id)).collect();
+            json!({ "type": "object", "properties": properties, "additionalProperties": false })
+        }
+        Kind::Accounts => json!({ "type": "array", "minItems": 1, "items": account(registry) }),
+    }
+}
+
+/// All keys of any protocol; per protocol, what is different.
+fn account(registry: &Registry) -> Value {
+    let mut account = table(keys::account(), registry);
+    if let Some(Value::Object(properties)) = account.get_mut("properties") {
+        for key in registry.protocols.iter().flat_map(|protocol| protocol.options) {
+            // Which protocol's rule holds is said below: two protocols may have an option of one name.
+            properties.entry(key.name).or_insert_with(|| json!({ "description": key.doc }));
+        }
+    }
+    let rules: Vec<Value> = registry.protocols.iter().map(|protocol| rule(protocol, registry)).collect();
+    if let (Value::Object(account), false) = (&mut account, rules.is_empty()) {
+        account.insert("allOf".to_owned(), json!(rules));
+    }
+    account
+}
+
+fn rule(protocol: &ProtocolSpec, registry: &Registry) -> Value {
+    let mut properties = Map::new();
+    for key in registry.protocols.iter().flat_map(|other| other.options) {
+        properties.insert(key.name.to_owned(), json!(false));
+    }
+    let mut required: Vec<&str> = Vec::new();
+    for key in protocol.options {
+        properties.insert(key.name.to_owned(), property(key, registry));
+        if key.required {
+            required.push(key.name);
+        }
+    }
+    match protocol.profiles {
+        [] => properties.insert("profile".to_owned(), json!(false)),
+        profiles => properties.insert("profile".to_owned(), json!({ "enum": profiles })),
+    };
+    if protocol.profiles.len() > 1 {
+        required.push("profile");
+    }
+    for (key, taken) in [("endpoint", protocol.takes_endpoint), ("proxy", protocol.takes_proxy)] {
+        if !taken {
+            properties.insert(key.to_owned(), json!(false));
+        }
+    }
+    json!({
+        "if": { "properties": { "protocol": { "const": protocol.name } }, "required": ["protocol"] },
+        "then": { "properties": properties, "required": required },
+    })
+}
+
+fn plugin_def(id: &str) -> String {
+    format!("plugin-{id}")
+}
+
+fn plugin_schemas(registry: &Registry) -> Value {
+    let one = |plugin: &wxbot_plugin::host::PluginFactory| {
+        let id = plugin.manifest.id;
+        let mut schema = plugin.schema();
+        rebase(&mut schema, &format!("#/$defs/{}", plugin_def(id)));
+        if let Value::Object(object) = &mut schema {
+            // The common table and an account's own complete each other, so neither has to be complete.
+            object.remove("required");
+            object.remove("$schema");
+            object.entry("description").or_insert_with(|| json!(plugin.manifest.about));
+        }
+        (plugin_def(id), schema)
+    };
+    Value::Object(registry.plugins.iter().map(one).collect())
+}
+
+/// A plugin's schema refers to its own parts from its own root, which is now a part of ours.
+fn rebase(schema: &mut Value, base: &str) {
+    match schema {
+        Value::Object(object) => {
+            if let Some(Value::String(target)) = object.get_mut("$ref")
+                && let Some(path) = target.strip_prefix('#')
+            {
+                *target = format!("{base}{path}");
+            }
+            object.values_mut().for_each(|value| rebase(value, base));
+        }
+        Value::Array(list) => list.iter_mut().for_each(|item| rebase(item, base)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}

@@ -1,0 +1,145 @@
+//! What does a good `bot.toml` say?
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use url::Url;
+use wxbot_model::AccountName;
+use wxbot_model::span::Rate;
+
+use super::diagnostic::Diagnostic;
+
+/// A configuration without mistakes, and what is worth knowing about it.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// What the file says.
+    pub config: Config,
+    /// Sorted by place.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// What `bot.toml` says, all defaults filled in.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where it stood.
+    pub file: PathBuf,
+    /// The data directory, resolved against the file's folder.
+    pub data_dir: PathBuf,
+    /// At least one, in file order; disabled ones too.
+    pub accounts: Vec<AccountConfig>,
+}
+
+/// One `[[accounts]]` entry with the common settings under its own.
+#[derive(Clone)]
+pub struct AccountConfig {
+    /// Its name; unique.
+    pub name: AccountName,
+    /// A protocol of the registry.
+    pub protocol: String,
+    /// A profile of the protocol; some exactly when the protocol has profiles.
+    pub profile: Option<String>,
+    /// Where to reach the service; `None`: the real one.
+    pub endpoint: Option<Endpoint>,
+    /// May hold a password; `Debug` of this struct leaves it out.
+    pub proxy: Option<Url>,
+    /// Whether it runs.
+    pub enabled: bool,
+    /// In order, each once.
+    pub plugins: Vec<PluginUse>,
+    /// In order, each once.
+    pub middleware: Vec<MiddlewareUse>,
+    /// How fast it sends.
+    pub pacing: Pacing,
+    /// What to do with a message of which nobody knows whether it was sent.
+    pub on_uncertain: OnUncertain,
+    /// The protocol's own keys, defaults filled in.
+    pub options: Map<String, Value>,
+    /// Where its secrets are, by name.
+    pub secrets: BTreeMap<String, SecretSource>,
+}
+
+impl fmt::Debug for AccountConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Scheme and host only: a proxy's user name is often a token as well.
+        let proxy = self.proxy.as_ref().map(|url| format!("{}://{}", url.scheme(), url.host_str().unwrap_or("")));
+        f.debug_struct("AccountConfig")
+            .field("name", &self.name)
+            .field("protocol", &self.protocol)
+            .field("profile", &self.profile)
+            .field("endpoint", &self.endpoint)
+            .field("proxy", &proxy)
+            .field("enabled", &self.enabled)
+            .field("plugins", &self.plugins)
+            .field("middleware", &self.middleware)
+            .field("pacing", &self.pacing)
+            .field("on_uncertain", &self.on_uncertain)
+            .field("options", &self.options)
+            .field("secrets", &self.secrets)
+            .finish()
+    }
+}
+
+/// Where an account's service is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Endpoint {
+    /// The built-in simulator.
+    Sim,
+    /// `http` or `https`, a host, perhaps a port, and nothing else.
+    Url(Url),
+}
+
+/// One plugin of an account.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PluginUse {
+    /// A plugin of the registry.
+    pub id: String,
+    /// The common settings with the account's own over them; accepted by the plugin's check.
+    pub settings: Value,
+}
+
+/// One middleware of an account.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MiddlewareUse {
+    /// A name of the registry.
+    pub name: String,
+    /// An object: defaults, the common settings over them, the account's own on top. Durations and rates are
+    /// checked texts.
+    pub settings: Value,
+}
+
+/// How fast an account sends.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pacing {
+    /// Over all chats of the account.
+    pub per_account: Rate,
+    /// How many at once before the pace applies; at least 1.
+    pub burst: u32,
+    /// Into one chat.
+    pub per_chat: Rate,
+    /// An unsent message older than this is given up.
+    pub max_age: Duration,
+}
+
+/// What to do with a message of which nobody knows whether it was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnUncertain {
+    /// Wait for a person's decision.
+    #[default]
+    Hold,
+    /// Send it again: it may arrive twice.
+    Resend,
+    /// Give it up: it may never arrive.
+    Drop,
+}
+
+/// Where a secret is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretSource {
+    /// The environment variable of this name.
+    Env(String),
+    /// This file, resolved against the folder of `bot.toml`.
+    File(PathBuf),
+}

@@ -1,0 +1,206 @@
+//! Which mistake is told where, rule by rule.
+
+use super::rig::{above, check, parsed, told, warned, web};
+
+#[test]
+fn one_key_alone() {
+    check(
+        &[
+            ("good", web(""), &[]),
+            ("empty", String::new(), &[("empty_file", "")]),
+            ("comment only", "# nothing\n".to_owned(), &[("empty_file", "")]),
+            ("no accounts", "data_dir = \"x\"".to_owned(), &[("no_accounts", "")]),
+            ("empty list", "accounts = []".to_owned(), &[("no_accounts", "accounts")]),
+            ("single brackets", "[accounts]\nname = \"a\"".to_owned(), &[("wrong_type", "[accounts]")]),
+            ("accounts of numbers", "accounts = [1]".to_owned(), &[("wrong_type", "1")]),
+            (
+                "missing keys",
+                "[[accounts]]\nenabled = true".to_owned(),
+                &[("missing_key", "[[accounts]]"), ("missing_key", "[[accounts]]")],
+            ),
+            ("unknown key", web("enabeld = true"), &[("unknown_key", "enabeld")]),
+            ("key of the top", web("data_dir = \"x\""), &[("unknown_key", "data_dir")]),
+            ("non-ASCII key", above("\"名字\" = 1"), &[("unknown_key", "\"名字\"")]),
+            ("dotted key", above("pacing.brust = 1"), &[("unknown_key", "brust")]),
+            ("inline table", above("pacing = { burst = 0 }"), &[("out_of_range", "0")]),
+            ("huge", above("pacing.burst = 99999999999999999999999"), &[("out_of_range", "99999999999999999999999")]),
+            ("float", above("pacing.burst = 1.5"), &[("wrong_type", "1.5")]),
+            ("nan", above("pacing.burst = nan"), &[("out_of_range", "nan")]),
+            ("hexadecimal", above("pacing.burst = 0x10"), &[]),
+            ("date", above("data_dir = 2024-01-01"), &[("wrong_type", "2024-01-01")]),
+            ("empty path", above("data_dir = \"\""), &[("empty_text", "\"\"")]),
+            ("number as duration", above("old-message.after = 10"), &[("wrong_type", "10")]),
+            ("zero rate", above("rate-limit.per_chat = \"0/s\""), &[("bad_rate", "\"0/s\"")]),
+            ("no settings", above("trace.level = 1"), &[("unknown_key", "level")]),
+            ("contact id", above("access.allow_chats = [\"r3\", \"Tom\"]"), &[("bad_contact_id", "\"Tom\"")]),
+            ("text for a list", web("use = \"auto-reply\""), &[("wrong_type", "\"auto-reply\"")]),
+            ("account name", web("").replace("\"a\"", "\"a b\""), &[("bad_account_name", "\"a b\"")]),
+            ("text as switch", web("enabled = \"true\""), &[("wrong_type", "\"true\"")]),
+            ("proxy scheme", web("proxy = \"ftp://h\""), &[("bad_url", "\"ftp://h\"")]),
+            ("endpoint path", web("endpoint = \"http://h/x\""), &[("bad_endpoint", "\"http://h/x\"")]),
+            ("endpoint user", web("endpoint = \"http://u@h\""), &[("bad_endpoint", "\"http://u@h\"")]),
+            ("endpoint word", web("endpoint = \"simulator\""), &[("bad_endpoint", "\"simulator\"")]),
+            (
+                "secret of two",
+                web("secrets.A = { env = \"A\", file = \"a\" }"),
+                &[("bad_secret", "{ env = \"A\", file = \"a\" }")],
+            ),
+            ("secret of none", web("secrets.A = {}"), &[("bad_secret", "{}")]),
+            ("secret variable", web("secrets.A = { env = \"a b\" }"), &[("bad_secret", "\"a b\"")]),
+            ("secret number", web("secrets.A = 12345"), &[("wrong_type", "12345")]),
+            ("CRLF", web("enabeld = true").replace('\n', "\r\n"), &[("unknown_key", "enabeld")]),
+            ("byte order mark", format!("\u{feff}{}", above("x = 1")), &[("unknown_key", "x")]),
+        ],
+        told,
+    );
+}
+
+#[test]
+fn the_file_as_a_whole() {
+    let console = "[[accounts]]\nname = \"b\"\nprotocol = \"console\"\n";
+    let hook = "[[accounts]]\nname = \"h\"\nprotocol = \"hook\"\nport = 1\n";
+    check(
+        &[
+            ("protocol", web("").replace("\"web\"", "\"wbe\""), &[("unknown_protocol", "\"wbe\"")]),
+            ("protocol and option", web("mode = 3").replace("\"web\"", "\"wbe\""), &[("unknown_protocol", "\"wbe\"")]),
+            ("profile absent", hook.to_owned(), &[("missing_profile", "\"hook\"")]),
+            ("profile", format!("{hook}profile = \"v5\""), &[("unknown_profile", "\"v5\"")]),
+            ("no profiles", web("profile = \"v3\""), &[("unknown_profile", "\"v3\"")]),
+            ("option", web("mode = \"phone\""), &[("bad_choice", "\"phone\"")]),
+            ("foreign option", web("port = 3"), &[("foreign_option", "port")]),
+            ("option needed", hook.replace("port = 1", "profile = \"v3\""), &[("missing_key", "[[accounts]]")]),
+            ("endpoint", format!("{console}endpoint = \"sim\""), &[("endpoint_not_allowed", "endpoint")]),
+            ("proxy", format!("{console}proxy = \"http://h\""), &[("proxy_not_allowed", "proxy")]),
+            ("plugin", web("use = [\"grreter\"]"), &[("unknown_plugin", "\"grreter\"")]),
+            ("plugin table", above("[plugins.nobody]"), &[("unknown_plugin", "nobody")]),
+            (
+                "plugin once",
+                above("[plugins.nobody]").replace("\"web\"", "\"web\"\nuse = [\"nobody\"]"),
+                &[("unknown_plugin", "nobody")],
+            ),
+            ("plugin as number", above("plugins.greeter = 3"), &[("wrong_type", "3")]),
+            (
+                "library",
+                above("[plugins.mine]\npath = \"mine.so\"\nsha256 = \"00\""),
+                &[("dylib_later", "path"), ("dylib_later", "sha256")],
+            ),
+            (
+                "twice",
+                web("use = [\"greeter\", \"greeter\"]\nmiddleware = [\"trace\", \"trace\"]"),
+                &[("duplicate_entry", "\"greeter\""), ("duplicate_entry", "\"trace\"")],
+            ),
+            (
+                "two terminals",
+                console.to_owned() + &console.replace("\"b\"", "\"c\""),
+                &[("one_terminal", "\"console\"")],
+            ),
+            ("one at a time", console.to_owned() + &console.replace("\"b\"", "\"c\"\nenabled = false"), &[]),
+            ("capability", format!("{console}use = [\"greeter\"]"), &[("impossible_capability", "\"greeter\"")]),
+            ("capability unsaid", format!("[plugins.greeter]\n{console}"), &[("impossible_capability", "\"console\"")]),
+        ],
+        told,
+    );
+    let mistakes = parsed(&format!("{console}use = [\"greeter\"]")).unwrap_err();
+    assert!(mistakes.list[0].message.contains("needs `mention`, which"), "{mistakes}");
+    let mistakes = parsed(&web("port = 3")).unwrap_err();
+    assert_eq!(mistakes.list[0].message, "`port` is an option of protocol `hook`");
+}
+
+#[test]
+fn plugin_problems_point_into_the_right_table() {
+    let common = "[plugins.auto-reply]\ncooldown = \"5s\"\n";
+    let two = web("") + &web("").replace("\"a\"", "\"b\"");
+    let own = |lines: &str| web(&format!("[accounts.plugins.auto-reply]\n{lines}"));
+    check(
+        &[
+            ("common, once", format!("{}{two}", common.replace("5s", "x")), &[("plugin_settings", "\"x\"")]),
+            ("own", format!("{common}{}", own("cooldown = \"y\"")), &[("plugin_settings", "\"y\"")]),
+            ("own cures", format!("{}{}", common.replace("5s", "x"), own("cooldown = \"1s\"")), &[]),
+            ("own completes", format!("[plugins.auto-reply]\n{}", own("cooldown = \"1s\"")), &[]),
+            (
+                "missing in common",
+                format!("[plugins.auto-reply]\n{two}"),
+                &[("plugin_settings", "[plugins.auto-reply]")],
+            ),
+            ("missing everywhere", web("use = [\"auto-reply\"]"), &[("plugin_settings", "\"auto-reply\"")]),
+            (
+                "list replaces",
+                format!("{common}rules = [{{ reply = \"x\" }}]\n{}", own("rules = [{ keyword = \"k\" }]")),
+                &[("plugin_settings", "{ keyword = \"k\" }")],
+            ),
+            (
+                "table merges",
+                format!("{common}limits.day = -1\n{}", own("limits.week = 3")),
+                &[("plugin_settings", "-1")],
+            ),
+            (
+                "several",
+                format!("{common}rules = [{{ keyword = \"\" }}]\n{two}"),
+                &[("plugin_settings", "{ keyword = \"\" }"), ("plugin_settings", "\"\"")],
+            ),
+            (
+                "unused is checked",
+                format!("[plugins.auto-reply]\n{}", web("use = []")),
+                &[("plugin_settings", "[plugins.auto-reply]")],
+            ),
+            ("serde's words", above("[plugins.greeter]\nloud = true"), &[("plugin_settings", "true")]),
+            (
+                "unreadable",
+                format!("{common}rules = [99999999999999999999]\n{two}"),
+                &[("out_of_range", "99999999999999999999")],
+            ),
+        ],
+        told,
+    );
+}
+
+#[test]
+fn settings_that_nothing_reads_are_warnings() {
+    check(
+        &[
+            ("middleware", above("middleware = [\"trace\"]\n[access]\n"), &[("unused_settings", "access")]),
+            ("own middleware", web("middleware = [\"trace\"]\naccess.groups = true"), &[("unused_settings", "access")]),
+            ("own plugin", web("use = []\nplugins.greeter = {}"), &[("unused_settings", "greeter")]),
+            ("common plugin", format!("[plugins.greeter]\n{}", web("use = []")), &[("unused_settings", "greeter")]),
+            ("all used", above("[plugins.greeter]\n"), &[]),
+        ],
+        warned,
+    );
+}
+
+#[test]
+fn broken_toml_hides_no_other_mistake_and_makes_no_noise() {
+    check(
+        &[
+            ("no equals", above("data_dir \"x\"\nx = 1"), &[("syntax", "\"x\""), ("unknown_key", "x")]),
+            ("open text", above("data_dir = \"x\nx = 1"), &[("syntax", "data_dir = \"x"), ("unknown_key", "x")]),
+            ("key in letters of its own", above("é = 1\nx = 1"), &[("syntax", "é"), ("unknown_key", "x")]),
+            (
+                "two of them",
+                above("a = = 1\nb = [1\nx = 1"),
+                &[("syntax", "="), ("syntax", "x = 1"), ("syntax", "[[accounts]]")],
+            ),
+            (
+                "open list",
+                above("x = 1\nb = [1, 2"),
+                &[("unknown_key", "x"), ("unknown_key", "b"), ("syntax", "[[accounts]]")],
+            ),
+            (
+                "open table",
+                above("x = 1\nb = {\n  y = 1,"),
+                &[("unknown_key", "x"), ("unknown_key", "b"), ("syntax", "[[accounts]]")],
+            ),
+            ("open long text", above("b = \"\"\"\nx = 1"), &[("unknown_key", "b"), ("syntax", "")]),
+            ("no comma", web("use = [\"a\" \"b\"]\nx = 3"), &[("syntax", "\"b\"]"), ("unknown_key", "x")]),
+            ("half a date", above("x = 07:99:00\ny = 1"), &[("syntax", "07:99:00"), ("unknown_key", "y")]),
+            (
+                "bad header",
+                format!("{}[accounts.pacing\nburst = 3\n", web("x = 1")),
+                &[("unknown_key", "x"), ("syntax", "[accounts.pacing")],
+            ),
+            ("key twice", above("data_dir = \"x\"\ndata_dir = \"y\""), &[("duplicate_key", "data_dir")]),
+            ("table twice", above("[pacing]\n[pacing]"), &[("duplicate_key", "pacing")]),
+        ],
+        told,
+    );
+}

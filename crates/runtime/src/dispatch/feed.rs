@@ -1,0 +1,209 @@
+//! Which stored events are in memory, and in which lane? What does not fit stays on disk and is fetched later.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::Notify;
+use wxbot_model::ContactId;
+
+use crate::store::InboxRow;
+
+/// Events of one account kept in memory. At about 1 KiB an event, a thousand accounts with full lanes take 256 MiB;
+/// what is above stays on disk, where it is safe and costs nothing.
+pub(crate) const CAPACITY: usize = 256;
+/// Below this the disk is asked again: half, so that each read brings a fair number.
+const REFILL: usize = CAPACITY / 2;
+
+/// The lanes of one account.
+#[derive(Debug, Default)]
+pub(crate) struct Feed {
+    state: Mutex<State>,
+    pub(crate) wake: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    lanes: HashMap<ContactId, VecDeque<InboxRow>>,
+    /// Lanes with something to do and nobody at it, in order of need.
+    ready: VecDeque<ContactId>,
+    running: HashSet<ContactId>,
+    held: usize,
+    /// The highest number that was taken into memory.
+    watermark: u64,
+    /// There may be more on disk above the watermark.
+    disk: bool,
+    /// More came while the disk was being read.
+    disk_again: bool,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            lanes: HashMap::new(),
+            ready: VecDeque::new(),
+            running: HashSet::new(),
+            held: 0,
+            watermark: 0,
+            // A start begins with what a former run left.
+            disk: true,
+            disk_again: false,
+        }
+    }
+}
+
+impl Feed {
+    fn state<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
+        f(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Freshly stored events, in order. Called after the commit, by the one task that accepts for this account.
+    pub(crate) fn offer(&self, rows: Vec<InboxRow>) {
+        if rows.is_empty() {
+            return;
+        }
+        self.state(|s| {
+            for row in rows {
+                if s.disk || s.held >= CAPACITY {
+                    // Whatever is on disk comes first, or the lane's order is lost.
+                    s.disk = true;
+                    s.disk_again = true;
+                    break;
+                }
+                s.watermark = row.seq;
+                s.push(row);
+            }
+        });
+        self.wake.notify_one();
+    }
+
+    /// Parked events whose time has come; they are behind in order already.
+    pub(crate) fn unpark(&self, rows: Vec<InboxRow>) {
+        self.state(|s| rows.into_iter().for_each(|row| s.push(row)));
+    }
+
+    /// Where to read on from the disk, and how many; `None` when there is no need.
+    pub(crate) fn wants_disk(&self) -> Option<(u64, usize)> {
+        self.state(|s| {
+            if !s.disk || s.held >= REFILL {
+                return None;
+            }
+            s.disk_again = false;
+            Some((s.watermark, CAPACITY - s.held))
+        })
+    }
+
+    /// What the disk gave for the last [`wants_disk`](Self::wants_disk).
+    pub(crate) fn from_disk(&self, rows: Vec<InboxRow>, asked: usize) {
+        self.state(|s| {
+            let all = rows.len() < asked;
+            for row in rows {
+                s.watermark = s.watermark.max(row.seq);
+                s.push(row);
+            }
+            if all && !s.disk_again {
+                s.disk = false;
+            }
+        });
+    }
+
+    /// The next lane to run and its first event. The lane is the caller's until [`done`](Self::done).
+    pub(crate) fn take(&self) -> Option<InboxRow> {
+        self.state(|s| {
+            let lane = s.ready.pop_front()?;
+            let row = s.lanes.get_mut(&lane)?.pop_front()?;
+            s.held -= 1;
+            s.running.insert(lane);
+            Some(row)
+        })
+    }
+
+    /// The event of this lane has ended; the lane is ready again if it has another.
+    pub(crate) fn done(&self, lane: &ContactId) {
+        self.state(|s| {
+            s.running.remove(lane);
+            match s.lanes.get(lane).map(VecDeque::is_empty) {
+                Some(false) => s.ready.push_back(lane.clone()),
+                Some(true) => drop(s.lanes.remove(lane)),
+                None => {}
+            }
+        });
+    }
+
+    /// True when no lane runs.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.state(|s| s.running.is_empty())
+    }
+}
+
+impl State {
+    fn push(&mut self, row: InboxRow) {
+        let lane = self.lanes.entry(row.conv.clone()).or_default();
+        if lane.is_empty() && !self.running.contains(&row.conv) {
+            self.ready.push_back(row.conv.clone());
+        }
+        lane.push_back(row);
+        self.held += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn row(seq: u64, conv: &str) -> InboxRow {
+        InboxRow { seq, conv: conv.parse().unwrap(), recv_ms: 0, body: Arc::from(""), done: Vec::new() }
+    }
+
+    fn fresh() -> Feed {
+        let feed = Feed::default();
+        let (after, asked) = feed.wants_disk().unwrap();
+        assert_eq!(after, 0);
+        feed.from_disk(Vec::new(), asked);
+        feed
+    }
+
+    #[test]
+    fn one_event_of_a_lane_at_a_time_and_lanes_side_by_side() {
+        let feed = fresh();
+        feed.offer(vec![row(1, "p1"), row(2, "p1"), row(3, "p2")]);
+        let (first, other) = (feed.take().unwrap(), feed.take().unwrap());
+        assert_eq!((first.seq, other.seq), (1, 3));
+        assert_eq!(feed.take(), None, "the second of p1 waits for the first");
+        feed.done(&first.conv);
+        assert_eq!(feed.take().unwrap().seq, 2);
+        feed.done(&other.conv);
+        feed.done(&first.conv);
+        assert!(feed.is_quiet() && feed.take().is_none());
+    }
+
+    #[test]
+    fn what_does_not_fit_comes_from_disk_in_order() {
+        let feed = fresh();
+        feed.offer((1..=CAPACITY as u64 + 10).map(|n| row(n, "p1")).collect());
+        assert_eq!(feed.wants_disk(), None, "memory is full");
+        let mut seen = Vec::new();
+        while let Some(row) = feed.take() {
+            seen.push(row.seq);
+            feed.done(&row.conv);
+            if let Some((after, asked)) = feed.wants_disk() {
+                // New events while the disk has more must not overtake it.
+                feed.offer(vec![row_on_disk(999)]);
+                let rest: Vec<_> = (after + 1..=CAPACITY as u64 + 10).map(|n| self::row(n, "p1")).collect();
+                feed.from_disk(rest, asked);
+                break;
+            }
+        }
+        while let Some(row) = feed.take() {
+            seen.push(row.seq);
+            feed.done(&row.conv);
+        }
+        assert!(seen.is_sorted() && seen.len() == CAPACITY + 10, "{seen:?}");
+        assert!(feed.wants_disk().is_some(), "what came meanwhile is on disk");
+    }
+
+    fn row_on_disk(seq: u64) -> InboxRow {
+        row(seq, "p1")
+    }
+}

@@ -1,0 +1,273 @@
+//! What happens to one event? Claim, chain, plugins, and one commit that ends it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use wxbot_model::{Action, Event};
+use wxbot_plugin::host::Host;
+use wxbot_plugin::middleware::Destination;
+use wxbot_plugin::{Ctx, Effect, Effects, Envelope, Next, Outcome};
+
+use crate::account::Account;
+use crate::outbox::echo_of;
+use crate::plugin::{ActivePlugin, Trouble};
+use crate::store::{Failure, Finish, InboxRow, NewSend, StoreError};
+
+/// Tries that ended with the process before an event is given up: it may be what kills us.
+const MAX_CRASHES: u32 = 3;
+/// Noted errors before an event is given up.
+const MAX_ERRORS: u32 = 8;
+/// How long a failing event may hold up its conversation before it is parked.
+const LANE_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Handles events of one account.
+pub(crate) struct Handler {
+    account: Arc<Account>,
+    host: Arc<dyn Host>,
+}
+
+/// What the plugins made of one event.
+#[derive(Default)]
+struct Harvest {
+    sends: Vec<NewSend>,
+    kv: Vec<(Arc<str>, String, Option<Value>)>,
+    done: Vec<String>,
+    /// The first trouble; the others are tried again with it.
+    trouble: Option<(Arc<str>, Trouble)>,
+    asked: usize,
+}
+
+/// How a try ended.
+enum End {
+    Done,
+    /// Again on the same lane after this.
+    Again(Duration),
+    Left,
+}
+
+impl Handler {
+    pub(crate) fn new(account: Arc<Account>, host: Arc<dyn Host>) -> Self {
+        Self { account, host }
+    }
+
+    /// Handles one event to its end: done, parked, dead, or given back because wxbot stops.
+    pub(crate) async fn handle(&self, mut row: InboxRow, stop: &CancellationToken) {
+        let begun = Instant::now();
+        loop {
+            match self.try_once(&mut row, begun).await {
+                Ok(End::Done | End::Left) => return,
+                Ok(End::Again(wait)) => {
+                    if stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+                        return; // The failure is noted; a start takes it up again.
+                    }
+                }
+                Err(error) => {
+                    // Nothing was changed: the event is still there. The store is what everything waits for.
+                    tracing::error!(account = %self.account.name, seq = row.seq, %error, "An event waits for the store.");
+                    if stop.run_until_cancelled(tokio::time::sleep(Duration::from_secs(1))).await.is_none() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn try_once(&self, row: &mut InboxRow, begun: Instant) -> Result<End, StoreError> {
+        let store = &self.account.store;
+        let claims = store.claim(row.seq).await?;
+        if claims.attempts.saturating_sub(1).saturating_sub(claims.errors) >= MAX_CRASHES {
+            let error = format!("wxbot ended {MAX_CRASHES} times while handling it");
+            return self.give_up(row, error).await;
+        }
+        let event: Event = match serde_json::from_str(&row.body) {
+            Ok(event) => event,
+            Err(error) => return self.give_up(row, format!("the stored event cannot be read: {error}")).await,
+        };
+        let destination = Plugins { handler: self, row, harvest: Mutex::default(), attempt: claims.attempts };
+        let envelope = Envelope { event, seq: row.seq, attempt: claims.attempts };
+        let outcome = Next::new(&self.account.chain, &destination).run(envelope).await;
+        let harvest = destination.harvest.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let note = match outcome {
+            Outcome::Passed { .. } => None,
+            Outcome::Stopped { by, why } => Some(format!("{by}: {why}")),
+        };
+        match harvest.trouble {
+            None => {
+                let sends = !harvest.sends.is_empty();
+                store.finish(self.finish(row.seq, note, harvest.sends, harvest.kv)).await?;
+                if sends {
+                    self.account.outbox_wake.notify_one();
+                }
+                Ok(End::Done)
+            }
+            Some((plugin, ref trouble)) => {
+                let trouble = trouble.clone();
+                let partial = self.finish(row.seq, None, harvest.sends, harvest.kv);
+                row.done.extend(harvest.done);
+                self.troubled(row, &plugin, trouble, claims.errors, partial, begun).await
+            }
+        }
+    }
+
+    fn finish(&self, seq: u64, note: Option<String>, sends: Vec<NewSend>, kv: Vec<(Arc<str>, String, Option<Value>)>) -> Finish {
+        Finish { seq, account: self.account.name.clone(), note, sends, kv, now_ms: self.account.source.now_ms() }
+    }
+
+    async fn give_up(&self, row: &InboxRow, error: String) -> Result<End, StoreError> {
+        tracing::error!(account = %self.account.name, seq = row.seq, %error, "An event is given up.");
+        let failure = Failure { seq: row.seq, error, again_ms: None, counts: true, partial: None, done: row.done.clone() };
+        self.account.store.fail(failure).await?;
+        Ok(End::Left)
+    }
+
+    async fn troubled(
+        &self,
+        row: &InboxRow,
+        plugin: &str,
+        trouble: Trouble,
+        errors_before: u32,
+        partial: Finish,
+        begun: Instant,
+    ) -> Result<End, StoreError> {
+        let account = &self.account;
+        let (wait, counts, error) = match trouble {
+            Trouble::Failed(why) => (backoff(errors_before), true, format!("plugin {plugin}: {why}")),
+            Trouble::Open(left) => (left, false, format!("plugin {plugin} rests after too many failures")),
+        };
+        let dead = counts && errors_before + 1 >= MAX_ERRORS;
+        let wait = account.source.jitter(wait);
+        // While a breaker is open nobody waits for the plugin: the event is parked at once.
+        let stays = !dead && counts && begun.elapsed() + wait <= LANE_PATIENCE;
+        let again_ms = (!dead).then(|| account.source.now_ms() + i64::try_from(wait.as_millis()).unwrap_or(i64::MAX / 2));
+        tracing::warn!(account = %account.name, seq = row.seq, %error, parked = !stays && !dead, dead, "An event could not be handled.");
+        let sends = !partial.sends.is_empty();
+        let failure = Failure { seq: row.seq, error, again_ms, counts, partial: Some(partial), done: row.done.clone() };
+        account.store.fail(failure).await?;
+        if sends {
+            account.outbox_wake.notify_one();
+        }
+        Ok(if stays { End::Again(wait) } else { End::Left })
+    }
+}
+
+/// 1 s, then four times as long each time, at most 10 min.
+fn backoff(errors: u32) -> Duration {
+    Duration::from_secs(4u64.saturating_pow(errors.min(8)).min(600))
+}
+
+/// The end of the chain for one event.
+struct Plugins<'a> {
+    handler: &'a Handler,
+    row: &'a InboxRow,
+    harvest: Mutex<Harvest>,
+    attempt: u32,
+}
+
+impl Destination for Plugins<'_> {
+    fn arrive(&self, env: Envelope) -> BoxFuture<'_, Outcome> {
+        Box::pin(async move {
+            let mut harvest = Harvest::default();
+            let mut too_late = false;
+            for plugin in &self.handler.account.plugins {
+                if !plugin.wants(&env.event) || self.row.done.iter().any(|id| **id == *plugin.id) {
+                    continue;
+                }
+                if env.event.late && !plugin.manifest.wants_late {
+                    too_late = true;
+                    continue;
+                }
+                harvest.asked += 1;
+                self.ask(plugin, &env.event, &mut harvest).await;
+            }
+            let (actions, asked) = (harvest.sends.len(), harvest.asked);
+            *self.harvest.lock().unwrap_or_else(PoisonError::into_inner) = harvest;
+            if too_late && asked == 0 {
+                return Outcome::Stopped { by: "late", why: "older than the limit, and no plugin asked for late messages".into() };
+            }
+            Outcome::Passed { actions }
+        })
+    }
+}
+
+impl Plugins<'_> {
+    async fn ask(&self, plugin: &ActivePlugin, event: &Event, harvest: &mut Harvest) {
+        let account = &self.handler.account;
+        let cx = Ctx::new(
+            Arc::clone(&self.handler.host),
+            Arc::clone(&plugin.id),
+            account.name.clone(),
+            event.key.clone(),
+            self.attempt,
+        );
+        match plugin.run(event, &cx).await.and_then(|effects| self.collect(plugin, event, effects)) {
+            Ok((sends, kv)) => {
+                harvest.sends.extend(sends);
+                harvest.kv.extend(kv);
+                harvest.done.push(plugin.id.to_string());
+            }
+            Err(trouble) => {
+                harvest.trouble.get_or_insert((Arc::clone(&plugin.id), trouble));
+            }
+        }
+    }
+
+    #[expect(clippy::type_complexity, reason = "two lists that go into one commit")]
+    fn collect(
+        &self,
+        plugin: &ActivePlugin,
+        event: &Event,
+        effects: Effects,
+    ) -> Result<(Vec<NewSend>, Vec<(Arc<str>, String, Option<Value>)>), Trouble> {
+        let (mut sends, mut kv) = (Vec::new(), Vec::new());
+        for effect in effects {
+            let action = match effect {
+                Effect::Reply { text, mention_sender } => {
+                    let mention = match &event.sender {
+                        Some(sender) if mention_sender && event.is_group() => vec![sender.id.clone()],
+                        Some(_) | None => Vec::new(),
+                    };
+                    Action::SendText { to: event.chat.id.clone(), text, mention }
+                }
+                Effect::Act(action) => action,
+                Effect::Put { key, value } => {
+                    kv.push((Arc::clone(&plugin.id), key, Some(value)));
+                    continue;
+                }
+                Effect::Delete { key } => {
+                    kv.push((Arc::clone(&plugin.id), key, None));
+                    continue;
+                }
+                _ => return Err(Trouble::Failed("it answered an effect this wxbot does not know".into())),
+            };
+            let Action::SendText { text, .. } = &action else {
+                return Err(Trouble::Failed(format!("it asks for something this wxbot cannot do: {}", action.needs())));
+            };
+            let echo = echo_of(text);
+            let body = serde_json::to_string(&action).map_err(|e| Trouble::Failed(e.to_string()))?;
+            sends.push(NewSend {
+                plugin: Arc::clone(&plugin.id),
+                ord: u32::try_from(sends.len()).unwrap_or(u32::MAX),
+                conv: action.to().clone(),
+                client_id: self.handler.account.protocol.draw_client_msg_id(),
+                body,
+                echo,
+            });
+        }
+        Ok((sends, kv))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_fourfold_up_to_ten_minutes() {
+        let waits: Vec<u64> = (0..7).map(|n| backoff(n).as_secs()).collect();
+        assert_eq!(waits, [1, 4, 16, 64, 256, 600, 600]);
+    }
+}

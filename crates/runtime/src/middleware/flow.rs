@@ -1,0 +1,132 @@
+//! How much may come through? Loops between bots, and people who flood.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use wxbot_model::span::Rate;
+use wxbot_plugin::{Envelope, Middleware, Next, Outcome};
+
+use crate::pacing::{Bucket, Pace};
+
+/// Chats and senders remembered at most; above it those at rest are forgotten. 10,000 take about 2 MB.
+const REMEMBERED: usize = 10_000;
+
+/// Mutes a conversation in which we answer too often: usually another bot answering us (security R28).
+pub(super) struct LoopGuard {
+    replies: usize,
+    per: Duration,
+    mute: Duration,
+    chats: Mutex<HashMap<String, Answers>>,
+}
+
+#[derive(Default)]
+struct Answers {
+    at: VecDeque<Instant>,
+    muted_until: Option<Instant>,
+}
+
+impl LoopGuard {
+    pub(super) fn new(replies: usize, per: Duration, mute: Duration) -> Self {
+        Self { replies, per, mute, chats: Mutex::default() }
+    }
+
+    fn muted(&self, chat: &str) -> bool {
+        let chats = self.chats.lock().unwrap_or_else(PoisonError::into_inner);
+        chats.get(chat).and_then(|a| a.muted_until).is_some_and(|until| Instant::now() < until)
+    }
+
+    fn answered(&self, chat: &str, times: usize) {
+        let now = Instant::now();
+        let mut chats = self.chats.lock().unwrap_or_else(PoisonError::into_inner);
+        if chats.len() >= REMEMBERED {
+            chats.retain(|_, a| {
+                a.at.back().is_some_and(|t| now.duration_since(*t) < self.per) || a.muted_until.is_some_and(|u| now < u)
+            });
+        }
+        let answers = chats.entry(chat.to_owned()).or_default();
+        while answers.at.front().is_some_and(|t| now.duration_since(*t) >= self.per) {
+            answers.at.pop_front();
+        }
+        answers.at.extend(std::iter::repeat_n(now, times));
+        if answers.at.len() >= self.replies {
+            answers.muted_until = Some(now + self.mute);
+            answers.at.clear();
+        }
+    }
+}
+
+impl Middleware for LoopGuard {
+    fn name(&self) -> &'static str {
+        "loop-guard"
+    }
+
+    async fn handle(&self, env: Envelope, next: Next<'_>) -> Outcome {
+        let chat = env.event.chat.id.as_str().to_owned();
+        if self.muted(&chat) {
+            let why = format!("more than {} answers within {:?}: muted", self.replies, self.per);
+            return Outcome::Stopped { by: "loop-guard", why };
+        }
+        let outcome = next.run(env).await;
+        if let Outcome::Passed { actions: actions @ 1.. } = &outcome {
+            self.answered(&chat, *actions);
+        }
+        outcome
+    }
+}
+
+/// Stops messages of people and chats that send more than a rate, after a burst of the same number.
+pub(super) struct RateLimit {
+    per_sender: Option<Pace>,
+    per_chat: Option<Pace>,
+    buckets: Mutex<HashMap<String, Bucket>>,
+    started: Instant,
+}
+
+impl RateLimit {
+    pub(super) fn new(per_sender: Rate, per_chat: Rate) -> Self {
+        Self {
+            per_sender: Pace::new(per_sender, per_sender.count),
+            per_chat: Pace::new(per_chat, per_chat.count),
+            buckets: Mutex::default(),
+            started: Instant::now(),
+        }
+    }
+
+    fn allow(&self, key: &str, pace: Option<Pace>) -> bool {
+        let Some(pace) = pace else { return true };
+        let now_us = i64::try_from(self.started.elapsed().as_micros()).unwrap_or(i64::MAX / 2);
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if buckets.len() >= REMEMBERED {
+            buckets.retain(|_, b| b.tat_us() > now_us);
+        }
+        let bucket = buckets.entry(key.to_owned()).or_insert_with(|| Bucket::load(0, now_us));
+        let free = bucket.free_at(pace, now_us).is_none();
+        if free {
+            bucket.pay(pace, now_us);
+        }
+        free
+    }
+}
+
+impl Middleware for RateLimit {
+    fn name(&self) -> &'static str {
+        "rate-limit"
+    }
+
+    async fn handle(&self, env: Envelope, next: Next<'_>) -> Outcome {
+        // A repeat of the same event was counted the first time; system texts and the like are nobody's flood.
+        if env.attempt == 1 && env.event.message().is_some() {
+            if !self.allow(&format!("c{}", env.event.chat.id), self.per_chat) {
+                return Outcome::Stopped { by: "rate-limit", why: "too many messages in this chat".into() };
+            }
+            if let Some(sender) = &env.event.sender
+                && !self.allow(&format!("s{}", sender.id), self.per_sender)
+            {
+                return Outcome::Stopped { by: "rate-limit", why: "too many messages of this sender".into() };
+            }
+        }
+        next.run(env).await
+    }
+}

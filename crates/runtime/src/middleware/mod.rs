@@ -1,0 +1,72 @@
+//! Which middleware is built in, and how is a chain made? [`guard`] what stops events, [`flow`] what limits their flow.
+
+mod flow;
+mod guard;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use wxbot_core::source::Source;
+use wxbot_model::span::{Rate, parse_duration};
+use wxbot_plugin::middleware::AnyMiddleware;
+
+use crate::config::MiddlewareUse;
+
+/// The names that `middleware = [...]` may hold, in the order of the default.
+pub const NAMES: [&str; 6] = ["ignore-self", "old-message", "access", "loop-guard", "rate-limit", "trace"];
+
+/// Makes the chain of one account. Settings were checked by `config`; a value that is none falls back to its default.
+pub fn chain(wanted: &[MiddlewareUse], source: &Source) -> Vec<Arc<dyn AnyMiddleware>> {
+    wanted.iter().filter_map(|one| build(one, source)).collect()
+}
+
+fn build(wanted: &MiddlewareUse, source: &Source) -> Option<Arc<dyn AnyMiddleware>> {
+    let settings = Settings(&wanted.settings);
+    Some(match wanted.name.as_str() {
+        "ignore-self" => Arc::new(guard::IgnoreSelf),
+        "old-message" => Arc::new(guard::OldMessage::new(settings.duration("after", 600), source.clone())),
+        "access" => Arc::new(guard::Access::new(&settings)),
+        "loop-guard" => Arc::new(flow::LoopGuard::new(
+            settings.count("replies", 5),
+            settings.duration("per", 10),
+            settings.duration("mute", 60),
+        )),
+        "rate-limit" => Arc::new(flow::RateLimit::new(settings.rate("per_sender", 30), settings.rate("per_chat", 60))),
+        "trace" => Arc::new(guard::Trace),
+        _ => return None,
+    })
+}
+
+/// Checked settings, read by key.
+struct Settings<'a>(&'a Value);
+
+impl Settings<'_> {
+    fn text(&self, key: &str) -> Option<&str> {
+        self.0.get(key).and_then(Value::as_str)
+    }
+
+    fn duration(&self, key: &str, default_s: u64) -> Duration {
+        self.text(key).and_then(|t| parse_duration(t).ok()).unwrap_or(Duration::from_secs(default_s))
+    }
+
+    fn rate(&self, key: &str, per_minute: u32) -> Rate {
+        self.text(key).and_then(|t| t.parse().ok()).unwrap_or(Rate::new(per_minute, Duration::from_secs(60)))
+    }
+
+    fn count(&self, key: &str, default: usize) -> usize {
+        self.0.get(key).and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok()).unwrap_or(default)
+    }
+
+    fn flag(&self, key: &str) -> bool {
+        self.0.get(key).and_then(Value::as_bool).unwrap_or(true)
+    }
+
+    fn list(&self, key: &str) -> Vec<String> {
+        let texts = |list: &Vec<Value>| list.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        self.0.get(key).and_then(Value::as_array).map(texts).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,4 @@
+//! How does a session live? [`phase`] decides, [`run`] does.
+
+pub mod phase;
+pub mod run;

@@ -1,0 +1,85 @@
+//! Where does everything live that must survive? Behind [`Store`]: whole steps, each atomic in itself.
+//!
+//! No method hands out a transaction: the cluster engine has none that spans subjects. [`sqlite`] is the engine for one
+//! machine; [`seal`] encrypts session secrets before any engine sees them; [`types`] are the words of both.
+
+pub mod seal;
+pub mod sqlite;
+pub mod types;
+
+use std::fmt;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+use wxbot_model::AccountName;
+
+pub use types::{
+    Accept, Accepted, BoundContact, ClaimSends, ClaimedSend, Claims, Counts, Failure, Finish, InboxRow, NewRow, NewSend, SavedRow,
+    Settlement, StoreError, Verdict,
+};
+
+/// A store's answer, later.
+pub type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
+
+/// The steps of inbox, outbox and sessions. Each is durable when it answers, and all or nothing.
+///
+/// Cancel safe in this sense: a dropped future may still have done its step, never half of it.
+pub trait Store: Send + Sync + fmt::Debug {
+    /// Begins a run: events that were being handled wait again, sends that were under way are uncertain.
+    fn recover(&self, account: &AccountName) -> Answer<'_, ()>;
+
+    /// Takes a batch: events, cursor, credentials and contacts together. Repeated events are absorbed.
+    fn accept(&self, batch: Accept) -> Answer<'_, Accepted>;
+
+    /// Events that wait, in order, after `after` (0: from the start).
+    fn waiting(&self, account: &AccountName, after: u64, limit: usize) -> Answer<'_, Vec<InboxRow>>;
+
+    /// Parked events that are due, and when the next one will be.
+    fn due(&self, account: &AccountName, now_ms: i64, limit: usize) -> Answer<'_, (Vec<InboxRow>, Option<i64>)>;
+
+    /// Notes that handling begins, before any plugin runs: an event that kills the process is counted.
+    fn claim(&self, seq: u64) -> Answer<'_, Claims>;
+
+    /// Ends an event: sends, KV changes and the mark of being done.
+    fn finish(&self, finish: Finish) -> Answer<'_, ()>;
+
+    /// Notes a failed try.
+    fn fail(&self, failure: Failure) -> Answer<'_, ()>;
+
+    /// Takes sends that may go out now; they are marked as under way, with the pacing paid.
+    fn claim_sends(&self, claim: ClaimSends) -> Answer<'_, (Vec<ClaimedSend>, Option<i64>)>;
+
+    /// Notes what became of a send.
+    fn settle(&self, id: u64, settlement: Settlement) -> Answer<'_, ()>;
+
+    /// Decides about all uncertain sends of an account: back to the queue, or dropped.
+    fn decide_uncertain(&self, account: &AccountName, verdict: Verdict) -> Answer<'_, usize>;
+
+    /// The saved session, if there is one.
+    fn session(&self, account: &AccountName) -> Answer<'_, Option<SavedRow>>;
+
+    /// Saves a new session: after a login, before its first batch.
+    fn save_session(&self, account: &AccountName, sealed: Vec<u8>, cursor: Bytes, contacts: Vec<BoundContact>) -> Answer<'_, ()>;
+
+    /// Puts a session that the service refused out of use; kept for diagnosis and for one login by confirmation.
+    fn set_session_aside(&self, account: &AccountName) -> Answer<'_, ()>;
+
+    /// All contact bindings of an account.
+    fn contacts(&self, account: &AccountName) -> Answer<'_, Vec<BoundContact>>;
+
+    /// Adds or changes contact bindings.
+    fn bind_contacts(&self, account: &AccountName, contacts: Vec<BoundContact>) -> Answer<'_, ()>;
+
+    /// A KV value.
+    fn kv_get<'a>(&'a self, plugin: &'a str, account: &'a AccountName, key: &'a str) -> Answer<'a, Option<Value>>;
+
+    /// How many rows of an account are in which state.
+    fn counts(&self, account: &AccountName) -> Answer<'_, Counts>;
+
+    /// Deletes what is past its time, a bounded step; true when there is more.
+    fn sweep(&self, now_ms: i64) -> Answer<'_, bool>;
+
+    /// Brings everything into the main file; the last call.
+    fn close(&self) -> Answer<'_, ()>;
+}

@@ -1,0 +1,140 @@
+//! The inbox as SQL: `new → running → done | retry → running … | dead`.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, params};
+use wxbot_model::AccountName;
+
+use super::outbox;
+use crate::store::types::{Accept, Accepted, Claims, Failure, Finish, InboxCounts, InboxRow};
+
+const NEW: i64 = 0;
+const RUNNING: i64 = 1;
+const RETRY: i64 = 2;
+const DONE: i64 = 3;
+const DEAD: i64 = 4;
+
+/// Bodies of finished events are kept so long, keys longer (dedupe), dead ones longest.
+const KEEP_BODY_MS: i64 = 7 * 86_400_000;
+const KEEP_KEY_MS: i64 = 30 * 86_400_000;
+const KEEP_DEAD_MS: i64 = 90 * 86_400_000;
+
+pub(super) fn recover(c: &Connection, account: &AccountName) -> rusqlite::Result<()> {
+    c.prepare_cached("UPDATE inbox SET state = ?2 WHERE account = ?1 AND state = ?3")?
+        .execute(params![account.as_str(), NEW, RUNNING])?;
+    Ok(())
+}
+
+pub(super) fn accept(c: &Connection, batch: &Accept) -> rusqlite::Result<Accepted> {
+    let mut accepted = Accepted::default();
+    let mut insert = c.prepare_cached(
+        "INSERT INTO inbox(account, src_key, conv, recv_at, kind, state, body) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6)
+         ON CONFLICT(account, src_key) DO NOTHING",
+    )?;
+    for row in &batch.rows {
+        let values =
+            params![batch.account.as_str(), row.key.as_str(), row.conv.as_str(), batch.now_ms, row.kind, row.body];
+        if insert.execute(values)? == 0 {
+            accepted.seqs.push(None);
+            continue;
+        }
+        accepted.seqs.push(u64::try_from(c.last_insert_rowid()).ok());
+        if let Some(echo) = row.echo {
+            accepted.proved += outbox::prove(c, &batch.account, &row.conv, echo, batch.now_ms)?;
+        }
+    }
+    Ok(accepted)
+}
+
+fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<InboxRow> {
+    let conv: String = row.get(1)?;
+    let (body, done): (Option<String>, Option<String>) = (row.get(3)?, row.get(4)?);
+    Ok(InboxRow {
+        seq: row.get(0)?,
+        conv: conv.parse().map_err(|e| rusqlite::Error::FromSqlConversionFailure(1, rusqlite::types::Type::Text, Box::new(e)))?,
+        recv_ms: row.get(2)?,
+        body: Arc::from(body.unwrap_or_default()),
+        done: done.map(|d| d.split(' ').map(str::to_owned).collect()).unwrap_or_default(),
+    })
+}
+
+pub(super) fn waiting(c: &Connection, account: &AccountName, after: u64, limit: usize) -> rusqlite::Result<Vec<InboxRow>> {
+    let mut query = c.prepare_cached(
+        "SELECT seq, conv, recv_at, body, done FROM inbox WHERE account = ?1 AND state = 0 AND seq > ?2 ORDER BY seq LIMIT ?3",
+    )?;
+    query.query_map(params![account.as_str(), after, limit], row)?.collect()
+}
+
+/// Parked events whose time has come. They count as running at once, so that the next call does not give them again.
+pub(super) fn due(c: &Connection, account: &AccountName, now_ms: i64, limit: usize) -> rusqlite::Result<(Vec<InboxRow>, Option<i64>)> {
+    let mut query = c.prepare_cached(
+        "SELECT seq, conv, recv_at, body, done FROM inbox WHERE account = ?1 AND state = ?2 AND not_before <= ?3 ORDER BY seq LIMIT ?4",
+    )?;
+    let rows: Vec<InboxRow> =
+        query.query_map(params![account.as_str(), RETRY, now_ms, limit], row)?.collect::<Result<_, _>>()?;
+    for row in &rows {
+        c.prepare_cached("UPDATE inbox SET state = ?2 WHERE seq = ?1")?.execute(params![row.seq, RUNNING])?;
+    }
+    let next = c
+        .prepare_cached("SELECT min(not_before) FROM inbox WHERE account = ?1 AND state = ?2")?
+        .query_row(params![account.as_str(), RETRY], |r| r.get(0))?;
+    Ok((rows, next))
+}
+
+pub(super) fn claim(c: &Connection, seq: u64) -> rusqlite::Result<Claims> {
+    c.prepare_cached("UPDATE inbox SET state = ?2, attempts = attempts + 1 WHERE seq = ?1 RETURNING attempts, errors")?
+        .query_row(params![seq, RUNNING], |r| Ok(Claims { attempts: r.get(0)?, errors: r.get(1)? }))
+}
+
+pub(super) fn finish(c: &Connection, finish: &Finish) -> rusqlite::Result<()> {
+    c.prepare_cached("UPDATE inbox SET state = ?2, note = ?3 WHERE seq = ?1")?
+        .execute(params![finish.seq, DONE, finish.note])?;
+    Ok(())
+}
+
+pub(super) fn fail(c: &Connection, failure: &Failure) -> rusqlite::Result<()> {
+    // Plugin ids hold no spaces.
+    let done = Some(failure.done.join(" ")).filter(|d| !d.is_empty());
+    let (state, not_before) = match failure.again_ms {
+        Some(at) if at <= 0 => (NEW, 0),
+        Some(at) => (RETRY, at),
+        None => (DEAD, 0),
+    };
+    let counts = i64::from(failure.counts);
+    c.prepare_cached(
+        "UPDATE inbox SET state = ?2, not_before = ?3, errors = errors + ?5, attempts = max(attempts - 1 + ?5, 0), note = ?4,
+         done = coalesce(?6, done) WHERE seq = ?1",
+    )?
+    .execute(params![failure.seq, state, not_before, failure.error, counts, done])?;
+    Ok(())
+}
+
+pub(super) fn counts(c: &Connection, account: &AccountName) -> rusqlite::Result<InboxCounts> {
+    let mut query = c.prepare_cached(
+        "SELECT count(*) FILTER (WHERE state < 3), count(*) FILTER (WHERE state = 3 AND note IS NULL),
+                count(*) FILTER (WHERE state = 3 AND note IS NOT NULL AND note NOT LIKE 'late:%'),
+                count(*) FILTER (WHERE state = 3 AND note LIKE 'late:%'), count(*) FILTER (WHERE state = 4)
+         FROM inbox WHERE account = ?1",
+    )?;
+    query.query_row([account.as_str()], |r| {
+        Ok(InboxCounts { waiting: r.get(0)?, done: r.get(1)?, stopped: r.get(2)?, late: r.get(3)?, dead: r.get(4)? })
+    })
+}
+
+/// At most 1000 rows a step, so that the writer is never held for long.
+pub(super) fn sweep(c: &Connection, now_ms: i64) -> rusqlite::Result<bool> {
+    let emptied = c
+        .prepare_cached(
+            "UPDATE inbox SET body = NULL WHERE seq IN
+             (SELECT seq FROM inbox WHERE state = 3 AND body IS NOT NULL AND recv_at < ?1 LIMIT 1000)",
+        )?
+        .execute([now_ms - KEEP_BODY_MS])?;
+    let deleted = c
+        .prepare_cached(
+            "DELETE FROM inbox WHERE seq IN
+             (SELECT seq FROM inbox WHERE (state = 3 AND recv_at < ?1) OR (state = 4 AND recv_at < ?2) LIMIT 1000)",
+        )?
+        .execute([now_ms - KEEP_KEY_MS, now_ms - KEEP_DEAD_MS])?;
+    Ok(emptied == 1000 || deleted == 1000)
+}
+

@@ -1,0 +1,206 @@
+//! The store on one machine: SQLite in WAL mode, one writer with group commit, a separate connection for reading.
+//!
+//! [`schema`] tables and migrations → [`writer`] group commit → [`inbox`], [`outbox`], [`session`] the steps as SQL on a
+//! connection → [`place`] the data directory and its lock. No SQL outside this folder.
+
+mod inbox;
+mod outbox;
+mod place;
+mod schema;
+mod session;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use rusqlite::{Connection, OpenFlags};
+use serde_json::Value;
+use wxbot_model::AccountName;
+
+use super::types::{
+    Accept, Accepted, BoundContact, ClaimSends, ClaimedSend, Claims, Counts, Failure, Finish, InboxRow, SavedRow,
+    Settlement, StoreError, Verdict,
+};
+use super::{Answer, Store};
+pub use place::DataDir;
+use writer::Writer;
+
+/// Name of the database in the data directory.
+pub const QUEUE_FILE: &str = "queue.db";
+
+/// The store of one data directory.
+#[derive(Debug)]
+pub struct SqliteStore {
+    writer: Writer,
+    reader: Arc<Mutex<Connection>>,
+    path: PathBuf,
+}
+
+fn engine(what: &'static str) -> impl Fn(rusqlite::Error) -> StoreError {
+    move |error| StoreError::Engine { what, reason: error.to_string() }
+}
+
+impl SqliteStore {
+    /// Opens (or makes) the database of a data directory that the caller has locked.
+    ///
+    /// Needs a tokio runtime: the writer is a task of it, and its batches run on its blocking threads.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, was written by a newer wxbot, or is damaged.
+    pub fn open(dir: &DataDir) -> Result<Self, StoreError> {
+        let path = dir.path().join(QUEUE_FILE);
+        let mut connection = Connection::open(&path).map_err(engine("open queue.db"))?;
+        schema::prepare(&mut connection, &path)?;
+        let reader = Self::open_reader(&path)?;
+        Ok(Self { writer: Writer::start(connection), reader: Arc::new(Mutex::new(reader)), path })
+    }
+
+    fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let reader = Connection::open_with_flags(path, flags).map_err(engine("open queue.db for reading"))?;
+        reader.busy_timeout(std::time::Duration::from_secs(5)).map_err(engine("set a time-out"))?;
+        reader.set_prepared_statement_cache_capacity(64);
+        Ok(reader)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn read<T: Send + 'static>(
+        &self,
+        what: &'static str,
+        f: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Answer<'static, T> {
+        let reader = Arc::clone(&self.reader);
+        Box::pin(async move {
+            let job = move || f(&reader.lock().unwrap_or_else(PoisonError::into_inner)).map_err(engine(what));
+            tokio::task::spawn_blocking(job).await.map_err(|_ignored| StoreError::Closed)?
+        })
+    }
+
+    fn write<T: Send + 'static>(
+        &self,
+        what: &'static str,
+        f: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Answer<'_, T> {
+        Box::pin(self.writer.run(what, f))
+    }
+}
+
+impl Store for SqliteStore {
+    fn recover(&self, account: &AccountName) -> Answer<'_, ()> {
+        let account = account.clone();
+        self.write("recover", move |c| {
+            inbox::recover(c, &account)?;
+            outbox::recover(c, &account)
+        })
+    }
+
+    fn accept(&self, batch: Accept) -> Answer<'_, Accepted> {
+        self.write("take a batch", move |c| {
+            session::bind(c, &batch.account, &batch.contacts)?;
+            let accepted = inbox::accept(c, &batch)?;
+            session::advance(c, &batch.account, batch.cursor.as_deref(), batch.sealed.as_deref(), batch.now_ms)?;
+            Ok(accepted)
+        })
+    }
+
+    fn waiting(&self, account: &AccountName, after: u64, limit: usize) -> Answer<'_, Vec<InboxRow>> {
+        let account = account.clone();
+        self.read("read waiting events", move |c| inbox::waiting(c, &account, after, limit))
+    }
+
+    fn due(&self, account: &AccountName, now_ms: i64, limit: usize) -> Answer<'_, (Vec<InboxRow>, Option<i64>)> {
+        let account = account.clone();
+        self.write("take due events", move |c| inbox::due(c, &account, now_ms, limit))
+    }
+
+    fn claim(&self, seq: u64) -> Answer<'_, Claims> {
+        self.write("claim an event", move |c| inbox::claim(c, seq))
+    }
+
+    fn finish(&self, finish: Finish) -> Answer<'_, ()> {
+        self.write("finish an event", move |c| {
+            outbox::insert(c, &finish)?;
+            session::kv_put(c, &finish.account, &finish.kv)?;
+            inbox::finish(c, &finish)
+        })
+    }
+
+    fn fail(&self, failure: Failure) -> Answer<'_, ()> {
+        self.write("note a failed try", move |c| {
+            if let Some(partial) = &failure.partial {
+                outbox::insert(c, partial)?;
+                session::kv_put(c, &partial.account, &partial.kv)?;
+            }
+            inbox::fail(c, &failure)
+        })
+    }
+
+    fn claim_sends(&self, claim: ClaimSends) -> Answer<'_, (Vec<ClaimedSend>, Option<i64>)> {
+        self.write("claim sends", move |c| outbox::claim(c, &claim))
+    }
+
+    fn settle(&self, id: u64, settlement: Settlement) -> Answer<'_, ()> {
+        self.write("settle a send", move |c| outbox::settle(c, id, &settlement))
+    }
+
+    fn decide_uncertain(&self, account: &AccountName, verdict: Verdict) -> Answer<'_, usize> {
+        let account = account.clone();
+        self.write("decide uncertain sends", move |c| outbox::decide(c, &account, verdict))
+    }
+
+    fn session(&self, account: &AccountName) -> Answer<'_, Option<SavedRow>> {
+        let account = account.clone();
+        self.read("read a session", move |c| session::saved(c, &account))
+    }
+
+    fn save_session(&self, account: &AccountName, sealed: Vec<u8>, cursor: Bytes, contacts: Vec<BoundContact>) -> Answer<'_, ()> {
+        let account = account.clone();
+        self.write("save a session", move |c| {
+            session::bind(c, &account, &contacts)?;
+            session::advance(c, &account, Some(&cursor), Some(&sealed), 0)
+        })
+    }
+
+    fn set_session_aside(&self, account: &AccountName) -> Answer<'_, ()> {
+        let account = account.clone();
+        self.write("set a session aside", move |c| session::set_aside(c, &account))
+    }
+
+    fn contacts(&self, account: &AccountName) -> Answer<'_, Vec<BoundContact>> {
+        let account = account.clone();
+        self.read("read contacts", move |c| session::contacts(c, &account))
+    }
+
+    fn bind_contacts(&self, account: &AccountName, contacts: Vec<BoundContact>) -> Answer<'_, ()> {
+        let account = account.clone();
+        self.write("bind contacts", move |c| session::bind(c, &account, &contacts))
+    }
+
+    fn kv_get<'a>(&'a self, plugin: &'a str, account: &'a AccountName, key: &'a str) -> Answer<'a, Option<Value>> {
+        let (plugin, account, key) = (plugin.to_owned(), account.clone(), key.to_owned());
+        self.read("read a KV value", move |c| session::kv_get(c, &plugin, &account, &key))
+    }
+
+    fn counts(&self, account: &AccountName) -> Answer<'_, Counts> {
+        let account = account.clone();
+        self.read("count rows", move |c| {
+            Ok(Counts { inbox: inbox::counts(c, &account)?, outbox: outbox::counts(c, &account)? })
+        })
+    }
+
+    fn sweep(&self, now_ms: i64) -> Answer<'_, bool> {
+        self.write("sweep old rows", move |c| Ok(inbox::sweep(c, now_ms)? | outbox::sweep(c, now_ms)?))
+    }
+
+    fn close(&self) -> Answer<'_, ()> {
+        Box::pin(self.writer.close())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,1 @@
+//! Does each step keep its promise on a real file?

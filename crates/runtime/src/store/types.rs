@@ -1,0 +1,315 @@
+//! The words that stores and their callers share.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::Value;
+use wxbot_model::span::Rate;
+use wxbot_model::{AccountName, ClientMsgId, ContactId, ContactKind, EventKey, PeerId};
+
+/// Why a step could not be made. Nothing of it was done.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Another wxbot has the data directory.
+    #[error("{path} is in use by another wxbot{}", pid.map(|p| format!(" (process {p})")).unwrap_or_default())]
+    Locked {
+        /// The data directory.
+        path: String,
+        /// Who has it, if it says so.
+        pid: Option<u32>,
+    },
+    /// Rights are wider than the owner's, or the owner is somebody else.
+    #[error("{path}: {why}")]
+    Rights {
+        /// What was looked at.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The file was written by a newer wxbot.
+    #[error("{path} has schema version {found}; this wxbot reads up to {known}")]
+    TooNew {
+        /// The file.
+        path: String,
+        /// Its version.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// The engine failed: disk full, file damaged, ….
+    #[error("the store cannot {what}: {reason}")]
+    Engine {
+        /// What was tried.
+        what: &'static str,
+        /// What the engine says.
+        reason: String,
+    },
+    /// A sealed value does not open: another key, or changed bytes.
+    #[error("a sealed {field} does not open; the key file may have been replaced")]
+    Seal {
+        /// Which.
+        field: &'static str,
+    },
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// A batch to take.
+#[derive(Debug, Clone)]
+pub struct Accept {
+    /// Whose.
+    pub account: AccountName,
+    /// Events in order.
+    pub rows: Vec<NewRow>,
+    /// The cursor after them; `None` leaves it.
+    pub cursor: Option<Bytes>,
+    /// Sealed credentials; `None` leaves them.
+    pub sealed: Option<Vec<u8>>,
+    /// New or changed bindings.
+    pub contacts: Vec<BoundContact>,
+    /// Now.
+    pub now_ms: i64,
+}
+
+/// One event to take.
+#[derive(Debug, Clone)]
+pub struct NewRow {
+    /// Unique within the account.
+    pub key: EventKey,
+    /// The lane.
+    pub conv: ContactId,
+    /// For people who read the table.
+    pub kind: &'static str,
+    /// The event as JSON.
+    pub body: String,
+    /// For messages of our own account: hash of the text, to match an uncertain send.
+    pub echo: Option<i64>,
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Accepted {
+    /// Sequence numbers in order; `None` where the event was known.
+    pub seqs: Vec<Option<u64>>,
+    /// Uncertain sends that an own message has proved.
+    pub proved: usize,
+}
+
+/// One event that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboxRow {
+    /// Its number; order within a lane.
+    pub seq: u64,
+    /// The lane.
+    pub conv: ContactId,
+    /// When it was taken.
+    pub recv_ms: i64,
+    /// The event as JSON.
+    pub body: Arc<str>,
+    /// Plugins that are done with it already, after a failed try of another.
+    pub done: Vec<String>,
+}
+
+/// How often an event was begun, and how often that ended in an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claims {
+    /// This time included.
+    pub attempts: u32,
+    /// Tries that ended in a noted error; the others ended with the process.
+    pub errors: u32,
+}
+
+/// The end of an event.
+#[derive(Debug, Clone)]
+pub struct Finish {
+    /// Which.
+    pub seq: u64,
+    /// Whose.
+    pub account: AccountName,
+    /// Why it was stopped, or nothing.
+    pub note: Option<String>,
+    /// What to send, in order.
+    pub sends: Vec<NewSend>,
+    /// KV changes per plugin: `None` deletes.
+    pub kv: Vec<(Arc<str>, String, Option<Value>)>,
+    /// Now.
+    pub now_ms: i64,
+}
+
+/// One send to store.
+#[derive(Debug, Clone)]
+pub struct NewSend {
+    /// Who asked for it.
+    pub plugin: Arc<str>,
+    /// Its place among the plugin's actions for the event.
+    pub ord: u32,
+    /// The lane it goes to.
+    pub conv: ContactId,
+    /// The id it keeps for all tries.
+    pub client_id: ClientMsgId,
+    /// The action as JSON.
+    pub body: String,
+    /// Hash of the text, to match our own message coming back.
+    pub echo: i64,
+}
+
+/// A failed try.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// Which event.
+    pub seq: u64,
+    /// What went wrong.
+    pub error: String,
+    /// `Some`: again then; `None`: given up, the event is dead.
+    pub again_ms: Option<i64>,
+    /// False when the process stops, or the plugin was not even asked: the try does not count.
+    pub counts: bool,
+    /// What the plugins that succeeded asked for: committed now, so that one bad plugin holds up nobody else.
+    pub partial: Option<Finish>,
+    /// The plugins that are done.
+    pub done: Vec<String>,
+}
+
+/// Which sends to take.
+#[derive(Debug, Clone)]
+pub struct ClaimSends {
+    /// Whose.
+    pub account: AccountName,
+    /// At most so many, each of another conversation.
+    pub limit: usize,
+    /// Now.
+    pub now_ms: i64,
+    /// Older ones are expired instead.
+    pub max_age_ms: i64,
+    /// Pace of the account, and how many may go at once after a rest.
+    pub per_account: (Rate, u32),
+    /// Pace of each conversation.
+    pub per_chat: (Rate, u32),
+}
+
+/// One send to perform.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimedSend {
+    /// Its number.
+    pub id: u64,
+    /// Where it goes.
+    pub conv: ContactId,
+    /// Fixed when it was stored.
+    pub client_id: ClientMsgId,
+    /// The action as JSON.
+    pub body: String,
+    /// This try included.
+    pub attempts: u32,
+}
+
+/// What became of a send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settlement {
+    /// Taken. Without an id where one is due: unconfirmed.
+    Sent {
+        /// The service's id.
+        server_id: Option<String>,
+    },
+    /// Not taken: again, not before.
+    Again {
+        /// When.
+        not_before_ms: i64,
+        /// Why.
+        error: String,
+        /// False when the try says nothing about the send (the session ended).
+        counts: bool,
+    },
+    /// It may have been taken.
+    Uncertain {
+        /// What happened.
+        error: String,
+    },
+    /// Refused for good.
+    Failed {
+        /// What the service said.
+        error: String,
+    },
+    /// Dropped by policy.
+    Dropped {
+        /// Why.
+        error: String,
+    },
+}
+
+/// A decision about uncertain sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Send again under the same id.
+    Resend,
+    /// Do not send.
+    Drop,
+}
+
+/// A saved session as stored.
+#[derive(Debug, Clone)]
+pub struct SavedRow {
+    /// Sealed credentials.
+    pub sealed: Vec<u8>,
+    /// Where the next poll goes on.
+    pub cursor: Bytes,
+    /// The service refused it.
+    pub set_aside: bool,
+}
+
+/// A contact id and what it was bound by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BoundContact {
+    /// Ours.
+    pub id: ContactId,
+    /// The id of the login it was last seen in.
+    pub peer: PeerId,
+    /// Person, room, ….
+    pub kind: ContactKind,
+    /// Things that outlive a login.
+    pub uin: u64,
+    /// WeChat id.
+    pub alias: String,
+    /// Our name for it.
+    pub remark_name: String,
+    /// Its own name.
+    pub nick_name: String,
+    /// A number that is nearly unique.
+    pub attr_status: u64,
+}
+
+/// Rows by state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Events.
+    pub inbox: InboxCounts,
+    /// Sends.
+    pub outbox: OutboxCounts,
+}
+
+/// Events by state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the states of docs/durability, by name")]
+pub struct InboxCounts {
+    pub waiting: u64,
+    pub done: u64,
+    pub stopped: u64,
+    pub late: u64,
+    pub dead: u64,
+}
+
+/// Sends by state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the states of docs/durability, by name")]
+pub struct OutboxCounts {
+    pub queued: u64,
+    pub sending: u64,
+    pub sent: u64,
+    pub unconfirmed: u64,
+    pub uncertain: u64,
+    pub failed: u64,
+    pub expired: u64,
+    pub dropped: u64,
+}

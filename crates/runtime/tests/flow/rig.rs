@@ -1,0 +1,223 @@
+//! A runtime with one account on the in-memory simulator, and two small plugins.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use wxbot_core::source::Source;
+use wxbot_core::webwx::endpoint::Mode;
+use wxbot_core::webwx::{Settings, WebWx, capabilities};
+use wxbot_model::span::Rate;
+use wxbot_plugin::host::PluginFactory;
+use wxbot_plugin::prelude::*;
+use wxbot_runtime::account::LoginAsk;
+use wxbot_runtime::config::{self, Pacing, ProtocolSpec, Registry};
+use wxbot_runtime::middleware;
+use wxbot_runtime::runtime::{Ingredients, Patience, Runtime};
+use wxbot_runtime::store::seal::Vault;
+use wxbot_runtime::store::sqlite::{DataDir, SqliteStore};
+use wxbot_runtime::store::{Counts, Store};
+use wxbot_sim::{Deliver, Sim, World};
+
+pub(crate) struct Echo;
+
+impl Plugin for Echo {
+    type Config = NoConfig;
+    fn manifest() -> Manifest {
+        Manifest::new("echo", "Says it again.").needs(&[Capability::SendText])
+    }
+    async fn init(_config: NoConfig, _cx: &InitCtx) -> Result<Self, PluginError> {
+        Ok(Self)
+    }
+    async fn on_event(&self, event: &Event, _cx: &Ctx) -> Result<Effects, PluginError> {
+        Ok(event.text().map_or_else(Effects::none, |text| Effects::reply(format!("echo: {text}"))))
+    }
+}
+
+pub(crate) struct Bad;
+
+impl Plugin for Bad {
+    type Config = NoConfig;
+    fn manifest() -> Manifest {
+        Manifest::new("bad", "Misbehaves on request.")
+    }
+    async fn init(_config: NoConfig, _cx: &InitCtx) -> Result<Self, PluginError> {
+        Ok(Self)
+    }
+    async fn on_event(&self, event: &Event, _cx: &Ctx) -> Result<Effects, PluginError> {
+        match event.text() {
+            Some("panic") => panic!("asked to"),
+            Some("fail") => Err(PluginError::msg("asked to")),
+            Some("slow") => std::future::pending().await,
+            _ => Ok(Effects::none()),
+        }
+    }
+}
+
+pub(crate) struct Rig {
+    pub(crate) sim: Sim,
+    runtime: Option<Runtime>,
+    dir: tempfile::TempDir,
+    source: Source,
+    lock: Option<DataDir>,
+}
+
+pub(crate) fn say(from: &str, text: &str) -> Deliver {
+    Deliver::text(from, text)
+}
+
+impl Rig {
+    pub(crate) async fn new(account: &str) -> Self {
+        Self::with_world("", account).await
+    }
+
+    pub(crate) async fn with_world(world: &str, account: &str) -> Self {
+        let world = format!(
+            r#"{world}
+            [[accounts]]
+            name = "shop"
+            nick = "小店"
+            friends = [{{ nick = "Alice", alias = "alice" }}, {{ nick = "鲍勃", alias = "bob" }}]
+            rooms = [{{ topic = "测试群", members = ["Alice", "鲍勃"], saved = true }}]
+            "#
+        );
+        // RUST_LOG=debug shows what a failing test did; `--nocapture` prints it.
+        tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).with_test_writer().try_init().ok();
+        let sim = Sim::new(World::from_toml(&world).unwrap());
+        let dir = tempfile::tempdir().unwrap();
+        let mut rig = Self { sim, runtime: None, dir, source: Source::seeded(3, now_s()), lock: None };
+        rig.start(account).await;
+        rig
+    }
+
+    pub(crate) async fn start(&mut self, account: &str) {
+        let or = |key: &str, default: &str| if account.contains(key) { String::new() } else { default.to_owned() };
+        let text = [
+            "[[accounts]]\nname = \"shop\"\nprotocol = \"web\"\nendpoint = \"http://sim.invalid\"".to_owned(),
+            or("middleware", "middleware = [\"ignore-self\", \"old-message\"]"),
+            or("use", "use = [\"echo\"]"),
+            or("pacing", "pacing = { per_account = \"100000/s\", per_chat = \"100000/s\" }"),
+            account.to_owned(),
+            "[plugins.echo]".to_owned(),
+            if account.contains("bad") { "[plugins.bad]".to_owned() } else { String::new() },
+        ]
+        .join("\n");
+        let registry = Arc::new(registry());
+        let loaded = config::parse(&text, Path::new("bot.toml"), &registry).unwrap_or_else(|e| panic!("{e}"));
+        let data = self.dir.path().join("data");
+        let dir = DataDir::open(&data).unwrap();
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&dir).unwrap());
+        self.lock = Some(dir);
+        let mode = Mode { desktop: false, client_version: String::new(), extspam: String::new(), user_agent: String::new() };
+        let endpoint = Some("http://sim.invalid".parse().unwrap());
+        let accounts = loaded
+            .config
+            .accounts
+            .into_iter()
+            .map(|account| {
+                let settings = Settings { endpoint: endpoint.clone(), mode: mode.clone(), mark_read: false };
+                let protocol = WebWx::new(settings, self.sim.transport(), self.source.clone());
+                (account, Arc::new(protocol) as Arc<dyn wxbot_core::Protocol>)
+            })
+            .collect();
+        let vault = Arc::new(Vault::open(&data).unwrap());
+        let parts = Ingredients { accounts, registry, store, vault, source: self.source.clone() };
+        self.runtime = Some(Runtime::start(parts).await.unwrap());
+    }
+
+    fn account(&self) -> &Arc<wxbot_runtime::account::Account> {
+        self.runtime.as_ref().unwrap().account(&"shop".parse().unwrap()).unwrap()
+    }
+
+    pub(crate) fn ask(&self) -> LoginAsk {
+        self.account().ask_login()
+    }
+
+    pub(crate) async fn log_in(&mut self) {
+        let ask = self.ask();
+        let uuid = self.sim.next_uuid().await;
+        self.sim.scan(&uuid, "shop").unwrap();
+        self.sim.confirm(&uuid).unwrap();
+        self.online().await;
+        drop(ask);
+    }
+
+    pub(crate) async fn online(&self) {
+        self.phase("online").await;
+    }
+
+    pub(crate) async fn phase(&self, word: &str) {
+        let mut status = self.account().status();
+        let reached = status.wait_for(|s| s.phase.word() == word);
+        tokio::time::timeout(Duration::from_secs(86_400), reached).await.unwrap_or_else(|_| panic!("never {word}: {:?}", self.account().status().borrow())).unwrap();
+    }
+
+    pub(crate) fn state(&self) -> &'static str {
+        self.account().status().borrow().phase.word()
+    }
+
+    pub(crate) fn why(&self) -> String {
+        self.account().status().borrow().why.clone()
+    }
+
+    pub(crate) fn sends(&self) -> Vec<(String, String)> {
+        self.sim.journal().sends_of("shop").map(|s| (s.to.clone(), s.content.clone())).collect()
+    }
+
+    pub(crate) async fn counts(&self) -> Counts {
+        self.runtime.as_ref().unwrap().store().counts(&"shop".parse().unwrap()).await.unwrap()
+    }
+
+    pub(crate) async fn contact_ids(&self) -> Vec<(String, String)> {
+        let rows = self.runtime.as_ref().unwrap().store().contacts(&"shop".parse().unwrap()).await.unwrap();
+        let mut ids: Vec<_> = rows.into_iter().map(|r| (r.id.to_string(), r.nick_name)).collect();
+        ids.sort();
+        ids
+    }
+
+    /// Waits until a condition of the store holds; the clock is paused, so this costs no time.
+    pub(crate) async fn until(&self, condition: impl AsyncFn(&Self) -> bool) {
+        for _ in 0..100_000 {
+            if condition(self).await {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        panic!("it never came: {:?} {:?}", self.counts().await, self.account().status().borrow());
+    }
+
+    pub(crate) async fn stop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.stop(Patience::TERMINAL).await;
+            self.lock = None;
+        }
+    }
+}
+
+/// The simulator stamps messages with the system's clock, so ours begins there too.
+fn now_s() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
+}
+
+fn registry() -> Registry {
+    let pacing = Pacing {
+        per_account: Rate::new(1, Duration::from_secs(1)),
+        burst: 5,
+        per_chat: Rate::new(20, Duration::from_secs(60)),
+        max_age: Duration::from_secs(600),
+    };
+    Registry {
+        protocols: vec![ProtocolSpec {
+            name: "web",
+            about: "Web WeChat",
+            profiles: &[],
+            capabilities: capabilities(),
+            takes_endpoint: true,
+            takes_proxy: true,
+            options: &[],
+            pacing,
+        }],
+        plugins: vec![PluginFactory::of::<Echo>(), PluginFactory::of::<Bad>()],
+        middleware: middleware::NAMES.to_vec(),
+    }
+}

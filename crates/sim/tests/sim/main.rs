@@ -1,0 +1,20 @@
+//! Does the simulator behave like the server it stands for? Asked through its public API, on a paused clock.
+
+#[cfg(test)]
+mod client;
+#[cfg(test)]
+mod contacts;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod load;
+#[cfg(test)]
+mod login;
+#[cfg(test)]
+mod over_http;
+#[cfg(test)]
+mod phone;
+#[cfg(test)]
+mod syncing;
+#[cfg(test)]
+mod violations;

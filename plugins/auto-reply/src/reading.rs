@@ -1,0 +1,215 @@
+//! How is a table of settings read so that every mistake in it is told, each at its place?
+
+use serde_json::{Map, Value};
+use wxbot_plugin::ConfigProblem;
+use wxbot_plugin::model::span::parse_duration;
+
+use crate::matching::is_blank_text;
+
+/// The mistakes found so far. Reading goes on behind a mistake: people want the whole list.
+#[derive(Debug, Default)]
+pub(crate) struct Reading {
+    pub(crate) problems: Vec<ConfigProblem>,
+}
+
+/// A table and where it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Table<'v> {
+    map: &'v Map<String, Value>,
+    at: &'v str,
+}
+
+/// A text and where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Placed<'v> {
+    pub(crate) text: &'v str,
+    pub(crate) at: String,
+}
+
+impl<'v> Table<'v> {
+    /// The value of a key.
+    pub(crate) fn get(&self, key: &str) -> Option<&'v Value> {
+        self.map.get(key)
+    }
+
+    /// The JSON pointer of the table itself.
+    pub(crate) fn here(&self) -> &'v str {
+        self.at
+    }
+
+    /// The JSON pointer of a key.
+    pub(crate) fn at(&self, key: &str) -> String {
+        format!("{}/{}", self.at, key.replace('~', "~0").replace('/', "~1"))
+    }
+}
+
+impl Reading {
+    /// Notes a mistake.
+    pub(crate) fn report(&mut self, at: impl Into<String>, message: impl Into<String>, help: impl Into<String>) {
+        self.problems.push(ConfigProblem::at(at, message).help(help));
+    }
+
+    /// Notes a value of the wrong sort; `want` with its article.
+    pub(crate) fn wrong_type(&mut self, at: impl Into<String>, what: &str, want: &str, got: &Value) {
+        let message = format!("{what} is {want}, not {}", sort_of(got));
+        self.problems.push(ConfigProblem::at(at, message));
+    }
+
+    /// The value as a table; keys that are not `known` are mistakes.
+    pub(crate) fn table<'v>(&mut self, value: &'v Value, at: &'v str, what: &str, known: &[&str]) -> Option<Table<'v>> {
+        let Value::Object(map) = value else {
+            self.wrong_type(at, what, "a table", value);
+            return None;
+        };
+        let table = Table { map, at };
+        for key in map.keys().filter(|key| !known.contains(&key.as_str())) {
+            self.report(table.at(key), format!("{what} has no setting `{key}`"), did_you_mean(key, known));
+        }
+        Some(table)
+    }
+
+    /// A yes or no.
+    pub(crate) fn flag(&mut self, table: Table<'_>, key: &str, default: bool) -> bool {
+        match table.get(key) {
+            None => default,
+            Some(Value::Bool(flag)) => *flag,
+            Some(other) => {
+                self.wrong_type(table.at(key), &format!("`{key}`"), "true or false", other);
+                default
+            }
+        }
+    }
+
+    /// A duration in milliseconds.
+    pub(crate) fn duration_ms(&mut self, table: Table<'_>, key: &str) -> Option<i64> {
+        let value = table.get(key)?;
+        let Some(text) = value.as_str() else {
+            self.wrong_type(table.at(key), &format!("`{key}`"), "a duration like \"5s\"", value);
+            return None;
+        };
+        match parse_duration(text) {
+            Ok(duration) => Some(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)),
+            Err(error) => {
+                self.problems.push(ConfigProblem::at(table.at(key), error.to_string()));
+                None
+            }
+        }
+    }
+
+    /// One text in which something can be seen.
+    pub(crate) fn text<'v>(&mut self, table: Table<'v>, key: &str) -> Option<Placed<'v>> {
+        self.visible(table.get(key)?, table.at(key), key)
+    }
+
+    /// One text or a list of them; `None` when the key is not there or is something else. Wrong ones of a list are
+    /// reported and left out, so that the others are still looked at.
+    pub(crate) fn texts<'v>(&mut self, table: Table<'v>, key: &str) -> Option<Vec<Placed<'v>>> {
+        let (value, at) = (table.get(key)?, table.at(key));
+        if value.is_string() {
+            return self.visible(value, at, key).map(|text| vec![text]);
+        }
+        let Some(list) = value.as_array() else {
+            self.wrong_type(at, &format!("`{key}`"), "a text or a list of texts", value);
+            return None;
+        };
+        if list.is_empty() {
+            self.report(at, format!("`{key}` is an empty list"), "write at least one text");
+            return None;
+        }
+        let each = list.iter().enumerate();
+        Some(each.filter_map(|(n, value)| self.visible(value, format!("{at}/{n}"), key)).collect())
+    }
+
+    fn visible<'v>(&mut self, value: &'v Value, at: String, key: &str) -> Option<Placed<'v>> {
+        let Some(text) = value.as_str() else {
+            self.wrong_type(at, &format!("`{key}`"), "a text", value);
+            return None;
+        };
+        if !is_blank_text(text) {
+            return Some(Placed { text, at });
+        }
+        let help = match key {
+            "contains" | "regex" => "an empty one would match every text; use `any = true` for that",
+            "exact" => "write the text; use `any = true` to match every text",
+            _ => "write the text, or remove the rule to say nothing",
+        };
+        self.report(at, format!("`{key}` is empty"), help);
+        None
+    }
+}
+
+/// A help text: the nearest of the known words if one is near, and all of them.
+pub(crate) fn did_you_mean(word: &str, known: &[&str]) -> String {
+    let all = known.iter().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ");
+    // A third of the letters wrong is a typing mistake; more is another word.
+    let near = known.iter().map(|k| (distance(word, k), k)).min().filter(|(d, k)| *d * 3 <= k.chars().count().max(3));
+    match near {
+        Some((_, nearest)) => format!("did you mean `{nearest}`? known are {all}"),
+        None => format!("known are {all}"),
+    }
+}
+
+/// Levenshtein's distance, a row at a time.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        let mut next = vec![left];
+        for (above, cb) in row.iter().skip(1).zip(b.chars()) {
+            left = (above + 1).min(left + 1).min(diagonal + usize::from(ca != cb));
+            next.push(left);
+            diagonal = *above;
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+fn sort_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "nothing",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a table",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn help_names_what_was_meant() {
+        let known = ["exact", "contains", "regex", "reply"];
+        for (word, want) in
+            [("contain", Some("contains")), ("regexp", Some("regex")), ("replay", Some("reply")), ("keyword", None)]
+        {
+            let help = did_you_mean(word, &known);
+            match want {
+                Some(want) => assert!(help.starts_with(&format!("did you mean `{want}`?")), "{word}: {help}"),
+                None => assert!(help.starts_with("known are `exact`"), "{word}: {help}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_pointer_escapes_the_key() {
+        let value = serde_json::json!({ "a/b~c": 1 });
+        let mut reading = Reading::default();
+        reading.table(&value, "/x", "a rule", &["y"]);
+        assert_eq!(reading.problems[0].pointer, "/x/a~1b~0c");
+    }
+
+    proptest! {
+        #[test]
+        fn distance_is_a_metric(a in "[a-c]{0,6}", b in "[a-c]{0,6}", c in "[a-c]{0,6}") {
+            prop_assert_eq!(distance(&a, &b) == 0, a == b);
+            prop_assert_eq!(distance(&a, &b), distance(&b, &a));
+            prop_assert!(distance(&a, &c) <= distance(&a, &b) + distance(&b, &c));
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! What do the black-box tests and `cargo xtask` share? Both drive the built binary from outside, without tokio.
+//!
+//! - `wait`: poll for a condition, with a deadline
+//! - `http`: a blocking JSON client, enough for the simulator's control API
+//! - `rig`: one simulator and one wxbot as processes, with their files in one folder
+//! - `files`: the Rust sources of this repository
+//! - `skip`: how a test says that it was skipped, and why
+//!
+//! `source` (the scanner of `tidy.rs`) lies beside them and is included by `tidy.rs` alone.
+
+#![allow(dead_code, reason = "each test binary, and xtask, uses its own part of this folder")]
+
+pub(crate) mod files;
+pub(crate) mod http;
+pub(crate) mod rig;
+pub(crate) mod skip;
+pub(crate) mod wait;
