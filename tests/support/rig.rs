@@ -221,6 +221,10 @@ impl Bot {
         let mut read = 0;
         let done = wait::until("all accounts to be logged in", limit, || {
             let Some(child) = &mut running else {
+                // Without a control socket `login` works on the store alone, and would keep `run` out of it.
+                if !self.folder.join("data/wxbot.sock").exists() {
+                    return Ok(None);
+                }
                 let mut login = self.command(&["login", "--all", "--json"]);
                 running = Some(login.stdout(File::create(&out)?).stderr(File::create(&log)?).spawn()?);
                 read = 0;

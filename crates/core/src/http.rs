@@ -219,15 +219,18 @@ fn values(store: &CookieStore) -> HashMap<(String, String), String> {
         .collect()
 }
 
-/// A `Set-Cookie` text without `Domain` and `Secure`.
+/// A `Set-Cookie` text without `Domain` and `Secure`: a stand-in may claim the real domain, and is often asked over http.
 fn host_only(text: &str) -> String {
-    text.split(';')
-        .filter(|part| {
-            let name = part.split('=').next().unwrap_or_default().trim();
-            !name.eq_ignore_ascii_case("domain") && !name.eq_ignore_ascii_case("secure")
-        })
-        .collect::<Vec<_>>()
-        .join(";")
+    let mut parts = text.split(';');
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let name = part.split('=').next().unwrap_or_default().trim();
+        if !name.eq_ignore_ascii_case("domain") && !name.eq_ignore_ascii_case("secure") {
+            out.push(';');
+            out.push_str(part);
+        }
+    }
+    out
 }
 
 #[cfg(test)]
@@ -277,6 +280,11 @@ mod tests {
         let client = CookieClient::new(Arc::new(Nowhere), true);
         client.keep(&headers(&["wxsid=s; Domain=wx.qq.com; Path=/; Secure; HttpOnly"]), &url);
         assert_eq!(client.cookie(&url, "wxsid").as_deref(), Some("s"));
+        client.keep(&headers(&["secure=1; Path=/", "domain=2; domain=wx.qq.com"]), &url);
+        assert_eq!(
+            (client.cookie(&url, "secure"), client.cookie(&url, "domain")),
+            (Some("1".into()), Some("2".into()))
+        );
         let generation = client.generation();
         client.keep(&headers(&["wxsid=s; Path=/"]), &url);
         assert_eq!(client.generation(), generation, "the same value again changes nothing");

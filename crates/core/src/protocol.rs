@@ -14,6 +14,11 @@ pub trait Protocol: Send + Sync + fmt::Debug {
     /// What accounts of this protocol can do.
     fn capabilities(&self) -> Capabilities;
 
+    /// False for protocols that nobody logs in to, like a console: they are resumed from nothing.
+    fn needs_login(&self) -> bool {
+        true
+    }
+
     /// Continues a saved session without asking anybody.
     ///
     /// # Errors

@@ -1,13 +1,14 @@
 //! Who performs the requests of one session? The client: keys, cookies, hosts, and one method per call.
+//!
+//! Answers go out in the server's own words; [`convert`](super::convert) makes ours of them.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use url::Url;
-use wxbot_model::{Contact, PeerId, Secret};
+use wxbot_model::{PeerId, Secret};
 
-use super::convert;
 use super::endpoint::{self, Hosts, Mode};
 use super::sync::{Keys, SyncKey};
 use super::wire::answer::{Base, BatchContacts, ContactPage, InitAnswer, PushLogin, SendAnswer, SyncAnswer, elements};
@@ -17,7 +18,7 @@ use super::wire::request::{
 };
 use super::wire::script::SyncCheck;
 use super::wire::{contact, json, text, unreadable};
-use crate::error::Error;
+use crate::error::{Advice, Error};
 use crate::http::CookieClient;
 use crate::source::Source;
 use crate::transport::HttpRequest;
@@ -94,7 +95,17 @@ impl Client {
         Ok(answer)
     }
 
-    pub(super) async fn notify(&self, code: NotifyCode, me: &PeerId, to: &PeerId) -> Result<(), Error> {
+    /// Tells the service that the client is up.
+    pub(super) async fn notify_up(&self, me: &PeerId) -> Result<(), Error> {
+        self.notify(NotifyCode::Inited, me, me).await
+    }
+
+    /// Marks a chat read on the phone.
+    pub(super) async fn notify_read(&self, me: &PeerId, chat: &PeerId) -> Result<(), Error> {
+        self.notify(NotifyCode::Read, me, chat).await
+    }
+
+    async fn notify(&self, code: NotifyCode, me: &PeerId, to: &PeerId) -> Result<(), Error> {
         let keys = self.keys();
         let body = StatusNotify {
             base_request: self.base(&keys),
@@ -125,7 +136,7 @@ impl Client {
     }
 
     /// The whole address book, page by page.
-    pub(super) async fn all_contacts(&self, me: &PeerId) -> Result<Vec<Contact>, Error> {
+    pub(super) async fn all_contacts(&self) -> Result<Vec<contact::Contact>, Error> {
         let (mut seq, mut all) = (0, Vec::new());
         for _ in 0..MAX_PAGES {
             let keys = self.keys();
@@ -143,7 +154,7 @@ impl Client {
             if bad > 0 {
                 tracing::warn!(bad, "Some contacts cannot be read and are left out.");
             }
-            all.extend(contacts.into_iter().filter_map(|c| convert::contact(c, Some(me))));
+            all.extend(contacts);
             if page.seq == 0 || page.seq == seq {
                 break;
             }
@@ -152,30 +163,25 @@ impl Client {
         Ok(all)
     }
 
-    /// Details of these peers, in batches of 50; a refused batch is tried again in smaller ones, as the official client does.
-    pub(super) async fn contacts_of(&self, peers: &[PeerId], me: &PeerId) -> Result<Vec<Contact>, Error> {
-        let mut found = Vec::new();
-        for batch in peers.chunks(BATCH) {
-            match self.batch_of(batch, me).await {
-                Ok(contacts) => found.extend(contacts),
-                Err(Error::Refused { refusal, .. }) if batch.len() > 1 => {
-                    tracing::debug!(ret = refusal.ret, "A batch of contacts is refused; asking in smaller ones.");
-                    found.extend(self.smaller_batches(batch, me).await?);
-                }
-                Err(error) => return Err(error),
+    /// Details of at most [`BATCH`] peers. A refused batch is tried again in smaller ones, as the official client does.
+    pub(super) async fn contacts_of(&self, peers: &[PeerId]) -> Result<Vec<contact::Contact>, Error> {
+        match self.batch_of(peers).await {
+            Err(Error::Refused { refusal, .. }) if peers.len() > 1 && splits(refusal.advice) => {
+                tracing::debug!(ret = refusal.ret, "A batch of contacts is refused; asking in smaller ones.");
+                self.smaller_batches(peers).await
             }
+            other => other,
         }
-        Ok(found)
     }
 
-    async fn smaller_batches(&self, peers: &[PeerId], me: &PeerId) -> Result<Vec<Contact>, Error> {
+    async fn smaller_batches(&self, peers: &[PeerId]) -> Result<Vec<contact::Contact>, Error> {
         let (mut found, mut left) = (Vec::new(), peers.to_vec());
         for size in [10, 5, 1] {
             let mut refused = Vec::new();
             for batch in left.chunks(size) {
-                match self.batch_of(batch, me).await {
+                match self.batch_of(batch).await {
                     Ok(contacts) => found.extend(contacts),
-                    Err(Error::Refused { .. }) => refused.extend_from_slice(batch),
+                    Err(Error::Refused { refusal, .. }) if splits(refusal.advice) => refused.extend_from_slice(batch),
                     Err(error) => return Err(error),
                 }
             }
@@ -184,7 +190,7 @@ impl Client {
         Ok(found)
     }
 
-    async fn batch_of(&self, peers: &[PeerId], me: &PeerId) -> Result<Vec<Contact>, Error> {
+    async fn batch_of(&self, peers: &[PeerId]) -> Result<Vec<contact::Contact>, Error> {
         let keys = self.keys();
         let body = BatchGetContact {
             base_request: self.base(&keys),
@@ -194,8 +200,7 @@ impl Client {
         let url = endpoint::batchgetcontact(&self.hosts, keys.pass_ticket.expose(), self.source.now_ms());
         let answer: BatchContacts = self.post("webwxbatchgetcontact", url, &body).await?;
         answer.base_response.check("webwxbatchgetcontact")?;
-        let (contacts, _) = elements::<contact::Contact>(&answer.contact_list);
-        Ok(contacts.into_iter().filter_map(|c| convert::contact(c, Some(me))).collect())
+        Ok(elements::<contact::Contact>(&answer.contact_list).0)
     }
 
     pub(super) async fn synccheck(&self, push: &Url, keys: &Keys, counter_ms: i64) -> Result<SyncCheck, Error> {
@@ -226,7 +231,7 @@ impl Client {
         Ok(answer)
     }
 
-    /// One try to send a text. The answer is not judged here.
+    /// One try to send a text: the service's id of it, which may be empty.
     pub(super) async fn send_text(
         &self,
         me: &PeerId,
@@ -234,7 +239,7 @@ impl Client {
         content: &str,
         client_id: &str,
         msg_source: Option<String>,
-    ) -> Result<SendAnswer, Error> {
+    ) -> Result<String, Error> {
         let keys = self.keys();
         let msg = TextMsg {
             kind: 1,
@@ -246,7 +251,10 @@ impl Client {
             msg_source,
         };
         let url = endpoint::sendmsg(&self.hosts, keys.pass_ticket.expose());
-        self.post("webwxsendmsg", url, &SendMsg { base_request: self.base(&keys), msg, scene: 0 }).await
+        let body = SendMsg { base_request: self.base(&keys), msg, scene: 0 };
+        let answer: SendAnswer = self.post("webwxsendmsg", url, &body).await?;
+        answer.base_response.check("webwxsendmsg")?;
+        Ok(answer.msg_id)
     }
 
     pub(super) async fn push_login(&self) -> Result<String, Error> {
@@ -262,5 +270,13 @@ impl Client {
         let keys = self.keys();
         let request = endpoint::logout(&self.hosts, &self.mode, keys.skey.expose(), keys.sid.expose(), keys.uin);
         self.http.send(request).await.ok();
+    }
+}
+
+/// False for refusals that more requests would only make worse.
+fn splits(advice: Advice) -> bool {
+    match advice {
+        Advice::TryLater | Advice::GiveUp => true,
+        Advice::CoolDown(_) | Advice::Stop => false,
     }
 }

@@ -62,9 +62,10 @@ impl Hosts {
         Self::family("wx.qq.com")
     }
 
-    /// One address for all four roles.
+    /// One address for all four roles. Only scheme, host and port of it count: the paths are the protocol's own.
     pub fn fixed(endpoint: &Url) -> Self {
-        let endpoint = endpoint.clone();
+        let mut endpoint = join(endpoint, "/");
+        endpoint.set_fragment(None);
         Self { login: endpoint.clone(), api: endpoint.clone(), file: endpoint.clone(), push: endpoint, fixed: true }
     }
 
@@ -114,6 +115,17 @@ impl Hosts {
             )));
         }
         Ok((Self::family(host), redirect.clone()))
+    }
+
+    /// True when a session saved with these hosts may go on with an account that is now set to this `endpoint`.
+    ///
+    /// Its keys are the account: they go back to the service or to the very stand-in that gave them, and nowhere else
+    /// (security R15).
+    pub fn may_resume_at(&self, endpoint: Option<&Url>) -> bool {
+        match endpoint {
+            Some(endpoint) => self.fixed && self.api.origin() == endpoint.origin(),
+            None => !self.fixed,
+        }
     }
 
     /// Push hosts to try in turn when the first synccheck of a session is refused; the family's own comes first.
@@ -452,6 +464,34 @@ mod tests {
             fixed.redirected(&"https://wx2.qq.com/cgi-bin/mmwebwx-bin/webwxnewloginpage?t=1".parse().unwrap()).unwrap();
         assert_eq!(url.as_str(), "http://127.0.0.1:4000/cgi-bin/mmwebwx-bin/webwxnewloginpage?t=1");
         assert_eq!(hosts, fixed);
+    }
+
+    #[test]
+    fn sec_r15_keys_go_back_to_where_they_came_from() {
+        let url = |text: &str| text.parse::<Url>().unwrap();
+        let stand_in = Hosts::fixed(&url("http://127.0.0.1:4000"));
+        for (name, saved, now, may) in [
+            ("the service again", Hosts::family("wx2.qq.com"), None, true),
+            ("the same stand-in", stand_in.clone(), Some(url("http://127.0.0.1:4000/")), true),
+            ("from the service to a stand-in", Hosts::before_login(), Some(url("http://127.0.0.1:4000")), false),
+            ("from a stand-in to the service", stand_in.clone(), None, false),
+            ("another port", stand_in.clone(), Some(url("http://127.0.0.1:4001")), false),
+            ("another host", stand_in.clone(), Some(url("http://localhost:4000")), false),
+            ("another scheme", stand_in, Some(url("https://127.0.0.1:4000")), false),
+            // The address of the service given as an endpoint is a stand-in like any other.
+            ("the service as a stand-in", Hosts::before_login(), Some(url("https://wx.qq.com")), false),
+        ] {
+            assert_eq!(saved.may_resume_at(now.as_ref()), may, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_is_an_origin_whatever_else_it_holds() {
+        let hosts = Hosts::fixed(&"http://127.0.0.1:4000/wx/?a=b#c".parse().unwrap());
+        assert_eq!(hosts, Hosts::fixed(&"http://127.0.0.1:4000".parse().unwrap()));
+        let redirect = "http://127.0.0.1:4000/cgi-bin/mmwebwx-bin/webwxnewloginpage?ticket=T".parse().unwrap();
+        assert_eq!(hosts.redirected(&redirect).unwrap().1, redirect);
+        assert_eq!(init(&hosts, "t", 0).path(), "/cgi-bin/mmwebwx-bin/webwxinit");
     }
 
     // cov: 1

@@ -131,7 +131,7 @@ impl Login {
         });
         match read {
             Ok(login) if login.code == 200 && !login.uuid.is_empty() => {
-                self.codes += 1;
+                (self.codes, self.odd) = (self.codes + 1, 0);
                 self.tell.push_back(LoginEvent::Qr {
                     payload: endpoint::qr_payload(&login.uuid),
                     image_url: endpoint::qr_image(&self.hosts, &login.uuid).into(),
@@ -163,8 +163,11 @@ impl Login {
 
     fn poll_answer(&mut self, uuid: String, scanned: bool, answer: Result<HttpResponse, TransportError>) {
         let answer = match answer {
-            // The server holds a quiet poll; running into our own time-out means the same.
-            Err(TransportError::Timeout { .. }) => return self.state = State::Poll { uuid, scanned },
+            // The server holds a quiet poll; running into our own time-out means the same, unless it never answers.
+            Err(TransportError::Timeout { .. }) if self.odd < ODD_ANSWERS => {
+                self.odd += 1;
+                return self.state = State::Poll { uuid, scanned };
+            }
             Err(source) => {
                 let error = Error::Transport { endpoint: "login", source };
                 return self.odd(State::Poll { uuid, scanned }, error);
@@ -178,6 +181,9 @@ impl Login {
             Ok(poll) => poll,
             Err(error) => return self.odd(State::Poll { uuid, scanned }, error),
         };
+        if !matches!(poll.code, PollCode::Other(_) | PollCode::Confirmed) {
+            self.odd = 0;
+        }
         match poll.code {
             PollCode::Waiting => self.state = State::Poll { uuid, scanned },
             PollCode::Scanned => {

@@ -150,6 +150,25 @@ fn a_pushed_login_shows_no_code_and_ends_when_cancelled() {
 }
 
 #[test]
+fn a_server_that_never_answers_ends_the_login() {
+    let mut answers = vec![body("jslogin.resp.txt")];
+    answers.extend(std::iter::repeat_n(timeout(), 20));
+    let seen = walk(qr(), &answers);
+    assert_eq!(seen.iter().filter(|s| s.contains("tip=1")).count(), 11, "ten times 35 s: longer than a code lives");
+    assert!(seen.last().unwrap().starts_with("failed: login got no answer"), "{seen:?}");
+}
+
+#[test]
+fn odd_answers_count_only_in_a_row() {
+    let mut answers = vec![body("jslogin.resp.txt")];
+    for _ in 0..20 {
+        answers.extend([Ok("window.code=777;".to_owned()), body("login-408.resp.txt")]);
+    }
+    answers.extend([body("login-200.resp.txt"), body("webwxnewloginpage.resp.xml")]);
+    assert!(walk(qr(), &answers).last().unwrap().starts_with("done"));
+}
+
+#[test]
 fn odd_answers_are_borne_up_to_a_bound() {
     for odd in [
         Ok("<html>busy</html>".to_owned()),

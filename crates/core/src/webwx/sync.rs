@@ -1,6 +1,6 @@
 //! How do the sync keys move? The rules of §6.2 without any I/O.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// `SyncKey` or `SyncCheckKey`: a position in the account's streams.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -10,7 +10,7 @@ pub struct SyncKey {
     #[serde(default)]
     pub count: u64,
     /// Stream and position pairs.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "list")]
     pub list: Vec<KeyVal>,
 }
 
@@ -22,6 +22,10 @@ pub struct KeyVal {
     pub key: u64,
     /// The position.
     pub val: u64,
+}
+
+fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<KeyVal>, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 impl SyncKey {
@@ -39,7 +43,8 @@ impl SyncKey {
         out
     }
 
-    fn counts(&self) -> bool {
+    /// False for the empty key that refusals and some answers carry.
+    pub fn counts(&self) -> bool {
         self.count > 0 && !self.list.is_empty()
     }
 }

@@ -99,7 +99,7 @@ pub fn parse(text: &str) -> Result<Node, XmlError> {
             }
             Event::GeneralRef(reference) => {
                 if let Some(node) = open.last_mut() {
-                    node.text.push_str(&super::convert::unescape_once(&format!("&{};", reference.as_ref())));
+                    node.text.push_str(&super::text::unescape_once(&format!("&{};", reference.as_ref())));
                 }
                 None
             }
@@ -134,7 +134,7 @@ fn element(start: &BytesStart<'_>) -> Result<Node, XmlError> {
         if attrs.len() >= MAX_ATTRS {
             return Err(XmlError::TooMany);
         }
-        attrs.push((attr.key.as_ref().to_owned(), super::convert::unescape_once(&attr.value).into_owned()));
+        attrs.push((attr.key.as_ref().to_owned(), super::text::unescape_once(&attr.value).into_owned()));
     }
     Ok(Node { name, attrs, text: String::new(), children: Vec::new() })
 }

@@ -1,6 +1,6 @@
 //! Does the file as a whole make sense: are the names known, and can each account do what its plugins need?
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use super::check::{self, Place};
@@ -9,9 +9,6 @@ use super::keys::{self, Key};
 use super::registry::{ProtocolSpec, Registry};
 use super::tree::{Entry, Node, Table};
 use super::view::{Account, RESERVED, accounts, plugin_entries};
-
-/// The protocol that talks through the terminal, of which a process has one.
-const TERMINAL: &str = "console";
 
 /// Checks everything but the settings of plugins.
 pub(super) fn check(root: &Table, registry: &Registry, report: &mut Report) {
@@ -31,7 +28,7 @@ pub(super) fn check(root: &Table, registry: &Registry, report: &mut Report) {
         uses(account, registry, report);
     }
     names(&all, report);
-    terminal(&all, report);
+    only_one(&all, registry, report);
     unused(root, &all, registry, report);
 }
 
@@ -266,17 +263,19 @@ fn names(all: &[Account<'_>], report: &mut Report) {
     }
 }
 
-fn terminal(all: &[Account<'_>], report: &mut Report) {
-    let mut first: Option<&Range<usize>> = None;
+/// What a process has once cannot serve two accounts.
+fn only_one(all: &[Account<'_>], registry: &Registry, report: &mut Report) {
+    let mut first: HashMap<&str, &Range<usize>> = HashMap::new();
     for account in all.iter().filter(|account| account.enabled()) {
-        let Some(node) = account.table.get("protocol").filter(|node| node.as_text() == Some(TERMINAL)) else {
+        let Some(node) = account.table.get("protocol") else { continue };
+        let Some(spec) = node.as_text().and_then(|name| registry.protocol(name)).filter(|spec| spec.only_one) else {
             continue;
         };
-        match first {
-            None => first = Some(&node.span),
+        match first.get(spec.name) {
+            None => drop(first.insert(spec.name, &node.span)),
             Some(earlier) => report.mistake(
-                Diagnostic::new(codes::ONE_TERMINAL, &node.span, "a second account wants the one terminal")
-                    .label("the terminal is taken")
+                Diagnostic::new(codes::ONE_TERMINAL, &node.span, format!("a second account wants the one {}", spec.name))
+                    .label("it is taken")
                     .help("set `enabled = false` in all but one of them")
                     .also(earlier, "taken here"),
             ),

@@ -21,6 +21,8 @@ pub struct ProtocolSpec {
     pub takes_endpoint: bool,
     /// Whether `proxy` may be given.
     pub takes_proxy: bool,
+    /// True for what a process has once, like its terminal: at most one enabled account may use it.
+    pub only_one: bool,
     /// Keys of its own in an account.
     pub options: &'static [Key],
     /// Its pace where nobody says otherwise.

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wxbot_core::Error;
 use wxbot_core::protocol::{Batch, ContactChange, Incoming, LoginEvent, LoginWatcher, SavedSession, Session};
-use wxbot_model::{Chat, ChatKind, Contact, ContactId, ContactKind, Event, Person};
+use wxbot_model::{Chat, ChatKind, Contact, ContactId, ContactKind, Event, Person, Secret};
 
 use super::phase::{Input, Machine, Order, Phase, Policy, Step, Trouble};
 use crate::account::Account;
@@ -54,6 +54,9 @@ struct Driver {
 
 impl Driver {
     async fn has_saved(&self) -> bool {
+        if !self.account.protocol.needs_login() {
+            return true;
+        }
         match self.account.store.session(&self.account.name).await {
             Ok(row) => row.is_some_and(|row| !row.set_aside),
             Err(error) => {
@@ -115,6 +118,9 @@ impl Driver {
 
     async fn saved(&self) -> Result<SavedSession, Trouble> {
         let account = &self.account;
+        if !account.protocol.needs_login() {
+            return Ok(SavedSession { credentials: Secret::default(), cursor: bytes::Bytes::new() });
+        }
         let row = account.store.session(&account.name).await.map_err(|e| store_trouble(&e))?;
         let row = row.ok_or_else(|| Trouble::BadSaved("no saved session".into()))?;
         let credentials =

@@ -15,8 +15,8 @@ use serde_json::Value;
 use wxbot_model::AccountName;
 
 pub use types::{
-    Accept, Accepted, BoundContact, ClaimSends, ClaimedSend, Claims, Counts, Failure, Finish, InboxRow, NewRow, NewSend, SavedRow,
-    Settlement, StoreError, Verdict,
+    Accept, Accepted, BoundContact, ClaimSends, ClaimedSend, Claims, Counts, Failure, Finish, InboxRow, NewRow,
+    NewSend, SavedRow, Settlement, StoreError, Verdict,
 };
 
 /// A store's answer, later.
@@ -60,7 +60,13 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn session(&self, account: &AccountName) -> Answer<'_, Option<SavedRow>>;
 
     /// Saves a new session: after a login, before its first batch.
-    fn save_session(&self, account: &AccountName, sealed: Vec<u8>, cursor: Bytes, contacts: Vec<BoundContact>) -> Answer<'_, ()>;
+    fn save_session(
+        &self,
+        account: &AccountName,
+        sealed: Vec<u8>,
+        cursor: Bytes,
+        contacts: Vec<BoundContact>,
+    ) -> Answer<'_, ()>;
 
     /// Puts a session that the service refused out of use; kept for diagnosis and for one login by confirmation.
     fn set_session_aside(&self, account: &AccountName) -> Answer<'_, ()>;

@@ -40,7 +40,10 @@ impl Vault {
             Ok(mut file) => {
                 let meta = file.metadata().map_err(engine("look at the key file"))?;
                 if meta.mode() & 0o077 != 0 {
-                    return Err(StoreError::Rights { path: shown, why: "others may read the key; run `chmod 600` on it".into() });
+                    return Err(StoreError::Rights {
+                        path: shown,
+                        why: "others may read the key; run `chmod 600` on it".into(),
+                    });
                 }
                 file.read_exact(&mut *key).map_err(engine("read the key file"))?;
             }
@@ -70,14 +73,20 @@ impl Vault {
     ///
     /// # Errors
     /// When no randomness is to be had.
-    pub fn seal(&self, account: &AccountName, field: &'static str, plain: &Secret<Vec<u8>>) -> Result<Vec<u8>, StoreError> {
+    pub fn seal(
+        &self,
+        account: &AccountName,
+        field: &'static str,
+        plain: &Secret<Vec<u8>>,
+    ) -> Result<Vec<u8>, StoreError> {
         let mut nonce = [0u8; NONCE];
         rand::rngs::SysRng
             .try_fill_bytes(&mut nonce)
             .map_err(|e| StoreError::Engine { what: "draw a nonce", reason: e.to_string() })?;
         let aad = aad(account, field);
         let payload = Payload { msg: plain.expose(), aad: &aad };
-        let sealed = self.cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_ignored| StoreError::Seal { field })?;
+        let sealed =
+            self.cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_ignored| StoreError::Seal { field })?;
         let mut out = Vec::with_capacity(1 + NONCE + sealed.len());
         out.push(VERSION);
         out.extend_from_slice(&nonce);
@@ -89,7 +98,12 @@ impl Vault {
     ///
     /// # Errors
     /// [`StoreError::Seal`] for another key, account or field, or changed bytes.
-    pub fn open_sealed(&self, account: &AccountName, field: &'static str, sealed: &[u8]) -> Result<Secret<Vec<u8>>, StoreError> {
+    pub fn open_sealed(
+        &self,
+        account: &AccountName,
+        field: &'static str,
+        sealed: &[u8],
+    ) -> Result<Secret<Vec<u8>>, StoreError> {
         let bad = || StoreError::Seal { field };
         let (version, rest) = sealed.split_first().ok_or_else(bad)?;
         let (nonce, body) = rest.split_at_checked(NONCE).ok_or_else(bad)?;

@@ -214,6 +214,7 @@ fn registry() -> Registry {
             capabilities: capabilities(),
             takes_endpoint: true,
             takes_proxy: true,
+            only_one: false,
             options: &[],
             pacing,
         }],

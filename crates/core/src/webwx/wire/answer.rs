@@ -4,20 +4,20 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::contact::{Contact, DelContact};
-use super::lenient::{int, raw_list, text, uint};
+use super::lenient::{code, int, or_default, raw_list, text, uint};
 use crate::error::Error;
 use crate::webwx::ret::Ret;
 use crate::webwx::sync::SyncKey;
 
 /// `BaseResponse`.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase")]
 pub struct BaseResponse {
-    /// 0 when fine. A missing one is not: -1 says so.
-    #[serde(deserialize_with = "int")]
+    /// 0 when fine. An answer without a code is no answer: a send must not pass for taken because of it.
+    #[serde(deserialize_with = "code")]
     pub ret: i64,
     /// Words, or an `<e>` page.
-    #[serde(deserialize_with = "text")]
+    #[serde(default, deserialize_with = "text")]
     pub err_msg: String,
 }
 
@@ -50,14 +50,14 @@ pub struct Base {
 pub struct InitAnswer {
     /// Code.
     pub base_response: BaseResponse,
-    /// Recent chats, about ten.
-    #[serde(default)]
-    pub contact_list: Vec<Contact>,
+    /// Recent chats, about ten; rooms among them show only some of their members.
+    #[serde(default, deserialize_with = "raw_list")]
+    pub contact_list: Vec<Box<RawValue>>,
     /// Where syncing begins.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub sync_key: SyncKey,
     /// The account itself.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub user: Contact,
     /// UserNames of the recent chats, comma after each.
     #[serde(default, deserialize_with = "text")]
@@ -66,7 +66,7 @@ pub struct InitAnswer {
     #[serde(default, rename = "SKey", deserialize_with = "text")]
     pub skey: String,
     /// Articles of official accounts the user has not read.
-    #[serde(default, rename = "MPSubscribeMsgList")]
+    #[serde(default, rename = "MPSubscribeMsgList", deserialize_with = "or_default")]
     pub mp_subscribe_msg_list: Vec<MpSubscribeMsg>,
 }
 
@@ -84,7 +84,7 @@ pub struct MpSubscribeMsg {
     #[serde(deserialize_with = "int")]
     pub time: i64,
     /// The articles.
-    #[serde(rename = "MPArticleList")]
+    #[serde(rename = "MPArticleList", deserialize_with = "or_default")]
     pub mp_article_list: Vec<MpArticle>,
 }
 
@@ -153,10 +153,10 @@ pub struct SyncAnswer {
     #[serde(default, deserialize_with = "int")]
     pub continue_flag: i64,
     /// The next position; ignored when its Count is 0.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub sync_key: SyncKey,
     /// The position that synccheck asks with; old servers have none.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub sync_check_key: SyncKey,
     /// A fresh Skey, or nothing.
     #[serde(default, rename = "SKey", deserialize_with = "text")]
@@ -171,6 +171,7 @@ pub struct Profile {
     #[serde(deserialize_with = "int")]
     pub bit_flag: i64,
     /// The name.
+    #[serde(deserialize_with = "or_default")]
     pub nick_name: Buff,
     /// Profile text.
     #[serde(deserialize_with = "text")]
@@ -204,7 +205,7 @@ pub struct SendAnswer {
 #[derive(Debug, Clone, Deserialize)]
 pub struct PushLogin {
     /// 0 when the phone was asked.
-    #[serde(deserialize_with = "int")]
+    #[serde(deserialize_with = "code")]
     pub ret: i64,
     /// Words.
     #[serde(default, deserialize_with = "text")]
@@ -240,8 +241,8 @@ pub fn deleted(list: &[Box<RawValue>]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::json;
     use super::super::testdata::{fixture, ok};
-    use super::super::{contact, json};
     use super::*;
 
     fn read<T: serde::de::DeserializeOwned>(name: &str) -> T {
@@ -284,7 +285,7 @@ mod tests {
     #[test]
     fn the_full_contact_object_is_read() {
         let page: ContactPage = read("webwxgetcontact.resp.json");
-        let (contacts, bad) = elements::<contact::Contact>(&page.member_list);
+        let (contacts, bad) = elements::<Contact>(&page.member_list);
         assert_eq!((contacts.len(), bad, page.seq), (page.member_list.len(), 0, 0));
         let friend = contacts.iter().find(|c| c.remark_name == "lbbniu.com").expect("the friend of the seed");
         assert_eq!((friend.sex, friend.alias.as_str(), friend.city.as_str()), (1, "lbbniu", "海淀"));
@@ -304,7 +305,7 @@ mod tests {
     #[test]
     fn a_room_comes_with_members_and_their_names() {
         let batch: BatchContacts = read("webwxbatchgetcontact.resp.json");
-        let (rooms, _) = elements::<contact::Contact>(&batch.contact_list);
+        let (rooms, _) = elements::<Contact>(&batch.contact_list);
         let room = rooms.first().unwrap();
         assert!(room.user_name.starts_with("@@") && !room.member_list.is_empty());
         assert!(!room.encry_chat_room_id.is_empty());
@@ -333,7 +334,30 @@ mod tests {
     fn one_bad_element_leaves_the_others() {
         let list: Vec<Box<RawValue>> =
             serde_json::from_str(r#"[{"UserName":"@a"},{"UserName":{}},7,{"UserName":"@b"}]"#).unwrap();
-        let (good, bad) = elements::<contact::Contact>(&list);
+        let (good, bad) = elements::<Contact>(&list);
         assert_eq!((good.len(), bad), (2, 2));
+    }
+
+    #[test]
+    fn null_is_an_empty_list_wherever_a_list_may_be() {
+        let body = r#"{"BaseResponse":{"Ret":0,"ErrMsg":null},"AddMsgList":null,"ModContactList":null,
+            "DelContactList":null,"ModChatRoomMemberList":null,"Profile":null,"SyncKey":null,"SyncCheckKey":null}"#;
+        let sync: SyncAnswer = json("webwxsync", &ok(body)).unwrap();
+        assert_eq!(elements::<Contact>(&sync.mod_contact_list), (Vec::new(), 0));
+        assert!(deleted(&sync.del_contact_list).is_empty() && sync.add_msg_list.is_empty());
+        let body = r#"{"BaseResponse":{"Ret":"0"},"ContactList":[{"UserName":"@@r","MemberList":null},null],
+            "SyncKey":{"Count":0,"List":null},"MPSubscribeMsgList":[{"MPArticleList":null}],"ChatSet":null}"#;
+        let init: InitAnswer = json("webwxinit", &ok(body)).unwrap();
+        let (contacts, bad) = elements::<Contact>(&init.contact_list);
+        assert_eq!((contacts.len(), bad, init.chat_set.as_str()), (1, 1, ""));
+    }
+
+    #[test]
+    fn an_answer_without_a_code_is_no_yes() {
+        for body in
+            [r#"{"BaseResponse":{},"MsgID":"1"}"#, r#"{"BaseResponse":null}"#, "{}", r#"{"BaseResponse":{"Ret":""}}"#]
+        {
+            assert!(json::<SendAnswer>("webwxsendmsg", &ok(body)).is_err(), "{body}");
+        }
     }
 }

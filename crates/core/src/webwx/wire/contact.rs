@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::lenient::{int, text, uint};
+use super::lenient::{int, raw_list, text, uint};
 
 /// One entry of `MemberList`, `ContactList`, `ModContactList`. Any field may be absent.
 #[derive(Debug, Clone, Default, Deserialize, PartialEq, Eq)]
@@ -43,6 +43,9 @@ pub struct Contact {
     pub chat_room_owner: String,
     #[serde(deserialize_with = "text")]
     pub encry_chat_room_id: String,
+    /// How many members a room has: more than are listed when the list is only a part.
+    #[serde(deserialize_with = "uint")]
+    pub member_count: u64,
     #[serde(deserialize_with = "members")]
     pub member_list: Vec<Member>,
 }
@@ -62,8 +65,9 @@ pub struct Member {
     pub display_name: String,
 }
 
+/// Null is empty, and a member that cannot be read costs neither the others nor the room.
 fn members<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Member>, D::Error> {
-    Ok(Option::<Vec<Member>>::deserialize(deserializer)?.unwrap_or_default())
+    Ok(super::answer::elements(&raw_list(deserializer)?).0)
 }
 
 /// One entry of `DelContactList`.

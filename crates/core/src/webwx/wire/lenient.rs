@@ -2,18 +2,59 @@
 //!
 //! Ids never pass through a float: a number above 2^53 is taken as `u64` or kept as text (security R09).
 
+use std::fmt;
+
+use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-#[derive(Deserialize)]
-#[serde(untagged)]
+/// One scalar. A visitor of its own rather than an untagged enum: that one words an error, with the text in it, for
+/// each variant that does not fit, and texts are most of what is read.
 enum Any {
     Unsigned(u64),
     Signed(i64),
-    Float(#[expect(dead_code, reason = "only its being a float matters")] f64),
     Text(String),
     Bool(bool),
-    Null,
+    /// Null, or a float: nothing we count is a fraction, so a float is a server's mistake and its value not to be trusted.
+    Nothing,
+}
+
+struct AnyVisitor;
+
+impl Visitor<'_> for AnyVisitor {
+    type Value = Any;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number, a text or nothing")
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Any, E> {
+        Ok(Any::Unsigned(number))
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Any, E> {
+        Ok(Any::Signed(number))
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Any, E> {
+        Ok(Any::Nothing)
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Any, E> {
+        Ok(Any::Bool(value))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Any, E> {
+        Ok(Any::Text(text.to_owned()))
+    }
+
+    fn visit_string<E: Error>(self, text: String) -> Result<Any, E> {
+        Ok(Any::Text(text))
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Any, E> {
+        Ok(Any::Nothing)
+    }
 }
 
 /// A signed number; 0 for what is none.
@@ -21,14 +62,27 @@ enum Any {
 /// # Errors
 /// For lists and objects.
 pub fn int<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
-    Ok(match Any::deserialize(deserializer)? {
+    Ok(match deserializer.deserialize_any(AnyVisitor)? {
         Any::Unsigned(n) => i64::try_from(n).unwrap_or(i64::MAX),
         Any::Signed(n) => n,
         Any::Text(text) => text.trim().parse().unwrap_or(0),
         Any::Bool(b) => i64::from(b),
-        // Nothing we count is a fraction; a float is a server's mistake and its value not to be trusted.
-        Any::Float(_) | Any::Null => 0,
+        Any::Nothing => 0,
     })
+}
+
+/// A code of the service. Unlike [`int`] it has no default: an answer whose code cannot be read must not pass for a yes.
+///
+/// # Errors
+/// For anything but a whole number, in quotes or not.
+pub fn code<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    let number = match deserializer.deserialize_any(AnyVisitor)? {
+        Any::Unsigned(n) => i64::try_from(n).ok(),
+        Any::Signed(n) => Some(n),
+        Any::Text(text) => text.trim().parse().ok(),
+        Any::Bool(_) | Any::Nothing => None,
+    };
+    number.ok_or_else(|| D::Error::custom("no code"))
 }
 
 /// An unsigned number; 0 for what is none or negative.
@@ -36,12 +90,12 @@ pub fn int<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> 
 /// # Errors
 /// For lists and objects.
 pub fn uint<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    Ok(match Any::deserialize(deserializer)? {
+    Ok(match deserializer.deserialize_any(AnyVisitor)? {
         Any::Unsigned(n) => n,
         Any::Signed(n) => u64::try_from(n).unwrap_or(0),
         Any::Text(text) => text.trim().parse().unwrap_or(0),
         Any::Bool(b) => u64::from(b),
-        Any::Float(_) | Any::Null => 0,
+        Any::Nothing => 0,
     })
 }
 
@@ -50,12 +104,20 @@ pub fn uint<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error>
 /// # Errors
 /// For lists and objects.
 pub fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    Ok(match Any::deserialize(deserializer)? {
+    Ok(match deserializer.deserialize_any(AnyVisitor)? {
         Any::Unsigned(n) => n.to_string(),
         Any::Signed(n) => n.to_string(),
         Any::Text(text) => text,
-        Any::Float(_) | Any::Bool(_) | Any::Null => String::new(),
+        Any::Bool(_) | Any::Nothing => String::new(),
     })
+}
+
+/// What is usually there, but may be null: then its default.
+///
+/// # Errors
+/// When it is there and cannot be read.
+pub fn or_default<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// A list whose elements are read one by one later, so that one bad element leaves the others alive. Null is empty.
@@ -79,6 +141,27 @@ mod tests {
         u: u64,
         #[serde(deserialize_with = "text")]
         t: String,
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct Coded {
+        #[serde(deserialize_with = "code")]
+        ret: i64,
+    }
+
+    #[test]
+    fn a_code_is_never_made_up() {
+        for (json, want) in [
+            (r#"{"ret":0}"#, Some(0)),
+            (r#"{"ret":-1}"#, Some(-1)),
+            (r#"{"ret":"1101"}"#, Some(1101)),
+            (r#"{"ret":null}"#, None),
+            (r#"{"ret":"fine"}"#, None),
+            (r#"{"ret":0.5}"#, None),
+            ("{}", None),
+        ] {
+            assert_eq!(serde_json::from_str::<Coded>(json).ok().map(|c| c.ret), want, "{json}");
+        }
     }
 
     #[test]

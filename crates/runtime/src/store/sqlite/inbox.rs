@@ -2,35 +2,61 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use wxbot_model::AccountName;
 
 use super::outbox;
 use crate::store::types::{Accept, Accepted, Claims, Failure, Finish, InboxCounts, InboxRow};
 
+// States where they are written; where they are looked for, the statement names the number, or no partial index is used.
 const NEW: i64 = 0;
-const RUNNING: i64 = 1;
 const RETRY: i64 = 2;
-const DONE: i64 = 3;
 const DEAD: i64 = 4;
 
 /// Bodies of finished events are kept so long, keys longer (dedupe), dead ones longest.
 const KEEP_BODY_MS: i64 = 7 * 86_400_000;
 const KEEP_KEY_MS: i64 = 30 * 86_400_000;
 const KEEP_DEAD_MS: i64 = 90 * 86_400_000;
+/// A parked event is never further away, whatever the clock did meanwhile.
+const MAX_WAIT_MS: i64 = 3_600_000;
+
+const RECOVER: &str = "UPDATE inbox SET state = 0 WHERE account = ?1 AND state < 2 AND state = 1";
+const ACCEPT: &str =
+    "INSERT INTO inbox(account, src_key, conv, recv_at, kind, state, body) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6)
+     ON CONFLICT(account, src_key) DO NOTHING";
+const WAITING: &str = "SELECT seq, conv, recv_at, body, done FROM inbox
+     WHERE account = ?1 AND seq > ?2 AND state < 2 AND state = 0 ORDER BY seq LIMIT ?3";
+const CLAMP: &str = "UPDATE inbox SET not_before = ?2 WHERE account = ?1 AND state = 2 AND not_before > ?2";
+const DUE: &str = "SELECT seq, conv, recv_at, body, done FROM inbox
+     WHERE account = ?1 AND state = 2 AND not_before <= ?2 ORDER BY seq LIMIT ?3";
+const UNPARK: &str = "UPDATE inbox SET state = 1 WHERE seq = ?1";
+const NEXT_DUE: &str = "SELECT min(not_before) FROM inbox WHERE account = ?1 AND state = 2";
+const CLAIM: &str =
+    "UPDATE inbox SET state = 1, attempts = attempts + 1 WHERE seq = ?1 AND state < 3 RETURNING attempts, errors";
+const ENDED: &str = "SELECT attempts, errors FROM inbox WHERE seq = ?1";
+const FINISH: &str = "UPDATE inbox SET state = 3, note = ?2 WHERE seq = ?1 AND state < 3";
+const FAIL: &str =
+    "UPDATE inbox SET state = ?2, not_before = ?3, errors = errors + ?5, attempts = max(attempts - 1 + ?5, 0),
+     note = ?4, done = coalesce(?6, done) WHERE seq = ?1 AND state < 3";
+const EMPTY: &str = "UPDATE inbox SET body = NULL WHERE seq IN
+     (SELECT seq FROM inbox WHERE state > 2 AND body IS NOT NULL AND recv_at < ?1 AND state = 3 LIMIT 1000)";
+const DELETE: &str =
+    "DELETE FROM inbox WHERE seq IN (SELECT seq FROM inbox WHERE body IS NULL AND recv_at < ?1 LIMIT 1000)";
+const DELETE_DEAD: &str = "DELETE FROM inbox WHERE seq IN
+     (SELECT seq FROM inbox WHERE state > 2 AND body IS NOT NULL AND recv_at < ?1 AND state = 4 LIMIT 1000)";
+
+/// Statements that must never walk through a whole table.
+#[cfg(test)]
+pub(super) const HOT: &[&str] =
+    &[RECOVER, ACCEPT, WAITING, CLAMP, DUE, UNPARK, NEXT_DUE, CLAIM, ENDED, FINISH, FAIL, EMPTY, DELETE, DELETE_DEAD];
 
 pub(super) fn recover(c: &Connection, account: &AccountName) -> rusqlite::Result<()> {
-    c.prepare_cached("UPDATE inbox SET state = ?2 WHERE account = ?1 AND state = ?3")?
-        .execute(params![account.as_str(), NEW, RUNNING])?;
-    Ok(())
+    c.prepare_cached(RECOVER)?.execute([account.as_str()]).map(drop)
 }
 
 pub(super) fn accept(c: &Connection, batch: &Accept) -> rusqlite::Result<Accepted> {
     let mut accepted = Accepted::default();
-    let mut insert = c.prepare_cached(
-        "INSERT INTO inbox(account, src_key, conv, recv_at, kind, state, body) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6)
-         ON CONFLICT(account, src_key) DO NOTHING",
-    )?;
+    let mut insert = c.prepare_cached(ACCEPT)?;
     for row in &batch.rows {
         let values =
             params![batch.account.as_str(), row.key.as_str(), row.conv.as_str(), batch.now_ms, row.kind, row.body];
@@ -51,48 +77,58 @@ fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<InboxRow> {
     let (body, done): (Option<String>, Option<String>) = (row.get(3)?, row.get(4)?);
     Ok(InboxRow {
         seq: row.get(0)?,
-        conv: conv.parse().map_err(|e| rusqlite::Error::FromSqlConversionFailure(1, rusqlite::types::Type::Text, Box::new(e)))?,
+        conv: conv
+            .parse()
+            .map_err(|e| rusqlite::Error::FromSqlConversionFailure(1, rusqlite::types::Type::Text, Box::new(e)))?,
         recv_ms: row.get(2)?,
         body: Arc::from(body.unwrap_or_default()),
         done: done.map(|d| d.split(' ').map(str::to_owned).collect()).unwrap_or_default(),
     })
 }
 
-pub(super) fn waiting(c: &Connection, account: &AccountName, after: u64, limit: usize) -> rusqlite::Result<Vec<InboxRow>> {
-    let mut query = c.prepare_cached(
-        "SELECT seq, conv, recv_at, body, done FROM inbox WHERE account = ?1 AND state = 0 AND seq > ?2 ORDER BY seq LIMIT ?3",
-    )?;
-    query.query_map(params![account.as_str(), after, limit], row)?.collect()
+pub(super) fn waiting(
+    c: &Connection,
+    account: &AccountName,
+    after: u64,
+    limit: usize,
+) -> rusqlite::Result<Vec<InboxRow>> {
+    c.prepare_cached(WAITING)?.query_map(params![account.as_str(), after, limit], row)?.collect()
 }
 
 /// Parked events whose time has come. They count as running at once, so that the next call does not give them again.
-pub(super) fn due(c: &Connection, account: &AccountName, now_ms: i64, limit: usize) -> rusqlite::Result<(Vec<InboxRow>, Option<i64>)> {
-    let mut query = c.prepare_cached(
-        "SELECT seq, conv, recv_at, body, done FROM inbox WHERE account = ?1 AND state = ?2 AND not_before <= ?3 ORDER BY seq LIMIT ?4",
-    )?;
+pub(super) fn due(
+    c: &Connection,
+    account: &AccountName,
+    now_ms: i64,
+    limit: usize,
+) -> rusqlite::Result<(Vec<InboxRow>, Option<i64>)> {
+    let account = account.as_str();
+    c.prepare_cached(CLAMP)?.execute(params![account, now_ms.saturating_add(MAX_WAIT_MS)])?;
     let rows: Vec<InboxRow> =
-        query.query_map(params![account.as_str(), RETRY, now_ms, limit], row)?.collect::<Result<_, _>>()?;
+        c.prepare_cached(DUE)?.query_map(params![account, now_ms, limit], row)?.collect::<Result<_, _>>()?;
     for row in &rows {
-        c.prepare_cached("UPDATE inbox SET state = ?2 WHERE seq = ?1")?.execute(params![row.seq, RUNNING])?;
+        c.prepare_cached(UNPARK)?.execute([row.seq])?;
     }
-    let next = c
-        .prepare_cached("SELECT min(not_before) FROM inbox WHERE account = ?1 AND state = ?2")?
-        .query_row(params![account.as_str(), RETRY], |r| r.get(0))?;
+    let next = c.prepare_cached(NEXT_DUE)?.query_row([account], |r| r.get(0))?;
     Ok((rows, next))
 }
 
 pub(super) fn claim(c: &Connection, seq: u64) -> rusqlite::Result<Claims> {
-    c.prepare_cached("UPDATE inbox SET state = ?2, attempts = attempts + 1 WHERE seq = ?1 RETURNING attempts, errors")?
-        .query_row(params![seq, RUNNING], |r| Ok(Claims { attempts: r.get(0)?, errors: r.get(1)? }))
+    let claims = |r: &rusqlite::Row<'_>| Ok(Claims { attempts: r.get(0)?, errors: r.get(1)? });
+    match c.prepare_cached(CLAIM)?.query_row([seq], claims).optional()? {
+        Some(claims) => Ok(claims),
+        // It has ended already and stays ended. Whoever handles it once more may do so; nothing of that is recorded.
+        None => c.prepare_cached(ENDED)?.query_row([seq], claims),
+    }
 }
 
-pub(super) fn finish(c: &Connection, finish: &Finish) -> rusqlite::Result<()> {
-    c.prepare_cached("UPDATE inbox SET state = ?2, note = ?3 WHERE seq = ?1")?
-        .execute(params![finish.seq, DONE, finish.note])?;
-    Ok(())
+/// False when the event has ended before.
+pub(super) fn finish(c: &Connection, finish: &Finish) -> rusqlite::Result<bool> {
+    Ok(c.prepare_cached(FINISH)?.execute(params![finish.seq, finish.note])? > 0)
 }
 
-pub(super) fn fail(c: &Connection, failure: &Failure) -> rusqlite::Result<()> {
+/// False when the event has ended before.
+pub(super) fn fail(c: &Connection, failure: &Failure) -> rusqlite::Result<bool> {
     // Plugin ids hold no spaces.
     let done = Some(failure.done.join(" ")).filter(|d| !d.is_empty());
     let (state, not_before) = match failure.again_ms {
@@ -101,12 +137,9 @@ pub(super) fn fail(c: &Connection, failure: &Failure) -> rusqlite::Result<()> {
         None => (DEAD, 0),
     };
     let counts = i64::from(failure.counts);
-    c.prepare_cached(
-        "UPDATE inbox SET state = ?2, not_before = ?3, errors = errors + ?5, attempts = max(attempts - 1 + ?5, 0), note = ?4,
-         done = coalesce(?6, done) WHERE seq = ?1",
-    )?
-    .execute(params![failure.seq, state, not_before, failure.error, counts, done])?;
-    Ok(())
+    let changed =
+        c.prepare_cached(FAIL)?.execute(params![failure.seq, state, not_before, failure.error, counts, done])?;
+    Ok(changed > 0)
 }
 
 pub(super) fn counts(c: &Connection, account: &AccountName) -> rusqlite::Result<InboxCounts> {
@@ -121,20 +154,10 @@ pub(super) fn counts(c: &Connection, account: &AccountName) -> rusqlite::Result<
     })
 }
 
-/// At most 1000 rows a step, so that the writer is never held for long.
+/// At most 1000 rows of a kind a step, so that the writer is never held for long.
 pub(super) fn sweep(c: &Connection, now_ms: i64) -> rusqlite::Result<bool> {
-    let emptied = c
-        .prepare_cached(
-            "UPDATE inbox SET body = NULL WHERE seq IN
-             (SELECT seq FROM inbox WHERE state = 3 AND body IS NOT NULL AND recv_at < ?1 LIMIT 1000)",
-        )?
-        .execute([now_ms - KEEP_BODY_MS])?;
-    let deleted = c
-        .prepare_cached(
-            "DELETE FROM inbox WHERE seq IN
-             (SELECT seq FROM inbox WHERE (state = 3 AND recv_at < ?1) OR (state = 4 AND recv_at < ?2) LIMIT 1000)",
-        )?
-        .execute([now_ms - KEEP_KEY_MS, now_ms - KEEP_DEAD_MS])?;
-    Ok(emptied == 1000 || deleted == 1000)
+    let step = |sql, keep_ms| c.prepare_cached(sql)?.execute([now_ms - keep_ms]);
+    // A done event is emptied before it is deleted, so both go by an index.
+    let changed = [step(EMPTY, KEEP_BODY_MS)?, step(DELETE, KEEP_KEY_MS)?, step(DELETE_DEAD, KEEP_DEAD_MS)?];
+    Ok(changed.contains(&1000))
 }
-

@@ -33,7 +33,8 @@ pub const QUEUE_FILE: &str = "queue.db";
 #[derive(Debug)]
 pub struct SqliteStore {
     writer: Writer,
-    reader: Arc<Mutex<Connection>>,
+    /// `None` once closed: while it is open the writer cannot tidy the WAL away.
+    reader: Arc<Mutex<Option<Connection>>>,
     path: PathBuf,
 }
 
@@ -50,10 +51,9 @@ impl SqliteStore {
     /// When the file cannot be opened, was written by a newer wxbot, or is damaged.
     pub fn open(dir: &DataDir) -> Result<Self, StoreError> {
         let path = dir.path().join(QUEUE_FILE);
-        let mut connection = Connection::open(&path).map_err(engine("open queue.db"))?;
-        schema::prepare(&mut connection, &path)?;
+        let connection = schema::open(&path, schema::MIGRATIONS)?;
         let reader = Self::open_reader(&path)?;
-        Ok(Self { writer: Writer::start(connection), reader: Arc::new(Mutex::new(reader)), path })
+        Ok(Self { writer: Writer::start(connection), reader: Arc::new(Mutex::new(Some(reader))), path })
     }
 
     fn open_reader(path: &Path) -> Result<Connection, StoreError> {
@@ -76,7 +76,10 @@ impl SqliteStore {
     ) -> Answer<'static, T> {
         let reader = Arc::clone(&self.reader);
         Box::pin(async move {
-            let job = move || f(&reader.lock().unwrap_or_else(PoisonError::into_inner)).map_err(engine(what));
+            let job = move || {
+                let reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
+                f(reader.as_ref().ok_or(StoreError::Closed)?).map_err(engine(what))
+            };
             tokio::task::spawn_blocking(job).await.map_err(|_ignored| StoreError::Closed)?
         })
     }
@@ -88,6 +91,11 @@ impl SqliteStore {
     ) -> Answer<'_, T> {
         Box::pin(self.writer.run(what, f))
     }
+}
+
+fn effects(c: &Connection, finish: &Finish) -> rusqlite::Result<()> {
+    outbox::insert(c, finish)?;
+    session::kv_put(c, &finish.account, &finish.kv)
 }
 
 impl Store for SqliteStore {
@@ -124,19 +132,19 @@ impl Store for SqliteStore {
 
     fn finish(&self, finish: Finish) -> Answer<'_, ()> {
         self.write("finish an event", move |c| {
-            outbox::insert(c, &finish)?;
-            session::kv_put(c, &finish.account, &finish.kv)?;
-            inbox::finish(c, &finish)
+            // A second end of the same event changes nothing: its effects are recorded once.
+            if inbox::finish(c, &finish)? {
+                effects(c, &finish)?;
+            }
+            Ok(())
         })
     }
 
     fn fail(&self, failure: Failure) -> Answer<'_, ()> {
-        self.write("note a failed try", move |c| {
-            if let Some(partial) = &failure.partial {
-                outbox::insert(c, partial)?;
-                session::kv_put(c, &partial.account, &partial.kv)?;
-            }
-            inbox::fail(c, &failure)
+        self.write("note a failed try", move |c| match &failure.partial {
+            Some(partial) if inbox::fail(c, &failure)? => effects(c, partial),
+            Some(_) => Ok(()),
+            None => inbox::fail(c, &failure).map(drop),
         })
     }
 
@@ -158,7 +166,13 @@ impl Store for SqliteStore {
         self.read("read a session", move |c| session::saved(c, &account))
     }
 
-    fn save_session(&self, account: &AccountName, sealed: Vec<u8>, cursor: Bytes, contacts: Vec<BoundContact>) -> Answer<'_, ()> {
+    fn save_session(
+        &self,
+        account: &AccountName,
+        sealed: Vec<u8>,
+        cursor: Bytes,
+        contacts: Vec<BoundContact>,
+    ) -> Answer<'_, ()> {
         let account = account.clone();
         self.write("save a session", move |c| {
             session::bind(c, &account, &contacts)?;
@@ -198,7 +212,12 @@ impl Store for SqliteStore {
     }
 
     fn close(&self) -> Answer<'_, ()> {
-        Box::pin(self.writer.close())
+        let reader = Arc::clone(&self.reader);
+        Box::pin(async move {
+            let last = move || drop(reader.lock().unwrap_or_else(PoisonError::into_inner).take());
+            tokio::task::spawn_blocking(last).await.map_err(|_ignored| StoreError::Closed)?;
+            self.writer.close().await
+        })
     }
 }
 

@@ -1,11 +1,14 @@
 //! The outbox as SQL: `queued → sending → sent | queued … | uncertain → (sent | queued | dropped) | failed | expired`.
 
+use std::collections::HashSet;
+
 use rusqlite::{Connection, OptionalExtension, params};
 use wxbot_model::{AccountName, ContactId};
 
 use crate::pacing::{Bucket, Pace};
-use crate::store::types::{ClaimSends, ClaimedSend, Finish, OutboxCounts, Settlement, Verdict};
+use crate::store::types::{ClaimSends, ClaimedSend, Finish, NewSend, OutboxCounts, Settlement, Verdict};
 
+// States where they are written; where they are looked for, the statement names the number, or no partial index is used.
 const QUEUED: i64 = 0;
 const SENDING: i64 = 1;
 const UNCERTAIN: i64 = 2;
@@ -18,87 +21,218 @@ const DROPPED: i64 = 6;
 const PROOF_MS: i64 = 120_000;
 /// Finished sends are kept as long as the keys of the events that caused them.
 const KEEP_MS: i64 = 30 * 86_400_000;
+/// A send never waits longer for its next try, whatever the clock did meanwhile.
+const MAX_WAIT_MS: i64 = 3_600_000;
+/// The oldest sends a claim looks at before it walks from lane to lane. With lifted pacing they hold enough free lanes
+/// for any claim; a long backlog of paced lanes costs no more than this and one look at each lane.
+const WINDOW: usize = 64;
+
+const RECOVER: &str =
+    "UPDATE outbox SET state = iif(echoed, 3, 2), error = iif(echoed, NULL, 'wxbot ended while it was being sent')
+     WHERE account = ?1 AND state = 1";
+const INSERT: &str =
+    "INSERT INTO outbox(account, conv, cause_seq, plugin, ord, client_id, state, created_at, echo, body)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, ?9) ON CONFLICT DO NOTHING";
+const KNOWN: &str = "SELECT 1 FROM outbox WHERE cause_seq = ?1 AND plugin = ?2 AND ord = ?3";
+const EXPIRE: &str =
+    "UPDATE outbox SET state = 5, error = 'older than max_age' WHERE account = ?1 AND state = 0 AND created_at < ?2";
+const BUSY_LANES: &str = "SELECT conv FROM outbox WHERE account = ?1 AND state = 1";
+const OLDEST: &str = "SELECT conv FROM outbox WHERE account = ?1 AND state = 0 ORDER BY created_at, id LIMIT ?2";
+/// Jumps from lane to lane instead of walking through the sends of each.
+const LANES: &str = "WITH RECURSIVE lane(conv) AS (
+         SELECT min(conv) FROM outbox WHERE account = ?1 AND state < 2
+         UNION ALL
+         SELECT (SELECT min(conv) FROM outbox WHERE account = ?1 AND state < 2 AND conv > lane.conv) FROM lane WHERE conv IS NOT NULL)
+     SELECT conv FROM lane WHERE conv IS NOT NULL
+     ORDER BY (SELECT min(id) FROM outbox AS o WHERE o.account = ?1 AND o.conv = lane.conv AND o.state < 2)";
+const HEAD: &str = "SELECT id, client_id, body, attempts, not_before FROM outbox
+     WHERE account = ?1 AND conv = ?2 AND state < 2 ORDER BY id LIMIT 1";
+const CLAMP: &str = "UPDATE outbox SET not_before = ?2 WHERE id = ?1";
+const CLAIM: &str = "UPDATE outbox SET state = 1, attempts = attempts + 1, tried_at = ?2, echoed = 0 WHERE id = ?1";
+const LOAD_BUCKET: &str = "SELECT tat_us FROM bucket WHERE account = ?1 AND scope = ?2";
+const SETTLE: &str = "UPDATE outbox SET state = ?2, server_id = ?3, error = ?4 WHERE id = ?1 AND state = 1";
+/// A try that our own message has proved went out, whatever became of its answer.
+const SETTLE_UNSURE: &str =
+    "UPDATE outbox SET state = iif(echoed, 3, ?2), error = iif(echoed, NULL, ?3) WHERE id = ?1 AND state = 1";
+const AGAIN: &str =
+    "UPDATE outbox SET state = iif(echoed AND ?5, 3, 0), not_before = ?2, error = iif(echoed AND ?5, NULL, ?3),
+     attempts = attempts - ?4 WHERE id = ?1 AND state = 1";
+const DECIDE: &str = "UPDATE outbox SET state = ?2 WHERE account = ?1 AND state = 2";
+const PROVE: &str = "UPDATE outbox SET state = 3, error = NULL WHERE id =
+     (SELECT id FROM outbox WHERE account = ?1 AND conv = ?2 AND echo = ?3 AND state = 2 AND tried_at > ?4 ORDER BY id LIMIT 1)";
+const NOTE_ECHO: &str =
+    "UPDATE outbox SET echoed = 1 WHERE account = ?1 AND conv = ?2 AND state = 1 AND echo = ?3 AND tried_at > ?4";
+const SWEEP: &str =
+    "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE state > 2 AND created_at < ?1 LIMIT 1000)";
+
+/// Statements that must never walk through a whole table.
+#[cfg(test)]
+pub(super) const HOT: &[&str] = &[
+    RECOVER,
+    INSERT,
+    KNOWN,
+    EXPIRE,
+    BUSY_LANES,
+    OLDEST,
+    LANES,
+    HEAD,
+    CLAMP,
+    CLAIM,
+    LOAD_BUCKET,
+    SETTLE,
+    SETTLE_UNSURE,
+    AGAIN,
+    DECIDE,
+    PROVE,
+    NOTE_ECHO,
+    SWEEP,
+];
 
 pub(super) fn recover(c: &Connection, account: &AccountName) -> rusqlite::Result<()> {
-    c.prepare_cached("UPDATE outbox SET state = ?2, error = 'wxbot ended while it was being sent' WHERE account = ?1 AND state = ?3")?
-        .execute(params![account.as_str(), UNCERTAIN, SENDING])?;
-    Ok(())
+    c.prepare_cached(RECOVER)?.execute([account.as_str()]).map(drop)
 }
 
 pub(super) fn insert(c: &Connection, finish: &Finish) -> rusqlite::Result<()> {
-    let mut insert = c.prepare_cached(
-        "INSERT INTO outbox(account, conv, cause_seq, plugin, ord, client_id, state, created_at, echo, body)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, ?9) ON CONFLICT(cause_seq, plugin, ord) DO NOTHING",
-    )?;
+    let mut insert = c.prepare_cached(INSERT)?;
     for send in &finish.sends {
-        insert.execute(params![
-            finish.account.as_str(),
-            send.conv.as_str(),
-            finish.seq,
-            &*send.plugin,
-            send.ord,
-            send.client_id.as_str(),
-            finish.now_ms,
-            send.echo,
-            send.body
-        ])?;
+        let mut client_id = send.client_id.as_str().to_owned();
+        loop {
+            let values = params![
+                finish.account.as_str(),
+                send.conv.as_str(),
+                finish.seq,
+                &*send.plugin,
+                send.ord,
+                client_id,
+                finish.now_ms,
+                send.echo,
+                send.body
+            ];
+            if insert.execute(values)? > 0 || known(c, finish, send)? {
+                break;
+            }
+            // Another send has the id: the clock was set back across a restart. Refusing it would repeat for ever.
+            client_id = next_id(&client_id);
+        }
     }
     Ok(())
+}
+
+fn known(c: &Connection, finish: &Finish, send: &NewSend) -> rusqlite::Result<bool> {
+    c.prepare_cached(KNOWN)?.exists(params![finish.seq, &*send.plugin, send.ord])
+}
+
+/// The next id of the same form: one higher, at most 40 digits. The official form counts three digits within a
+/// millisecond after a zero, so one that overflows is no id that is ever drawn.
+fn next_id(id: &str) -> String {
+    let kept = id.trim_end_matches('9');
+    let nines = id.len() - kept.len();
+    let (head, digit) = match kept.char_indices().last() {
+        Some((at, digit)) => (kept.get(..at).unwrap_or_default(), digit.to_digit(10).unwrap_or(0) + 1),
+        None => ("", 1),
+    };
+    let mut next = format!("{head}{digit}{}", "0".repeat(nines));
+    next.truncate(40);
+    next
 }
 
 /// Takes at most one send per conversation, the oldest, and pays the pacing for it.
 pub(super) fn claim(c: &Connection, ask: &ClaimSends) -> rusqlite::Result<(Vec<ClaimedSend>, Option<i64>)> {
     let account = ask.account.as_str();
-    c.prepare_cached("UPDATE outbox SET state = ?3, error = 'older than max_age' WHERE account = ?1 AND state = 0 AND created_at < ?2")?
-        .execute(params![account, ask.now_ms - ask.max_age_ms, EXPIRED])?;
-    let mut query = c.prepare_cached(
-        "SELECT id, conv, client_id, body, attempts, not_before FROM outbox AS o
-         WHERE account = ?1 AND state = 0 AND NOT EXISTS
-             (SELECT 1 FROM outbox AS e WHERE e.account = ?1 AND e.conv = o.conv AND e.id < o.id AND e.state < 2)
-         ORDER BY id",
-    )?;
-    let mut account_pace = Pacer::new(c, account, "", ask.per_account, ask.now_ms)?;
-    let (mut claimed, mut wake) = (Vec::new(), None);
-    let mut later = |at: i64| wake = Some(wake.map_or(at, |w: i64| w.min(at)));
-    let mut rows = query.query([account])?;
-    while let Some(row) = rows.next()? {
-        let not_before: i64 = row.get(5)?;
+    c.prepare_cached(EXPIRE)?.execute(params![account, ask.now_ms.saturating_sub(ask.max_age_ms)])?;
+    let mut busy = c.prepare_cached(BUSY_LANES)?;
+    let mut round = Round {
+        c,
+        ask,
+        pacer: Pacer::new(c, account, "", ask.per_account, ask.now_ms)?,
+        seen: busy.query_map([account], |r| r.get(0))?.collect::<Result<_, _>>()?,
+        claimed: Vec::new(),
+        wake: None,
+    };
+    let mut oldest = c.prepare_cached(OLDEST)?;
+    let lanes: Vec<String> = oldest.query_map(params![account, WINDOW], |r| r.get(0))?.collect::<Result<_, _>>()?;
+    let more = lanes.len() == WINDOW;
+    if round.visit(lanes)? && more {
+        let mut rest = c.prepare_cached(LANES)?;
+        let lanes: Vec<String> = rest.query_map([account], |r| r.get(0))?.collect::<Result<_, _>>()?;
+        round.visit(lanes)?;
+    }
+    round.pacer.save(c)?;
+    Ok((round.claimed, round.wake))
+}
+
+/// One claim while it goes from lane to lane.
+struct Round<'a> {
+    c: &'a Connection,
+    ask: &'a ClaimSends,
+    /// Of the account.
+    pacer: Pacer<'a>,
+    /// Lanes that were looked at, or have a send under way.
+    seen: HashSet<String>,
+    claimed: Vec<ClaimedSend>,
+    wake: Option<i64>,
+}
+
+impl Round<'_> {
+    /// False when nothing more may be taken, in whatever lane.
+    fn visit(&mut self, lanes: Vec<String>) -> rusqlite::Result<bool> {
+        for lane in lanes {
+            if self.seen.contains(&lane) {
+                continue;
+            }
+            if self.claimed.len() >= self.ask.limit || !self.try_lane(&lane)? {
+                return Ok(false);
+            }
+            self.seen.insert(lane);
+        }
+        Ok(true)
+    }
+
+    /// Takes the oldest send of a lane if it may go. False when the account must wait.
+    fn try_lane(&mut self, lane: &str) -> rusqlite::Result<bool> {
+        let (c, ask) = (self.c, self.ask);
+        let account = ask.account.as_str();
+        let mut head = c.prepare_cached(HEAD)?;
+        let mut rows = head.query(params![account, lane])?;
+        let Some(row) = rows.next()? else { return Ok(true) };
+        let (id, attempts, not_before): (u64, u32, i64) = (row.get(0)?, row.get(3)?, row.get(4)?);
         if not_before > ask.now_ms {
-            later(not_before);
-            continue;
+            let latest = ask.now_ms.saturating_add(MAX_WAIT_MS);
+            if not_before > latest {
+                c.prepare_cached(CLAMP)?.execute(params![id, latest])?;
+            }
+            self.later(not_before.min(latest));
+            return Ok(true);
         }
-        if claimed.len() >= ask.limit {
-            break;
+        if let Some(at) = self.pacer.wait_until() {
+            self.later(at);
+            return Ok(false);
         }
-        let conv: String = row.get(1)?;
-        let mut chat_pace = Pacer::new(c, account, &conv, ask.per_chat, ask.now_ms)?;
-        if let Some(at) = account_pace.wait_until() {
-            later(at);
-            break;
+        let mut pacer = Pacer::new(c, account, lane, ask.per_chat, ask.now_ms)?;
+        if let Some(at) = pacer.wait_until() {
+            self.later(at);
+            return Ok(true);
         }
-        if let Some(at) = chat_pace.wait_until() {
-            later(at);
-            continue;
-        }
-        account_pace.pay();
-        chat_pace.pay();
-        chat_pace.save(c)?;
-        let id: u64 = row.get(0)?;
-        c.prepare_cached("UPDATE outbox SET state = ?2, attempts = attempts + 1, tried_at = ?3 WHERE id = ?1")?
-            .execute(params![id, SENDING, ask.now_ms])?;
+        self.pacer.pay();
+        pacer.pay();
+        pacer.save(c)?;
         let bad = |e| rusqlite::Error::FromSqlConversionFailure(1, rusqlite::types::Type::Text, Box::new(e));
-        let attempts: u32 = row.get(4)?;
-        let client_id: String = row.get(2)?;
-        claimed.push(ClaimedSend {
+        let client_id: String = row.get(1)?;
+        self.claimed.push(ClaimedSend {
             id,
-            conv: conv.parse().map_err(bad)?,
+            conv: lane.parse().map_err(bad)?,
             client_id: client_id.parse().map_err(bad)?,
-            body: row.get::<_, Option<String>>(3)?.unwrap_or_default(),
+            body: row.get::<_, Option<String>>(2)?.unwrap_or_default(),
             attempts: attempts + 1,
         });
+        drop(rows);
+        c.prepare_cached(CLAIM)?.execute(params![id, ask.now_ms])?;
+        Ok(true)
     }
-    account_pace.save(c)?;
-    Ok((claimed, wake))
+
+    fn later(&mut self, at: i64) {
+        self.wake = Some(self.wake.map_or(at, |wake| wake.min(at)));
+    }
 }
 
 /// One bucket within a claim.
@@ -122,10 +256,7 @@ impl<'a> Pacer<'a> {
         let pace = Pace::new(rate, burst);
         let now_us = now_ms.saturating_mul(1_000);
         let saved: Option<i64> = match pace {
-            Some(_) => c
-                .prepare_cached("SELECT tat_us FROM bucket WHERE account = ?1 AND scope = ?2")?
-                .query_row([account, scope], |r| r.get(0))
-                .optional()?,
+            Some(_) => c.prepare_cached(LOAD_BUCKET)?.query_row([account, scope], |r| r.get(0)).optional()?,
             None => None,
         };
         let bucket = Bucket::load(saved.unwrap_or(0), now_us);
@@ -147,33 +278,31 @@ impl<'a> Pacer<'a> {
 
     fn save(&self, c: &Connection) -> rusqlite::Result<()> {
         if self.changed {
-            c.prepare_cached("INSERT INTO bucket VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET tat_us = excluded.tat_us")?
-                .execute(params![self.account, self.scope, self.bucket.tat_us()])?;
+            c.prepare_cached(
+                "INSERT INTO bucket VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET tat_us = excluded.tat_us",
+            )?
+            .execute(params![self.account, self.scope, self.bucket.tat_us()])?;
         }
         Ok(())
     }
 }
 
 pub(super) fn settle(c: &Connection, id: u64, settlement: &Settlement) -> rusqlite::Result<()> {
-    // Only a send that is under way can be settled: one that an own message has proved meanwhile stays as it is.
+    // Only a send that is under way can be settled.
+    let ended = |state: i64, server_id: Option<&str>, error: Option<&str>| {
+        c.prepare_cached(SETTLE)?.execute(params![id, state, server_id, error])
+    };
+    let unsure = |state: i64, error: &str| c.prepare_cached(SETTLE_UNSURE)?.execute(params![id, state, error]);
     match settlement {
-        Settlement::Sent { server_id } => c
-            .prepare_cached("UPDATE outbox SET state = ?2, server_id = ?3, error = NULL WHERE id = ?1 AND state = 1")?
-            .execute(params![id, SENT, server_id])?,
-        Settlement::Again { not_before_ms, error, counts } => c
-            .prepare_cached(
-                "UPDATE outbox SET state = ?2, not_before = ?3, error = ?4, attempts = attempts - ?5 WHERE id = ?1 AND state = 1",
-            )?
-            .execute(params![id, QUEUED, not_before_ms, error, i64::from(!counts)])?,
-        Settlement::Uncertain { error } => state(c, id, UNCERTAIN, error)?,
-        Settlement::Failed { error } => state(c, id, FAILED, error)?,
-        Settlement::Dropped { error } => state(c, id, DROPPED, error)?,
+        Settlement::Sent { server_id } => ended(SENT, server_id.as_deref(), None)?,
+        Settlement::Failed { error } => ended(FAILED, None, Some(error))?,
+        Settlement::Uncertain { error } => unsure(UNCERTAIN, error)?,
+        Settlement::Dropped { error } => unsure(DROPPED, error)?,
+        Settlement::Again { not_before_ms, error, counts } => {
+            c.prepare_cached(AGAIN)?.execute(params![id, not_before_ms, error, i64::from(!counts), counts])?
+        }
     };
     Ok(())
-}
-
-fn state(c: &Connection, id: u64, state: i64, error: &str) -> rusqlite::Result<usize> {
-    c.prepare_cached("UPDATE outbox SET state = ?2, error = ?3 WHERE id = ?1 AND state = 1")?.execute(params![id, state, error])
 }
 
 pub(super) fn decide(c: &Connection, account: &AccountName, verdict: Verdict) -> rusqlite::Result<usize> {
@@ -181,21 +310,29 @@ pub(super) fn decide(c: &Connection, account: &AccountName, verdict: Verdict) ->
         Verdict::Resend => QUEUED,
         Verdict::Drop => DROPPED,
     };
-    c.prepare_cached("UPDATE outbox SET state = ?2 WHERE account = ?1 AND state = ?3")?
-        .execute(params![account.as_str(), to, UNCERTAIN])
+    c.prepare_cached(DECIDE)?.execute(params![account.as_str(), to])
 }
 
-/// An own message came back: the oldest uncertain send of that text in that conversation went out.
-pub(super) fn prove(c: &Connection, account: &AccountName, conv: &ContactId, echo: i64, now_ms: i64) -> rusqlite::Result<usize> {
-    c.prepare_cached(
-        "UPDATE outbox SET state = ?5, error = NULL WHERE id =
-         (SELECT id FROM outbox WHERE account = ?1 AND conv = ?2 AND echo = ?3 AND state = 2 AND tried_at > ?4 ORDER BY id LIMIT 1)",
-    )?
-    .execute(params![account.as_str(), conv.as_str(), echo, now_ms - PROOF_MS, SENT])
+/// An own message came back: the oldest uncertain send of that text in that conversation went out. Where there is none,
+/// it may be the one whose answer is still out; that is noted, for the case that the answer never comes.
+pub(super) fn prove(
+    c: &Connection,
+    account: &AccountName,
+    conv: &ContactId,
+    echo: i64,
+    now_ms: i64,
+) -> rusqlite::Result<usize> {
+    let values = params![account.as_str(), conv.as_str(), echo, now_ms - PROOF_MS];
+    let proved = c.prepare_cached(PROVE)?.execute(values)?;
+    if proved == 0 {
+        c.prepare_cached(NOTE_ECHO)?.execute(values)?;
+    }
+    Ok(proved)
 }
 
 pub(super) fn counts(c: &Connection, account: &AccountName) -> rusqlite::Result<OutboxCounts> {
-    let mut query = c.prepare_cached("SELECT state, count(*), count(server_id) FROM outbox WHERE account = ?1 GROUP BY state")?;
+    let mut query =
+        c.prepare_cached("SELECT state, count(*), count(server_id) FROM outbox WHERE account = ?1 GROUP BY state")?;
     let mut counts = OutboxCounts::default();
     let mut rows = query.query([account.as_str()])?;
     while let Some(row) = rows.next()? {
@@ -215,8 +352,5 @@ pub(super) fn counts(c: &Connection, account: &AccountName) -> rusqlite::Result<
 
 pub(super) fn sweep(c: &Connection, now_ms: i64) -> rusqlite::Result<bool> {
     // Uncertain ones stay until somebody decides.
-    let deleted = c
-        .prepare_cached("DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE state > 2 AND created_at < ?1 LIMIT 1000)")?
-        .execute([now_ms - KEEP_MS])?;
-    Ok(deleted == 1000)
+    Ok(c.prepare_cached(SWEEP)?.execute([now_ms - KEEP_MS])? == 1000)
 }

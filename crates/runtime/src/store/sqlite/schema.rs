@@ -1,16 +1,19 @@
 //! What tables are there, and how does an older file become this version's?
 
-use std::path::Path;
+use std::fs::{File, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::engine;
 use crate::store::StoreError;
 
-/// The version this wxbot writes. Each migration below leads one step further.
-const VERSION: i64 = MIGRATIONS.len() as i64;
-
-const MIGRATIONS: &[&str] = &[r"
+/// Each leads one version further; the last one's number is the version this wxbot writes.
+///
+/// SQLite uses a partial index only where its condition stands in the query word for word: `state = 1` says nothing
+/// about an index `WHERE state < 2`, and a bound `?2` nothing about any. `tests/plans.rs` watches over it.
+pub(super) const MIGRATIONS: &[&str] = &[r"
 CREATE TABLE inbox(
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     account TEXT NOT NULL,
@@ -27,8 +30,10 @@ CREATE TABLE inbox(
     body TEXT                           -- NULL when past its retention; the key stays for the dedupe
 ) STRICT;
 CREATE UNIQUE INDEX inbox_key ON inbox(account, src_key);
-CREATE INDEX inbox_open ON inbox(account, state, seq) WHERE state < 3;
-CREATE INDEX inbox_old ON inbox(recv_at) WHERE state >= 3 AND body IS NOT NULL;
+CREATE INDEX inbox_open ON inbox(account, seq) WHERE state < 2;
+CREATE INDEX inbox_parked ON inbox(account, not_before) WHERE state = 2;
+CREATE INDEX inbox_ended ON inbox(recv_at) WHERE state > 2 AND body IS NOT NULL;
+CREATE INDEX inbox_emptied ON inbox(recv_at) WHERE body IS NULL;
 
 CREATE TABLE outbox(
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -44,15 +49,18 @@ CREATE TABLE outbox(
     created_at INTEGER NOT NULL,
     tried_at INTEGER NOT NULL DEFAULT 0,
     echo INTEGER NOT NULL,
+    echoed INTEGER NOT NULL DEFAULT 0,  -- our own message came back while the answer to this try was still out
     body TEXT,
     server_id TEXT,
     error TEXT
 ) STRICT;
 CREATE UNIQUE INDEX outbox_cause ON outbox(cause_seq, plugin, ord);
 CREATE UNIQUE INDEX outbox_client ON outbox(account, client_id);
-CREATE INDEX outbox_queue ON outbox(account, id) WHERE state < 2;
+CREATE INDEX outbox_queue ON outbox(account, created_at) WHERE state = 0;
 CREATE INDEX outbox_lane ON outbox(account, conv, id) WHERE state < 2;
+CREATE INDEX outbox_sending ON outbox(account, conv) WHERE state = 1;
 CREATE INDEX outbox_uncertain ON outbox(account, conv, echo) WHERE state = 2;
+CREATE INDEX outbox_ended ON outbox(created_at) WHERE state > 2;
 
 CREATE TABLE bucket(account TEXT NOT NULL, scope TEXT NOT NULL, tat_us INTEGER NOT NULL, PRIMARY KEY(account, scope)) STRICT, WITHOUT ROWID;
 CREATE TABLE session(account TEXT PRIMARY KEY, sealed BLOB NOT NULL, set_aside INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
@@ -65,38 +73,104 @@ CREATE TABLE contact(
 ) STRICT, WITHOUT ROWID;
 "];
 
-/// Sets the connection up and brings the file to this version. An older file is copied beside itself first.
-pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    let set_up = |c: &Connection| -> rusqlite::Result<i64> {
-        c.busy_timeout(std::time::Duration::from_secs(5))?;
-        c.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
-        c.pragma_update(None, "journal_mode", "WAL")?;
-        // FULL: a commit is on the disk before anybody is told, also when the power goes.
-        c.pragma_update(None, "synchronous", "FULL")?;
-        c.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
-        c.pragma_update(None, "foreign_keys", "ON")?;
-        c.set_prepared_statement_cache_capacity(128);
-        c.pragma_query_value(None, "user_version", |row| row.get(0))
-    };
-    let found = set_up(connection).map_err(engine("set queue.db up"))?;
-    if found > VERSION {
-        return Err(StoreError::TooNew { path: path.display().to_string(), found, known: VERSION });
+/// Opens the file for writing, mode 0600, and brings it to the version `migrations` lead to. An older file is copied
+/// beside itself first; a newer one is left as it is.
+pub(super) fn open(path: &Path, migrations: &[&str]) -> Result<Connection, StoreError> {
+    let sql = |what| move |e: rusqlite::Error| trouble(what, path, &e);
+    own(path).map_err(|e| trouble("open its file", path, &e))?;
+    let mut connection = Connection::open(path).map_err(sql("open its file"))?;
+    let found = version(&connection).map_err(sql("read its file"))?;
+    let known = i64::try_from(migrations.len()).unwrap_or(i64::MAX);
+    if found > known {
+        return Err(StoreError::TooNew { path: path.display().to_string(), found, known });
     }
-    if found > 0 && found < VERSION {
-        let copy = path.with_extension(format!("v{found}.bak"));
-        connection
-            .execute("VACUUM INTO ?1", [copy.to_string_lossy().as_ref()])
-            .map_err(engine("copy queue.db before changing it"))?;
+    set_up(&connection).map_err(sql("set its file up"))?;
+    if found > 0 && found < known {
+        copy(&connection, path, found)?;
     }
-    let from = usize::try_from(found).unwrap_or(0);
-    for (index, migration) in MIGRATIONS.iter().enumerate().skip(from) {
+    for (index, migration) in migrations.iter().enumerate().skip(usize::try_from(found).unwrap_or(0)) {
         let step = |c: &mut Connection| -> rusqlite::Result<()> {
             let tx = c.transaction()?;
             tx.execute_batch(migration)?;
             tx.pragma_update(None, "user_version", i64::try_from(index).unwrap_or(0) + 1)?;
             tx.commit()
         };
-        step(connection).map_err(engine("bring queue.db to this version"))?;
+        step(&mut connection).map_err(sql("bring its file to this version"))?;
+    }
+    Ok(connection)
+}
+
+fn trouble(what: &'static str, path: &Path, error: &dyn std::error::Error) -> StoreError {
+    StoreError::Engine { what, reason: format!("{}: {error}", path.display()) }
+}
+
+/// Makes the file if need be, and takes it from everybody else (security R17). SQLite gives `-wal` and `-shm` the mode
+/// of the main file when it makes them; those a crash left are narrowed here.
+///
+/// Closing any handle of a database drops the locks the process has on it, so this comes before SQLite opens the file.
+fn own(path: &Path) -> io::Result<()> {
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    narrow(&file)?;
+    for suffix in ["-wal", "-shm"] {
+        match File::open(beside(path, suffix)) {
+            Ok(file) => narrow(&file)?,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            Err(e) => return Err(e),
+        }
     }
     Ok(())
+}
+
+fn narrow(file: &File) -> io::Result<()> {
+    if file.metadata()?.permissions().mode() & 0o077 != 0 {
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    Ok(())
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+fn version(c: &Connection) -> rusqlite::Result<i64> {
+    c.busy_timeout(std::time::Duration::from_secs(5))?;
+    c.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+fn set_up(c: &Connection) -> rusqlite::Result<()> {
+    c.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    let mode: String = c.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    if mode != "wal" {
+        let why = format!("this file system gives journal mode `{mode}`, and a store needs `wal`");
+        return Err(rusqlite::Error::ToSqlConversionFailure(why.into()));
+    }
+    // FULL: a commit is on the disk before anybody is told, also when the power goes; fullfsync: on a Mac as well.
+    c.pragma_update(None, "synchronous", "FULL")?;
+    c.pragma_update(None, "fullfsync", "ON")?;
+    c.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
+    c.pragma_update(None, "foreign_keys", "ON")?;
+    c.set_prepared_statement_cache_capacity(128);
+    Ok(())
+}
+
+/// Keeps the file as it is beside itself, whole or not at all: a copy that a crash cut short has another name.
+fn copy(c: &Connection, path: &Path, found: i64) -> Result<(), StoreError> {
+    let what = "copy its file before changing it";
+    let (whole, part) = (path.with_extension(format!("v{found}.bak")), path.with_extension(format!("v{found}.part")));
+    let io = |e: io::Error| trouble(what, &part, &e);
+    match std::fs::remove_file(&part) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(io(e)),
+        Err(_) | Ok(()) => {}
+    }
+    // VACUUM INTO takes an empty file as it is, with its mode.
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part).map_err(io)?;
+    c.execute("VACUUM INTO ?1", [part.to_string_lossy().as_ref()]).map_err(|e| trouble(what, &part, &e))?;
+    file.sync_all().and_then(|()| std::fs::rename(&part, &whole)).map_err(io)?;
+    // The name too must be on the disk before the original changes.
+    match whole.parent() {
+        Some(dir) => File::open(dir).and_then(|dir| dir.sync_all()).map_err(io),
+        None => Ok(()),
+    }
 }

@@ -33,11 +33,17 @@ pub(super) fn advance(
 }
 
 pub(super) fn saved(c: &Connection, account: &AccountName) -> rusqlite::Result<Option<SavedRow>> {
-    c.prepare_cached("SELECT s.sealed, c.value, s.set_aside FROM session AS s JOIN cursor AS c USING (account) WHERE s.account = ?1")?
-        .query_row([account.as_str()], |r| {
-            Ok(SavedRow { sealed: r.get(0)?, cursor: Bytes::from(r.get::<_, Vec<u8>>(1)?), set_aside: r.get::<_, i64>(2)? != 0 })
+    c.prepare_cached(
+        "SELECT s.sealed, c.value, s.set_aside FROM session AS s JOIN cursor AS c USING (account) WHERE s.account = ?1",
+    )?
+    .query_row([account.as_str()], |r| {
+        Ok(SavedRow {
+            sealed: r.get(0)?,
+            cursor: Bytes::from(r.get::<_, Vec<u8>>(1)?),
+            set_aside: r.get::<_, i64>(2)? != 0,
         })
-        .optional()
+    })
+    .optional()
 }
 
 pub(super) fn set_aside(c: &Connection, account: &AccountName) -> rusqlite::Result<()> {
@@ -64,7 +70,8 @@ pub(super) fn bind(c: &Connection, account: &AccountName, contacts: &[BoundConta
 }
 
 pub(super) fn contacts(c: &Connection, account: &AccountName) -> rusqlite::Result<Vec<BoundContact>> {
-    let mut query = c.prepare_cached("SELECT id, peer, kind, uin, alias, remark, nick, attr FROM contact WHERE account = ?1")?;
+    let mut query =
+        c.prepare_cached("SELECT id, peer, kind, uin, alias, remark, nick, attr FROM contact WHERE account = ?1")?;
     let bad = |i, e| rusqlite::Error::FromSqlConversionFailure(i, rusqlite::types::Type::Text, Box::new(e));
     query
         .query_map([account.as_str()], |r| {
@@ -89,12 +96,19 @@ pub(super) fn contacts(c: &Connection, account: &AccountName) -> rusqlite::Resul
         .collect()
 }
 
-pub(super) fn kv_put(c: &Connection, account: &AccountName, changes: &[(Arc<str>, String, Option<Value>)]) -> rusqlite::Result<()> {
+pub(super) fn kv_put(
+    c: &Connection,
+    account: &AccountName,
+    changes: &[(Arc<str>, String, Option<Value>)],
+) -> rusqlite::Result<()> {
     for (plugin, key, value) in changes {
         match value {
-            Some(value) => c
-                .prepare_cached("INSERT OR REPLACE INTO kv VALUES (?1, ?2, ?3, ?4)")?
-                .execute(params![&**plugin, account.as_str(), key, value.to_string()])?,
+            Some(value) => c.prepare_cached("INSERT OR REPLACE INTO kv VALUES (?1, ?2, ?3, ?4)")?.execute(params![
+                &**plugin,
+                account.as_str(),
+                key,
+                value.to_string()
+            ])?,
             None => c
                 .prepare_cached("DELETE FROM kv WHERE plugin = ?1 AND account = ?2 AND key = ?3")?
                 .execute(params![&**plugin, account.as_str(), key])?,
@@ -103,7 +117,12 @@ pub(super) fn kv_put(c: &Connection, account: &AccountName, changes: &[(Arc<str>
     Ok(())
 }
 
-pub(super) fn kv_get(c: &Connection, plugin: &str, account: &AccountName, key: &str) -> rusqlite::Result<Option<Value>> {
+pub(super) fn kv_get(
+    c: &Connection,
+    plugin: &str,
+    account: &AccountName,
+    key: &str,
+) -> rusqlite::Result<Option<Value>> {
     let text: Option<String> = c
         .prepare_cached("SELECT value FROM kv WHERE plugin = ?1 AND account = ?2 AND key = ?3")?
         .query_row(params![plugin, account.as_str(), key], |r| r.get(0))

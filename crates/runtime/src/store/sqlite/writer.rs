@@ -1,5 +1,6 @@
 //! How do many steps share one fsync? Group commit: take what is queued, never wait for more.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
@@ -19,7 +20,8 @@ const BATCH: usize = 256;
 #[derive(Debug)]
 pub(super) struct Writer {
     queue: Mutex<Option<mpsc::Sender<Box<dyn Job>>>>,
-    task: Mutex<Option<JoinHandle<()>>>,
+    /// The lock is held while [`close`](Self::close) waits, so that a second caller waits as well.
+    task: tokio::sync::Mutex<Option<JoinHandle<Result<(), StoreError>>>>,
 }
 
 trait Job: Send {
@@ -37,7 +39,12 @@ struct Step<T, F> {
 
 impl<T: Send, F: FnMut(&Connection) -> rusqlite::Result<T> + Send> Job for Step<T, F> {
     fn run(&mut self, connection: &Connection) -> Result<(), StoreError> {
-        self.value = Some((self.f)(connection).map_err(engine(self.what))?);
+        // A bug in one step must cost its caller an error and its neighbours nothing.
+        let value = catch_unwind(AssertUnwindSafe(|| (self.f)(connection))).map_err(|_panic| StoreError::Engine {
+            what: self.what,
+            reason: "internal error: the step panicked; please report it".into(),
+        })?;
+        self.value = Some(value.map_err(engine(self.what))?);
         Ok(())
     }
 
@@ -54,7 +61,7 @@ impl Writer {
         let (queue, waiting) = mpsc::channel(QUEUE);
         #[expect(clippy::disallowed_methods, reason = "owned here: joined in close(), ended by dropping the queue")]
         let task = tokio::spawn(pump(connection, waiting));
-        Self { queue: Mutex::new(Some(queue)), task: Mutex::new(Some(task)) }
+        Self { queue: Mutex::new(Some(queue)), task: tokio::sync::Mutex::new(Some(task)) }
     }
 
     pub(super) async fn run<T: Send + 'static>(
@@ -68,33 +75,40 @@ impl Writer {
         answer.await.map_err(|_ignored| StoreError::Closed)?
     }
 
-    /// Lets what is queued finish, then brings the WAL into the main file.
+    /// Lets what is queued finish, then brings the WAL into the main file and closes it.
+    ///
+    /// Cancel safe: the writer ends all the same.
     pub(super) async fn close(&self) -> Result<(), StoreError> {
-        self.run("checkpoint", |c| c.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))).await.ok();
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match task {
-            Some(task) => task.await.map_err(|_ignored| StoreError::Closed),
-            None => Ok(()),
-        }
+        let mut task = self.task.lock().await;
+        let Some(running) = task.as_mut() else { return Ok(()) };
+        let outcome = running.await.unwrap_or(Err(StoreError::Closed));
+        *task = None;
+        outcome
     }
 }
 
-async fn pump(connection: Connection, mut waiting: mpsc::Receiver<Box<dyn Job>>) {
+async fn pump(connection: Connection, mut waiting: mpsc::Receiver<Box<dyn Job>>) -> Result<(), StoreError> {
     let connection = Arc::new(Mutex::new(connection));
     let mut jobs = Vec::with_capacity(BATCH);
     while waiting.recv_many(&mut jobs, BATCH).await > 0 {
-        let batch = std::mem::take(&mut jobs);
+        let batch = std::mem::replace(&mut jobs, Vec::with_capacity(BATCH));
         let connection = Arc::clone(&connection);
         // A blocking thread of the runtime, so that a paused test clock waits for it.
-        let done = tokio::task::spawn_blocking(move || {
-            commit(&connection.lock().unwrap_or_else(PoisonError::into_inner), batch);
-        });
-        if done.await.is_err() {
-            tracing::error!("The store writer panicked; the steps of this batch are answered as failed.");
+        let work = move || commit(&connection.lock().unwrap_or_else(PoisonError::into_inner), batch);
+        if let Err(error) = tokio::task::spawn_blocking(work).await {
+            tracing::error!(%error, "The store writer failed; the steps of this batch are answered as not done.");
         }
-        jobs.reserve(BATCH);
     }
+    let last = move || {
+        let connection = Arc::into_inner(connection).ok_or(StoreError::Closed)?;
+        let connection = connection.into_inner().unwrap_or_else(PoisonError::into_inner);
+        connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            .map_err(engine("bring everything into its file"))?;
+        connection.close().map_err(|(_, error)| engine("close its file")(error))
+    };
+    tokio::task::spawn_blocking(last).await.unwrap_or(Err(StoreError::Closed))
 }
 
 fn commit(connection: &Connection, mut batch: Vec<Box<dyn Job>>) {

@@ -1,0 +1,86 @@
+//! `wxbot accounts`: the accounts, their states and what waits; of the running wxbot, else from the store.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+use wxbot_model::span::show_duration;
+use wxbot_runtime::config::Registry;
+
+use crate::args::Args;
+use crate::control::{self, Request};
+use crate::place::{Place, data_dir, read_config};
+use crate::report::{Failure, print, say};
+
+pub(crate) fn run(registry: &Registry, args: &Args, as_json: bool) -> Result<(), Failure> {
+    let config = read_config(registry, args)?;
+    let dir = data_dir(&config, args);
+    let running = control::ask_patiently(&dir, &Request::Accounts)?.map(Iterator::collect::<Vec<Value>>);
+    let lines = match running {
+        Some(lines) => lines,
+        None => from_store(&config.accounts, &dir)?,
+    };
+    if as_json {
+        print(&Value::Array(lines).to_string());
+        return Ok(());
+    }
+    let text = |line: &Value, key: &str| line.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let width = lines.iter().map(|l| text(l, "name").chars().count()).max().unwrap_or(0);
+    for line in &lines {
+        let name = text(line, "name");
+        let pad = " ".repeat(width - name.chars().count());
+        let why = [text(line, "why"), text(line, "todo")].into_iter().filter(|t| !t.is_empty()).collect::<Vec<_>>().join("; ");
+        let since = line.get("since_s").and_then(Value::as_i64).map(ago).unwrap_or_default();
+        print(format!("{name}{pad}  {:<8} {:<16} {since:<10} {why}", text(line, "protocol"), text(line, "state")).trim_end());
+        print(&format!("{}  {}", " ".repeat(width), amounts(line)));
+    }
+    Ok(())
+}
+
+fn ago(since_s: i64) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let age = now.saturating_sub(u64::try_from(since_s).unwrap_or(0));
+    let rounded = match age {
+        0..=119 => age,
+        120..=7_199 => age / 60 * 60,
+        7_200..=172_799 => age / 3_600 * 3_600,
+        _ => age / 86_400 * 86_400,
+    };
+    show_duration(std::time::Duration::from_secs(rounded))
+}
+
+/// Only what is not zero, so that trouble stands out.
+fn amounts(line: &Value) -> String {
+    let mut parts = Vec::new();
+    for (table, label) in [("inbox", "in"), ("outbox", "out")] {
+        let counts = line.get(table).and_then(Value::as_object);
+        for (state, count) in counts.into_iter().flatten() {
+            if count.as_u64().unwrap_or(0) > 0 {
+                parts.push(format!("{label} {state} {count}"));
+            }
+        }
+    }
+    if parts.is_empty() { "nothing yet".into() } else { parts.join(" · ") }
+}
+
+fn from_store(accounts: &[wxbot_runtime::config::AccountConfig], dir: &std::path::Path) -> Result<Vec<Value>, Failure> {
+    if !dir.exists() {
+        say("wxbot has not run here yet");
+        return Ok(Vec::new());
+    }
+    crate::run::tokio_runtime()?.block_on(async {
+        let place = Place::open(dir)?;
+        let mut lines = Vec::new();
+        for account in accounts {
+            let mut line = json!({
+                "name": account.name, "protocol": account.protocol, "state": "stopped",
+                "why": "wxbot does not run", "todo": "run `wxbot run`", "duplicates": 0,
+            });
+            let counts = place.store.counts(&account.name).await.map_err(|e| Failure::new(e.to_string()))?;
+            line["inbox"] = json!(counts.inbox);
+            line["outbox"] = json!(counts.outbox);
+            lines.push(line);
+        }
+        place.store.close().await.ok();
+        Ok(lines)
+    })
+}

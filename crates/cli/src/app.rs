@@ -1,0 +1,68 @@
+//! What is a program made of wxbot? The bundled parts, your own plugins, and the command line.
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+use wxbot_plugin::Plugin;
+use wxbot_plugin::host::PluginFactory;
+use wxbot_runtime::config::{self, Registry};
+
+use crate::args::{Args, Command};
+use crate::report::{Failure, OrExit};
+use crate::{accounts, check, init, login, logs, process, registry, run, sim};
+
+/// wxbot with a set of plugins.
+#[derive(Debug)]
+pub struct App {
+    registry: Registry,
+}
+
+impl App {
+    /// The protocols and plugins that come with wxbot.
+    pub fn bundled() -> Self {
+        Self { registry: registry::bundled() }
+    }
+
+    /// One plugin more, linked statically. A plugin of the same id replaces a bundled one.
+    #[must_use]
+    pub fn plugin<P: Plugin>(mut self) -> Self {
+        let factory = PluginFactory::of::<P>();
+        self.registry.plugins.retain(|p| p.manifest.id != factory.manifest.id);
+        self.registry.plugins.push(factory);
+        self
+    }
+
+    /// Reads the command line, does what it says, and answers the exit code: 0 done, 1 failed, 2 usage, 78 bad
+    /// configuration.
+    pub fn main(self) -> ExitCode {
+        let args = Args::parse();
+        process::protect();
+        logs::start(&args);
+        match self.dispatch(args) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => failure.show(),
+        }
+    }
+
+    fn dispatch(self, args: Args) -> Result<(), Failure> {
+        match args.command {
+            Command::Run => run::run(self.registry, &args),
+            Command::Check { json } => check::run(&self.registry, &args, json),
+            Command::Login(ref options) => login::run(&self.registry, &args, options),
+            Command::Accounts { json } => accounts::run(&self.registry, &args, json),
+            Command::Init { ref dir } => init::run(dir),
+            Command::Sim(ref options) => sim::run(options),
+            Command::Schema => {
+                let schema = serde_json::to_string_pretty(&config::schema(&self.registry)).or_exit("cannot write the schema")?;
+                crate::report::print(&schema);
+                Ok(())
+            }
+            Command::Completions { shell } => {
+                let mut out = Vec::new();
+                clap_complete::generate(shell, &mut Args::command(), "wxbot", &mut out);
+                crate::report::print(String::from_utf8_lossy(&out).trim_end());
+                Ok(())
+            }
+        }
+    }
+}

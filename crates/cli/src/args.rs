@@ -1,0 +1,116 @@
+//! What can be typed? The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Parser, Subcommand, ValueEnum};
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// Runs many WeChat accounts from one binary. 一个程序运行多个微信账号。
+#[derive(Debug, Parser)]
+#[command(name = "wxbot", version, styles = STYLES, propagate_version = true)]
+pub(crate) struct Args {
+    /// The configuration file
+    #[arg(long, short, global = true, env = "WXBOT_CONFIG", default_value = "bot.toml", value_name = "FILE")]
+    pub(crate) config: PathBuf,
+
+    /// Where state is kept, instead of `data_dir` in the configuration
+    #[arg(long, global = true, env = "WXBOT_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+
+    /// What is logged: error, warn, info, debug, trace, or a filter like `wxbot_runtime=debug`
+    #[arg(long, global = true, env = "WXBOT_LOG", value_name = "FILTER")]
+    pub(crate) log: Option<String>,
+
+    /// How it is logged; text on a terminal, else JSON
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run all accounts of the configuration
+    Run,
+    /// Check the configuration; shows all mistakes at once
+    Check {
+        /// Print the mistakes as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Log accounts in by QR code
+    Login(LoginOptions),
+    /// List the accounts, their states and what waits
+    Accounts {
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write an annotated bot.toml to begin with
+    Init {
+        /// Where
+        #[arg(default_value = ".")]
+        dir: PathBuf,
+    },
+    /// Run a simulated WeChat over HTTP, to try things out without an account
+    Sim(SimOptions),
+    /// Print the JSON Schema of bot.toml, for editors
+    Schema,
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct LoginOptions {
+    /// Which accounts
+    #[arg(required_unless_present = "all")]
+    pub(crate) accounts: Vec<String>,
+    /// All accounts that need a login
+    #[arg(long, conflicts_with = "accounts")]
+    pub(crate) all: bool,
+    /// Print what happens as JSON, one object per line
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Also write the QR code to this file: .svg or .png
+    #[arg(long, value_name = "FILE", conflicts_with = "all")]
+    pub(crate) qr_file: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SimOptions {
+    /// Address to listen on; port 0 lets the system choose
+    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS")]
+    pub(crate) listen: SocketAddr,
+    /// The accounts, friends and rooms of the simulation; without it, the demo's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) world: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Args::command().debug_assert();
+    }
+}

@@ -1,0 +1,219 @@
+//! How do other commands talk to a running wxbot? Over a Unix socket in the data directory, one JSON object a line.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt};
+use tokio::net::UnixListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use wxbot_runtime::account::Account;
+use wxbot_runtime::session::phase::Phase;
+use wxbot_runtime::store::sqlite::DataDir;
+use wxbot_runtime::store::{Store, StoreError};
+
+use crate::report::{Failure, OrExit};
+
+const SOCKET: &str = "wxbot.sock";
+/// A request is one short line.
+const MAX_REQUEST: u64 = 64 * 1024;
+
+/// What can be asked.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "cmd", rename_all = "snake_case")]
+pub(crate) enum Request {
+    /// One line per account.
+    Accounts,
+    /// Log these in; lines as it goes, until each is online or has failed.
+    Login {
+        /// Names; empty: all that need it.
+        accounts: Vec<String>,
+    },
+}
+
+/// The socket's address through an open directory: paths of sockets are limited to 108 bytes, directories are not.
+fn address(dir: &Path) -> std::io::Result<(File, PathBuf)> {
+    let open = File::open(dir)?;
+    let path = PathBuf::from(format!("/proc/self/fd/{}/{SOCKET}", open.as_raw_fd()));
+    Ok((open, path))
+}
+
+/// A request to the wxbot that runs in this data directory; `None` when none does.
+pub(crate) fn ask(dir: &Path, request: &Request) -> Result<Option<impl Iterator<Item = Value>>, Failure> {
+    let Ok((_dir, path)) = address(dir) else { return Ok(None) };
+    let Ok(mut stream) = UnixStream::connect(&path) else { return Ok(None) };
+    let line = serde_json::to_string(request).or_exit("cannot write a request")?;
+    writeln!(stream, "{line}").or_exit("cannot ask the running wxbot")?;
+    let lines = BufReader::new(stream).lines().map_while(Result::ok).filter_map(|l| serde_json::from_str(&l).ok());
+    Ok(Some(lines))
+}
+
+/// As [`ask`], and when the directory is taken but its socket not yet there: a wxbot that starts opens it in a moment.
+pub(crate) fn ask_patiently(dir: &Path, request: &Request) -> Result<Option<impl Iterator<Item = Value>>, Failure> {
+    let runtime = crate::run::tokio_runtime()?;
+    for _ in 0..60 {
+        if let Some(lines) = ask(dir, request)? {
+            return Ok(Some(lines));
+        }
+        if !dir.exists() || !matches!(DataDir::open(dir), Err(StoreError::Locked { .. })) {
+            return Ok(None);
+        }
+        runtime.block_on(tokio::time::sleep(Duration::from_millis(50)));
+    }
+    Ok(None)
+}
+
+/// What the socket serves.
+#[derive(Debug, Clone)]
+pub(crate) struct Served {
+    pub(crate) accounts: Arc<Vec<Arc<Account>>>,
+    pub(crate) store: Arc<dyn Store>,
+}
+
+/// Serves the socket until `stop`.
+pub(crate) async fn serve(dir: &Path, served: Served, stop: CancellationToken) -> std::io::Result<()> {
+    let (_open, path) = address(dir)?;
+    // The data directory is locked by us, so a socket in it is a dead one's.
+    std::fs::remove_file(&path).ok();
+    let listener = UnixListener::bind(&path)?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+    let mut clients = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => accepted,
+            Some(_) = clients.join_next() => continue,
+        };
+        if let Ok((stream, _)) = accepted {
+            clients.spawn(client(stream, served.clone()));
+        }
+    }
+    clients.shutdown().await;
+    std::fs::remove_file(&path)
+}
+
+async fn client(stream: tokio::net::UnixStream, served: Served) {
+    let (read, mut write) = stream.into_split();
+    let mut lines = tokio::io::BufReader::new(tokio::io::AsyncReadExt::take(read, MAX_REQUEST)).lines();
+    let Ok(Some(line)) = lines.next_line().await else { return };
+    let (tell, mut told) = tokio::sync::mpsc::channel::<Value>(64);
+    let work = async {
+        match serde_json::from_str(&line) {
+            Ok(Request::Accounts) => {
+                for account in served.accounts.iter() {
+                    tell.send(account_line(account, &*served.store).await).await.ok();
+                }
+            }
+            Ok(Request::Login { accounts }) => log_in(&served, &accounts, &tell).await,
+            Err(error) => drop(tell.send(json!({ "error": format!("not understood: {error}") })).await),
+        }
+        drop(tell);
+    };
+    let answer = async {
+        while let Some(value) = told.recv().await {
+            let mut line = value.to_string();
+            line.push('\n');
+            if write.write_all(line.as_bytes()).await.is_err() {
+                return;
+            }
+        }
+    };
+    // A client that goes away ends its request, and with it the interest in QR codes.
+    let gone = async { while let Ok(Some(_)) = lines.next_line().await {} };
+    tokio::select! {
+        _ = async { tokio::join!(work, answer) } => {}
+        () = gone => {}
+    }
+}
+
+/// One account as JSON.
+pub(crate) async fn account_line(account: &Account, store: &dyn Store) -> Value {
+    let status = account.status().borrow().clone();
+    let mut line = json!({
+        "name": account.name,
+        "protocol": account.protocol_name,
+        "state": status.phase.word(),
+        "since_s": status.since_ms / 1000,
+        "why": status.why,
+        "todo": status.todo,
+        "duplicates": account.duplicates(),
+    });
+    match store.counts(&account.name).await {
+        Ok(counts) => {
+            line["inbox"] = json!(counts.inbox);
+            line["outbox"] = json!(counts.outbox);
+        }
+        Err(error) => line["error"] = json!(error.to_string()),
+    }
+    line
+}
+
+async fn log_in(served: &Served, names: &[String], tell: &tokio::sync::mpsc::Sender<Value>) {
+    for name in names {
+        if !served.accounts.iter().any(|a| a.name.as_str() == name) {
+            let why = "this wxbot runs no account of that name";
+            tell.send(json!({ "account": name, "event": "failed", "why": why })).await.ok();
+        }
+    }
+    let wanted = served.accounts.iter().filter(|a| names.is_empty() || names.iter().any(|n| a.name.as_str() == n));
+    let mut all = JoinSet::new();
+    for account in wanted {
+        let (account, tell) = (Arc::clone(account), tell.clone());
+        all.spawn(async move { follow_login(&account, &|line| drop(tell.try_send(line))).await });
+    }
+    while all.join_next().await.is_some() {}
+}
+
+/// Asks for a login and tells what happens; true when the account is online.
+pub(crate) async fn follow_login(account: &Arc<Account>, tell: &(dyn Fn(Value) + Sync)) -> bool {
+    let name = account.name.as_str();
+    let mut status = account.status();
+    let before = status.borrow().clone();
+    if before.phase == Phase::Online {
+        tell(json!({ "account": name, "event": "online" }));
+        return true;
+    }
+    let _interest = account.ask_login();
+    let mut last = None;
+    loop {
+        let now = status.borrow_and_update().clone();
+        let event = match &now.phase {
+            Phase::AwaitingScan { payload, image_url, uuid, number } if !payload.is_empty() => Some(json!({
+                "account": name, "event": "qr", "uuid": uuid, "url": payload, "image_url": image_url, "number": number,
+            })),
+            Phase::AwaitingScan { .. } => Some(json!({ "account": name, "event": "pushed" })),
+            Phase::AwaitingConfirm => Some(json!({ "account": name, "event": "scanned" })),
+            Phase::Online => {
+                tell(json!({ "account": name, "event": "online" }));
+                return true;
+            }
+            Phase::Stopped => {
+                tell(json!({ "account": name, "event": "failed", "why": now.why }));
+                return false;
+            }
+            // The state from before the request is not its answer.
+            Phase::NeedsLogin | Phase::LoggedOut | Phase::Degraded if now.round > before.round => {
+                tell(json!({ "account": name, "event": "failed", "why": now.why }));
+                return false;
+            }
+            Phase::NeedsLogin | Phase::LoggedOut | Phase::Degraded | Phase::Starting | Phase::Reconnecting { .. } => None,
+        };
+        if event != last
+            && let Some(event) = &event
+        {
+            tell(event.clone());
+        }
+        last = event.or(last);
+        if status.changed().await.is_err() {
+            return false;
+        }
+    }
+}

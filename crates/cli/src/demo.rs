@@ -1,0 +1,108 @@
+//! What do accounts with `endpoint = "sim"` live in? A simulated WeChat inside this process, whose friends talk.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+use wxbot_runtime::account::Account;
+use wxbot_runtime::session::phase::Phase;
+use wxbot_sim::{AccountSpec, Sim, World};
+
+use crate::report::{Failure, OrExit, print};
+
+const WORLD: &str = include_str!("demo.toml");
+
+/// The demo's world.
+pub(crate) fn world() -> Result<World, Failure> {
+    World::from_toml(WORLD).or_exit("the demo's world cannot be read")
+}
+
+/// The simulator of this process and where it listens.
+pub(crate) struct Demo {
+    sim: Sim,
+    listener: TcpListener,
+    pub(crate) url: Url,
+}
+
+impl Demo {
+    /// A simulator with these accounts: those of the demo by name, others with a few friends.
+    pub(crate) async fn start(names: &[String]) -> Result<Self, Failure> {
+        let mut world = world()?;
+        let known: HashSet<String> = world.accounts.iter().map(|a| a.name.clone()).collect();
+        world.accounts.retain(|a| names.contains(&a.name));
+        for name in names.iter().filter(|n| !known.contains(*n)) {
+            let spec = AccountSpec::new(name).friend("小明").friend("小红").room("测试群", &["小明", "小红"]);
+            world.accounts.push(spec);
+        }
+        // A port of the kernel's choice, on loopback only.
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.or_exit("cannot listen for the simulator")?;
+        let address = listener.local_addr().or_exit("cannot tell the simulator's address")?;
+        let url = Url::parse(&format!("http://{address}")).or_exit("cannot write the simulator's address")?;
+        Ok(Self { sim: Sim::new(world), listener, url })
+    }
+
+    /// Serves, logs the accounts in as their owners would, and shows the talk.
+    pub(crate) fn play(self, tasks: &mut JoinSet<()>, accounts: Vec<Arc<Account>>, show: bool, stop: &CancellationToken) {
+        let Self { sim, listener, .. } = self;
+        let serving = (sim.clone(), stop.clone());
+        tasks.spawn(async move {
+            if let Err(error) = serving.0.serve(listener, serving.1).await {
+                tracing::error!(%error, "The simulator stopped.");
+            }
+        });
+        for account in &accounts {
+            let (sim, account, stop) = (sim.clone(), Arc::clone(account), stop.clone());
+            tasks.spawn(async move { stop.run_until_cancelled(scan_for(&sim, &account)).await.unwrap_or_default() });
+        }
+        if show {
+            let stop = stop.clone();
+            tasks.spawn(async move { stop.run_until_cancelled(show_talk(&sim)).await.unwrap_or_default() });
+        }
+    }
+}
+
+/// Does on the simulated phone what a person does on theirs.
+async fn scan_for(sim: &Sim, account: &Arc<Account>) {
+    let mut status = account.status();
+    let _interest = account.ask_login();
+    let mut scanned = String::new();
+    loop {
+        let uuid = match &status.borrow_and_update().phase {
+            Phase::AwaitingScan { uuid, .. } => Some(uuid.clone()),
+            _ => None,
+        };
+        if let Some(uuid) = uuid.filter(|u| *u != scanned) {
+            let done = sim.scan(&uuid, account.name.as_str()).and_then(|()| sim.confirm(&uuid));
+            if let Err(error) = done {
+                tracing::warn!(account = %account.name, %error, "The demo could not scan.");
+            }
+            scanned = uuid;
+        }
+        if status.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Prints what is said in the simulation, both ways, as it happens.
+async fn show_talk(sim: &Sim) {
+    let (mut heard, mut said) = (0, 0);
+    loop {
+        sim.wait_for(|j| j.delivered.len() > heard || j.sends.len() > said).await;
+        let journal = sim.journal();
+        for one in journal.delivered.iter().skip(heard).filter(|d| d.msg_type == 1) {
+            let place = one.room.as_ref().map(|r| format!("({r}) ")).unwrap_or_default();
+            print(&format!("[{}] {place}{}: {}", one.account, one.from, one.content));
+        }
+        for one in journal.sends.iter().skip(said) {
+            print(&format!("[{}] → {}: {}", one.account, one.to, one.content));
+        }
+        (heard, said) = (journal.delivered.len(), journal.sends.len());
+        // Talk is for people; a flood is not worth a copy of the journal per message.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}

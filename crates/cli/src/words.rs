@@ -1,0 +1,59 @@
+//! Which language does the person read? Simplified Chinese where the locale says so, else English.
+
+/// A language of the start-up lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lang {
+    En,
+    Zh,
+}
+
+impl Lang {
+    /// From the environment, first of `LC_ALL`, `LC_MESSAGES`, `LANG` that is set.
+    pub(crate) fn of_environment() -> Self {
+        let set = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
+        Self::of(set.as_deref().unwrap_or_default())
+    }
+
+    fn of(locale: &str) -> Self {
+        if locale.starts_with("zh") { Self::Zh } else { Self::En }
+    }
+
+    /// The text of this language.
+    pub(crate) fn pick<'a>(self, en: &'a str, zh: &'a str) -> &'a str {
+        match self {
+            Self::En => en,
+            Self::Zh => zh,
+        }
+    }
+
+    /// The word for a state.
+    pub(crate) fn state(self, word: &str) -> &str {
+        let zh = match word {
+            "starting" => "启动中",
+            "awaiting_scan" => "等待扫码",
+            "awaiting_confirm" => "等待确认",
+            "online" => "在线",
+            "reconnecting" => "重连中",
+            "degraded" => "故障",
+            "needs_login" => "需要登录",
+            "logged_out" => "已退出",
+            "stopped" => "已停止",
+            other => other,
+        };
+        self.pick(word, zh)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locales() {
+        for (locale, want) in [("zh_CN.UTF-8", Lang::Zh), ("zh", Lang::Zh), ("en_US.UTF-8", Lang::En), ("C", Lang::En), ("", Lang::En)] {
+            assert_eq!(Lang::of(locale), want, "{locale}");
+        }
+        assert_eq!(Lang::Zh.state("online"), "在线");
+        assert_eq!(Lang::En.state("online"), "online");
+    }
+}

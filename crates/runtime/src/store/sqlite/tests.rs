@@ -1,1 +1,0 @@
-//! Does each step keep its promise on a real file?
