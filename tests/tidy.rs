@@ -42,6 +42,10 @@ const MAY_DEPEND: [(&str, &[&str]); 11] = [
 /// What a plugin author must not have to compile.
 const NOT_FOR_AUTHORS: [&str; 5] = ["reqwest", "quick-xml", "libloading", "rusqlite", "tokio"];
 
+/// What of the model may be named next to wire types: words that mean the same on both sides (docs/adr/0011).
+const FREE_OF_MODEL: [&str; 8] =
+    ["PeerId", "ClientMsgId", "MsgId", "EventKey", "Secret", "Action", "Capability", "Capabilities"];
+
 const UNSAFE_PLACES: [&str; 2] = ["crates/plugin/src/abi/", "crates/runtime/src/plugin/dylib.rs"];
 
 // ---- packages ----
@@ -197,12 +201,13 @@ fn urls_stay_in_the_endpoints() {
 fn only_convert_knows_both_wire_and_model() {
     for own in protocols() {
         let inside = format!("crates/core/src/{own}/");
-        let cure = "wire ⇄ model happens in convert.rs alone";
+        let cure = "wire ⇄ model content happens in convert.rs alone (docs/adr/0011)";
         let rule = Rule { inside: &inside, except: &["/convert.rs", "/convert/"], tests: false, cure };
         rule.check_files(|source| {
-            let model = source.in_code(false, |line| has_word(line, "wxbot_model").then(String::new));
+            let code: Vec<_> = source.in_code(false, |line| Some(line.to_owned()));
+            let code: Vec<_> = code.iter().map(|line| line.what.as_str()).collect();
             let wire = source.in_code(false, |line| names_wire(line).then(|| line.trim().to_owned()));
-            if model.is_empty() { Vec::new() } else { wire }
+            if names_content(&code.join("\n")) { wire } else { Vec::new() }
         });
     }
 }
@@ -258,6 +263,22 @@ fn other_protocol(line: &str, own: &str, protocols: &[String]) -> Option<String>
     others.find(|other| word_at(line, other).any(|at| grouped || from_above(at))).map(|other| format!("uses `{other}`"))
 }
 
+/// True when the code names something of the model that is made out of wire fields; ids, secrets and orders are not.
+fn names_content(code: &str) -> bool {
+    word_at(code, "wxbot_model").any(|at| {
+        let rest = code.get(at + "wxbot_model".len()..).unwrap_or_default().trim_start();
+        let Some(rest) = rest.strip_prefix("::") else { return true };
+        let names = rest.strip_prefix('{').map_or(rest, |group| group.split('}').next().unwrap_or_default());
+        let one = |name: &str| name.trim().split(|c: char| !c.is_alphanumeric() && c != '_').next().map(str::to_owned);
+        let named: Vec<_> = if rest.starts_with('{') {
+            names.split(',').filter(|name| !name.trim().is_empty()).filter_map(one).collect()
+        } else {
+            one(names).into_iter().collect()
+        };
+        named.is_empty() || named.iter().any(|name| !FREE_OF_MODEL.contains(&name.as_str()))
+    })
+}
+
 /// True for a path through `wire`, false for `mod wire;` and for variables of that name.
 fn names_wire(line: &str) -> bool {
     let import = line.trim_start().starts_with("use ");
@@ -289,6 +310,14 @@ fn planted_violations_are_seen() {
         ("use super::{ret, wire}", names_wire("use super::{ret, wire};"), true),
         ("mod wire", names_wire("pub(crate) mod wire;"), false),
         ("let wire", names_wire("let wire = 1;"), false),
+        ("ids", names_content("use wxbot_model::{PeerId, Secret};"), false),
+        ("one id", names_content("fn f(id: &wxbot_model::MsgId)"), false),
+        ("capabilities", names_content("use wxbot_model::{\n    Action, Capabilities,\n    Capability,\n};"), false),
+        ("a message", names_content("use wxbot_model::{PeerId,\n Message};"), true),
+        ("a contact", names_content("let c = wxbot_model::Contact::nameless(p);"), true),
+        ("everything", names_content("use wxbot_model::*;"), true),
+        ("all of it", names_content("use wxbot_model as model;"), true),
+        ("no model", names_content("use crate::webwx::wire;"), false),
     ] {
         assert_eq!(sees, want, "{line}");
     }

@@ -3,6 +3,9 @@
 //! - `wait`: poll for a condition, with a deadline
 //! - `http`: a blocking JSON client, enough for the simulator's control API
 //! - `rig`: one simulator and one wxbot as processes, with their files in one folder
+//! - `wxbot`: the binary as a person calls it
+//! - `terminal`: the same in a terminal of its own
+//! - `fake_wechat`: a small Web WeChat inside a test, with keys that the test knows and answers that can be spoilt
 //! - `files`: the Rust sources of this repository
 //! - `skip`: how a test says that it was skipped, and why
 //!
@@ -10,8 +13,11 @@
 
 #![allow(dead_code, reason = "each test binary, and xtask, uses its own part of this folder")]
 
+pub(crate) mod fake_wechat;
 pub(crate) mod files;
 pub(crate) mod http;
 pub(crate) mod rig;
 pub(crate) mod skip;
+pub(crate) mod terminal;
 pub(crate) mod wait;
+pub(crate) mod wxbot;

@@ -9,7 +9,7 @@ use wxbot_runtime::config::Registry;
 use crate::args::Args;
 use crate::control::{self, Request};
 use crate::place::{Place, data_dir, read_config};
-use crate::report::{Failure, print, say};
+use crate::report::{Failure, OrExit, print, say};
 
 pub(crate) fn run(registry: &Registry, args: &Args, as_json: bool) -> Result<(), Failure> {
     let config = read_config(registry, args)?;
@@ -28,9 +28,16 @@ pub(crate) fn run(registry: &Registry, args: &Args, as_json: bool) -> Result<(),
     for line in &lines {
         let name = text(line, "name");
         let pad = " ".repeat(width - name.chars().count());
-        let why = [text(line, "why"), text(line, "todo")].into_iter().filter(|t| !t.is_empty()).collect::<Vec<_>>().join("; ");
+        let why = [text(line, "why"), text(line, "todo")]
+            .into_iter()
+            .filter(|t| !t.is_empty())
+            .collect::<Vec<_>>()
+            .join("; ");
         let since = line.get("since_s").and_then(Value::as_i64).map(ago).unwrap_or_default();
-        print(format!("{name}{pad}  {:<8} {:<16} {since:<10} {why}", text(line, "protocol"), text(line, "state")).trim_end());
+        print(
+            format!("{name}{pad}  {:<8} {:<16} {since:<10} {why}", text(line, "protocol"), text(line, "state"))
+                .trim_end(),
+        );
         print(&format!("{}  {}", " ".repeat(width), amounts(line)));
     }
     Ok(())
@@ -71,14 +78,12 @@ fn from_store(accounts: &[wxbot_runtime::config::AccountConfig], dir: &std::path
         let place = Place::open(dir)?;
         let mut lines = Vec::new();
         for account in accounts {
-            let mut line = json!({
+            let counts = place.store.counts(&account.name).await.or_exit("cannot count what waits")?;
+            lines.push(json!({
                 "name": account.name, "protocol": account.protocol, "state": "stopped",
                 "why": "wxbot does not run", "todo": "run `wxbot run`", "duplicates": 0,
-            });
-            let counts = place.store.counts(&account.name).await.map_err(|e| Failure::new(e.to_string()))?;
-            line["inbox"] = json!(counts.inbox);
-            line["outbox"] = json!(counts.outbox);
-            lines.push(line);
+                "inbox": counts.inbox, "outbox": counts.outbox, "error": null,
+            }));
         }
         place.store.close().await.ok();
         Ok(lines)

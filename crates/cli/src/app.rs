@@ -53,7 +53,8 @@ impl App {
             Command::Init { ref dir } => init::run(dir),
             Command::Sim(ref options) => sim::run(options),
             Command::Schema => {
-                let schema = serde_json::to_string_pretty(&config::schema(&self.registry)).or_exit("cannot write the schema")?;
+                let schema =
+                    serde_json::to_string_pretty(&config::schema(&self.registry)).or_exit("cannot write the schema")?;
                 crate::report::print(&schema);
                 Ok(())
             }

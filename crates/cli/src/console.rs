@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
+use wxbot_core::SendError;
 use wxbot_core::error::Error;
 use wxbot_core::protocol::{
     ActionSender, Batch, Incoming, LoginWatcher, Outgoing, Protocol, Receipt, SavedSession, Session,
 };
 use wxbot_core::source::Source;
-use wxbot_core::SendError;
 use wxbot_model::{
     Action, Capabilities, Capability, ClientMsgId, Contact, ContactKind, Content, EventKind, Mentions, Message, PeerId,
     Secret,
@@ -109,7 +109,12 @@ impl Session for ConsoleSession {
                 let id = format!("{}-{}", self.source.now_ms(), self.count);
                 #[expect(clippy::expect_used, reason = "digits and a dash")]
                 let (key, msg) = (id.parse().expect("printable"), id.parse().expect("printable"));
-                let message = Message { id: msg, from_self: false, content: Content::Text { text }, mentions: Mentions::default() };
+                let message = Message {
+                    id: msg,
+                    from_self: false,
+                    content: Content::Text { text },
+                    mentions: Mentions::default(),
+                };
                 let event = Incoming {
                     key,
                     chat: peer("you"),

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use wxbot_runtime::account::Account;
 use wxbot_runtime::session::phase::Phase;
 use wxbot_runtime::store::sqlite::DataDir;
-use wxbot_runtime::store::{Store, StoreError};
+use wxbot_runtime::store::{Counts, Store, StoreError};
 
 use crate::report::{Failure, OrExit};
 
@@ -137,7 +137,11 @@ async fn client(stream: tokio::net::UnixStream, served: Served) {
 /// One account as JSON.
 pub(crate) async fn account_line(account: &Account, store: &dyn Store) -> Value {
     let status = account.status().borrow().clone();
-    let mut line = json!({
+    let (counts, error) = match store.counts(&account.name).await {
+        Ok(counts) => (counts, None),
+        Err(error) => (Counts::default(), Some(error.to_string())),
+    };
+    json!({
         "name": account.name,
         "protocol": account.protocol_name,
         "state": status.phase.word(),
@@ -145,15 +149,10 @@ pub(crate) async fn account_line(account: &Account, store: &dyn Store) -> Value 
         "why": status.why,
         "todo": status.todo,
         "duplicates": account.duplicates(),
-    });
-    match store.counts(&account.name).await {
-        Ok(counts) => {
-            line["inbox"] = json!(counts.inbox);
-            line["outbox"] = json!(counts.outbox);
-        }
-        Err(error) => line["error"] = json!(error.to_string()),
-    }
-    line
+        "inbox": counts.inbox,
+        "outbox": counts.outbox,
+        "error": error,
+    })
 }
 
 async fn log_in(served: &Served, names: &[String], tell: &tokio::sync::mpsc::Sender<Value>) {
@@ -204,7 +203,9 @@ pub(crate) async fn follow_login(account: &Arc<Account>, tell: &(dyn Fn(Value) +
                 tell(json!({ "account": name, "event": "failed", "why": now.why }));
                 return false;
             }
-            Phase::NeedsLogin | Phase::LoggedOut | Phase::Degraded | Phase::Starting | Phase::Reconnecting { .. } => None,
+            Phase::NeedsLogin | Phase::LoggedOut | Phase::Degraded | Phase::Starting | Phase::Reconnecting { .. } => {
+                None
+            }
         };
         if event != last
             && let Some(event) = &event

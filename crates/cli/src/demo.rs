@@ -46,7 +46,13 @@ impl Demo {
     }
 
     /// Serves, logs the accounts in as their owners would, and shows the talk.
-    pub(crate) fn play(self, tasks: &mut JoinSet<()>, accounts: Vec<Arc<Account>>, show: bool, stop: &CancellationToken) {
+    pub(crate) fn play(
+        self,
+        tasks: &mut JoinSet<()>,
+        accounts: Vec<Arc<Account>>,
+        show: bool,
+        stop: &CancellationToken,
+    ) {
         let Self { sim, listener, .. } = self;
         let serving = (sim.clone(), stop.clone());
         tasks.spawn(async move {
@@ -71,11 +77,10 @@ async fn scan_for(sim: &Sim, account: &Arc<Account>) {
     let _interest = account.ask_login();
     let mut scanned = String::new();
     loop {
-        let uuid = match &status.borrow_and_update().phase {
-            Phase::AwaitingScan { uuid, .. } => Some(uuid.clone()),
-            _ => None,
-        };
-        if let Some(uuid) = uuid.filter(|u| *u != scanned) {
+        let phase = status.borrow_and_update().phase.clone();
+        if let Phase::AwaitingScan { uuid, .. } = phase
+            && uuid != scanned
+        {
             let done = sim.scan(&uuid, account.name.as_str()).and_then(|()| sim.confirm(&uuid));
             if let Err(error) = done {
                 tracing::warn!(account = %account.name, %error, "The demo could not scan.");

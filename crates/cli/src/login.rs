@@ -18,13 +18,21 @@ pub(crate) fn run(registry: &Registry, args: &Args, options: &LoginOptions) -> R
     let wanted: Vec<AccountConfig> = config
         .accounts
         .iter()
-        .filter(|a| a.enabled && a.protocol != "console" && (options.all || options.accounts.iter().any(|n| *n == a.name.as_str())))
+        .filter(|a| {
+            a.enabled
+                && a.protocol != "console"
+                && (options.all || options.accounts.iter().any(|n| *n == a.name.as_str()))
+        })
         .cloned()
         .collect();
     for name in &options.accounts {
         if !config.accounts.iter().any(|a| a.name.as_str() == name) {
             let known: Vec<&str> = config.accounts.iter().map(|a| a.name.as_str()).collect();
-            return Err(Failure::new(format!("no account `{name}` in {}; there are: {}", args.config.display(), known.join(", "))));
+            return Err(Failure::new(format!(
+                "no account `{name}` in {}; there are: {}",
+                args.config.display(),
+                known.join(", ")
+            )));
         }
     }
     if wanted.is_empty() {
@@ -45,7 +53,8 @@ fn alone(registry: &Registry, wanted: Vec<AccountConfig>, dir: &Path, shown: &mu
     crate::run::tokio_runtime()?.block_on(async {
         let place = Place::open(dir)?;
         // Nothing is handled or sent by this command: what waits, waits for `wxbot run`.
-        let accounts: Vec<AccountConfig> = wanted.into_iter().map(|a| AccountConfig { plugins: Vec::new(), ..a }).collect();
+        let accounts: Vec<AccountConfig> =
+            wanted.into_iter().map(|a| AccountConfig { plugins: Vec::new(), ..a }).collect();
         let mut built = crate::run::build(registry.clone(), accounts, &place).await?;
         built.play_demo(false);
         let (tell, mut told) = tokio::sync::mpsc::channel(256);

@@ -13,10 +13,10 @@ use crate::args::{Args, Command, LogFormat};
 pub(crate) fn start(args: &Args) {
     let terminal = std::io::stderr().is_terminal();
     // On a terminal the reporter shows states; in a service log they belong to the log itself.
-    let default = match args.command {
-        Command::Run if !terminal => "info",
-        Command::Run => "warn,wxbot_runtime::account=error",
-        _ => "warn",
+    let default = match (matches!(args.command, Command::Run), terminal) {
+        (true, false) => "info",
+        (true, true) => "warn,wxbot_runtime::account=error",
+        (false, _) => "warn",
     };
     let filter = args.log.clone().unwrap_or_else(|| default.to_owned());
     let filter = EnvFilter::try_new(&filter).unwrap_or_else(|_| EnvFilter::new(default));
@@ -24,7 +24,11 @@ pub(crate) fn start(args: &Args) {
     let json = args.log_format.map_or(!terminal, |format| format == LogFormat::Json);
     let ansi = terminal && std::env::var_os("NO_COLOR").is_none();
     // A second subscriber in the same process belongs to a test; the first one stays.
-    if json { builder.json().flatten_event(true).try_init().ok() } else { builder.with_ansi(ansi).with_target(false).try_init().ok() };
+    if json {
+        builder.json().flatten_event(true).try_init().ok()
+    } else {
+        builder.with_ansi(ansi).with_target(false).try_init().ok()
+    };
 
     std::panic::set_hook(Box::new(|info| {
         let place = info.location().map(|l| format!("{}:{}", l.file(), l.line())).unwrap_or_default();

@@ -15,12 +15,11 @@ use crate::report::{Failure, chain, say};
 
 /// Reads the configuration; warnings are shown, mistakes end the command with 78.
 pub(crate) fn read_config(registry: &Registry, args: &Args) -> Result<Config, Failure> {
-    let loaded = config::read(&args.config, registry).map_err(|error| match error {
-        ConfigError::Unreadable { ref source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+    let loaded = config::read(&args.config, registry).map_err(|error| {
+        if matches!(&error, ConfigError::Unreadable { source, .. } if source.kind() == std::io::ErrorKind::NotFound) {
             say("hint: `wxbot init` writes an annotated bot.toml to begin with");
-            Failure::Config(error)
         }
-        other => Failure::Config(other),
+        Failure::Config(error)
     })?;
     if !loaded.warnings.is_empty() {
         let text = std::fs::read_to_string(&args.config).unwrap_or_default();
@@ -76,8 +75,10 @@ impl Place {
 fn failure(error: StoreError) -> Failure {
     let cure = match &error {
         StoreError::Locked { .. } => "; stop it first, or use another `data_dir`",
-        StoreError::TooNew { .. } => "; run the newer wxbot, or restore the copy that was made before it changed the file",
-        _ => "",
+        StoreError::TooNew { .. } => {
+            "; run the newer wxbot, or restore the copy that was made before it changed the file"
+        }
+        StoreError::Rights { .. } | StoreError::Engine { .. } | StoreError::Seal { .. } | StoreError::Closed | _ => "",
     };
     Failure::new(format!("{}{cure}", chain(&error)))
 }

@@ -48,9 +48,8 @@ fn png(code: &QRCode) -> Result<Vec<u8>, Failure> {
         let row = (y < code.size && x < code.size).then(|| &code[y])?;
         row.get(x).map(|module| module.value())
     };
-    let pixels: Vec<u8> = (0..side * side)
-        .map(|i| if dark(i % side, i / side).unwrap_or(false) { 0 } else { 255 })
-        .collect();
+    let pixels: Vec<u8> =
+        (0..side * side).map(|i| if dark(i % side, i / side).unwrap_or(false) { 0 } else { 255 }).collect();
     let side = u32::try_from(side).or_exit("the QR code is too large")?;
     let mut out = Vec::new();
     let mut encoder = png::Encoder::new(&mut out, side, side);

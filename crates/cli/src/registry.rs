@@ -28,10 +28,12 @@ const WEB_OPTIONS: &[Key] = &[
         Kind::Choice(&["desktop", "browser"]),
     )
     .preset(Preset::Text("desktop")),
-    Key::new("client_version", "The `client-version` header of mode `desktop`.", Kind::Text).preset(Preset::Text("2.0.0")),
+    Key::new("client_version", "The `client-version` header of mode `desktop`.", Kind::Text)
+        .preset(Preset::Text("2.0.0")),
     Key::new("extspam", "The `extspam` header of mode `desktop`; absent: the one that client ships.", Kind::Text),
     Key::new("user_agent", "The User-Agent; absent: the usual one of the mode.", Kind::Text),
-    Key::new("mark_read", "Mark a chat read on the phone before answering in it.", Kind::Bool).preset(Preset::Bool(false)),
+    Key::new("mark_read", "Mark a chat read on the phone before answering in it.", Kind::Bool)
+        .preset(Preset::Bool(false)),
 ];
 
 const MINUTE: Duration = Duration::from_secs(60);

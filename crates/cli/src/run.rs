@@ -39,7 +39,8 @@ pub(crate) enum Signal {
 
 /// Waits for Ctrl-C or SIGTERM.
 pub(crate) async fn signal() -> Signal {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (unix_signal(SignalKind::interrupt()), unix_signal(SignalKind::terminate()))
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (unix_signal(SignalKind::interrupt()), unix_signal(SignalKind::terminate()))
     else {
         // Without handlers the default action ends the process, which is as safe as kill -9.
         return std::future::pending().await;
@@ -87,7 +88,8 @@ pub(crate) async fn build(registry: Registry, accounts: Vec<AccountConfig>, plac
             Some(transport) => Arc::clone(transport),
             None => {
                 let made: Arc<dyn Transport> = Arc::new(
-                    HttpTransport::new(account.proxy.as_ref()).map_err(|e| Failure::new(format!("account `{}`: {}", account.name, chain(&e))))?,
+                    HttpTransport::new(account.proxy.as_ref())
+                        .map_err(|e| Failure::new(format!("account `{}`: {}", account.name, chain(&e))))?,
                 );
                 carriers.insert(account.proxy.clone(), Arc::clone(&made));
                 made
@@ -109,7 +111,8 @@ pub(crate) async fn build(registry: Registry, accounts: Vec<AccountConfig>, plac
         source,
     };
     let runtime = Runtime::start(parts).await.map_err(|e| Failure::new(chain(&e)))?;
-    let demo_accounts = runtime.accounts().iter().filter(|a| simulated.contains(&a.name.to_string())).cloned().collect();
+    let demo_accounts =
+        runtime.accounts().iter().filter(|a| simulated.contains(&a.name.to_string())).cloned().collect();
     Ok(Built { runtime, demo, demo_accounts, tasks: JoinSet::new(), stop: CancellationToken::new() })
 }
 
@@ -189,9 +192,15 @@ fn welcome(lang: Lang, args: &Args, registry: &Registry, accounts: &[AccountConf
         "{}  {} {}",
         lang.pick("data", "数据"),
         dir.display(),
-        lang.pick("(sessions sealed with a key file there: that protects backups only)", "(会话用其中的密钥文件加密:只保护备份)")
+        lang.pick(
+            "(sessions sealed with a key file there: that protects backups only)",
+            "(会话用其中的密钥文件加密:只保护备份)"
+        )
     ));
-    lines.push(lang.pick("next: `wxbot accounts` shows states; Ctrl-C stops", "下一步:`wxbot accounts` 查看状态;Ctrl-C 停止").to_owned());
+    lines.push(
+        lang.pick("next: `wxbot accounts` shows states; Ctrl-C stops", "下一步:`wxbot accounts` 查看状态;Ctrl-C 停止")
+            .to_owned(),
+    );
     lines.join("\n")
 }
 

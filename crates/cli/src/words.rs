@@ -10,7 +10,9 @@ pub(crate) enum Lang {
 impl Lang {
     /// From the environment, first of `LC_ALL`, `LC_MESSAGES`, `LANG` that is set.
     pub(crate) fn of_environment() -> Self {
-        let set = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
+        let set = ["LC_ALL", "LC_MESSAGES", "LANG"]
+            .iter()
+            .find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
         Self::of(set.as_deref().unwrap_or_default())
     }
 
@@ -50,7 +52,9 @@ mod tests {
 
     #[test]
     fn locales() {
-        for (locale, want) in [("zh_CN.UTF-8", Lang::Zh), ("zh", Lang::Zh), ("en_US.UTF-8", Lang::En), ("C", Lang::En), ("", Lang::En)] {
+        for (locale, want) in
+            [("zh_CN.UTF-8", Lang::Zh), ("zh", Lang::Zh), ("en_US.UTF-8", Lang::En), ("C", Lang::En), ("", Lang::En)]
+        {
             assert_eq!(Lang::of(locale), want, "{locale}");
         }
         assert_eq!(Lang::Zh.state("online"), "在线");

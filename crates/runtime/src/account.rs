@@ -38,7 +38,7 @@ pub struct Account {
     pub(crate) feed: Feed,
     pub(crate) outbox_wake: Notify,
     status: watch::Sender<Status>,
-    pub(crate) login_asked: Notify,
+    login_asked: Notify,
     watchers: AtomicUsize,
     pub(crate) duplicates: AtomicU64,
 }
@@ -151,6 +151,16 @@ impl Account {
         self.watchers.fetch_add(1, Ordering::Relaxed);
         self.login_asked.notify_one();
         LoginAsk { account: Arc::clone(self) }
+    }
+
+    /// Waits until somebody asks for a login and is still there: an old request must not become a code nobody sees.
+    pub(crate) async fn login_wanted(&self) {
+        loop {
+            self.login_asked.notified().await;
+            if self.watched() {
+                return;
+            }
+        }
     }
 
     pub(crate) fn watched(&self) -> bool {

@@ -62,7 +62,12 @@ impl Contacts {
     }
 
     /// Binds each of `left` that has a mark which exactly one of them and exactly one unbound row has.
-    fn match_by<'a>(&mut self, left: Vec<&'a Arc<Contact>>, mark: Mark, changed: &mut Vec<BoundContact>) -> Vec<&'a Arc<Contact>> {
+    fn match_by<'a>(
+        &mut self,
+        left: Vec<&'a Arc<Contact>>,
+        mark: Mark,
+        changed: &mut Vec<BoundContact>,
+    ) -> Vec<&'a Arc<Contact>> {
         let mut rows: HashMap<(ContactKind, String), Vec<ContactId>> = HashMap::new();
         for known in self.by_id.values().filter(|k| k.contact.is_none()) {
             if let Some(value) = mark(&Marks::of_row(&known.bound)) {
@@ -167,7 +172,14 @@ struct Marks<'a> {
 
 impl<'a> Marks<'a> {
     fn of_row(row: &'a BoundContact) -> Self {
-        Self { uin: row.uin, alias: &row.alias, remark: &row.remark_name, nick: &row.nick_name, attr: row.attr_status, kind: row.kind }
+        Self {
+            uin: row.uin,
+            alias: &row.alias,
+            remark: &row.remark_name,
+            nick: &row.nick_name,
+            attr: row.attr_status,
+            kind: row.kind,
+        }
     }
 
     fn of_contact(contact: &'a Contact) -> Self {
@@ -232,7 +244,8 @@ mod tests {
             contact("@@r1", ContactKind::Room, "测试群", |_| {}),
         ]);
         assert_eq!(rows.len(), 5);
-        let (alice, bob, room) = (id(&first, "@a1").to_owned(), id(&first, "@b1").to_owned(), id(&first, "@@r1").to_owned());
+        let (alice, bob, room) =
+            (id(&first, "@a1").to_owned(), id(&first, "@b1").to_owned(), id(&first, "@@r1").to_owned());
         let twins = [id(&first, "@c1").to_owned(), id(&first, "@d1").to_owned()];
 
         let mut again = Contacts::load(rows);
@@ -251,7 +264,10 @@ mod tests {
     #[test]
     fn the_same_login_keeps_all_and_changes_nothing() {
         let mut first = Contacts::default();
-        let list = [contact("@a1", ContactKind::Person, "Alice", |_| {}), contact("@b1", ContactKind::Person, "Alice", |_| {})];
+        let list = [
+            contact("@a1", ContactKind::Person, "Alice", |_| {}),
+            contact("@b1", ContactKind::Person, "Alice", |_| {}),
+        ];
         let rows = first.begin(&list);
         let mut again = Contacts::load(rows);
         assert_eq!(again.begin(&list), []);

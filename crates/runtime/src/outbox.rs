@@ -55,7 +55,11 @@ pub(crate) async fn run(account: Arc<Account>, stop: CancellationToken, patience
             () = tokio::time::sleep(nap) => {}
         }
     }
-    let drained = tokio::time::timeout(patience, async { while let Some(done) = tasks.join_next().await { report(&account, done) } });
+    let drained = tokio::time::timeout(patience, async {
+        while let Some(done) = tasks.join_next().await {
+            report(&account, done)
+        }
+    });
     if drained.await.is_err() {
         tracing::warn!(account = %account.name, sending = tasks.len(), "Sends did not end in time; after the start they are uncertain.");
     }
@@ -149,9 +153,11 @@ fn judge(account: &Account, send: &ClaimedSend, result: Result<wxbot_core::Recei
         Err(SendError::Failed { why }) => Settlement::Failed { error: why },
         Err(error) => match account.on_uncertain {
             OnUncertain::Hold => Settlement::Uncertain { error: error.to_string() },
-            OnUncertain::Resend if send.attempts < MAX_TRIES => {
-                Settlement::Again { not_before_ms: in_ms(Duration::from_secs(2)), error: error.to_string(), counts: true }
-            }
+            OnUncertain::Resend if send.attempts < MAX_TRIES => Settlement::Again {
+                not_before_ms: in_ms(Duration::from_secs(2)),
+                error: error.to_string(),
+                counts: true,
+            },
             OnUncertain::Resend => Settlement::Failed { error: format!("{error}; given up after {MAX_TRIES} tries") },
             OnUncertain::Drop => Settlement::Dropped { error: error.to_string() },
         },

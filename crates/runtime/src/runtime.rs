@@ -103,10 +103,10 @@ impl Runtime {
                     plugins.push(Arc::clone(plugin));
                     continue;
                 }
-                let factory = parts.registry.plugin(&wanted.id).ok_or_else(|| PluginStartError {
-                    id: wanted.id.clone(),
-                    why: "it is not built in".into(),
-                })?;
+                let factory = parts
+                    .registry
+                    .plugin(&wanted.id)
+                    .ok_or_else(|| PluginStartError { id: wanted.id.clone(), why: "it is not built in".into() })?;
                 let plugin = ActivePlugin::start(factory, wanted).await?;
                 instances.push((wanted.id.clone(), wanted.settings.clone(), Arc::clone(&plugin)));
                 plugins.push(plugin);
@@ -123,7 +123,9 @@ impl Runtime {
                 chain: middleware::chain(&config.middleware, &parts.source),
                 plugins,
             }));
-            Self::recover(&account).await.map_err(|source| StartError::Store { account: config.name.clone(), source })?;
+            Self::recover(&account)
+                .await
+                .map_err(|source| StartError::Store { account: config.name.clone(), source })?;
             accounts.push(account);
         }
         host.know(&accounts);

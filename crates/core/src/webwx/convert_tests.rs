@@ -241,3 +241,20 @@ proptest::proptest! {
         event_of(&msg);
     }
 }
+
+#[test]
+fn a_part_of_the_members_counts_as_none() {
+    let room = |count: u64| {
+        let wire = serde_json::json!({ "UserName": "@@r", "MemberCount": count, "MemberList": [{ "UserName": "@a" }] });
+        contact(serde_json::from_value(wire).unwrap(), None).unwrap().members.len()
+    };
+    assert_eq!([room(0), room(1), room(2)], [1, 1, 0]);
+}
+
+#[test]
+fn a_text_of_the_service_has_no_prefix_to_lose() {
+    let msg = AddMsg { msg_type: 10_000, content: "a:<br/>b".into(), from_user_name: ROOM.into(), ..AddMsg::default() };
+    let event = event_of(&msg);
+    assert_eq!(message_of(&event).content, Content::System { text: "a:\nb".into() });
+    assert_eq!(event.sender, None);
+}

@@ -1,6 +1,7 @@
 //! How does a running session live? It starts by loading the world, then polls, fetches, and hands on batches.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -16,9 +17,9 @@ use super::saved::{Credentials, Cursor};
 use super::sender::WebSender;
 use super::sync::Keys;
 use crate::error::{Advice, Error};
-use crate::protocol::{ActionSender, Batch, ContactChange, SavedSession, Session};
+use crate::protocol::{ActionSender, Batch, ContactChange, Incoming, SavedSession, Session};
 
-/// Rounds in which synccheck says there is something and webwxsync does not move, before the loop slows down.
+/// Rounds in which synccheck says there is something and webwxsync gives nothing, or the same again, before the loop slows down.
 const EMPTY_ROUNDS: u32 = 3;
 /// The longest pause between such rounds, in seconds: messages that do come are seen no later.
 const EMPTY_PAUSE_S: u32 = 30;
@@ -36,6 +37,8 @@ pub(super) struct WebSession {
     push: Push,
     more: bool,
     empty_rounds: u32,
+    /// What the last fetch brought, to tell the same again from something new.
+    last: u64,
     polls: i64,
     started_ms: i64,
     saved: Saved,
@@ -110,6 +113,7 @@ impl WebSession {
             complete_until_s,
             more: false,
             empty_rounds: 0,
+            last: 0,
             polls: 0,
             saved,
             mark_read,
@@ -217,10 +221,12 @@ impl WebSession {
             events.insert(0, news::gap(&self.me, self.complete_until_s, now_s));
         }
         self.client.refresh_skey(&skey);
-        let stood_still = keys == from;
+        let brought = fingerprint(&events);
+        let stood_still = keys.sync().same_place(from.sync()) && (events.is_empty() || brought == self.last);
         let moved = Some(keys).filter(|keys| *keys != self.keys);
         let batch = self.handed(Batch { events, contacts, ..Batch::default() }, moved)?;
         self.empty_rounds = if stood_still { self.empty_rounds.saturating_add(1) } else { 0 };
+        self.last = brought;
         self.more = more && !stood_still;
         self.fresh = None;
         if !batch.contacts.is_empty() {
@@ -251,6 +257,13 @@ impl WebSession {
         }
         Ok(batch)
     }
+}
+
+/// The same for the same events in the same order.
+fn fingerprint(events: &[Incoming]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    events.iter().for_each(|incoming| incoming.key.hash(&mut hasher));
+    hasher.finish()
 }
 
 /// False for refusals that say nothing about the position.

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+/// The first key that holds a time and no position. In all captures 201, 203, 1000, 1001 and 1004 are seconds since 1970.
+const FIRST_TIME: u64 = 201;
+
 /// `SyncKey` or `SyncCheckKey`: a position in the account's streams.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -41,6 +44,13 @@ impl SyncKey {
             write!(out, "{key}_{val}").ok();
         }
         out
+    }
+
+    /// True when both stand at the same place of the account's streams. Keys from 201 on hold times: they move with
+    /// every answer, also of a server that hands out the same again and again.
+    pub fn same_place(&self, other: &Self) -> bool {
+        let streams = |key: &'_ Self| key.list.iter().filter(|pair| pair.key < FIRST_TIME).copied().collect::<Vec<_>>();
+        streams(self) == streams(other)
     }
 
     /// False for the empty key that refusals and some answers carry.
@@ -108,6 +118,18 @@ mod tests {
 
     fn start() -> Keys {
         Keys::new(serde_json::from_value(fixture_json("webwxsync.req.json")["SyncKey"].clone()).unwrap())
+    }
+
+    #[test]
+    fn times_are_no_place() {
+        let key = |pairs: &[(u64, u64)]| SyncKey {
+            count: 2,
+            list: pairs.iter().map(|&(key, val)| KeyVal { key, val }).collect(),
+        };
+        let here = key(&[(1, 5), (201, 100)]);
+        assert!(here.same_place(&key(&[(1, 5), (201, 101)])));
+        assert!(!here.same_place(&key(&[(1, 6), (201, 100)])));
+        assert!(!here.same_place(&key(&[])));
     }
 
     // cov: 40

@@ -40,7 +40,7 @@ async fn many_rooms_are_asked_for_in_fifties() {
     }
     let asked: Vec<_> =
         rig.seen_at("webwxbatchgetcontact").iter().map(|r| json(r).unwrap()["Count"].as_u64()).collect();
-    assert_eq!(asked[..3], [Some(50), Some(50), Some(20)]);
+    assert_eq!(asked, [Some(50), Some(50), Some(21)], "and the one of the recent chats");
     rig.clean();
 }
 
@@ -74,6 +74,7 @@ async fn too_often_is_not_answered_by_asking_more() {
     rig.fault("webwxbatchgetcontact", FaultKind::Ret { ret: 1205, msg: String::new() });
     rig.log_in().await;
     assert_eq!(rig.seen_at("webwxbatchgetcontact").len(), 1);
+    rig.clean();
 }
 
 #[tokio::test(start_paused = true)]
@@ -137,9 +138,6 @@ async fn a_message_of_a_stranger_introduces_them() {
 async fn changes_of_friends_and_rooms_are_events() {
     let rig = Rig::new();
     let mut session = rig.online().await;
-    // The room of the address book has no members before it first speaks.
-    rig.sim.deliver("shop", Deliver::text("Alice", "1").in_room("测试群")).unwrap();
-    assert!(upserted(&next(&mut session).await, "测试群").is_some());
     let room = peer(&*session, "测试群");
     let mut keys = std::collections::HashSet::new();
 

@@ -38,13 +38,11 @@ async fn a_refused_position_is_a_gap() {
     let saved = rig.online().await.saved().unwrap();
     rig.sim.deliver("shop", Deliver::text("Alice", "lost")).unwrap();
     let mut session = rig.web.resume(&saved).await.unwrap_or_else(|error| panic!("{error}"));
-    rig.fault("webwxsync", FaultKind::Ret { ret: -2, msg: String::new() });
     // The first try at the new position fails as well: the gap must be told by the one that works.
-    rig.sim.inject(wxbot_sim::Fault { skip: 1, ..wxbot_sim::Fault::once("webwxsync", FaultKind::DropAfter) });
-    rig.sim.inject(wxbot_sim::Fault {
-        skip: 2,
-        ..wxbot_sim::Fault::once("webwxsync", FaultKind::Ret { ret: -2, msg: String::new() })
-    });
+    let refused = FaultKind::Ret { ret: -2, msg: String::new() };
+    for kind in [refused.clone(), FaultKind::DropAfter, refused] {
+        rig.fault("webwxsync", kind);
+    }
     assert!(session.next_batch().await.unwrap_err().is_transient());
     let batch = next(&mut session).await;
     assert!(
@@ -219,5 +217,22 @@ async fn a_fresh_skey_is_used_at_once_and_saved() {
     // Past the time in which the service bears the old one.
     tokio::time::sleep(std::time::Duration::from_secs(60)).await;
     quiet(&mut session).await;
+    rig.clean();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_skey_that_is_met_while_resuming_is_saved_too() {
+    let rig = Rig::new();
+    let mut session = rig.online().await;
+    let saved = session.saved().unwrap();
+    rig.sim.deliver("shop", Deliver::text("Alice", "1")).unwrap();
+    rig.fault("webwxsync", FaultKind::SkeyRefresh);
+    // This batch is never stored, as after a crash: the next start knows the old key only.
+    drop(next(&mut session).await);
+    let mut session = rig.web.resume(&saved).await.unwrap_or_else(|error| panic!("{error}"));
+    let batch = next(&mut session).await;
+    assert_eq!(texts(&batch.events), ["1"]);
+    assert!(batch.credentials.is_some(), "webwxinit told the new key");
+    assert!(quiet(&mut session).await.credentials.is_none());
     rig.clean();
 }

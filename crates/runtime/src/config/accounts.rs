@@ -274,10 +274,14 @@ fn only_one(all: &[Account<'_>], registry: &Registry, report: &mut Report) {
         match first.get(spec.name) {
             None => drop(first.insert(spec.name, &node.span)),
             Some(earlier) => report.mistake(
-                Diagnostic::new(codes::ONE_TERMINAL, &node.span, format!("a second account wants the one {}", spec.name))
-                    .label("it is taken")
-                    .help("set `enabled = false` in all but one of them")
-                    .also(earlier, "taken here"),
+                Diagnostic::new(
+                    codes::ONE_TERMINAL,
+                    &node.span,
+                    format!("a second account wants the one {}", spec.name),
+                )
+                .label("it is taken")
+                .help("set `enabled = false` in all but one of them")
+                .also(earlier, "taken here"),
             ),
         }
     }

@@ -93,7 +93,7 @@ impl Feed {
     }
 
     /// What the disk gave for the last [`wants_disk`](Self::wants_disk).
-    pub(crate) fn from_disk(&self, rows: Vec<InboxRow>, asked: usize) {
+    pub(crate) fn add_from_disk(&self, rows: Vec<InboxRow>, asked: usize) {
         self.state(|s| {
             let all = rows.len() < asked;
             for row in rows {
@@ -160,7 +160,7 @@ mod tests {
         let feed = Feed::default();
         let (after, asked) = feed.wants_disk().unwrap();
         assert_eq!(after, 0);
-        feed.from_disk(Vec::new(), asked);
+        feed.add_from_disk(Vec::new(), asked);
         feed
     }
 
@@ -191,7 +191,7 @@ mod tests {
                 // New events while the disk has more must not overtake it.
                 feed.offer(vec![row_on_disk(999)]);
                 let rest: Vec<_> = (after + 1..=CAPACITY as u64 + 10).map(|n| self::row(n, "p1")).collect();
-                feed.from_disk(rest, asked);
+                feed.add_from_disk(rest, asked);
                 break;
             }
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use serde_json::Value;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wxbot_model::{Action, Event};
@@ -12,6 +13,7 @@ use wxbot_plugin::host::Host;
 use wxbot_plugin::middleware::Destination;
 use wxbot_plugin::{Ctx, Effect, Effects, Envelope, Next, Outcome};
 
+use super::run::Gate;
 use crate::account::Account;
 use crate::outbox::echo_of;
 use crate::plugin::{ActivePlugin, Trouble};
@@ -43,10 +45,12 @@ struct Harvest {
 
 /// How a try ended.
 enum End {
+    /// Over.
     Done,
     /// Again on the same lane after this.
     Again(Duration),
-    Left,
+    /// Out of its lane: due again after this, or never.
+    Parked(Option<Duration>),
 }
 
 impl Handler {
@@ -54,32 +58,46 @@ impl Handler {
         Self { account, host }
     }
 
-    /// Handles one event to its end: done, parked, dead, or given back because wxbot stops.
-    pub(crate) async fn handle(&self, mut row: InboxRow, stop: &CancellationToken) {
+    /// Handles one event to its end: done, parked, dead, or given back because wxbot stops. Answers when it is due again
+    /// if it was parked. `permit` is a place among the shared lanes; it is given up while the event waits for its next
+    /// try, so that a failing plugin of one account holds up no other.
+    pub(crate) async fn handle(
+        &self,
+        mut row: InboxRow,
+        stop: &CancellationToken,
+        gate: &Gate,
+        permit: OwnedSemaphorePermit,
+    ) -> Option<Duration> {
         let begun = Instant::now();
+        let mut permit = Some(permit);
+        // Tries of this run that the store did not let us finish: no crashes, though they look like it in the row.
+        let mut unfinished = 0;
         loop {
-            match self.try_once(&mut row, begun).await {
-                Ok(End::Done | End::Left) => return,
-                Ok(End::Again(wait)) => {
-                    if stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
-                        return; // The failure is noted; a start takes it up again.
-                    }
-                }
+            let wait = match self.try_once(&mut row, begun, unfinished).await {
+                Ok(End::Done) => return None,
+                Ok(End::Parked(until)) => return until,
+                Ok(End::Again(wait)) => wait,
                 Err(error) => {
                     // Nothing was changed: the event is still there. The store is what everything waits for.
                     tracing::error!(account = %self.account.name, seq = row.seq, %error, "An event waits for the store.");
-                    if stop.run_until_cancelled(tokio::time::sleep(Duration::from_secs(1))).await.is_none() {
-                        return;
-                    }
+                    unfinished += 1;
+                    Duration::from_secs(1)
                 }
-            }
+            };
+            drop(permit.take());
+            let waited = async {
+                tokio::time::sleep(wait).await;
+                gate.enter().await
+            };
+            // Stopped meanwhile: the failure is noted, and a start takes the event up again.
+            permit = Some(stop.run_until_cancelled(waited).await??);
         }
     }
 
-    async fn try_once(&self, row: &mut InboxRow, begun: Instant) -> Result<End, StoreError> {
+    async fn try_once(&self, row: &mut InboxRow, begun: Instant, unfinished: u32) -> Result<End, StoreError> {
         let store = &self.account.store;
         let claims = store.claim(row.seq).await?;
-        if claims.attempts.saturating_sub(1).saturating_sub(claims.errors) >= MAX_CRASHES {
+        if claims.attempts.saturating_sub(1 + claims.errors + unfinished) >= MAX_CRASHES {
             let error = format!("wxbot ended {MAX_CRASHES} times while handling it");
             return self.give_up(row, error).await;
         }
@@ -107,30 +125,46 @@ impl Handler {
             Some((plugin, ref trouble)) => {
                 let trouble = trouble.clone();
                 let partial = self.finish(row.seq, None, harvest.sends, harvest.kv);
-                row.done.extend(harvest.done);
-                self.troubled(row, &plugin, trouble, claims.errors, partial, begun).await
+                let mut done = row.done.clone();
+                done.extend(harvest.done);
+                let end = self.troubled(row.seq, &plugin, trouble, claims.errors, partial, done.clone(), begun).await?;
+                // Only now is what they asked for committed.
+                row.done = done;
+                Ok(end)
             }
         }
     }
 
-    fn finish(&self, seq: u64, note: Option<String>, sends: Vec<NewSend>, kv: Vec<(Arc<str>, String, Option<Value>)>) -> Finish {
+    fn finish(
+        &self,
+        seq: u64,
+        note: Option<String>,
+        sends: Vec<NewSend>,
+        kv: Vec<(Arc<str>, String, Option<Value>)>,
+    ) -> Finish {
         Finish { seq, account: self.account.name.clone(), note, sends, kv, now_ms: self.account.source.now_ms() }
     }
 
     async fn give_up(&self, row: &InboxRow, error: String) -> Result<End, StoreError> {
         tracing::error!(account = %self.account.name, seq = row.seq, %error, "An event is given up.");
-        let failure = Failure { seq: row.seq, error, again_ms: None, counts: true, partial: None, done: row.done.clone() };
+        let failure =
+            Failure { seq: row.seq, error, again_ms: None, counts: true, partial: None, done: row.done.clone() };
         self.account.store.fail(failure).await?;
-        Ok(End::Left)
+        Ok(End::Parked(None))
     }
 
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of one row; a struct of them would be made and taken apart here"
+    )]
     async fn troubled(
         &self,
-        row: &InboxRow,
+        seq: u64,
         plugin: &str,
         trouble: Trouble,
         errors_before: u32,
         partial: Finish,
+        done: Vec<String>,
         begun: Instant,
     ) -> Result<End, StoreError> {
         let account = &self.account;
@@ -142,15 +176,21 @@ impl Handler {
         let wait = account.source.jitter(wait);
         // While a breaker is open nobody waits for the plugin: the event is parked at once.
         let stays = !dead && counts && begun.elapsed() + wait <= LANE_PATIENCE;
-        let again_ms = (!dead).then(|| account.source.now_ms() + i64::try_from(wait.as_millis()).unwrap_or(i64::MAX / 2));
-        tracing::warn!(account = %account.name, seq = row.seq, %error, parked = !stays && !dead, dead, "An event could not be handled.");
+        let until = account.source.now_ms() + i64::try_from(wait.as_millis()).unwrap_or(i64::MAX / 2);
+        // What stays with its lane is not parked: the disk must not hand it out a second time.
+        let again_ms = (!dead).then_some(if stays { 0 } else { until });
+        tracing::warn!(account = %account.name, seq, %error, parked = !stays && !dead, dead, "An event could not be handled.");
         let sends = !partial.sends.is_empty();
-        let failure = Failure { seq: row.seq, error, again_ms, counts, partial: Some(partial), done: row.done.clone() };
+        let failure = Failure { seq, error, again_ms, counts, partial: Some(partial), done };
         account.store.fail(failure).await?;
         if sends {
             account.outbox_wake.notify_one();
         }
-        Ok(if stays { End::Again(wait) } else { End::Left })
+        Ok(match (dead, stays) {
+            (true, _) => End::Parked(None),
+            (false, true) => End::Again(wait),
+            (false, false) => End::Parked(Some(wait)),
+        })
     }
 }
 
@@ -186,7 +226,10 @@ impl Destination for Plugins<'_> {
             let (actions, asked) = (harvest.sends.len(), harvest.asked);
             *self.harvest.lock().unwrap_or_else(PoisonError::into_inner) = harvest;
             if too_late && asked == 0 {
-                return Outcome::Stopped { by: "late", why: "older than the limit, and no plugin asked for late messages".into() };
+                return Outcome::Stopped {
+                    by: "late",
+                    why: "older than the limit, and no plugin asked for late messages".into(),
+                };
             }
             Outcome::Passed { actions }
         })

@@ -1,10 +1,13 @@
 //! Which lanes run? At most so many per account and in all; each event to its end.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use futures_util::FutureExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wxbot_model::ContactId;
 
@@ -20,71 +23,122 @@ const LANES: usize = 64;
 #[derive(Debug, Clone)]
 pub(crate) struct Gate(Arc<Semaphore>);
 
+impl Gate {
+    /// A place for one lane; `None` when wxbot is so far gone that there are none.
+    pub(super) async fn enter(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.0).acquire_owned().await.ok()
+    }
+}
+
 impl Default for Gate {
     fn default() -> Self {
         Self(Arc::new(Semaphore::new(LANES)))
     }
 }
 
+/// What a lane tells when its event has ended.
+struct Ended {
+    lane: ContactId,
+    /// The event was parked and is due after this.
+    parked: Option<Duration>,
+}
+
 /// Hands the stored events of one account to its plugins until `stop`, then lets running handlers end for `patience`.
-pub(crate) async fn run(account: Arc<Account>, handler: Arc<Handler>, gate: Gate, stop: CancellationToken, patience: Duration) {
-    let mut tasks: JoinSet<ContactId> = JoinSet::new();
-    let mut next_due = Duration::ZERO;
-    let finished = |done: Result<ContactId, tokio::task::JoinError>| match done {
-        Ok(lane) => account.feed.done(&lane),
-        // The lane is lost until the restart; nothing of it is: its event is still on disk.
-        Err(error) => tracing::error!(account = %account.name, %error, "A lane ended badly; please report it."),
-    };
+pub(crate) async fn run(
+    account: Arc<Account>,
+    handler: Arc<Handler>,
+    gate: Gate,
+    stop: CancellationToken,
+    patience: Duration,
+) {
+    let mut tasks: JoinSet<Ended> = JoinSet::new();
+    let mut next_due = Instant::now();
     while !stop.is_cancelled() {
-        if next_due.is_zero() {
-            next_due = unpark(&account).await;
+        if next_due <= Instant::now() {
+            next_due = Instant::now() + unpark(&account).await;
         }
-        if let Some((after, asked)) = account.feed.wants_disk() {
-            match account.store.waiting(&account.name, after, asked).await {
-                Ok(rows) => account.feed.from_disk(rows, asked),
-                Err(error) => {
-                    tracing::error!(account = %account.name, %error, "Waiting events cannot be read; trying again.");
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                }
-            }
+        if !refill(&account, &stop).await {
+            break;
         }
-        while tasks.len() < LANES_PER_ACCOUNT {
-            let Ok(permit) = Arc::clone(&gate.0).try_acquire_owned() else { break };
-            let Some(row) = account.feed.take() else { break };
-            let (handler, stop) = (Arc::clone(&handler), stop.clone());
-            tasks.spawn(async move {
-                let lane = row.conv.clone();
-                handler.handle(row, &stop).await;
-                drop(permit);
-                lane
-            });
-        }
+        start_lanes(&account, &handler, &gate, &stop, &mut tasks);
         // With every shared lane taken and none of our own running, nothing of ours would wake us: look again soon.
         let starved = tasks.is_empty() && gate.0.available_permits() == 0;
-        let nap = if starved { Duration::from_millis(5) } else { next_due };
+        let look_again = if starved { Instant::now() + Duration::from_millis(5) } else { next_due };
         tokio::select! {
             () = stop.cancelled() => {}
             () = account.feed.wake.notified() => {}
-            Some(done) = tasks.join_next() => {
-                finished(done);
-                while let Some(done) = tasks.try_join_next() {
-                    finished(done);
+            Some(ended) = tasks.join_next() => {
+                let mut ended = Some(ended);
+                while let Some(one) = ended {
+                    let parked = finished(&account, one);
+                    next_due = parked.map_or(next_due, |wait| next_due.min(Instant::now() + wait));
+                    ended = tasks.try_join_next();
                 }
             }
-            () = tokio::time::sleep(nap) => {
-                if !starved {
-                    next_due = Duration::ZERO;
-                }
-            }
+            () = tokio::time::sleep_until(look_again) => {}
         }
     }
     let drained = tokio::time::timeout(patience, async {
-        while let Some(done) = tasks.join_next().await {
-            finished(done);
+        while let Some(ended) = tasks.join_next().await {
+            finished(&account, ended);
         }
     });
     if drained.await.is_err() {
-        tracing::warn!(account = %account.name, running = tasks.len(), "Handlers did not end in time; their events are handled again after the start.");
+        let running = tasks.len();
+        tracing::warn!(account = %account.name, running, "Handlers did not end in time; their events are handled again after the start.");
+    }
+}
+
+fn finished(account: &Account, ended: Result<Ended, JoinError>) -> Option<Duration> {
+    match ended {
+        Ok(ended) => {
+            account.feed.done(&ended.lane);
+            ended.parked
+        }
+        // Panics are caught inside the task, so this is an abort while stopping.
+        Err(error) => {
+            tracing::debug!(account = %account.name, %error, "A lane was cut short.");
+            None
+        }
+    }
+}
+
+/// Reads on from the disk where memory has room; false when told to stop meanwhile.
+async fn refill(account: &Account, stop: &CancellationToken) -> bool {
+    let Some((after, asked)) = account.feed.wants_disk() else { return true };
+    match account.store.waiting(&account.name, after, asked).await {
+        Ok(rows) => {
+            account.feed.add_from_disk(rows, asked);
+            true
+        }
+        Err(error) => {
+            tracing::error!(account = %account.name, %error, "Waiting events cannot be read; trying again.");
+            stop.run_until_cancelled(tokio::time::sleep(Duration::from_secs(1))).await.is_some()
+        }
+    }
+}
+
+fn start_lanes(
+    account: &Arc<Account>,
+    handler: &Arc<Handler>,
+    gate: &Gate,
+    stop: &CancellationToken,
+    tasks: &mut JoinSet<Ended>,
+) {
+    while tasks.len() < LANES_PER_ACCOUNT {
+        let Ok(permit) = Arc::clone(&gate.0).try_acquire_owned() else { break };
+        let Some(row) = account.feed.take() else { break };
+        let (handler, gate, stop) = (Arc::clone(handler), gate.clone(), stop.clone());
+        tasks.spawn(async move {
+            let (lane, seq) = (row.conv.clone(), row.seq);
+            let handled = AssertUnwindSafe(handler.handle(row, &stop, &gate, permit)).catch_unwind().await;
+            if handled.is_err() {
+                // A middleware or we ourselves; plugins are caught closer by. The row still counts as running, so that
+                // the next start tries it again, at most three times.
+                tracing::error!(seq, "Handling an event panicked; please report it.");
+            }
+            Ended { lane, parked: handled.unwrap_or(None) }
+        });
     }
 }
 

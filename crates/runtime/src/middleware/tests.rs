@@ -16,7 +16,11 @@ struct Answers;
 impl Destination for Answers {
     fn arrive(&self, env: Envelope) -> BoxFuture<'_, Outcome> {
         Box::pin(async move {
-            if env.event.late { Outcome::Stopped { by: "end", why: "late".into() } } else { Outcome::Passed { actions: 1 } }
+            if env.event.late {
+                Outcome::Stopped { by: "end", why: "late".into() }
+            } else {
+                Outcome::Passed { actions: 1 }
+            }
         })
     }
 }

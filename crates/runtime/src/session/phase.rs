@@ -187,13 +187,22 @@ pub struct Step {
 impl Machine {
     /// A machine that has not begun.
     pub fn new(policy: Policy) -> Self {
-        Self { policy, doing: Doing::Nothing, attempt: 0, failures: VecDeque::new(), asked: false, entered_at: Duration::ZERO }
+        Self {
+            policy,
+            doing: Doing::Nothing,
+            attempt: 0,
+            failures: VecDeque::new(),
+            asked: false,
+            entered_at: Duration::ZERO,
+        }
     }
 
     /// The next step; `now` is any clock that only goes forward.
     pub fn step(&mut self, input: Input, now: Duration) -> Step {
         match input {
-            Input::Begin { saved: true } => self.go(Doing::Resuming, Phase::Starting, "continuing the saved session", Order::Resume),
+            Input::Begin { saved: true } => {
+                self.go(Doing::Resuming, Phase::Starting, "continuing the saved session", Order::Resume)
+            }
             Input::Begin { saved: false } => self.needs_login(Phase::NeedsLogin, "no saved session".into()),
             Input::Entered => {
                 self.asked = false;
@@ -207,7 +216,13 @@ impl Machine {
                     self.doing = Doing::Running;
                     Step { phase: None, order: Order::Poll { anew: self.attempt >= self.policy.patience } }
                 }
-                _ => {
+                Doing::Waiting { session: false }
+                | Doing::Nothing
+                | Doing::Resuming
+                | Doing::Pushing
+                | Doing::LoggingIn
+                | Doing::Running
+                | Doing::WaitingForLogin => {
                     self.doing = Doing::Resuming;
                     Step { phase: None, order: Order::Resume }
                 }
@@ -224,8 +239,12 @@ impl Machine {
     fn login_asked(&mut self) -> Step {
         self.asked = true;
         match self.doing {
-            Doing::WaitingForLogin | Doing::Waiting { session: false } | Doing::Nothing => {
+            Doing::WaitingForLogin | Doing::Nothing => {
                 self.go(Doing::LoggingIn, Phase::Starting, "logging in", Order::QrLogin)
+            }
+            // The saved session was not refused: it is tried at once, and a code follows only if it is.
+            Doing::Waiting { session: false } => {
+                self.go(Doing::Resuming, Phase::Starting, "continuing the saved session", Order::Resume)
             }
             Doing::Waiting { session: true } => {
                 self.doing = Doing::Running;
@@ -256,8 +275,16 @@ impl Machine {
             Trouble::Refused { why, advice: Advice::CoolDown(wait) } => self.again(why, now, Some(wait)),
             Trouble::Refused { why, advice: Advice::GiveUp | Advice::Stop } => match before {
                 // A refused push says nothing new: the session was refused before it.
-                Doing::Pushing => self.needs_login(Phase::NeedsLogin, format!("the session was refused, and the phone was not asked: {why}")),
-                _ => self.needs_login_now(Phase::NeedsLogin, why),
+                Doing::Pushing => self.needs_login(
+                    Phase::NeedsLogin,
+                    format!("the session was refused, and the phone was not asked: {why}"),
+                ),
+                Doing::Nothing
+                | Doing::Resuming
+                | Doing::LoggingIn
+                | Doing::Running
+                | Doing::Waiting { .. }
+                | Doing::WaitingForLogin => self.needs_login_now(Phase::NeedsLogin, why),
             },
             Trouble::Ended(EndReason::LoggedOut) if before == Doing::Running => {
                 self.needs_login(Phase::LoggedOut, EndReason::LoggedOut.to_string())
@@ -278,12 +305,17 @@ impl Machine {
     }
 
     fn again(&mut self, why: String, now: Duration, at_least: Option<Duration>) -> Step {
-        if matches!(self.doing, Doing::Pushing | Doing::LoggingIn) {
+        match self.doing {
             // A login is not repeated by itself: each one is a code on somebody's screen.
-            return self.needs_login_now(Phase::NeedsLogin, why);
+            Doing::LoggingIn => return self.needs_login_now(Phase::NeedsLogin, why),
+            Doing::Pushing => return self.needs_login(Phase::NeedsLogin, why),
+            Doing::Nothing | Doing::Resuming | Doing::Running | Doing::Waiting { .. } | Doing::WaitingForLogin => {}
         }
         // What ran well for a while begins to count anew.
-        if self.doing == Doing::Running && now.saturating_sub(self.entered_at) >= self.policy.within && self.attempt == 0 {
+        if self.doing == Doing::Running
+            && now.saturating_sub(self.entered_at) >= self.policy.within
+            && self.attempt == 0
+        {
             self.failures.clear();
         }
         self.attempt += 1;
@@ -296,7 +328,8 @@ impl Machine {
             let wait = self.policy.degraded_wait.max(at_least.unwrap_or_default());
             return self.go(Doing::Waiting { session: false }, Phase::Degraded, &why, Order::Wait(wait));
         }
-        let doubled = self.policy.first_wait.saturating_mul(1 << (self.attempt - 1).min(16)).min(self.policy.longest_wait);
+        let doubled =
+            self.policy.first_wait.saturating_mul(1 << (self.attempt - 1).min(16)).min(self.policy.longest_wait);
         let wait = doubled.max(at_least.unwrap_or_default());
         self.go(Doing::Waiting { session }, Phase::Reconnecting { attempt: self.attempt }, &why, Order::Wait(wait))
     }

@@ -30,25 +30,37 @@ fn without_a_saved_session_a_person_must_ask() {
     let mut machine = Machine::new(Policy::default());
     assert_eq!(word(&machine.step(Input::Begin { saved: false }, at(0))), ("needs_login", Order::WaitForLogin));
     assert_eq!(word(&machine.step(Input::LoginAsked, at(1))), ("starting", Order::QrLogin));
-    assert_eq!(word(&machine.step(Input::Failed(Trouble::NotCompleted("nobody scanned".into())), at(9))), ("needs_login", Order::WaitForLogin));
+    assert_eq!(
+        word(&machine.step(Input::Failed(Trouble::NotCompleted("nobody scanned".into())), at(9))),
+        ("needs_login", Order::WaitForLogin)
+    );
 }
 
 #[test]
 fn a_refused_session_asks_the_phone_once_and_then_a_person() {
     let mut machine = Machine::new(Policy::default());
     machine.step(Input::Begin { saved: true }, at(0));
-    assert_eq!(word(&machine.step(Input::Failed(Trouble::Ended(EndReason::Replaced)), at(1))), ("starting", Order::PushLogin));
+    assert_eq!(
+        word(&machine.step(Input::Failed(Trouble::Ended(EndReason::Replaced)), at(1))),
+        ("starting", Order::PushLogin)
+    );
     assert_eq!(word(&machine.step(refused(Advice::GiveUp), at(2))), ("needs_login", Order::WaitForLogin));
 
     let mut machine = online();
-    assert_eq!(word(&machine.step(Input::Failed(Trouble::Ended(EndReason::CookiesRefused)), at(1))).1, Order::PushLogin);
+    assert_eq!(
+        word(&machine.step(Input::Failed(Trouble::Ended(EndReason::CookiesRefused)), at(1))).1,
+        Order::PushLogin
+    );
     assert_eq!(word(&machine.step(Input::Entered, at(2))).0, "online");
 }
 
 #[test]
 fn logged_out_on_the_phone_is_not_argued_with() {
     let mut machine = online();
-    assert_eq!(word(&machine.step(Input::Failed(Trouble::Ended(EndReason::LoggedOut)), at(1))), ("logged_out", Order::WaitForLogin));
+    assert_eq!(
+        word(&machine.step(Input::Failed(Trouble::Ended(EndReason::LoggedOut)), at(1))),
+        ("logged_out", Order::WaitForLogin)
+    );
 }
 
 #[test]
@@ -74,16 +86,19 @@ fn failures_back_off_on_the_same_session_then_anew() {
         orders.push(step.order);
         orders.push(machine.step(Input::WaitOver, at(round * 20 + 1)).order);
     }
-    assert_eq!(orders, [
-        Order::Wait(at(1)),
-        Order::Poll { anew: false },
-        Order::Wait(at(2)),
-        Order::Poll { anew: false },
-        Order::Wait(at(4)),
-        Order::Poll { anew: true },
-        Order::Wait(at(8)),
-        Order::Poll { anew: true },
-    ]);
+    assert_eq!(
+        orders,
+        [
+            Order::Wait(at(1)),
+            Order::Poll { anew: false },
+            Order::Wait(at(2)),
+            Order::Poll { anew: false },
+            Order::Wait(at(4)),
+            Order::Poll { anew: true },
+            Order::Wait(at(8)),
+            Order::Poll { anew: true },
+        ]
+    );
     assert_eq!(machine.polled(), Some(Phase::Online));
     assert_eq!(machine.polled(), None);
 }
@@ -114,6 +129,13 @@ fn a_login_that_fails_is_not_repeated_by_itself() {
 fn asking_while_it_works_starts_no_second_login() {
     let mut machine = online();
     assert_eq!(word(&machine.step(Input::LoginAsked, at(1))), ("-", Order::Poll { anew: false }));
+    // A saved session that only cannot be reached is tried again, not replaced.
+    let mut machine = Machine::new(Policy::default());
+    machine.step(Input::Begin { saved: true }, at(0));
+    machine.step(transient(), at(1));
+    assert_eq!(machine.step(Input::LoginAsked, at(2)).order, Order::Resume);
+    assert_eq!(word(&machine.step(Input::Failed(Trouble::Ended(EndReason::Replaced)), at(3))).1, Order::PushLogin);
+    assert_eq!(word(&machine.step(refused(Advice::TryLater), at(4))).1, Order::QrLogin);
     // A request during a push becomes a code when the push fails.
     let mut machine = online();
     machine.step(Input::Failed(Trouble::Ended(EndReason::Replaced)), at(1));

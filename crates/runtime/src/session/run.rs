@@ -22,7 +22,8 @@ pub(crate) const SESSION_FIELD: &str = "session";
 
 /// Runs an account until `stop`. Never returns early and never panics: a failure is a state.
 pub(crate) async fn run(account: Arc<Account>, stop: CancellationToken) {
-    let mut driver = Driver { account: Arc::clone(&account), session: None, started: Instant::now() };
+    let mut driver =
+        Driver { account: Arc::clone(&account), session: None, started: Instant::now(), unsaved: Vec::new() };
     let mut machine = Machine::new(Policy::default());
     let saved = driver.has_saved().await;
     let mut input = Input::Begin { saved };
@@ -50,6 +51,9 @@ struct Driver {
     account: Arc<Account>,
     session: Option<Box<dyn Session>>,
     started: Instant,
+    /// Bindings that the book has and the store does not have yet: kept until a commit takes them, or a number could be
+    /// given to somebody else after a restart.
+    unsaved: Vec<BoundContact>,
 }
 
 impl Driver {
@@ -94,7 +98,9 @@ impl Driver {
                     match self.resume().await {
                         Ok(session) => match self.enter(session).await {
                             Input::Entered => {}
-                            other => return other,
+                            other @ (Input::Begin { .. } | Input::Failed(_) | Input::WaitOver | Input::LoginAsked) => {
+                                return other;
+                            }
                         },
                         Err(trouble) => return Input::Failed(trouble),
                     }
@@ -105,12 +111,12 @@ impl Driver {
                 let wait = self.account.source.jitter(*wait);
                 tokio::select! {
                     () = tokio::time::sleep(wait) => Input::WaitOver,
-                    () = self.account.login_asked.notified() => Input::LoginAsked,
+                    () = self.account.login_wanted() => Input::LoginAsked,
                 }
             }
             Order::WaitForLogin => {
                 self.drop_session();
-                self.account.login_asked.notified().await;
+                self.account.login_wanted().await;
                 Input::LoginAsked
             }
         }
@@ -123,8 +129,10 @@ impl Driver {
         }
         let row = account.store.session(&account.name).await.map_err(|e| store_trouble(&e))?;
         let row = row.ok_or_else(|| Trouble::BadSaved("no saved session".into()))?;
-        let credentials =
-            account.vault.open_sealed(&account.name, SESSION_FIELD, &row.sealed).map_err(|e| Trouble::BadSaved(e.to_string()))?;
+        let credentials = account
+            .vault
+            .open_sealed(&account.name, SESSION_FIELD, &row.sealed)
+            .map_err(|e| Trouble::BadSaved(e.to_string()))?;
         Ok(SavedSession { credentials, cursor: row.cursor })
     }
 
@@ -163,22 +171,20 @@ impl Driver {
     async fn save(&self, saved: Result<SavedSession, Error>) -> Result<(), Trouble> {
         let account = &self.account;
         let saved = saved.map_err(trouble)?;
-        let sealed = account.vault.seal(&account.name, SESSION_FIELD, &saved.credentials).map_err(|e| store_trouble(&e))?;
-        account
-            .store
-            .save_session(&account.name, sealed, saved.cursor, Vec::new())
-            .await
-            .map_err(|e| store_trouble(&e))
+        let sealed =
+            account.vault.seal(&account.name, SESSION_FIELD, &saved.credentials).map_err(|e| store_trouble(&e))?;
+        account.store.save_session(&account.name, sealed, saved.cursor, Vec::new()).await.map_err(|e| store_trouble(&e))
     }
 
     /// A session is there: bind its contacts, open the way for sends.
     async fn enter(&mut self, session: Box<dyn Session>) -> Input {
-        let account = &self.account;
+        let account = Arc::clone(&self.account);
         let contacts = session.contacts();
-        let changed = account.write_contacts(|book| book.begin(&contacts));
-        if let Err(error) = account.store.bind_contacts(&account.name, changed).await {
+        self.unsaved.extend(account.write_contacts(|book| book.begin(&contacts)));
+        if let Err(error) = account.store.bind_contacts(&account.name, self.unsaved.clone()).await {
             return Input::Failed(store_trouble(&error));
         }
+        self.unsaved.clear();
         account.sender.send_replace(Some(session.sender()));
         account.outbox_wake.notify_one();
         self.session = Some(session);
@@ -212,20 +218,25 @@ impl Driver {
     }
 
     /// Stores a batch; only then does the next poll move the service's cursor on.
-    async fn accept(&self, batch: Batch) -> Result<(), StoreError> {
-        let account = &self.account;
-        if batch.events.is_empty() && batch.cursor.is_none() && batch.credentials.is_none() && batch.contacts.is_empty() {
+    async fn accept(&mut self, batch: Batch) -> Result<(), StoreError> {
+        let account = Arc::clone(&self.account);
+        if batch.events.is_empty() && batch.cursor.is_none() && batch.credentials.is_none() && batch.contacts.is_empty()
+        {
             return Ok(());
         }
         let sealed = match &batch.credentials {
             Some(credentials) => Some(account.vault.seal(&account.name, SESSION_FIELD, credentials)?),
             None => None,
         };
-        let (contacts, rows) = account.write_contacts(|book| rows(book, &account.name, batch.contacts, batch.events));
+        let (bound, rows) = account.write_contacts(|book| rows(book, &account.name, batch.contacts, batch.events));
         let now_ms = account.source.now_ms();
-        let bodies: Vec<(ContactId, Arc<str>)> = rows.iter().map(|r| (r.conv.clone(), Arc::from(r.body.as_str()))).collect();
+        let bodies: Vec<(ContactId, Arc<str>)> =
+            rows.iter().map(|r| (r.conv.clone(), Arc::from(r.body.as_str()))).collect();
+        self.unsaved.extend(bound);
+        let contacts = self.unsaved.clone();
         let accept = Accept { account: account.name.clone(), rows, cursor: batch.cursor, sealed, contacts, now_ms };
         let accepted = account.store.accept(accept).await?;
+        self.unsaved.clear();
         let known = accepted.seqs.iter().filter(|seq| seq.is_none()).count();
         if known > 0 {
             account.duplicates.fetch_add(known as u64, Ordering::Relaxed);
@@ -354,6 +365,6 @@ fn trouble(error: Error) -> Trouble {
         Error::LoginNotCompleted(_) => Trouble::NotCompleted(why()),
         Error::BadSavedSession(_) => Trouble::BadSaved(why()),
         Error::Settings(_) => Trouble::Broken(why()),
-        _ => Trouble::Transient(why()),
+        Error::Transport { .. } | Error::Status { .. } | Error::Decode { .. } | _ => Trouble::Transient(why()),
     }
 }

@@ -41,10 +41,10 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Notes that handling begins, before any plugin runs: an event that kills the process is counted.
     fn claim(&self, seq: u64) -> Answer<'_, Claims>;
 
-    /// Ends an event: sends, KV changes and the mark of being done.
+    /// Ends an event: sends, KV changes and the mark of being done. One that has ended before is left as it is.
     fn finish(&self, finish: Finish) -> Answer<'_, ()>;
 
-    /// Notes a failed try.
+    /// Notes a failed try, unless the event has ended before.
     fn fail(&self, failure: Failure) -> Answer<'_, ()>;
 
     /// Takes sends that may go out now; they are marked as under way, with the pacing paid.
@@ -86,6 +86,6 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Deletes what is past its time, a bounded step; true when there is more.
     fn sweep(&self, now_ms: i64) -> Answer<'_, bool>;
 
-    /// Brings everything into the main file; the last call.
+    /// Finishes what was asked before, then brings everything into the main file. Every later call is answered `Closed`.
     fn close(&self) -> Answer<'_, ()>;
 }

@@ -148,7 +148,7 @@ pub struct NewSend {
     pub ord: u32,
     /// The lane it goes to.
     pub conv: ContactId,
-    /// The id it keeps for all tries.
+    /// The id it keeps for all tries; the store takes the next free one where another send has it.
     pub client_id: ClientMsgId,
     /// The action as JSON.
     pub body: String,
@@ -163,7 +163,8 @@ pub struct Failure {
     pub seq: u64,
     /// What went wrong.
     pub error: String,
-    /// `Some`: again then; `None`: given up, the event is dead.
+    /// `Some`: parked until then, when `due` gives it back; `Some(0)`: the caller keeps it and tries again itself, and
+    /// only a start gives it to anybody else; `None`: given up, the event is dead.
     pub again_ms: Option<i64>,
     /// False when the process stops, or the plugin was not even asked: the try does not count.
     pub counts: bool,

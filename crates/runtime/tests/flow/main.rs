@@ -1,5 +1,6 @@
 //! Do session, store, dispatch and outbox work together? On the in-memory simulator with a paused clock.
 
+#[cfg(test)]
 mod rig;
 
 use std::time::Duration;
@@ -249,5 +250,18 @@ async fn new_user_names_after_a_login_reach_the_same_people() {
     rig.sim.deliver("shop", say("Alice", "two")).unwrap();
     rig.sim.wait_for(|j| j.sends_of("shop").count() == 2).await;
     assert_eq!(before, rig.contact_ids().await, "alias and topic bind them to the ids they had");
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_login_request_does_not_hide_why_a_session_ended() {
+    let mut rig = Rig::new("").await;
+    rig.log_in().await;
+    // Asked for while it works, and gone again: not to be answered when the session ends later.
+    drop(rig.ask());
+    rig.sim.expire("shop", 1101).unwrap();
+    rig.phase("needs_login").await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(!rig.why().contains("watching"), "{}", rig.why());
     rig.stop().await;
 }

@@ -82,7 +82,11 @@ impl Rig {
             "#
         );
         // RUST_LOG=debug shows what a failing test did; `--nocapture` prints it.
-        tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).with_test_writer().try_init().ok();
+        tracing_subscriber::fmt()
+            .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+            .with_test_writer()
+            .try_init()
+            .ok();
         let sim = Sim::new(World::from_toml(&world).unwrap());
         let dir = tempfile::tempdir().unwrap();
         let mut rig = Self { sim, runtime: None, dir, source: Source::seeded(3, now_s()), lock: None };
@@ -108,7 +112,8 @@ impl Rig {
         let dir = DataDir::open(&data).unwrap();
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&dir).unwrap());
         self.lock = Some(dir);
-        let mode = Mode { desktop: false, client_version: String::new(), extspam: String::new(), user_agent: String::new() };
+        let mode =
+            Mode { desktop: false, client_version: String::new(), extspam: String::new(), user_agent: String::new() };
         let endpoint = Some("http://sim.invalid".parse().unwrap());
         let accounts = loaded
             .config
@@ -149,7 +154,10 @@ impl Rig {
     pub(crate) async fn phase(&self, word: &str) {
         let mut status = self.account().status();
         let reached = status.wait_for(|s| s.phase.word() == word);
-        tokio::time::timeout(Duration::from_secs(86_400), reached).await.unwrap_or_else(|_| panic!("never {word}: {:?}", self.account().status().borrow())).unwrap();
+        tokio::time::timeout(Duration::from_secs(86_400), reached)
+            .await
+            .unwrap_or_else(|_| panic!("never {word}: {:?}", self.account().status().borrow()))
+            .unwrap();
     }
 
     pub(crate) fn state(&self) -> &'static str {

@@ -145,3 +145,110 @@ pub fn gap(me: &PeerId, from_s: i64, to_s: i64) -> Incoming {
     let key = hash_key(&["gap", me.as_str(), &to_s.to_string()]);
     Incoming { key, chat: me.clone(), sender: None, at_s: to_s, kind: EventKind::Gap { from_s, to_s } }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn book() -> Book {
+        let mut book = Book::new(nameless("@me".parse().unwrap()));
+        for wire in [json!({"UserName": "@a", "NickName": "A"}), json!({"UserName": "@@r", "NickName": "R"})] {
+            let contact = super::super::contact(serde_json::from_value(wire).unwrap(), None).unwrap();
+            book.put(Arc::new(contact));
+        }
+        book
+    }
+
+    fn settle(mut answer: Value, told: Vec<Contact>) -> Settled {
+        answer["BaseResponse"] = json!({"Ret": 0});
+        let answer: SyncAnswer = serde_json::from_value(answer).unwrap();
+        let book = book();
+        News::read(answer, book.me()).settle(&book, told, "1_5", 7)
+    }
+
+    fn events(settled: &Settled) -> Vec<(&str, &str)> {
+        settled.events.iter().map(|incoming| (incoming.kind.word(), incoming.chat.as_str())).collect()
+    }
+
+    fn upserts(settled: &Settled) -> Vec<(&str, &str)> {
+        let upsert = |change: &'_ ContactChange| matches!(change, ContactChange::Upsert(_));
+        let upserts = settled.contacts.iter().filter(|change| upsert(change));
+        upserts
+            .map(|change| match change {
+                ContactChange::Upsert(contact) => (contact.peer.as_str(), contact.nick_name.as_str()),
+                ContactChange::Remove(peer) => (peer.as_str(), ""),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn changes_come_first_and_once_each() {
+        let settled = settle(
+            json!({
+                "AddMsgList": [{"MsgId": "1", "FromUserName": "@a", "ToUserName": "@me", "MsgType": 1, "Content": "x"}],
+                "ModContactList": [
+                    {"UserName": "@@r", "NickName": "R2", "MemberList": [{"UserName": "@a", "NickName": "A"}]},
+                    {"UserName": "@@r", "NickName": "R3"},
+                    {"UserName": "@b", "NickName": "B"}
+                ],
+                "DelContactList": [{"UserName": "@a"}, {"UserName": "@nobody"}, {"UserName": "@me"}]
+            }),
+            Vec::new(),
+        );
+        // The member of a changed room is no changed contact.
+        let want =
+            [("contact_removed", "@a"), ("contact_changed", "@@r"), ("contact_changed", "@b"), ("message", "@a")];
+        assert_eq!(events(&settled), want);
+        assert_eq!(settled.contacts[0], ContactChange::Remove("@a".parse().unwrap()));
+        assert_eq!(upserts(&settled), [("@@r", "R3"), ("@b", "B")]);
+        let room = settled.contacts.iter().find_map(|change| match change {
+            ContactChange::Upsert(contact) if contact.peer.as_str() == "@@r" => Some(contact),
+            ContactChange::Upsert(_) | ContactChange::Remove(_) => None,
+        });
+        assert_eq!(room.unwrap().members.len(), 1, "what the first entry said is kept");
+    }
+
+    #[test]
+    fn nothing_new_is_no_event() {
+        let same = json!({"ModContactList": [{"UserName": "@a", "NickName": "A"}, {"UserName": {}}, 7]});
+        let settled = settle(same, Vec::new());
+        assert!(settled.events.is_empty() && settled.contacts.is_empty());
+    }
+
+    #[test]
+    fn whoever_speaks_is_introduced() {
+        let message = |from: &str| json!({"MsgId": from, "FromUserName": from, "ToUserName": "@me", "MsgType": 1});
+        let list: Vec<_> = ["@new", "@new", "weixin", "@@hall", "@a"].map(message).into();
+        let settled = settle(json!({ "AddMsgList": list }), Vec::new());
+        assert_eq!(upserts(&settled), [("@new", ""), ("weixin", ""), ("@@hall", "")]);
+        let told = vec![Contact { nick_name: "N".into(), ..nameless("@new".parse().unwrap()) }];
+        assert_eq!(
+            upserts(&settle(json!({ "AddMsgList": list }), told)),
+            [("@new", "N"), ("weixin", ""), ("@@hall", "")]
+        );
+    }
+
+    // cov: 38
+    #[test]
+    fn the_profile_changes_ourselves_when_it_says_so() {
+        let profile = |flag: i64, nick: &str| json!({"Profile": {"BitFlag": flag, "NickName": {"Buff": nick}}});
+        assert_eq!(upserts(&settle(profile(190, "新&amp;名"), Vec::new())), [("@me", "新&名")]);
+        assert!(settle(profile(0, "新名"), Vec::new()).contacts.is_empty());
+        assert!(settle(profile(190, ""), Vec::new()).contacts.is_empty());
+    }
+
+    #[test]
+    fn keys_of_changes_follow_the_position() {
+        let answer = || json!({"ModContactList": [{"UserName": "@a", "NickName": "B"}]});
+        let key = |from: &str| {
+            let mut answer = answer();
+            answer["BaseResponse"] = json!({"Ret": 0});
+            let answer: SyncAnswer = serde_json::from_value(answer).unwrap();
+            News::read(answer, book().me()).settle(&book(), Vec::new(), from, 7).events[0].key.clone()
+        };
+        assert_eq!(key("1_5"), key("1_5"), "fetched again it is the same event");
+        assert_ne!(key("1_5"), key("1_6"));
+    }
+}

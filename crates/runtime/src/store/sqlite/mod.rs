@@ -1,4 +1,4 @@
-//! The store on one machine: SQLite in WAL mode, one writer with group commit, a separate connection for reading.
+//! The store on one machine: SQLite in WAL mode, one writer with group commit, separate connections for reading.
 //!
 //! [`schema`] tables and migrations → [`writer`] group commit → [`inbox`], [`outbox`], [`session`] the steps as SQL on a
 //! connection → [`place`] the data directory and its lock. No SQL outside this folder.
@@ -33,10 +33,15 @@ pub const QUEUE_FILE: &str = "queue.db";
 #[derive(Debug)]
 pub struct SqliteStore {
     writer: Writer,
-    /// `None` once closed: while it is open the writer cannot tidy the WAL away.
-    reader: Arc<Mutex<Option<Connection>>>,
+    /// For what a message waits for.
+    reader: Reader,
+    /// For what walks through many rows: counts and lists must not hold up messages.
+    lister: Reader,
     path: PathBuf,
 }
+
+/// `None` once closed: while one is open the writer cannot tidy the WAL away.
+type Reader = Arc<Mutex<Option<Connection>>>;
 
 fn engine(what: &'static str) -> impl Fn(rusqlite::Error) -> StoreError {
     move |error| StoreError::Engine { what, reason: error.to_string() }
@@ -52,16 +57,16 @@ impl SqliteStore {
     pub fn open(dir: &DataDir) -> Result<Self, StoreError> {
         let path = dir.path().join(QUEUE_FILE);
         let connection = schema::open(&path, schema::MIGRATIONS)?;
-        let reader = Self::open_reader(&path)?;
-        Ok(Self { writer: Writer::start(connection), reader: Arc::new(Mutex::new(Some(reader))), path })
+        let (reader, lister) = (Self::open_reader(&path)?, Self::open_reader(&path)?);
+        Ok(Self { writer: Writer::start(connection), reader, lister, path })
     }
 
-    fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+    fn open_reader(path: &Path) -> Result<Reader, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let reader = Connection::open_with_flags(path, flags).map_err(engine("open queue.db for reading"))?;
         reader.busy_timeout(std::time::Duration::from_secs(5)).map_err(engine("set a time-out"))?;
         reader.set_prepared_statement_cache_capacity(64);
-        Ok(reader)
+        Ok(Arc::new(Mutex::new(Some(reader))))
     }
 
     /// Where it is.
@@ -70,11 +75,11 @@ impl SqliteStore {
     }
 
     fn read<T: Send + 'static>(
-        &self,
+        reader: &Reader,
         what: &'static str,
         f: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Answer<'static, T> {
-        let reader = Arc::clone(&self.reader);
+        let reader = Arc::clone(reader);
         Box::pin(async move {
             let job = move || {
                 let reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
@@ -118,7 +123,7 @@ impl Store for SqliteStore {
 
     fn waiting(&self, account: &AccountName, after: u64, limit: usize) -> Answer<'_, Vec<InboxRow>> {
         let account = account.clone();
-        self.read("read waiting events", move |c| inbox::waiting(c, &account, after, limit))
+        Self::read(&self.reader, "read waiting events", move |c| inbox::waiting(c, &account, after, limit))
     }
 
     fn due(&self, account: &AccountName, now_ms: i64, limit: usize) -> Answer<'_, (Vec<InboxRow>, Option<i64>)> {
@@ -163,7 +168,7 @@ impl Store for SqliteStore {
 
     fn session(&self, account: &AccountName) -> Answer<'_, Option<SavedRow>> {
         let account = account.clone();
-        self.read("read a session", move |c| session::saved(c, &account))
+        Self::read(&self.reader, "read a session", move |c| session::saved(c, &account))
     }
 
     fn save_session(
@@ -187,7 +192,7 @@ impl Store for SqliteStore {
 
     fn contacts(&self, account: &AccountName) -> Answer<'_, Vec<BoundContact>> {
         let account = account.clone();
-        self.read("read contacts", move |c| session::contacts(c, &account))
+        Self::read(&self.lister, "read contacts", move |c| session::contacts(c, &account))
     }
 
     fn bind_contacts(&self, account: &AccountName, contacts: Vec<BoundContact>) -> Answer<'_, ()> {
@@ -197,24 +202,26 @@ impl Store for SqliteStore {
 
     fn kv_get<'a>(&'a self, plugin: &'a str, account: &'a AccountName, key: &'a str) -> Answer<'a, Option<Value>> {
         let (plugin, account, key) = (plugin.to_owned(), account.clone(), key.to_owned());
-        self.read("read a KV value", move |c| session::kv_get(c, &plugin, &account, &key))
+        Self::read(&self.reader, "read a KV value", move |c| session::kv_get(c, &plugin, &account, &key))
     }
 
     fn counts(&self, account: &AccountName) -> Answer<'_, Counts> {
         let account = account.clone();
-        self.read("count rows", move |c| {
+        Self::read(&self.lister, "count rows", move |c| {
             Ok(Counts { inbox: inbox::counts(c, &account)?, outbox: outbox::counts(c, &account)? })
         })
     }
 
     fn sweep(&self, now_ms: i64) -> Answer<'_, bool> {
-        self.write("sweep old rows", move |c| Ok(inbox::sweep(c, now_ms)? | outbox::sweep(c, now_ms)?))
+        self.write("sweep old rows", move |c| {
+            Ok(inbox::sweep(c, now_ms)? | outbox::sweep(c, now_ms)? || schema::shrink(c)?)
+        })
     }
 
     fn close(&self) -> Answer<'_, ()> {
-        let reader = Arc::clone(&self.reader);
+        let readers = [Arc::clone(&self.reader), Arc::clone(&self.lister)];
         Box::pin(async move {
-            let last = move || drop(reader.lock().unwrap_or_else(PoisonError::into_inner).take());
+            let last = move || readers.map(|reader| drop(reader.lock().unwrap_or_else(PoisonError::into_inner).take()));
             tokio::task::spawn_blocking(last).await.map_err(|_ignored| StoreError::Closed)?;
             self.writer.close().await
         })

@@ -124,7 +124,7 @@ fn known(c: &Connection, finish: &Finish, send: &NewSend) -> rusqlite::Result<bo
 
 /// The next id of the same form: one higher, at most 40 digits. The official form counts three digits within a
 /// millisecond after a zero, so one that overflows is no id that is ever drawn.
-fn next_id(id: &str) -> String {
+pub(super) fn next_id(id: &str) -> String {
     let kept = id.trim_end_matches('9');
     let nines = id.len() - kept.len();
     let (head, digit) = match kept.char_indices().last() {

@@ -73,6 +73,9 @@ CREATE TABLE contact(
 ) STRICT, WITHOUT ROWID;
 "];
 
+/// Pages given back in one step.
+const SHRINK_PAGES: i64 = 1_000;
+
 /// Opens the file for writing, mode 0600, and brings it to the version `migrations` lead to. An older file is copied
 /// beside itself first; a newer one is left as it is.
 pub(super) fn open(path: &Path, migrations: &[&str]) -> Result<Connection, StoreError> {
@@ -107,23 +110,20 @@ fn trouble(what: &'static str, path: &Path, error: &dyn std::error::Error) -> St
 /// Makes the file if need be, and takes it from everybody else (security R17). SQLite gives `-wal` and `-shm` the mode
 /// of the main file when it makes them; those a crash left are narrowed here.
 ///
-/// Closing any handle of a database drops the locks the process has on it, so this comes before SQLite opens the file.
+/// By name, since closing a handle of a database file drops all locks that this process has on it.
 fn own(path: &Path) -> io::Result<()> {
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
-    narrow(&file)?;
-    for suffix in ["-wal", "-shm"] {
-        match File::open(beside(path, suffix)) {
-            Ok(file) => narrow(&file)?,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-            Err(e) => return Err(e),
-        }
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
+        Err(_) | Ok(_) => {}
     }
-    Ok(())
-}
-
-fn narrow(file: &File) -> io::Result<()> {
-    if file.metadata()?.permissions().mode() & 0o077 != 0 {
-        file.set_permissions(Permissions::from_mode(0o600))?;
+    for name in [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")] {
+        match std::fs::metadata(&name) {
+            Ok(meta) if meta.is_file() && meta.permissions().mode() & 0o077 != 0 => {
+                std::fs::set_permissions(&name, Permissions::from_mode(0o600))?;
+            }
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            Err(_) | Ok(_) => {}
+        }
     }
     Ok(())
 }
@@ -173,4 +173,17 @@ fn copy(c: &Connection, path: &Path, found: i64) -> Result<(), StoreError> {
         Some(dir) => File::open(dir).and_then(|dir| dir.sync_all()).map_err(io),
         None => Ok(()),
     }
+}
+
+/// Gives free pages back to the file system, 4 MiB a step, once they are more than a quarter of the file: fewer will
+/// be needed again soon. True when there is more to give.
+pub(super) fn shrink(c: &Connection) -> rusqlite::Result<bool> {
+    let number = |pragma| c.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    let much = || Ok(number("freelist_count")? > SHRINK_PAGES.max(number("page_count")? / 4));
+    if !much()? {
+        return Ok(false);
+    }
+    // One page a row, so it must be walked to its end.
+    c.pragma(None, "incremental_vacuum", SHRINK_PAGES, |_| Ok(()))?;
+    much()
 }

@@ -3,20 +3,21 @@
 //! [`inbox`] taking, claiming and ending events → [`outbox`] sends and their pacing → [`writer`] group commit and closing →
 //! [`file`] rights, versions and damage → [`plans`] does every hot statement use an index? → [`model`] random interleavings.
 
-mod bench;
+mod file;
+mod inbox;
+mod model;
+mod outbox;
+mod plans;
+mod writer;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use wxbot_model::span::Rate;
-use wxbot_model::{AccountName, ContactId, ContactKind};
+use wxbot_model::{AccountName, ContactId};
 
 use super::{DataDir, QUEUE_FILE, SqliteStore};
-use crate::store::{
-    Accept, Accepted, BoundContact, ClaimSends, ClaimedSend, Failure, Finish, InboxRow, NewRow, NewSend, Settlement,
-    Store, StoreError,
-};
+use crate::store::{Accept, ClaimSends, ClaimedSend, Failure, Finish, NewRow, NewSend, Settlement, Store};
 
 /// A moment in 2026, in milliseconds.
 const NOW: i64 = 1_780_000_000_000;
@@ -28,6 +29,42 @@ struct Rig {
     store: SqliteStore,
     _lock: DataDir,
     dir: tempfile::TempDir,
+}
+
+impl Rig {
+    /// Looks at, or spoils, the file behind the store's back.
+    fn sql(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.dir.path().join(QUEUE_FILE)).unwrap()
+    }
+
+    fn number(&self, query: &str) -> i64 {
+        self.sql().query_row(query, [], |r| r.get(0)).unwrap()
+    }
+
+    /// Takes one event for each send and ends it with that send; the sends' numbers are 1, 2, ….
+    async fn queue(&self, sends: Vec<NewSend>) {
+        let before = self.number("SELECT count(*) FROM inbox");
+        let rows = (0..sends.len()).map(|n| event(&format!("q{before}-{n}"), "p1")).collect();
+        let seqs = self.store.accept(batch(rows)).await.unwrap().seqs;
+        for (seq, send) in seqs.into_iter().zip(sends) {
+            self.store.finish(end(seq.unwrap(), vec![send])).await.unwrap();
+        }
+    }
+
+    async fn claim(&self, ask: ClaimSends) -> Vec<u64> {
+        self.store.claim_sends(ask).await.unwrap().0.into_iter().map(|send| send.id).collect()
+    }
+
+    async fn sent(&self, id: u64) {
+        self.store.settle(id, Settlement::Sent { server_id: Some("1".into()) }).await.unwrap();
+    }
+
+    /// The states of all sends, in order.
+    fn states(&self) -> Vec<i64> {
+        let c = self.sql();
+        let mut query = c.prepare("SELECT state FROM outbox ORDER BY id").unwrap();
+        query.query_map([], |r| r.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+    }
 }
 
 fn rig() -> Rig {
@@ -66,6 +103,18 @@ fn send(plugin: &str, ord: u32, chat: &str, client_id: &str) -> NewSend {
 
 fn end(seq: u64, sends: Vec<NewSend>) -> Finish {
     Finish { seq, account: shop(), note: None, sends, kv: Vec::new(), now_ms: NOW }
+}
+
+fn failed(seq: u64, again_ms: Option<i64>, counts: bool) -> Failure {
+    Failure { seq, error: "no".into(), again_ms, counts, partial: None, done: Vec::new() }
+}
+
+fn again(not_before_ms: i64, counts: bool) -> Settlement {
+    Settlement::Again { not_before_ms, error: "later".into(), counts }
+}
+
+fn unsure() -> Settlement {
+    Settlement::Uncertain { error: "no answer".into() }
 }
 
 fn ask() -> ClaimSends {
