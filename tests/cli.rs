@@ -134,7 +134,8 @@ fn a_missing_file_leads_to_init_and_a_wrong_word_to_help() {
         assert_eq!(said.code, Some(78), "{command:?}: {}", said.err);
         assert!(said.err.contains("bot.toml") && said.err.contains("wxbot init"), "{command:?}: {}", said.err);
     }
-    for wrong in [&["run", "--nope"][..], &["rnu"], &[], &["login"], &["completions", "cobol"]] {
+    let filter = ["check", "--log", "x=y=z"];
+    for wrong in [&["run", "--nope"][..], &["rnu"], &[], &["login"], &["completions", "cobol"], &filter] {
         let said = call(folder.path(), wrong);
         assert_eq!((said.code, said.out.as_str()), (Some(2), ""), "{wrong:?}: {}", said.err);
     }

@@ -15,8 +15,8 @@ use tempfile::TempDir;
 
 /// Start-up on a machine that compiles something else meanwhile.
 const SHOWN_WITHIN: Duration = Duration::from_secs(8);
-/// "At once": nobody limits a terminal, and no cooldown holds its answer.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(1);
+/// Milliseconds in truth: nobody limits a terminal. Most of it is for a loaded machine.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(3);
 const STOPS_WITHIN: Duration = Duration::from_secs(5);
 
 /// A folder with this `bot.toml`; nothing when there is no terminal to be had, which is noted.
@@ -72,7 +72,8 @@ fn the_screen_shows_states_and_no_log() {
         let screen = terminal.until("all accounts to be shown online", SHOWN_WITHIN, ready).unwrap();
         let start: Vec<_> = screen.lines().take_while(|line| !line.contains('●')).collect();
         assert!(start.len() < 15, "{} lines, start {round}: {screen}", start.len());
-        for noise in ["WARN", "ERROR", "\"level\""] {
+        // Nor may it ask for what the demo does by itself.
+        for noise in ["WARN", "ERROR", "\"level\"", "wxbot login"] {
             assert!(!screen.contains(noise), "{noise} on the screen of start {round}: {screen}");
         }
         terminal.type_in(CTRL_C).unwrap();

@@ -43,6 +43,8 @@ pub(crate) enum Fault {
     Status(u16),
     /// None: the connection is closed before the request was read to its end.
     Reset,
+    /// None while it lasts, though the request is taken; then the connection is closed.
+    Silence,
 }
 
 impl Fault {
@@ -189,8 +191,13 @@ fn serve(stream: &TcpStream, shared: &Shared, base: &str) -> io::Result<()> {
         from.by_ref().take(request.length).read_to_end(&mut body)?;
         let answer = answer(&request, &body, shared, base);
         let page = "<html><body>Bad gateway</body></html>";
+        if matches!(fault, Some(Fault::Silence)) {
+            let silent = |state: &mut State| state.faults.contains_key(request.endpoint.as_str());
+            drop(shared.news.wait_while(lock(shared), silent));
+            return Ok(());
+        }
         let (status, answer) = match fault {
-            None | Some(Fault::Reset) => (200, answer),
+            None | Some(Fault::Reset | Fault::Silence) => (200, answer),
             Some(Fault::Body(body)) => (200, body),
             Some(Fault::Cut) => (200, answer.chars().take(answer.chars().count() / 2).collect()),
             Some(Fault::Status(status)) => (status, page.to_owned()),

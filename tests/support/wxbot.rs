@@ -2,6 +2,8 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -29,6 +31,19 @@ pub(crate) fn command(folder: &Path, args: &[&str]) -> Command {
         command.env_remove(name);
     }
     command
+}
+
+/// Somebody without rights. Root may do everything and so proves little.
+const NOBODY: u32 = 65_534;
+
+/// Makes the command run without root's rights, with `folder` and what lies in it as its own; nothing to do for others.
+pub(crate) fn without_rights(command: &mut Command, folder: &Path) -> io::Result<()> {
+    if fs::metadata("/proc/self")?.uid() != 0 {
+        return Ok(());
+    }
+    command.uid(NOBODY).gid(NOBODY);
+    chown(folder, Some(NOBODY), Some(NOBODY))?;
+    fs::read_dir(folder)?.try_for_each(|entry| chown(entry?.path(), Some(NOBODY), Some(NOBODY)))
 }
 
 /// What a command left behind.
@@ -95,7 +110,7 @@ impl Running {
     pub(crate) fn until_out(&mut self, what: &str, limit: Duration, good: impl Fn(&str) -> bool) -> io::Result<String> {
         let found = wait::until(what, limit, || {
             if let Some(status) = self.child.try_wait()? {
-                return Ok(Err(status)).map(Some);
+                return Ok(Some(Err(status)));
             }
             let out = self.out()?;
             Ok(good(&out).then_some(Ok(out)))

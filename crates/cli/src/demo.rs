@@ -30,8 +30,10 @@ pub(crate) struct Demo {
 
 impl Demo {
     /// A simulator with these accounts: those of the demo by name, others with a few friends.
-    pub(crate) async fn start(names: &[String]) -> Result<Self, Failure> {
+    pub(crate) async fn start(names: &[String], seed: u64) -> Result<Self, Failure> {
         let mut world = world()?;
+        // Another seed each time: with the same one the same MsgIds would come again, and be absorbed as repeats.
+        world.seed = seed;
         let known: HashSet<String> = world.accounts.iter().map(|a| a.name.clone()).collect();
         world.accounts.retain(|a| names.contains(&a.name));
         for name in names.iter().filter(|n| !known.contains(*n)) {

@@ -52,10 +52,8 @@ pub(crate) fn run(registry: &Registry, args: &Args, options: &LoginOptions) -> R
 fn alone(registry: &Registry, wanted: Vec<AccountConfig>, dir: &Path, shown: &mut Shown<'_>) -> Result<(), Failure> {
     crate::run::tokio_runtime()?.block_on(async {
         let place = Place::open(dir)?;
-        // Nothing is handled or sent by this command: what waits, waits for `wxbot run`.
-        let accounts: Vec<AccountConfig> =
-            wanted.into_iter().map(|a| AccountConfig { plugins: Vec::new(), ..a }).collect();
-        let mut built = crate::run::build(registry.clone(), accounts, &place).await?;
+        // Nothing is handled or sent by this command: what waits, and what comes meanwhile, waits for `wxbot run`.
+        let mut built = crate::run::build(registry.clone(), wanted, &place, false).await?;
         built.play_demo(false);
         let (tell, mut told) = tokio::sync::mpsc::channel(256);
         let mut logins = tokio::task::JoinSet::new();

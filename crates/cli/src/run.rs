@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal as unix_signal};
 use tokio::task::JoinSet;
@@ -51,6 +52,9 @@ pub(crate) async fn signal() -> Signal {
     }
 }
 
+/// How long the tasks around the runtime may take to end.
+const TASKS_END_WITHIN: Duration = Duration::from_millis(500);
+
 /// A runtime with the simulator its accounts may need.
 pub(crate) struct Built {
     pub(crate) runtime: Runtime,
@@ -70,16 +74,27 @@ impl Built {
     pub(crate) async fn stop(mut self, patience: Patience) {
         self.runtime.stop(patience).await;
         self.stop.cancel();
-        self.tasks.shutdown().await;
+        // They end by themselves, and the control socket takes its file along; what does not is cut off.
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(TASKS_END_WITHIN, ended).await.is_err() {
+            self.tasks.shutdown().await;
+        }
     }
 }
 
 /// Builds the accounts and starts them.
-pub(crate) async fn build(registry: Registry, accounts: Vec<AccountConfig>, place: &Place) -> Result<Built, Failure> {
+///
+/// With `works` false they only log in and take what comes.
+pub(crate) async fn build(
+    registry: Registry,
+    accounts: Vec<AccountConfig>,
+    place: &Place,
+    works: bool,
+) -> Result<Built, Failure> {
     let source = Source::system();
     let simulated: Vec<String> =
         accounts.iter().filter(|a| a.endpoint == Some(Endpoint::Sim)).map(|a| a.name.to_string()).collect();
-    let demo = if simulated.is_empty() { None } else { Some(Demo::start(&simulated).await?) };
+    let demo = if simulated.is_empty() { None } else { Some(Demo::start(&simulated, source.random_u64()).await?) };
     // Accounts with the same proxy share a carrier, and so its connections.
     let mut carriers: HashMap<Option<Url>, Arc<dyn Transport>> = HashMap::new();
     let mut built = Vec::new();
@@ -109,6 +124,7 @@ pub(crate) async fn build(registry: Registry, accounts: Vec<AccountConfig>, plac
         store: Arc::clone(&place.store),
         vault: Arc::clone(&place.vault),
         source,
+        works,
     };
     let runtime = Runtime::start(parts).await.map_err(|e| Failure::new(chain(&e)))?;
     let demo_accounts =
@@ -128,7 +144,7 @@ pub(crate) fn run(registry: Registry, args: &Args) -> Result<(), Failure> {
     let done = tokio.block_on(async {
         let place = Place::open_patiently(&dir).await?;
         say(&welcome(lang, args, &registry, &accounts, &dir));
-        let mut built = build(registry, accounts, &place).await?;
+        let mut built = build(registry, accounts, &place, true).await?;
         let served = Served { accounts: Arc::new(built.runtime.accounts().to_vec()), store: Arc::clone(&place.store) };
         let (stop, socket_dir) = (built.stop.clone(), place.dir.path().to_owned());
         built.tasks.spawn(async move {
@@ -142,12 +158,14 @@ pub(crate) fn run(registry: Registry, args: &Args) -> Result<(), Failure> {
         for account in built.runtime.accounts().to_vec() {
             if terminal {
                 let scripted = simulated.contains(&account.name.to_string());
-                built.tasks.spawn(show_states(lang, Arc::clone(&account), scripted));
+                let (stop, shown) = (built.stop.clone(), show_states(lang, Arc::clone(&account), scripted));
+                built.tasks.spawn(async move { stop.run_until_cancelled(shown).await.unwrap_or_default() });
             }
         }
         if terminal {
             let waiting = built.runtime.accounts().iter().filter(|a| !simulated.contains(&a.name.to_string())).cloned().collect();
-            built.tasks.spawn(offer_logins(waiting));
+            let stop = built.stop.clone();
+            built.tasks.spawn(async move { stop.run_until_cancelled(offer_logins(waiting)).await.unwrap_or_default() });
         }
         let first = signal().await;
         say(lang.pick("stopping; once more to stop at once", "正在停止;再按一次立即退出"));

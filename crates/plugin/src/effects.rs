@@ -69,6 +69,13 @@ impl Effects {
         self
     }
 
+    /// Something else, somewhere else.
+    #[must_use]
+    pub fn and_act(mut self, action: Action) -> Self {
+        self.list.push(Effect::Act(action));
+        self
+    }
+
     /// Sets a KV value with the event.
     ///
     /// # Errors

@@ -33,6 +33,8 @@ pub struct Ingredients {
     pub vault: Arc<Vault>,
     /// Time and chance.
     pub source: Source,
+    /// False: only log in and take what comes; nothing is handled, sent or decided.
+    pub works: bool,
 }
 
 /// Why a runtime could not start. Nothing of it runs then.
@@ -123,7 +125,7 @@ impl Runtime {
                 chain: middleware::chain(&config.middleware, &parts.source),
                 plugins,
             }));
-            Self::recover(&account)
+            Self::recover(&account, parts.works)
                 .await
                 .map_err(|source| StartError::Store { account: config.name.clone(), source })?;
             accounts.push(account);
@@ -139,14 +141,18 @@ impl Runtime {
             work: CancellationToken::new(),
             sends: CancellationToken::new(),
         };
-        runtime.spawn_all(&host, &parts.source);
+        runtime.spawn_sessions();
+        if parts.works {
+            runtime.spawn_workers(&host, &parts.source);
+        }
         Ok(runtime)
     }
 
-    async fn recover(account: &Account) -> Result<(), StoreError> {
+    async fn recover(account: &Account, works: bool) -> Result<(), StoreError> {
         let store = &account.store;
         store.recover(&account.name).await?;
         match account.on_uncertain {
+            OnUncertain::Resend | OnUncertain::Drop if !works => {}
             OnUncertain::Hold => {}
             OnUncertain::Resend => drop(store.decide_uncertain(&account.name, Verdict::Resend).await?),
             OnUncertain::Drop => drop(store.decide_uncertain(&account.name, Verdict::Drop).await?),
@@ -164,10 +170,15 @@ impl Runtime {
         Ok(())
     }
 
-    fn spawn_all(&mut self, host: &Arc<RuntimeHost>, source: &Source) {
-        let gate = Gate::default();
+    fn spawn_sessions(&mut self) {
         for account in &self.accounts {
             self.sessions.spawn(session::run::run(Arc::clone(account), self.intake.child_token()));
+        }
+    }
+
+    fn spawn_workers(&mut self, host: &Arc<RuntimeHost>, source: &Source) {
+        let gate = Gate::default();
+        for account in &self.accounts {
             let handler = Arc::new(Handler::new(Arc::clone(account), Arc::clone(host) as _));
             let (account, gate) = (Arc::clone(account), gate.clone());
             let (work, sends) = (self.work.child_token(), self.sends.child_token());

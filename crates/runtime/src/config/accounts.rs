@@ -181,7 +181,7 @@ fn plugin_tables(table: &Table, path: &str, registry: &Registry, report: &mut Re
                     format!("`{}` is for plugins loaded from a file, which comes in a later version", key.key),
                 )
                 .label("not possible yet")
-                .help("remove the line; `wxbot plugin list` shows the plugins that are built in"),
+                .help("remove the line; only plugins that are built in can be used"),
             );
         }
         if registry.plugin(&entry.key).is_none() && reserved.is_empty() {

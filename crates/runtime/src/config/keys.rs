@@ -165,7 +165,11 @@ pub(super) const PACING: &[Key] = &[
 /// The tables of middleware, at the top level and in an account.
 pub(super) const MIDDLEWARE: &[Key] = &[
     Key::new("ignore-self", "Stops messages that the account itself sent; it has no settings.", Kind::Table(&[])),
-    Key::new("old-message", "Stops messages that arrived long after they were written.", Kind::Table(OLD_MESSAGE)),
+    Key::new(
+        "old-message",
+        "Marks messages that arrive long after they were written; only plugins that ask for late ones see them.",
+        Kind::Table(OLD_MESSAGE),
+    ),
     Key::new("access", "Says whose messages reach the plugins.", Kind::Table(ACCESS)),
     Key::new("loop-guard", "Mutes a chat where two bots answer each other.", Kind::Table(LOOP_GUARD)),
     Key::new("rate-limit", "Limits how many messages reach the plugins.", Kind::Table(RATE_LIMIT)),

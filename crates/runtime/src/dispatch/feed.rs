@@ -106,6 +106,11 @@ impl Feed {
         });
     }
 
+    /// True when a lane could run.
+    pub(crate) fn has_ready(&self) -> bool {
+        self.state(|s| !s.ready.is_empty())
+    }
+
     /// The next lane to run and its first event. The lane is the caller's until [`done`](Self::done).
     pub(crate) fn take(&self) -> Option<InboxRow> {
         self.state(|s| {

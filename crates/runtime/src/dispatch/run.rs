@@ -53,6 +53,7 @@ pub(crate) async fn run(
 ) {
     let mut tasks: JoinSet<Ended> = JoinSet::new();
     let mut next_due = Instant::now();
+    let mut place = None;
     while !stop.is_cancelled() {
         if next_due <= Instant::now() {
             next_due = Instant::now() + unpark(&account).await;
@@ -60,13 +61,13 @@ pub(crate) async fn run(
         if !refill(&account, &stop).await {
             break;
         }
-        start_lanes(&account, &handler, &gate, &stop, &mut tasks);
-        // With every shared lane taken and none of our own running, nothing of ours would wake us: look again soon.
-        let starved = tasks.is_empty() && gate.0.available_permits() == 0;
-        let look_again = if starved { Instant::now() + Duration::from_millis(5) } else { next_due };
+        let blocked = start_lanes(&account, &handler, &gate, &stop, &mut tasks, place.take());
         tokio::select! {
             () = stop.cancelled() => {}
             () = account.feed.wake.notified() => {}
+            // Every shared lane was taken. Only a place of our own surely wakes us: a permit that another account gave
+            // back between the look and this wait would be nobody's news.
+            permit = gate.enter(), if blocked => place = permit,
             Some(ended) = tasks.join_next() => {
                 let mut ended = Some(ended);
                 while let Some(one) = ended {
@@ -75,7 +76,7 @@ pub(crate) async fn run(
                     ended = tasks.try_join_next();
                 }
             }
-            () = tokio::time::sleep_until(look_again) => {}
+            () = tokio::time::sleep_until(next_due) => {}
         }
     }
     let drained = tokio::time::timeout(patience, async {
@@ -118,15 +119,17 @@ async fn refill(account: &Account, stop: &CancellationToken) -> bool {
     }
 }
 
+/// Starts what may run; true when something is ready and every shared lane is taken.
 fn start_lanes(
     account: &Arc<Account>,
     handler: &Arc<Handler>,
     gate: &Gate,
     stop: &CancellationToken,
     tasks: &mut JoinSet<Ended>,
-) {
-    while tasks.len() < LANES_PER_ACCOUNT {
-        let Ok(permit) = Arc::clone(&gate.0).try_acquire_owned() else { break };
+    mut place: Option<OwnedSemaphorePermit>,
+) -> bool {
+    while tasks.len() < LANES_PER_ACCOUNT && account.feed.has_ready() {
+        let Some(permit) = place.take().or_else(|| Arc::clone(&gate.0).try_acquire_owned().ok()) else { return true };
         let Some(row) = account.feed.take() else { break };
         let (handler, gate, stop) = (Arc::clone(handler), gate.clone(), stop.clone());
         tasks.spawn(async move {
@@ -140,6 +143,7 @@ fn start_lanes(
             Ended { lane, parked: handled.unwrap_or(None) }
         });
     }
+    false
 }
 
 /// Brings back parked events that are due; how long until the next are.

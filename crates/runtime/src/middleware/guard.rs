@@ -120,15 +120,20 @@ impl Middleware for Trace {
     }
 
     async fn handle(&self, env: Envelope, next: Next<'_>) -> Outcome {
-        let (seq, chat, late) = (env.seq, env.event.chat.id.clone(), env.event.late);
+        let (seq, account, chat) = (env.seq, env.event.account.clone(), env.event.chat.id.clone());
+        let (sender, late) = (env.event.sender.as_ref().map(|s| s.id.to_string()).unwrap_or_default(), env.event.late);
         let (kind, len) = match env.event.message() {
             Some(message) => (message.content.kind(), message.content.len()),
             None => (env.event.kind.word(), 0),
         };
         let outcome = next.run(env).await;
         match &outcome {
-            Outcome::Passed { actions } => tracing::debug!(seq, %chat, kind, len, late, actions, "Event handled."),
-            Outcome::Stopped { by, why } => tracing::debug!(seq, %chat, kind, len, by, why, "Event stopped."),
+            Outcome::Passed { actions } => {
+                tracing::debug!(%account, seq, %chat, sender, kind, len, late, actions, "Event handled.")
+            }
+            Outcome::Stopped { by, why } => {
+                tracing::debug!(%account, seq, %chat, sender, kind, len, by, why, "Event stopped.")
+            }
         }
         outcome
     }

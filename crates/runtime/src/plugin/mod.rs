@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::time::Instant;
-use wxbot_model::Event;
+use wxbot_model::{Action, Event};
 use wxbot_plugin::host::{AnyPlugin, PluginFactory};
 use wxbot_plugin::{Ctx, Effect, Effects, Manifest};
 
@@ -141,13 +141,13 @@ fn check(effects: Effects) -> Result<Effects, String> {
     let mut actions = 0;
     for effect in effects.iter() {
         match effect {
-            Effect::Reply { text, .. } => {
+            Effect::Reply { text, .. } | Effect::Act(Action::SendText { text, .. }) => {
                 actions += 1;
                 if text.len() > MAX_TEXT {
-                    return Err(format!("a reply of {} bytes; at most {MAX_TEXT} are allowed", text.len()));
+                    return Err(format!("a text of {} bytes; at most {MAX_TEXT} are allowed", text.len()));
                 }
                 if text.is_empty() {
-                    return Err("an empty reply".into());
+                    return Err("an empty text".into());
                 }
             }
             Effect::Act(_) => actions += 1,

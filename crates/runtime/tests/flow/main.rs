@@ -265,3 +265,19 @@ async fn an_old_login_request_does_not_hide_why_a_session_ended() {
     assert!(!rig.why().contains("watching"), "{}", rig.why());
     rig.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn logging_in_alone_takes_messages_and_leaves_them_to_the_next_run() {
+    let mut rig = Rig::new("").await;
+    rig.stop().await;
+    rig.start_as("", false).await;
+    rig.log_in().await;
+    rig.sim.deliver("shop", say("Alice", "hello")).unwrap();
+    rig.until(async |rig| rig.counts().await.inbox.waiting == 1).await;
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    assert_eq!(rig.sends(), []);
+    rig.stop().await;
+    rig.start("").await;
+    rig.sim.wait_for(|j| j.sends_of("shop").count() == 1).await;
+    rig.stop().await;
+}

@@ -95,6 +95,11 @@ impl Rig {
     }
 
     pub(crate) async fn start(&mut self, account: &str) {
+        self.start_as(account, true).await;
+    }
+
+    /// With `works` false as `wxbot login` does it: sessions only.
+    pub(crate) async fn start_as(&mut self, account: &str, works: bool) {
         let or = |key: &str, default: &str| if account.contains(key) { String::new() } else { default.to_owned() };
         let text = [
             "[[accounts]]\nname = \"shop\"\nprotocol = \"web\"\nendpoint = \"http://sim.invalid\"".to_owned(),
@@ -126,7 +131,7 @@ impl Rig {
             })
             .collect();
         let vault = Arc::new(Vault::open(&data).unwrap());
-        let parts = Ingredients { accounts, registry, store, vault, source: self.source.clone() };
+        let parts = Ingredients { accounts, registry, store, vault, source: self.source.clone(), works };
         self.runtime = Some(Runtime::start(parts).await.unwrap());
     }
 
