@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::{AccountName, ContactId, EventKey, MsgId};
-use crate::message::Message;
+use crate::message::{Content, Message};
+use crate::notice::{FriendRequest, MembersJoined, Who};
 
 /// One event as plugins and middleware see it. It is stored as JSON in the inbox before anybody does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +62,14 @@ pub struct Person {
 }
 
 /// What happened.
+///
+/// A plugin's manifest names the kinds it wants by their [words](Self::word): `message`, `recall`, `status`,
+/// `contact_changed`, `contact_removed`, `gap`; `friend_request`, `friend_added`, `not_friend`; `members_joined`,
+/// `members_removed`, `removed_me`, `topic_changed`, `pat`.
+///
+/// The last eight are read out of what the service tells, mostly texts in Chinese or English. What is not recognized
+/// comes as a message with [`Content::System`](crate::Content::System). A member who leaves quietly is told by no text:
+/// compare the members when `contact_changed` comes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -78,6 +87,9 @@ pub enum EventKind {
     Status {
         /// 1 read, 2 opened, 4 recent chats, 5 left.
         code: i64,
+        /// `<op id>` of the notice, usually the same number; `None` when it has none.
+        #[serde(default)]
+        op: Option<i64>,
     },
     /// A contact or room is new or changed.
     ContactChanged,
@@ -89,6 +101,60 @@ pub enum EventKind {
         from_s: i64,
         /// When the session began anew.
         to_s: i64,
+    },
+    /// Somebody wants to be our friend, or the service recommends somebody.
+    FriendRequest(FriendRequest),
+    /// Somebody is a friend now.
+    FriendAdded {
+        /// The friend's name.
+        name: String,
+        /// Who asked: we, or the friend.
+        by: Who,
+        /// The whole text.
+        notice: String,
+    },
+    /// What we sent did not arrive: the other one is no friend any more.
+    NotFriend {
+        /// The other one's name.
+        name: String,
+        /// The whole text.
+        notice: String,
+    },
+    /// People came into a room, perhaps we among them.
+    MembersJoined(MembersJoined),
+    /// People were removed from a room.
+    MembersRemoved {
+        /// Who.
+        names: Vec<String>,
+        /// By whom; the service tells it only of ourselves.
+        by: Who,
+        /// The whole text.
+        notice: String,
+    },
+    /// We were removed from a room.
+    RemovedMe {
+        /// By whom.
+        by: Who,
+        /// The whole text.
+        notice: String,
+    },
+    /// A room has another name.
+    TopicChanged {
+        /// The new one.
+        topic: String,
+        /// Who gave it.
+        by: Who,
+        /// The whole text.
+        notice: String,
+    },
+    /// Somebody patted somebody (拍一拍).
+    Pat {
+        /// Who did it.
+        by: Who,
+        /// To whom.
+        whom: Who,
+        /// The whole text.
+        notice: String,
     },
 }
 
@@ -102,6 +168,35 @@ impl EventKind {
             Self::ContactChanged => "contact_changed",
             Self::ContactRemoved => "contact_removed",
             Self::Gap { .. } => "gap",
+            Self::FriendRequest(_) => "friend_request",
+            Self::FriendAdded { .. } => "friend_added",
+            Self::NotFriend { .. } => "not_friend",
+            Self::MembersJoined(_) => "members_joined",
+            Self::MembersRemoved { .. } => "members_removed",
+            Self::RemovedMe { .. } => "removed_me",
+            Self::TopicChanged { .. } => "topic_changed",
+            Self::Pat { .. } => "pat",
+        }
+    }
+
+    /// The text that the service wrote into the chat, for kinds that were read out of one.
+    pub fn notice(&self) -> Option<&str> {
+        match self {
+            Self::MembersJoined(MembersJoined { notice, .. })
+            | Self::Recall { notice, .. }
+            | Self::FriendAdded { notice, .. }
+            | Self::NotFriend { notice, .. }
+            | Self::MembersRemoved { notice, .. }
+            | Self::RemovedMe { notice, .. }
+            | Self::TopicChanged { notice, .. }
+            | Self::Pat { notice, .. } => Some(notice),
+            Self::Message(Message { content: Content::System { text }, .. }) => Some(text),
+            Self::Message(_)
+            | Self::Status { .. }
+            | Self::ContactChanged
+            | Self::ContactRemoved
+            | Self::Gap { .. }
+            | Self::FriendRequest(_) => None,
         }
     }
 }
@@ -115,11 +210,19 @@ impl Event {
             | EventKind::Status { .. }
             | EventKind::ContactChanged
             | EventKind::ContactRemoved
-            | EventKind::Gap { .. } => None,
+            | EventKind::Gap { .. }
+            | EventKind::FriendRequest(_)
+            | EventKind::FriendAdded { .. }
+            | EventKind::NotFriend { .. }
+            | EventKind::MembersJoined(_)
+            | EventKind::MembersRemoved { .. }
+            | EventKind::RemovedMe { .. }
+            | EventKind::TopicChanged { .. }
+            | EventKind::Pat { .. } => None,
         }
     }
 
-    /// The text of a text message, else nothing.
+    /// What a person typed, else nothing; see [`Content::text`].
     pub fn text(&self) -> Option<&str> {
         self.message().and_then(|m| m.content.text())
     }
@@ -134,3 +237,7 @@ impl Event {
         self.message().is_some_and(|m| m.from_self)
     }
 }
+
+#[cfg(test)]
+#[path = "event_tests.rs"]
+mod tests;

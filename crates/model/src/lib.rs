@@ -1,21 +1,29 @@
 //! The words that every part of wxbot uses: ids, contacts, messages, events, actions, capabilities, secrets.
 //!
-//! Reading order: [`id`] → [`contact`] → [`message`] → [`event`] → [`action`] → [`capability`] → [`secret`] → [`span`].
+//! Reading order: [`id`] → [`contact`] → [`message`] with
+//! [`content`] → [`event`] with [`notice`] → [`action`] → [`capability`] → [`secret`] → [`span`].
 //! Nothing here does I/O or knows a protocol; wire shapes live in `wxbot-core`.
 
 pub mod action;
 pub mod capability;
 pub mod contact;
+pub mod content;
 pub mod event;
 pub mod id;
 pub mod message;
+pub mod notice;
 pub mod secret;
 pub mod span;
 
 pub use action::Action;
 pub use capability::{Capabilities, Capability};
 pub use contact::{Contact, ContactKind, Member, Sex};
+pub use content::{
+    App, Call, CallState, Card, ChatRecord, Direction, File, Gesture, Link, LiveShare, Location, MiniProgram, Music,
+    Point, Quote, Quoted, RecordItem, RoomInvitation, Transfer, TransferStage,
+};
 pub use event::{Chat, ChatKind, Event, EventKind, Person};
 pub use id::{AccountName, ClientMsgId, ContactId, EventKey, IdError, MsgId, PeerId};
-pub use message::{Content, MediaHandle, Mentions, Message};
+pub use message::{Content, MediaHandle, MediaKind, Mentions, Message};
+pub use notice::{FriendRequest, JoinedBy, MembersJoined, Ticket, Who};
 pub use secret::Secret;

@@ -1,7 +1,13 @@
 //! What a message says, after decoding: content, media handles, mentions.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use crate::content::{
+    App, Call, Card, ChatRecord, Direction, File, Gesture, Link, LiveShare, Location, MiniProgram, Music, Quote,
+    RoomInvitation, Transfer,
+};
 use crate::id::MsgId;
 
 /// One received message.
@@ -26,7 +32,9 @@ pub struct Mentions {
     pub all: bool,
 }
 
-/// What a message says. Kinds that are not decoded keep their raw text in [`Content::Unknown`].
+/// What a message says. What is not decoded keeps its raw text in [`Content::Unknown`].
+///
+/// Kinds are added over time: match those you handle and leave the rest to `_`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -41,7 +49,71 @@ pub enum Content {
         /// Where the bytes are.
         media: MediaHandle,
     },
-    /// Text that the service itself wrote into the chat.
+    /// A spoken message.
+    Voice {
+        /// Where the bytes are (MP3 on the Web).
+        media: MediaHandle,
+        /// How long it is, in milliseconds; 0 when not stated.
+        length_ms: u64,
+    },
+    /// A film.
+    Video {
+        /// Where the bytes are.
+        media: MediaHandle,
+        /// A still of it.
+        thumb: Option<MediaHandle>,
+        /// How long it is, in seconds; 0 when not stated.
+        length_s: u64,
+        /// True for the short form that plays by itself (小视频).
+        short: bool,
+    },
+    /// A sticker.
+    Sticker {
+        /// Names the picture: the same sticker has the same text. Empty when not stated.
+        md5: String,
+        /// Where the bytes are; `None` for stickers of the shop, which only the phone shows.
+        media: Option<MediaHandle>,
+        /// For dice and the like: what it shows.
+        gesture: Option<Gesture>,
+    },
+    /// A place.
+    Location(Location),
+    /// A recommended contact.
+    Card(Card),
+    /// A shared page.
+    Link(Link),
+    /// Shared music.
+    Music(Music),
+    /// A file.
+    File(File),
+    /// A mini program.
+    MiniProgram(MiniProgram),
+    /// A text that answers another message.
+    Quote(Quote),
+    /// Messages of another chat, forwarded together.
+    ChatRecord(ChatRecord),
+    /// A red packet. It can only be opened on the phone.
+    RedPacket {
+        /// What the chat shows.
+        note: String,
+        /// Whether it is ours; `None` when the service does not say.
+        direction: Option<Direction>,
+    },
+    /// A transfer of money.
+    Transfer(Transfer),
+    /// An invitation into a room.
+    RoomInvitation(RoomInvitation),
+    /// Something else that an app shared.
+    App(App),
+    /// A voice or video call.
+    Call(Call),
+    /// A note of the service about itself (`SYSNOTICE`).
+    Notice {
+        /// The text; often empty.
+        text: String,
+    },
+    /// Text that the service itself wrote into the chat, and that is no event of its own
+    /// (see [`EventKind`](crate::EventKind)).
     System {
         /// The text, trailing `<a>` links removed.
         text: String,
@@ -55,38 +127,206 @@ pub enum Content {
     },
 }
 
+/// The longest [`Content::summary`], in characters.
+const SUMMARY: usize = 80;
+
 impl Content {
-    /// A short word for logs and filters.
+    /// A short word for logs and filters: the `type` of its JSON.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Text { .. } => "text",
             Self::Image { .. } => "image",
+            Self::Voice { .. } => "voice",
+            Self::Video { .. } => "video",
+            Self::Sticker { .. } => "sticker",
+            Self::Location(_) => "location",
+            Self::Card(_) => "card",
+            Self::Link(_) => "link",
+            Self::Music(_) => "music",
+            Self::File(_) => "file",
+            Self::MiniProgram(_) => "mini_program",
+            Self::Quote(_) => "quote",
+            Self::ChatRecord(_) => "chat_record",
+            Self::RedPacket { .. } => "red_packet",
+            Self::Transfer(_) => "transfer",
+            Self::RoomInvitation(_) => "room_invitation",
+            Self::App(_) => "app",
+            Self::Call(_) => "call",
+            Self::Notice { .. } => "notice",
             Self::System { .. } => "system",
             Self::Unknown { .. } => "unknown",
         }
     }
 
-    /// The text of a text message, else nothing. System texts are not included: nobody said them.
+    /// What a person typed: the text of a text message, or of one that answers another. Nothing for the rest; titles,
+    /// addresses and system texts are not included, nobody typed them.
     pub fn text(&self) -> Option<&str> {
         match self {
-            Self::Text { text } => Some(text),
-            Self::Image { .. } | Self::System { .. } | Self::Unknown { .. } => None,
+            Self::Text { text } | Self::Quote(Quote { text, .. }) => Some(text),
+            Self::Image { .. }
+            | Self::Voice { .. }
+            | Self::Video { .. }
+            | Self::Sticker { .. }
+            | Self::Location(_)
+            | Self::Card(_)
+            | Self::Link(_)
+            | Self::Music(_)
+            | Self::File(_)
+            | Self::MiniProgram(_)
+            | Self::ChatRecord(_)
+            | Self::RedPacket { .. }
+            | Self::Transfer(_)
+            | Self::RoomInvitation(_)
+            | Self::App(_)
+            | Self::Call(_)
+            | Self::Notice { .. }
+            | Self::System { .. }
+            | Self::Unknown { .. } => None,
         }
     }
 
-    /// Length of its text or raw form in bytes, for logs that must not show the text itself.
-    pub fn len(&self) -> usize {
+    /// Where its bytes are, for kinds that have bytes.
+    pub fn media(&self) -> Option<&MediaHandle> {
         match self {
-            Self::Text { text } | Self::System { text } => text.len(),
-            Self::Image { media } => media.reference.len(),
-            Self::Unknown { raw, .. } => raw.len(),
+            Self::Image { media } | Self::Voice { media, .. } | Self::Video { media, .. } => Some(media),
+            Self::Sticker { media, .. } => media.as_ref(),
+            Self::File(file) => Some(&file.media),
+            Self::Text { .. }
+            | Self::Location(_)
+            | Self::Card(_)
+            | Self::Link(_)
+            | Self::Music(_)
+            | Self::MiniProgram(_)
+            | Self::Quote(_)
+            | Self::ChatRecord(_)
+            | Self::RedPacket { .. }
+            | Self::Transfer(_)
+            | Self::RoomInvitation(_)
+            | Self::App(_)
+            | Self::Call(_)
+            | Self::Notice { .. }
+            | Self::System { .. }
+            | Self::Unknown { .. } => None,
         }
     }
 
-    /// True when there is nothing in it.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    /// The words in it that people read, or its raw form; for media the reference.
+    fn gist(&self) -> &str {
+        match self {
+            Self::Text { text }
+            | Self::Quote(Quote { text, .. })
+            | Self::Notice { text }
+            | Self::System { text }
+            | Self::RedPacket { note: text, .. } => text,
+            Self::Image { media } | Self::Voice { media, .. } | Self::Video { media, .. } => &media.reference,
+            Self::Sticker { md5, media, .. } => media.as_ref().map_or(md5, |media| &media.reference),
+            Self::Location(place) => first([&place.name, &place.label, &place.url]),
+            Self::Card(card) => first([&card.nick_name, &card.alias]),
+            Self::Link(link) => first([&link.title, &link.url]),
+            Self::Music(music) => first([&music.title, &music.url]),
+            Self::File(file) => &file.name,
+            Self::MiniProgram(program) => first([&program.title, &program.source]),
+            Self::ChatRecord(record) => &record.title,
+            Self::Transfer(transfer) => first([&transfer.amount, &transfer.description]),
+            Self::RoomInvitation(invitation) => &invitation.description,
+            Self::App(app) => first([&app.title, &app.description, &app.raw]),
+            Self::Call(call) => first([&call.text, &call.raw]),
+            Self::Unknown { raw, .. } => raw,
+        }
     }
+
+    /// Length in bytes of its text, title or raw form, for logs that must not show it.
+    pub fn len(&self) -> usize {
+        self.gist().len()
+    }
+
+    /// True when it says nothing: a text without letters, an unknown kind without content. Kinds that say something by
+    /// being there, like a call, are never empty.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Text { text } | Self::Notice { text } | Self::System { text } => text.is_empty(),
+            Self::Unknown { raw, .. } => raw.is_empty(),
+            Self::Image { .. }
+            | Self::Voice { .. }
+            | Self::Video { .. }
+            | Self::Sticker { .. }
+            | Self::Location(_)
+            | Self::Card(_)
+            | Self::Link(_)
+            | Self::Music(_)
+            | Self::File(_)
+            | Self::MiniProgram(_)
+            | Self::Quote(_)
+            | Self::ChatRecord(_)
+            | Self::RedPacket { .. }
+            | Self::Transfer(_)
+            | Self::RoomInvitation(_)
+            | Self::App(_)
+            | Self::Call(_) => false,
+        }
+    }
+
+    /// One line for people at a console: `[image]`, `[link] title`, the beginning of a text. At most 80 characters, no
+    /// control characters, no addresses or ids. It quotes what was said, so it is nothing for a log.
+    pub fn summary(&self) -> String {
+        let words = match self {
+            Self::Text { text } | Self::System { text } => return line(text),
+            Self::Image { .. } => String::new(),
+            Self::Voice { length_ms, .. } => seconds(length_ms.div_ceil(1000)),
+            Self::Video { length_s, .. } => seconds(*length_s),
+            Self::Sticker { gesture, .. } => match gesture {
+                Some(Gesture::Dice(points)) => points.to_string(),
+                Some(Gesture::Scissors) => "scissors".to_owned(),
+                Some(Gesture::Rock) => "rock".to_owned(),
+                Some(Gesture::Paper) => "paper".to_owned(),
+                None => String::new(),
+            },
+            Self::Location(place) => match place.live {
+                Some(LiveShare::Started) => "live, started".to_owned(),
+                Some(LiveShare::Ended) => "live, ended".to_owned(),
+                None => first([&place.name, &place.label]).to_owned(),
+            },
+            Self::Card(card) => card.nick_name.clone(),
+            Self::Link(link) => link.title.clone(),
+            Self::Music(music) => music.title.clone(),
+            Self::File(file) => file.name.clone(),
+            Self::MiniProgram(program) => first([&program.title, &program.source]).to_owned(),
+            Self::Quote(quote) => quote.text.clone(),
+            Self::ChatRecord(record) => record.title.clone(),
+            Self::RedPacket { note, .. } => note.clone(),
+            Self::Transfer(transfer) => transfer.amount.clone(),
+            Self::RoomInvitation(invitation) => invitation.description.clone(),
+            Self::App(app) => first([&app.title, &app.description]).to_owned(),
+            Self::Call(call) => format!("{} {}", call.state.word(), call.text),
+            Self::Notice { text } => text.clone(),
+            Self::Unknown { msg_type, .. } => format!("type {msg_type}"),
+        };
+        line(&format!("[{}] {words}", self.kind().replace('_', " ")))
+    }
+}
+
+fn first<const N: usize>(texts: [&str; N]) -> &str {
+    texts.into_iter().find(|text| !text.is_empty()).unwrap_or_default()
+}
+
+fn seconds(number: u64) -> String {
+    if number == 0 { String::new() } else { format!("{number} s") }
+}
+
+/// On one line, and short: a terminal obeys control characters, and marks of direction turn a line around.
+fn line(text: &str) -> String {
+    let plain = |c: char| if c.is_control() || is_direction_mark(c) { ' ' } else { c };
+    let trimmed = text.trim();
+    let mut shown: String = trimmed.chars().take(SUMMARY).map(plain).collect();
+    if trimmed.chars().nth(SUMMARY).is_some() {
+        shown.pop();
+        shown.push('…');
+    }
+    shown
+}
+
+fn is_direction_mark(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Where the bytes of a picture or file are, within the account and login that received it.
@@ -96,4 +336,51 @@ pub struct MediaHandle {
     pub reference: String,
     /// Size in bytes as stated by the sender; a label, never an allocation size.
     pub stated_len: Option<u64>,
+    /// What the bytes are, which also says how they are asked for.
+    #[serde(default)]
+    pub kind: MediaKind,
+    /// What else the protocol needs, in its own words (`snake_case`): on the Web, for files, [`MediaHandle::MEDIA_ID`]
+    /// and its neighbours.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub params: BTreeMap<String, String>,
 }
+
+impl MediaHandle {
+    /// `MediaId` of the message.
+    pub const MEDIA_ID: &str = "media_id";
+    /// `EncryFileName`: the name as the service wants it back.
+    pub const ENCRY_FILE_NAME: &str = "encry_file_name";
+    /// `FileName`.
+    pub const FILE_NAME: &str = "file_name";
+    /// `FromUserName`: who sent it.
+    pub const FROM_USER_NAME: &str = "from_user_name";
+
+    /// A handle that needs nothing but its reference.
+    pub fn new(kind: MediaKind, reference: impl Into<String>, stated_len: Option<u64>) -> Self {
+        Self { reference: reference.into(), stated_len, kind, params: BTreeMap::new() }
+    }
+}
+
+/// What the bytes behind a [`MediaHandle`] are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum MediaKind {
+    /// A picture.
+    #[default]
+    Image,
+    /// The small form of a picture, or a still of a film.
+    Thumbnail,
+    /// Speech.
+    Voice,
+    /// A film.
+    Video,
+    /// A sticker.
+    Sticker,
+    /// A file.
+    File,
+}
+
+#[cfg(test)]
+#[path = "message_tests.rs"]
+mod tests;

@@ -204,7 +204,7 @@ pub fn message(msg: &AddMsg, view: &View<'_>, now_s: i64) -> Incoming {
         other => Content::Unknown { msg_type: other, raw: body.to_owned() },
     };
     let kind = match msg.msg_type {
-        51 => EventKind::Status { code: msg.status_notify_code },
+        51 => EventKind::Status { code: msg.status_notify_code, op: None },
         10_002 => recall(&text()).unwrap_or_else(|| whole(id, from_self, content, Mentions::default())),
         _ => {
             let mentions = match (&content, in_room && !from_self) {
@@ -235,7 +235,7 @@ fn image(id: &MsgId, content: &str) -> MediaHandle {
     let stated_len = xml::parse(content)
         .ok()
         .and_then(|root| root.child("img").and_then(|img| img.attr("length").and_then(|l| l.parse().ok())));
-    MediaHandle { reference: id.as_str().to_owned(), stated_len }
+    MediaHandle::new(wxbot_model::MediaKind::Image, id.as_str(), stated_len)
 }
 
 /// `<sysmsg type="revokemsg">`; `None` for other sysmsg types and for what is no XML.

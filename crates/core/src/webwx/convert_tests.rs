@@ -87,7 +87,7 @@ fn an_image_is_a_handle() {
 // cov: 85
 #[test]
 fn a_status_notice_is_no_message() {
-    assert_eq!(read("msg-51-init.json").kind, EventKind::Status { code: 4 });
+    assert_eq!(read("msg-51-init.json").kind, EventKind::Status { code: 4, op: Some(4) });
     let msg: AddMsg = serde_json::from_str(&fixture("msg-51-init.json")).unwrap();
     let peers = peers_of(&msg, &ME.parse().unwrap());
     assert_eq!(peers.iter().map(PeerId::as_str).collect::<Vec<_>>(), [ROOM, PEER], "filehelper needs no look-up");
@@ -172,7 +172,7 @@ fn a_sync_answer_brings_its_messages() {
     let answer: SyncAnswer = json("webwxsync", &ok(fixture("webwxsync.resp.json"))).unwrap();
     let events: Vec<_> = answer.add_msg_list.iter().map(|raw| incoming(raw)).collect();
     assert_eq!(events.len(), 1);
-    assert_eq!(events[0].kind, EventKind::Status { code: 5 });
+    assert_eq!(events[0].kind, EventKind::Status { code: 5, op: Some(5) });
     let wire: SyncAnswer = json("webwxsync", &ok(fixture("x-webwxsync-wire-escaped.resp.json"))).unwrap();
     assert!(wire.add_msg_list.iter().all(|raw| message_or_status(&incoming(raw))));
 }

@@ -273,7 +273,8 @@ async fn logging_in_alone_takes_messages_and_leaves_them_to_the_next_run() {
     rig.start_as("", false).await;
     rig.log_in().await;
     rig.sim.deliver("shop", say("Alice", "hello")).unwrap();
-    rig.until(async |rig| rig.counts().await.inbox.waiting == 1).await;
+    // The message, and the phone's notice of its recent chats.
+    rig.until(async |rig| rig.counts().await.inbox.waiting == 2).await;
     tokio::time::sleep(Duration::from_secs(120)).await;
     assert_eq!(rig.sends(), []);
     rig.stop().await;
