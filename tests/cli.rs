@@ -135,11 +135,11 @@ fn a_missing_file_leads_to_init_and_a_wrong_word_to_help() {
         assert!(said.err.contains("bot.toml") && said.err.contains("wxbot init"), "{command:?}: {}", said.err);
     }
     let filter = ["check", "--log", "x=y=z"];
-    for wrong in [&["run", "--nope"][..], &["rnu"], &[], &["login"], &["completions", "cobol"], &filter] {
+    for wrong in [&["run", "--nope"][..], &["acounts"], &[], &["login"], &["completions", "cobol"], &filter] {
         let said = call(folder.path(), wrong);
         assert_eq!((said.code, said.out.as_str()), (Some(2), ""), "{wrong:?}: {}", said.err);
     }
-    assert!(call(folder.path(), &["rnu"]).err.contains("run"), "a similar command is named");
+    assert!(call(folder.path(), &["acounts"]).err.contains("'accounts'"), "a similar command is named");
     assert_eq!(listed(folder.path()), Vec::<PathBuf>::new());
 }
 

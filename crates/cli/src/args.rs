@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand, ValueEnum};
+use tracing_subscriber::EnvFilter;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -25,7 +26,7 @@ pub(crate) struct Args {
     pub(crate) data_dir: Option<PathBuf>,
 
     /// What is logged: error, warn, info, debug, trace, or a filter like `wxbot_runtime=debug`
-    #[arg(long, global = true, env = "WXBOT_LOG", value_name = "FILTER")]
+    #[arg(long, global = true, env = "WXBOT_LOG", value_name = "FILTER", value_parser = log_filter)]
     pub(crate) log: Option<String>,
 
     /// How it is logged; text on a terminal, else JSON
@@ -34,6 +35,13 @@ pub(crate) struct Args {
 
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+fn log_filter(text: &str) -> Result<String, String> {
+    match EnvFilter::try_new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(format!("{error}; write a level like `debug`, or `wxbot_runtime=debug`")),
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

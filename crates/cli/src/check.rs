@@ -41,6 +41,7 @@ fn in_json(registry: &Registry, args: &Args) -> Result<(), Failure> {
             print(&json!({ "good": false, "mistakes": list(&mistakes.text, &mistakes.list) }).to_string());
             Err(Failure::Config(ConfigError::Mistakes(mistakes)))
         }
-        Err(error) => Err(Failure::Config(error)),
+        // Unreadable: said as for people, hint included.
+        Err(_) => read_config(registry, args).map(drop),
     }
 }

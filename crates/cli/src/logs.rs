@@ -43,7 +43,7 @@ pub(crate) fn redact(text: &str) -> std::borrow::Cow<'_, str> {
         #[expect(clippy::expect_used, reason = "a constant pattern, compiled in the tests")]
         Regex::new(
             r#"(?xi)
-            (?P<name>\b(?:skey|w?x?sid|w?x?uin|pass_ticket|webwx_data_ticket|webwx_auth_ticket|webwxuvid|set-cookie|cookie|
+            (?P<name>\b(?:skey|w?x?sid|(?:last_)?w?x?uin|pass_ticket|webwx_data_ticket|webwx_auth_ticket|webwxuvid|set-cookie|cookie|
                 authorization|aeskey|access_token|corpsecret|encodingaeskey|ticket)\b ["'\\]* \s* [=:>] \s* ["'\\]*)
             [^\s"'&;,<>\\{}]+
             | @crypt_[0-9a-zA-Z_]+
@@ -99,6 +99,7 @@ mod tests {
             "<skey>CANARY</skey><wxsid>CANARY</wxsid><pass_ticket>CANARY</pass_ticket>",
             "Cookie: wxsid=CANARY; webwx_data_ticket=CANARY",
             "pass_ticket=CANARY%2Fx",
+            "last_wxuin=CANARY",
             "key @crypt_CANARY_1 here",
             "Authorization: CANARY",
         ] {

@@ -26,9 +26,17 @@ use crate::registry;
 use crate::report::{Failure, OrExit, chain, say};
 use crate::words::Lang;
 
+/// Threads for what blocks: the store's writer and readers, name look-ups, standard input. Each costs memory of its
+/// own, and more than a handful never have work at the same time.
+const BLOCKING_THREADS: usize = 8;
+
 /// The runtime all commands use: a thread per core.
 pub(crate) fn tokio_runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().or_exit("cannot start the async runtime")
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .build()
+        .or_exit("cannot start the async runtime")
 }
 
 /// Which signal told us to stop.
@@ -95,6 +103,10 @@ pub(crate) async fn build(
     let simulated: Vec<String> =
         accounts.iter().filter(|a| a.endpoint == Some(Endpoint::Sim)).map(|a| a.name.to_string()).collect();
     let demo = if simulated.is_empty() { None } else { Some(Demo::start(&simulated, source.random_u64()).await?) };
+    // The simulator's world is new at each start, so what was saved of the last one is no session of this one.
+    for account in accounts.iter().filter(|a| a.endpoint == Some(Endpoint::Sim)) {
+        place.store.set_session_aside(&account.name).await.or_exit("cannot prepare the simulated accounts")?;
+    }
     // Accounts with the same proxy share a carrier, and so its connections.
     let mut carriers: HashMap<Option<Url>, Arc<dyn Transport>> = HashMap::new();
     let mut built = Vec::new();

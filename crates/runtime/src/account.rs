@@ -13,6 +13,7 @@ use wxbot_plugin::middleware::AnyMiddleware;
 use crate::config::{OnUncertain, Pacing};
 use crate::contacts::Contacts;
 use crate::dispatch::feed::Feed;
+use crate::outbox::Desk;
 use crate::plugin::ActivePlugin;
 use crate::session::phase::{self, Phase};
 use crate::store::Store;
@@ -36,7 +37,7 @@ pub struct Account {
     /// The running session's sending half; `None` between sessions.
     pub(crate) sender: watch::Sender<Option<Arc<dyn ActionSender>>>,
     pub(crate) feed: Feed,
-    pub(crate) outbox_wake: Notify,
+    pub(crate) outbox: Desk,
     status: watch::Sender<Status>,
     login_asked: Notify,
     watchers: AtomicUsize,
@@ -96,7 +97,7 @@ impl Account {
             contacts: RwLock::default(),
             sender: watch::Sender::new(None),
             feed: Feed::default(),
-            outbox_wake: Notify::new(),
+            outbox: Desk::default(),
             status: watch::Sender::new(status),
             login_asked: Notify::new(),
             watchers: AtomicUsize::new(0),

@@ -1,8 +1,10 @@
 //! How do stored sends go out? One task per account: claim, perform, settle; one send of a conversation at a time.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use wxbot_core::SendError;
@@ -14,7 +16,7 @@ use crate::config::OnUncertain;
 use crate::store::{ClaimSends, ClaimedSend, Settlement};
 
 /// Sends of one account under way at once, each of another conversation. Pacing holds real accounts far below it.
-const IN_FLIGHT: usize = 16;
+const IN_FLIGHT: usize = 32;
 /// Clear refusals before a send is given up.
 const MAX_TRIES: u32 = 8;
 /// How long a send waits for its contact to be met in this login.
@@ -29,22 +31,85 @@ pub(crate) fn echo_of(text: &str) -> i64 {
     (hash >> 1).cast_signed()
 }
 
+/// Where handlers lay what they have stored, and the outbox task finds it.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    /// Claimed with the event that caused them: they only have to be sent.
+    direct: Mutex<Vec<ClaimedSend>>,
+    /// There may be more in the store: the task has to look.
+    more: AtomicBool,
+    under_way: AtomicUsize,
+    wake: Notify,
+}
+
+impl Default for Desk {
+    fn default() -> Self {
+        // A start looks at what a former run left.
+        Self {
+            direct: Mutex::default(),
+            more: AtomicBool::new(true),
+            under_way: AtomicUsize::new(0),
+            wake: Notify::new(),
+        }
+    }
+}
+
+impl Desk {
+    /// An event has ended with `count` sends, of which these were claimed at once.
+    pub(crate) fn stored(&self, count: usize, claimed: Vec<ClaimedSend>) {
+        if count == 0 {
+            return;
+        }
+        if claimed.len() < count {
+            self.more.store(true, Ordering::Release);
+        }
+        self.direct.lock().unwrap_or_else(PoisonError::into_inner).extend(claimed);
+        self.wake.notify_one();
+    }
+
+    /// Something changed that may let sends go out.
+    pub(crate) fn look(&self) {
+        self.more.store(true, Ordering::Release);
+        self.wake.notify_one();
+    }
+}
+
+/// What a handler may claim together with the end of its event; `None` when nothing could be sent now. Several handlers
+/// may ask at the same moment, so the bound on sends under way is kept to within the lanes that run.
+pub(crate) fn may_claim(account: &Account) -> Option<ClaimSends> {
+    let free = IN_FLIGHT.saturating_sub(account.outbox.under_way.load(Ordering::Relaxed));
+    (free > 0 && account.sender.borrow().is_some()).then(|| ask(account, free))
+}
+
+fn ask(account: &Account, limit: usize) -> ClaimSends {
+    let pacing = &account.pacing;
+    ClaimSends {
+        account: account.name.clone(),
+        limit,
+        now_ms: account.source.now_ms(),
+        max_age_ms: i64::try_from(pacing.max_age.as_millis()).unwrap_or(i64::MAX / 2),
+        per_account: (pacing.per_account, pacing.burst),
+        per_chat: (pacing.per_chat, pacing.per_chat.count.min(pacing.burst)),
+    }
+}
+
 /// Sends what the store has for this account until `stop`, then lets running sends end for `patience`.
 pub(crate) async fn run(account: Arc<Account>, stop: CancellationToken, patience: Duration) {
     let mut tasks: JoinSet<()> = JoinSet::new();
     let mut sender = account.sender.subscribe();
     while !stop.is_cancelled() {
-        let current = sender.borrow_and_update().clone();
-        let mut wake = None;
-        if let Some(way) = current
-            && tasks.len() < IN_FLIGHT
-        {
-            wake = claim(&account, &way, &mut tasks).await;
+        let way = sender.borrow_and_update().clone();
+        let direct = std::mem::take(&mut *account.outbox.direct.lock().unwrap_or_else(PoisonError::into_inner));
+        for send in direct {
+            start(&account, way.as_ref(), send, &mut tasks);
         }
-        let nap = Duration::from_millis(u64::try_from(wake.unwrap_or(60_000)).unwrap_or(60_000).clamp(1, 60_000));
+        let wake = match &way {
+            Some(way) => claim(&account, way, &mut tasks).await,
+            None => LONG,
+        };
         tokio::select! {
             () = stop.cancelled() => {}
-            () = account.outbox_wake.notified() => {}
+            () = account.outbox.wake.notified() => {}
             changed = sender.changed() => if changed.is_err() { break },
             Some(done) = tasks.join_next() => {
                 report(&account, done);
@@ -52,8 +117,13 @@ pub(crate) async fn run(account: Arc<Account>, stop: CancellationToken, patience
                     report(&account, done);
                 }
             }
-            () = tokio::time::sleep(nap) => {}
+            () = tokio::time::sleep(wake) => account.outbox.look(),
         }
+    }
+    // Claimed by a handler that ended after our last look: without a request they would only be uncertain.
+    let way = account.sender.borrow().clone();
+    for send in std::mem::take(&mut *account.outbox.direct.lock().unwrap_or_else(PoisonError::into_inner)) {
+        start(&account, way.as_ref(), send, &mut tasks);
     }
     let drained = tokio::time::timeout(patience, async {
         while let Some(done) = tasks.join_next().await {
@@ -65,44 +135,60 @@ pub(crate) async fn run(account: Arc<Account>, stop: CancellationToken, patience
     }
 }
 
+/// Without news the store is looked at this often, in case a wall clock moved.
+const LONG: Duration = Duration::from_secs(60);
+
+fn start(account: &Arc<Account>, way: Option<&Arc<dyn ActionSender>>, send: ClaimedSend, tasks: &mut JoinSet<()>) {
+    account.outbox.under_way.fetch_add(1, Ordering::Relaxed);
+    let (account, way) = (Arc::clone(account), way.cloned());
+    tasks.spawn(async move { perform(&account, way.as_deref(), send).await });
+}
+
 fn report(account: &Account, done: Result<(), tokio::task::JoinError>) {
+    account.outbox.under_way.fetch_sub(1, Ordering::Relaxed);
     if let Err(error) = done {
         tracing::error!(account = %account.name, %error, "A send ended badly; after the start it is uncertain. Please report it.");
     }
 }
 
-/// Claims what may go out and starts it; milliseconds until more may.
-async fn claim(account: &Arc<Account>, way: &Arc<dyn ActionSender>, tasks: &mut JoinSet<()>) -> Option<i64> {
-    let now_ms = account.source.now_ms();
-    let pacing = &account.pacing;
-    let ask = ClaimSends {
-        account: account.name.clone(),
-        limit: IN_FLIGHT - tasks.len(),
-        now_ms,
-        max_age_ms: i64::try_from(pacing.max_age.as_millis()).unwrap_or(i64::MAX / 2),
-        per_account: (pacing.per_account, pacing.burst),
-        per_chat: (pacing.per_chat, pacing.per_chat.count.min(pacing.burst)),
-    };
+/// Claims what may go out, if there may be anything, and starts it; how long until more may.
+async fn claim(account: &Arc<Account>, way: &Arc<dyn ActionSender>, tasks: &mut JoinSet<()>) -> Duration {
+    let desk = &account.outbox;
+    if tasks.len() >= IN_FLIGHT || !desk.more.swap(false, Ordering::AcqRel) {
+        return LONG;
+    }
+    let ask = ask(account, IN_FLIGHT - tasks.len());
+    let now_ms = ask.now_ms;
     match account.store.claim_sends(ask).await {
         Ok((sends, wake)) => {
-            for send in sends {
-                let (account, way) = (Arc::clone(account), Arc::clone(way));
-                tasks.spawn(async move { perform(&account, &*way, send).await });
+            // Until nothing is found with nothing under way, something may wait behind a lane or a pace.
+            if !sends.is_empty() || wake.is_some() || !tasks.is_empty() {
+                desk.more.store(true, Ordering::Release);
             }
-            wake.map(|at| (at - now_ms).max(1))
+            for send in sends {
+                start(account, Some(way), send, tasks);
+            }
+            wake.map_or(LONG, |at| Duration::from_millis(u64::try_from(at - now_ms).unwrap_or(0).clamp(1, 60_000)))
         }
         Err(error) => {
+            desk.more.store(true, Ordering::Release);
             tracing::error!(account = %account.name, %error, "Sends cannot be claimed; trying again.");
-            Some(1_000)
+            Duration::from_secs(1)
         }
     }
 }
 
-async fn perform(account: &Account, way: &dyn ActionSender, send: ClaimedSend) {
-    let settlement = match address(account, &send) {
-        Ok(outgoing) => judge(account, &send, way.perform(outgoing).await),
-        Err(settlement) => settlement,
+async fn perform(account: &Account, way: Option<&dyn ActionSender>, send: ClaimedSend) {
+    let settlement = match (address(account, &send), way) {
+        (Ok(outgoing), Some(way)) => judge(account, &send, way.perform(outgoing).await),
+        (Ok(_), None) => Settlement::Again {
+            not_before_ms: account.source.now_ms(),
+            error: "the session ended before it was sent".into(),
+            counts: false,
+        },
+        (Err(settlement), _) => settlement,
     };
+    let again = matches!(settlement, Settlement::Again { .. });
     if let Settlement::Uncertain { error } | Settlement::Failed { error } = &settlement {
         tracing::warn!(account = %account.name, id = send.id, chat = %send.conv, %error, "A reply was not surely sent.");
     }
@@ -114,6 +200,9 @@ async fn perform(account: &Account, way: &dyn ActionSender, send: ClaimedSend) {
             return;
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    if again {
+        account.outbox.look();
     }
 }
 

@@ -15,7 +15,7 @@ use wxbot_plugin::{Ctx, Effect, Effects, Envelope, Next, Outcome};
 
 use super::run::Gate;
 use crate::account::Account;
-use crate::outbox::echo_of;
+use crate::outbox::{self, echo_of};
 use crate::plugin::{ActivePlugin, Trouble};
 use crate::store::{Failure, Finish, InboxRow, NewSend, StoreError};
 
@@ -115,11 +115,11 @@ impl Handler {
         };
         match harvest.trouble {
             None => {
-                let sends = !harvest.sends.is_empty();
-                store.finish(self.finish(row.seq, note, harvest.sends, harvest.kv)).await?;
-                if sends {
-                    self.account.outbox_wake.notify_one();
-                }
+                let count = harvest.sends.len();
+                let mut finish = self.finish(row.seq, note, harvest.sends, harvest.kv);
+                finish.direct = outbox::may_claim(&self.account).filter(|_| count > 0);
+                let claimed = store.finish(finish).await?;
+                self.account.outbox.stored(count, claimed);
                 Ok(End::Done)
             }
             Some((plugin, ref trouble)) => {
@@ -142,7 +142,8 @@ impl Handler {
         sends: Vec<NewSend>,
         kv: Vec<(Arc<str>, String, Option<Value>)>,
     ) -> Finish {
-        Finish { seq, account: self.account.name.clone(), note, sends, kv, now_ms: self.account.source.now_ms() }
+        let now_ms = self.account.source.now_ms();
+        Finish { seq, account: self.account.name.clone(), note, sends, kv, direct: None, now_ms }
     }
 
     async fn give_up(&self, row: &InboxRow, error: String) -> Result<End, StoreError> {
@@ -180,12 +181,10 @@ impl Handler {
         // What stays with its lane is not parked: the disk must not hand it out a second time.
         let again_ms = (!dead).then_some(if stays { 0 } else { until });
         tracing::warn!(account = %account.name, seq, %error, parked = !stays && !dead, dead, "An event could not be handled.");
-        let sends = !partial.sends.is_empty();
+        let sends = partial.sends.len();
         let failure = Failure { seq, error, again_ms, counts, partial: Some(partial), done };
         account.store.fail(failure).await?;
-        if sends {
-            account.outbox_wake.notify_one();
-        }
+        account.outbox.stored(sends, Vec::new());
         Ok(match (dead, stays) {
             (true, _) => End::Parked(None),
             (false, true) => End::Again(wait),

@@ -14,10 +14,11 @@ use wxbot_model::ContactId;
 use super::handle::Handler;
 use crate::account::Account;
 
-/// Lanes of one account that run side by side: a busy account must not take all of [`LANES`].
-const LANES_PER_ACCOUNT: usize = 4;
+/// Lanes of one account that run side by side: a busy account must not take all of [`LANES`]. A lane mostly waits for two
+/// commits that it shares with the others, so one account alone is as fast as it has lanes.
+const LANES_PER_ACCOUNT: usize = 16;
 /// Lanes of all accounts that run side by side. Handlers mostly wait for the store or the network.
-const LANES: usize = 64;
+const LANES: usize = 128;
 
 /// The lanes all accounts share.
 #[derive(Debug, Clone)]

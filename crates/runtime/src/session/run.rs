@@ -186,7 +186,7 @@ impl Driver {
         }
         self.unsaved.clear();
         account.sender.send_replace(Some(session.sender()));
-        account.outbox_wake.notify_one();
+        account.outbox.look();
         self.session = Some(session);
         Input::Entered
     }

@@ -41,8 +41,9 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Notes that handling begins, before any plugin runs: an event that kills the process is counted.
     fn claim(&self, seq: u64) -> Answer<'_, Claims>;
 
-    /// Ends an event: sends, KV changes and the mark of being done. One that has ended before is left as it is.
-    fn finish(&self, finish: Finish) -> Answer<'_, ()>;
+    /// Ends an event: sends, KV changes and the mark of being done. One that has ended before is left as it is. Answers
+    /// the sends that were claimed with it, as [`claim_sends`](Self::claim_sends) would have.
+    fn finish(&self, finish: Finish) -> Answer<'_, Vec<ClaimedSend>>;
 
     /// Notes a failed try, unless the event has ended before.
     fn fail(&self, failure: Failure) -> Answer<'_, ()>;

@@ -135,6 +135,8 @@ pub struct Finish {
     pub sends: Vec<NewSend>,
     /// KV changes per plugin: `None` deletes.
     pub kv: Vec<(Arc<str>, String, Option<Value>)>,
+    /// Claim of these sends what may go out at once: saves the commit between storing and sending.
+    pub direct: Option<ClaimSends>,
     /// Now.
     pub now_ms: i64,
 }

@@ -135,13 +135,17 @@ impl Store for SqliteStore {
         self.write("claim an event", move |c| inbox::claim(c, seq))
     }
 
-    fn finish(&self, finish: Finish) -> Answer<'_, ()> {
+    fn finish(&self, finish: Finish) -> Answer<'_, Vec<ClaimedSend>> {
         self.write("finish an event", move |c| {
             // A second end of the same event changes nothing: its effects are recorded once.
-            if inbox::finish(c, &finish)? {
-                effects(c, &finish)?;
+            if !inbox::finish(c, &finish)? {
+                return Ok(Vec::new());
             }
-            Ok(())
+            effects(c, &finish)?;
+            match &finish.direct {
+                Some(ask) if !finish.sends.is_empty() => outbox::claim_direct(c, ask, &finish.sends),
+                Some(_) | None => Ok(Vec::new()),
+            }
         })
     }
 

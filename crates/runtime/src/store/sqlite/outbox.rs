@@ -37,6 +37,7 @@ const KNOWN: &str = "SELECT 1 FROM outbox WHERE cause_seq = ?1 AND plugin = ?2 A
 const EXPIRE: &str =
     "UPDATE outbox SET state = 5, error = 'older than max_age' WHERE account = ?1 AND state = 0 AND created_at < ?2";
 const BUSY_LANES: &str = "SELECT conv FROM outbox WHERE account = ?1 AND state = 1";
+const LANE_BUSY: &str = "SELECT 1 FROM outbox WHERE account = ?1 AND conv = ?2 AND state = 1";
 const OLDEST: &str = "SELECT conv FROM outbox WHERE account = ?1 AND state = 0 ORDER BY created_at, id LIMIT ?2";
 /// Jumps from lane to lane instead of walking through the sends of each.
 const LANES: &str = "WITH RECURSIVE lane(conv) AS (
@@ -73,6 +74,7 @@ pub(super) const HOT: &[&str] = &[
     KNOWN,
     EXPIRE,
     BUSY_LANES,
+    LANE_BUSY,
     OLDEST,
     LANES,
     HEAD,
@@ -159,6 +161,24 @@ pub(super) fn claim(c: &Connection, ask: &ClaimSends) -> rusqlite::Result<(Vec<C
     }
     round.pacer.save(c)?;
     Ok((round.claimed, round.wake))
+}
+
+/// Takes the sends that were just stored, each if its lane is free and the pace allows it.
+pub(super) fn claim_direct(c: &Connection, ask: &ClaimSends, sends: &[NewSend]) -> rusqlite::Result<Vec<ClaimedSend>> {
+    let account = ask.account.as_str();
+    let mut free = Vec::new();
+    let mut busy = c.prepare_cached(LANE_BUSY)?;
+    for send in sends {
+        let lane = send.conv.as_str();
+        if !free.iter().any(|l| l == lane) && !busy.exists(params![account, lane])? {
+            free.push(lane.to_owned());
+        }
+    }
+    let pacer = Pacer::new(c, account, "", ask.per_account, ask.now_ms)?;
+    let mut round = Round { c, ask, pacer, seen: HashSet::new(), claimed: Vec::new(), wake: None };
+    round.visit(free)?;
+    round.pacer.save(c)?;
+    Ok(round.claimed)
 }
 
 /// One claim while it goes from lane to lane.

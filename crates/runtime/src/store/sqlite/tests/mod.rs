@@ -102,7 +102,7 @@ fn send(plugin: &str, ord: u32, chat: &str, client_id: &str) -> NewSend {
 }
 
 fn end(seq: u64, sends: Vec<NewSend>) -> Finish {
-    Finish { seq, account: shop(), note: None, sends, kv: Vec::new(), now_ms: NOW }
+    Finish { seq, account: shop(), note: None, sends, kv: Vec::new(), direct: None, now_ms: NOW }
 }
 
 fn failed(seq: u64, again_ms: Option<i64>, counts: bool) -> Failure {
