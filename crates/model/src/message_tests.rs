@@ -180,7 +180,7 @@ fn summaries() {
 fn nothing_but_texts_can_be_empty() {
     assert!(Content::Text { text: String::new() }.is_empty());
     let silent = Content::Call(Call { state: CallState::Unstated, text: String::new(), raw: String::new() });
-    assert!(!silent.is_empty() && silent.len() == 0);
+    assert_eq!((silent.is_empty(), silent.len()), (false, 0));
 }
 
 #[test]

@@ -1,18 +1,23 @@
-//! Wire ⇄ model: contacts, the start of a session, messages; [`news`] has whole sync answers. Nothing else here knows both.
+//! Wire ⇄ model: contacts, the start of a session, messages. Nothing outside of this folder knows both.
+//!
+//! `content` what a message says, `app` when an app shared it, `person` who is recommended in it, `notice` what texts of
+//! the service tell → [`status`] what the phone tells → [`news`] whole sync answers.
 
+mod app;
+mod content;
 pub mod news;
+mod notice;
+mod person;
+pub mod status;
 
 use serde_json::value::RawValue;
-use wxbot_model::{
-    Contact, ContactKind, Content, EventKey, EventKind, MediaHandle, Member, Mentions, Message, MsgId, PeerId, Sex,
-};
+use wxbot_model::{Contact, ContactKind, Content, EventKey, EventKind, Member, Mentions, Message, MsgId, PeerId, Sex};
 
 use super::book::{Book, View};
-use super::text::{mentions, name, split_prefix, system_text, text};
+use super::text::{mentions, name, split_prefix};
 use super::username;
 use super::wire::answer::{InitAnswer, elements};
 use super::wire::{addmsg::AddMsg, contact, unreadable};
-use super::xml;
 use crate::error::Error;
 use crate::protocol::Incoming;
 
@@ -74,11 +79,7 @@ pub fn contact(wire: contact::Contact, me: Option<&PeerId>) -> Option<Contact> {
         alias: wire.alias,
         uin: wire.uin,
         attr_status: wire.attr_status,
-        sex: match wire.sex {
-            1 => Sex::Male,
-            2 => Sex::Female,
-            _ => Sex::Unknown,
-        },
+        sex: sex(wire.sex),
         signature: name(&wire.signature),
         province: wire.province,
         city: wire.city,
@@ -87,6 +88,14 @@ pub fn contact(wire: contact::Contact, me: Option<&PeerId>) -> Option<Contact> {
         is_ours,
         members: members.into_iter().filter_map(member).collect(),
     })
+}
+
+fn sex(number: i64) -> Sex {
+    match number {
+        1 => Sex::Male,
+        2 => Sex::Female,
+        _ => Sex::Unknown,
+    }
 }
 
 fn member(wire: contact::Member) -> Option<Member> {
@@ -193,64 +202,54 @@ pub fn message(msg: &AddMsg, view: &View<'_>, now_s: i64) -> Incoming {
 
     let key = key(msg);
     let id: MsgId = key.as_str().parse().unwrap_or_else(|_| fallback_msg_id());
-    let text = || text(body);
-    let content = match msg.msg_type {
-        // A location travels as type 1 with this sub-type; its text is a link that nobody typed.
-        1 if msg.sub_msg_type == 48 => Content::Unknown { msg_type: 48, raw: body.to_owned() },
-        1 if in_room && !from_self && prefix.is_none() => Content::System { text: system_text(&text()) },
-        1 => Content::Text { text: text() },
-        3 => Content::Image { media: image(&id, &text()) },
-        10_000 => Content::System { text: system_text(&text()) },
-        other => Content::Unknown { msg_type: other, raw: body.to_owned() },
-    };
-    let kind = match msg.msg_type {
-        51 => EventKind::Status { code: msg.status_notify_code, op: None },
-        10_002 => recall(&text()).unwrap_or_else(|| whole(id, from_self, content, Mentions::default())),
-        _ => {
-            let mentions = match (&content, in_room && !from_self) {
-                (Content::Text { text }, true) => mentions(text, || view.my_name_in(&chat)),
-                _ => Mentions::default(),
+    let unsigned = in_room && !from_self && prefix.is_none();
+    let at = Place { id: &id, body, from_self, unsigned, me: view.me() };
+    let kind = match content::told(msg, &at) {
+        Told::Happened(kind) => kind,
+        Told::Said(content) => {
+            let mentions = match content.text() {
+                Some(text) if in_room && !from_self => mentions(text, || view.my_name_in(&chat)),
+                Some(_) | None => Mentions::default(),
             };
-            whole(id, from_self, content, mentions)
+            EventKind::Message(Message { id, from_self, content, mentions })
         }
     };
-    let sender = match kind {
-        EventKind::Status { .. } => None,
-        EventKind::Message(_)
-        | EventKind::Recall { .. }
-        | EventKind::ContactChanged
-        | EventKind::ContactRemoved
-        | EventKind::Gap { .. }
-        | _ => sender,
-    };
+    let sender = sender.filter(|_| is_someones(&kind));
     let at_s = if msg.create_time > 0 { msg.create_time } else { now_s };
     Incoming { key, chat, sender, at_s, kind }
 }
 
-fn whole(id: MsgId, from_self: bool, content: Content, mentions: Mentions) -> EventKind {
-    EventKind::Message(Message { id, from_self, content, mentions })
-}
-
-fn image(id: &MsgId, content: &str) -> MediaHandle {
-    let stated_len = xml::parse(content)
-        .ok()
-        .and_then(|root| root.child("img").and_then(|img| img.attr("length").and_then(|l| l.parse().ok())));
-    MediaHandle::new(wxbot_model::MediaKind::Image, id.as_str(), stated_len)
-}
-
-/// `<sysmsg type="revokemsg">`; `None` for other sysmsg types and for what is no XML.
-fn recall(content: &str) -> Option<EventKind> {
-    let root = xml::parse(content).ok()?;
-    if root.name != "sysmsg" || root.attr("type") != Some("revokemsg") {
-        return None;
+/// False for what the service tells: it comes under the name of the chat, but nobody there did it.
+fn is_someones(kind: &EventKind) -> bool {
+    match kind {
+        EventKind::Message(message) => !matches!(message.content, Content::System { .. } | Content::Notice { .. }),
+        EventKind::Recall { .. } => true,
+        EventKind::Status { .. }
+        | EventKind::ContactChanged
+        | EventKind::ContactRemoved
+        | EventKind::Gap { .. }
+        | _ => false,
     }
-    let revoke = root.child("revokemsg")?;
-    let field = |name: &str| revoke.child(name).map(|n| n.text.trim()).filter(|t| !t.is_empty() && *t != "0");
-    Some(EventKind::Recall {
-        // newmsgid is the better one where a build sends both.
-        msg: field("newmsgid").or_else(|| field("msgid")).and_then(|id| id.parse().ok()),
-        notice: field("replacemsg").unwrap_or_default().to_owned(),
-    })
+}
+
+/// What a message turns out to be.
+#[derive(Debug, PartialEq)]
+enum Told {
+    /// Something that is shown in the chat.
+    Said(Content),
+    /// Something that happened.
+    Happened(EventKind),
+}
+
+/// What is known of a message besides its own fields.
+struct Place<'a> {
+    id: &'a MsgId,
+    /// Its content without the room prefix.
+    body: &'a str,
+    from_self: bool,
+    /// It came from a room without saying who wrote it: the service did.
+    unsigned: bool,
+    me: &'a PeerId,
 }
 
 /// The text that mentions `members` of a room, and the `MsgSource` that makes phones ring.

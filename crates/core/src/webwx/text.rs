@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use regex::{Captures, Regex};
 use wxbot_model::Mentions;
 
-fn pattern(text: &str) -> Regex {
+pub(super) fn pattern(text: &str) -> Regex {
     #[expect(clippy::expect_used, reason = "constant patterns, compiled in the tests")]
     Regex::new(text).expect("constant pattern")
 }

@@ -57,6 +57,11 @@ impl Node {
         names.iter().try_fold(self, |node, name| node.child(name))
     }
 
+    /// The text directly inside the first child of that name, without blanks around it; empty when there is none.
+    pub fn words(&self, name: &str) -> &str {
+        self.child(name).map_or("", |node| node.text.trim())
+    }
+
     /// An attribute's value.
     pub fn attr(&self, name: &str) -> Option<&str> {
         self.attrs.iter().find(|(k, _)| k == name).map(|(_, v)| v.as_str())

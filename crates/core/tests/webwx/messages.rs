@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use wxbot_core::protocol::Incoming;
-use wxbot_model::{Content, EventKind, Message};
+use wxbot_model::{Content, EventKind, MediaHandle, Message, Who};
 use wxbot_sim::{Deliver, FaultKind, RoomMet, World};
 
 use crate::rig::{Rig, named, next, peer, quiet, settings, shop, texts};
@@ -110,11 +110,68 @@ async fn of_other_kinds() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_kinds_with_parts() {
+    let rig = Rig::new();
+    let mut session = rig.online().await;
+    let alice = peer(&*session, "Alice");
+
+    let order = Deliver::raw("Alice", 49, "").field("AppMsgType", json!(6)).field("FileName", json!("a.zip"));
+    let order = order.field("FileSize", json!("7")).field("MediaId", json!("@crypt_1"));
+    let id = rig.sim.deliver("shop", order).unwrap();
+    let batch = next(&mut session).await;
+    let Content::File(file) = &message(&batch.events[0]).content else { panic!("{:?}", batch.events) };
+    assert_eq!((file.name.as_str(), file.len, file.media.reference.as_str()), ("a.zip", Some(7), id.as_str()));
+    let param = |word: &str| file.media.params.get(word).map(String::as_str);
+    assert_eq!(
+        (param(MediaHandle::MEDIA_ID), param(MediaHandle::FROM_USER_NAME)),
+        (Some("@crypt_1"), Some(alice.as_str()))
+    );
+
+    // An answer is typed, so it mentions whom it names.
+    let xml = "&lt;msg&gt;&lt;appmsg&gt;&lt;title&gt;@小店 在吗&lt;/title&gt;&lt;type&gt;57&lt;/type&gt;&lt;refermsg&gt;\
+               &lt;displayname&gt;鲍勃&lt;/displayname&gt;&lt;/refermsg&gt;&lt;/appmsg&gt;&lt;/msg&gt;";
+    rig.sim.deliver("shop", Deliver::raw("Alice", 49, xml).in_room("测试群")).unwrap();
+    let batch = next(&mut session).await;
+    let told = message(&batch.events[0]);
+    assert_eq!((told.content.kind(), told.content.text(), told.mentions.me), ("quote", Some("@小店 在吗"), true));
+    assert_eq!(batch.events[0].sender.as_ref(), Some(&alice));
+    rig.clean();
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_the_service_about_people() {
+    let rig = Rig::new();
+    let mut session = rig.online().await;
+    let room = peer(&*session, "测试群");
+    let removed = "你将\"鲍勃\"移出了群聊";
+    for (text, want) in [
+        (
+            "\"Alice\"修改群名为“新群名”",
+            EventKind::TopicChanged {
+                topic: "新群名".into(),
+                by: Who::other("Alice"),
+                notice: "\"Alice\"修改群名为“新群名”".into(),
+            },
+        ),
+        (removed, EventKind::MembersRemoved { names: vec!["鲍勃".into()], by: Who::Me, notice: removed.into() }),
+    ] {
+        rig.sim.deliver("shop", Deliver::raw("", 10_000, text).in_room("测试群")).unwrap();
+        let batch = next(&mut session).await;
+        let [incoming] = &batch.events[..] else { panic!("{:?}", batch.events) };
+        assert_eq!((&incoming.kind, &incoming.chat, &incoming.sender), (&want, &room, &None), "{text}");
+    }
+    // A person who types the same tells nothing.
+    rig.sim.deliver("shop", Deliver::text("Alice", removed).in_room("测试群")).unwrap();
+    assert_eq!(texts(&next(&mut session).await.events), [removed]);
+    rig.clean();
+}
+
+#[tokio::test(start_paused = true)]
 async fn of_the_phone_about_chats() {
     let rig = Rig::new();
     let mut session = rig.log_in().await;
     let first = quiet(&mut session).await;
-    assert_eq!(first.events.iter().map(|e| &e.kind).collect::<Vec<_>>(), [&EventKind::Status { code: 4, op: None }]);
+    assert_eq!(first.events.iter().map(|e| &e.kind).collect::<Vec<_>>(), [&EventKind::Status { code: 4, op: Some(4) }]);
     assert_eq!((&first.events[0].chat, &first.events[0].sender), (&session.myself().peer, &None));
     for code in [1, 2, 5] {
         let order = Deliver::raw("Alice", 51, "").own().field("StatusNotifyCode", json!(code));

@@ -111,7 +111,10 @@ impl Handler {
         let harvest = destination.harvest.into_inner().unwrap_or_else(PoisonError::into_inner);
         let note = match outcome {
             Outcome::Passed { .. } => None,
-            Outcome::Stopped { by, why } => Some(format!("{by}: {why}")),
+            Outcome::Stopped { by, why } => {
+                tracing::debug!(account = %self.account.name, seq = row.seq, by, why, "Event stopped.");
+                Some(format!("{by}: {why}"))
+            }
         };
         match harvest.trouble {
             None => {

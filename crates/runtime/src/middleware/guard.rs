@@ -127,13 +127,9 @@ impl Middleware for Trace {
             None => (env.event.kind.word(), 0),
         };
         let outcome = next.run(env).await;
-        match &outcome {
-            Outcome::Passed { actions } => {
-                tracing::debug!(%account, seq, %chat, sender, kind, len, late, actions, "Event handled.")
-            }
-            Outcome::Stopped { by, why } => {
-                tracing::debug!(%account, seq, %chat, sender, kind, len, by, why, "Event stopped.")
-            }
+        // What is stopped, here or before, is logged where the chain ends.
+        if let Outcome::Passed { actions } = outcome {
+            tracing::debug!(%account, seq, %chat, sender, kind, len, late, actions, "Event handled.");
         }
         outcome
     }

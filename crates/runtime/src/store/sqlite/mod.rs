@@ -143,7 +143,7 @@ impl Store for SqliteStore {
             }
             effects(c, &finish)?;
             match &finish.direct {
-                Some(ask) if !finish.sends.is_empty() => outbox::claim_direct(c, ask, &finish.sends),
+                Some(ask) if !finish.sends.is_empty() => outbox::claim_direct(c, ask, &finish),
                 Some(_) | None => Ok(Vec::new()),
             }
         })

@@ -37,7 +37,8 @@ const KNOWN: &str = "SELECT 1 FROM outbox WHERE cause_seq = ?1 AND plugin = ?2 A
 const EXPIRE: &str =
     "UPDATE outbox SET state = 5, error = 'older than max_age' WHERE account = ?1 AND state = 0 AND created_at < ?2";
 const BUSY_LANES: &str = "SELECT conv FROM outbox WHERE account = ?1 AND state = 1";
-const LANE_BUSY: &str = "SELECT 1 FROM outbox WHERE account = ?1 AND conv = ?2 AND state = 1";
+/// Whatever else waits in the lane goes first, or is too old to go: both are for a claim of the usual kind.
+const LANE_TAKEN: &str = "SELECT 1 FROM outbox WHERE account = ?1 AND conv = ?2 AND state < 2 AND cause_seq <> ?3";
 const OLDEST: &str = "SELECT conv FROM outbox WHERE account = ?1 AND state = 0 ORDER BY created_at, id LIMIT ?2";
 /// Jumps from lane to lane instead of walking through the sends of each.
 const LANES: &str = "WITH RECURSIVE lane(conv) AS (
@@ -74,7 +75,7 @@ pub(super) const HOT: &[&str] = &[
     KNOWN,
     EXPIRE,
     BUSY_LANES,
-    LANE_BUSY,
+    LANE_TAKEN,
     OLDEST,
     LANES,
     HEAD,
@@ -163,14 +164,14 @@ pub(super) fn claim(c: &Connection, ask: &ClaimSends) -> rusqlite::Result<(Vec<C
     Ok((round.claimed, round.wake))
 }
 
-/// Takes the sends that were just stored, each if its lane is free and the pace allows it.
-pub(super) fn claim_direct(c: &Connection, ask: &ClaimSends, sends: &[NewSend]) -> rusqlite::Result<Vec<ClaimedSend>> {
+/// Takes the sends that were just stored, each if nothing else is in its lane and the pace allows it.
+pub(super) fn claim_direct(c: &Connection, ask: &ClaimSends, finish: &Finish) -> rusqlite::Result<Vec<ClaimedSend>> {
     let account = ask.account.as_str();
     let mut free = Vec::new();
-    let mut busy = c.prepare_cached(LANE_BUSY)?;
-    for send in sends {
+    let mut taken = c.prepare_cached(LANE_TAKEN)?;
+    for send in &finish.sends {
         let lane = send.conv.as_str();
-        if !free.iter().any(|l| l == lane) && !busy.exists(params![account, lane])? {
+        if !free.iter().any(|l| l == lane) && !taken.exists(params![account, lane, finish.seq])? {
             free.push(lane.to_owned());
         }
     }

@@ -1,0 +1,203 @@
+//! What does a message say? By its `MsgType`; app messages and texts of the service have files of their own.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+use wxbot_model::{Call, CallState, Content, EventKind, Gesture, Location, MediaHandle, MediaKind, Point};
+
+use super::{Place, Told, app, notice, person, status};
+use crate::webwx::text::{pattern, system_text, text, unescape_once};
+use crate::webwx::wire::addmsg::AddMsg;
+use crate::webwx::xml::{self, Node};
+
+/// A location as text: `SubMsgType` of a text message.
+const LOCATION: i64 = 48;
+
+/// Decodes a message. What is not understood is kept as it came.
+pub(super) fn told(msg: &AddMsg, at: &Place<'_>) -> Told {
+    let unknown = |msg_type| Content::Unknown { msg_type, raw: at.body.to_owned() };
+    Told::Said(match msg.msg_type {
+        1 => typed(msg, at),
+        3 => Content::Image { media: media(at, MediaKind::Image, img_length(at.body)) },
+        34 => voice(msg, at),
+        37 | 40 => match person::request(msg, at) {
+            Some(request) => return Told::Happened(EventKind::FriendRequest(request)),
+            None => unknown(msg.msg_type),
+        },
+        42 => person::card(msg, at.body).map_or_else(|| unknown(42), Content::Card),
+        43 | 44 | 62 => video(msg, at),
+        47 => sticker(msg, at),
+        LOCATION => location(&LocationXml::read(at.body), msg, "").map_or_else(|| unknown(LOCATION), Content::Location),
+        49 => app::content(msg, at),
+        50 | 52 | 53 => Content::Call(call(msg.msg_type, at.body)),
+        51 => {
+            let op = status::operation(at.body).and_then(|operation| operation.id);
+            return Told::Happened(EventKind::Status { code: msg.status_notify_code, op });
+        }
+        9999 => Content::Notice { text: text(at.body) },
+        10_000 => return notice::told(&system_text(&text(at.body))),
+        10_002 => return notice::sysmsg(&text(at.body)).unwrap_or_else(|| Told::Said(unknown(10_002))),
+        other => unknown(other),
+    })
+}
+
+/// Type 1 is what a person typed, and four other things.
+fn typed(msg: &AddMsg, at: &Place<'_>) -> Content {
+    // An old form of a place. Nobody typed it, and who does gets a place too.
+    static REDIRECT: LazyLock<Regex> =
+        LazyLock::new(|| pattern(r"^https?://weixin\.qq\.com/[a-z-]+/redirectforward\?args=\S+$"));
+    if msg.sub_msg_type == LOCATION {
+        return place(msg, at.body)
+            .map_or_else(|| Content::Unknown { msg_type: LOCATION, raw: at.body.to_owned() }, Content::Location);
+    }
+    let text = text(at.body);
+    if msg.app_msg_type == app::RED_PACKET {
+        return app::red_packet(text, at.from_self);
+    }
+    if at.unsigned {
+        return Content::System { text: system_text(&text) };
+    }
+    if msg.from_user_name == "newsapp"
+        && let Some(app) = app::news(&text)
+    {
+        return Content::App(app);
+    }
+    if REDIRECT.is_match(text.trim()) {
+        return Content::Location(Location { url: text.trim().to_owned(), ..Location::default() });
+    }
+    Content::Text { text }
+}
+
+/// A handle on the bytes of this message.
+pub(super) fn media(at: &Place<'_>, kind: MediaKind, stated_len: Option<u64>) -> MediaHandle {
+    MediaHandle::new(kind, at.id.as_str(), stated_len)
+}
+
+/// The XML in a content; `None` when there is none.
+pub(super) fn tree(body: &str) -> Option<Node> {
+    xml::parse(&text(body)).ok()
+}
+
+/// A number in an attribute.
+fn number<T: std::str::FromStr>(node: Option<&Node>, attr: &str) -> Option<T> {
+    node?.attr(attr)?.trim().parse().ok()
+}
+
+fn img_length(body: &str) -> Option<u64> {
+    number(tree(body)?.child("img"), "length")
+}
+
+fn voice(msg: &AddMsg, at: &Place<'_>) -> Content {
+    let tree = tree(at.body);
+    let voice = tree.as_ref().and_then(|root| root.child("voicemsg"));
+    let length_ms = match msg.voice_length {
+        0 => number(voice, "voicelength").unwrap_or(0),
+        stated => stated,
+    };
+    Content::Voice { media: media(at, MediaKind::Voice, number(voice, "length")), length_ms }
+}
+
+fn video(msg: &AddMsg, at: &Place<'_>) -> Content {
+    let tree = tree(at.body);
+    let video = tree.as_ref().and_then(|root| root.child("videomsg"));
+    // A micro video may come with the XML of a picture: that is its still.
+    let still = tree.as_ref().and_then(|root| root.child("img"));
+    let thumb_len = number(still, "length").or_else(|| number(video, "cdnthumblength"));
+    Content::Video {
+        media: media(at, MediaKind::Video, number(video, "length")),
+        thumb: Some(media(at, MediaKind::Thumbnail, thumb_len)),
+        length_s: match msg.play_length {
+            0 => number(video, "playlength").unwrap_or(0),
+            stated => stated,
+        },
+        short: msg.msg_type == 62,
+    }
+}
+
+fn sticker(msg: &AddMsg, at: &Place<'_>) -> Content {
+    let tree = tree(at.body);
+    let emoji = tree.as_ref().and_then(|root| root.child("emoji"));
+    Content::Sticker {
+        md5: emoji.and_then(|emoji| emoji.attr("md5")).unwrap_or_default().to_owned(),
+        media: (msg.has_product_id == 0).then(|| media(at, MediaKind::Sticker, number(emoji, "len"))),
+        gesture: tree.as_ref().and_then(|root| gesture(root.child("gameext")?)),
+    }
+}
+
+/// Which game, and what it shows: 1–3 are hands, 4–9 are the points of dice plus three.
+fn gesture(game: &Node) -> Option<Gesture> {
+    match (game.attr("type")?, number::<u8>(Some(game), "content")?) {
+        ("1", 1) => Some(Gesture::Scissors),
+        ("1", 2) => Some(Gesture::Rock),
+        ("1", 3) => Some(Gesture::Paper),
+        ("2", shown @ 4..=9) => Some(Gesture::Dice(shown - 3)),
+        _ => None,
+    }
+}
+
+/// `<msg><location x= y= label= poiname= /></msg>`, as far as it is there.
+#[derive(Default)]
+struct LocationXml {
+    point: Option<Point>,
+    label: String,
+    name: String,
+}
+
+impl LocationXml {
+    fn read(escaped: &str) -> Self {
+        let tree = tree(escaped);
+        let Some(node) = tree.as_ref().and_then(|root| root.child("location")) else { return Self::default() };
+        let words = |attr| node.attr(attr).unwrap_or_default().trim();
+        Self {
+            point: number(Some(node), "x").and_then(|lat| number(Some(node), "y").and_then(|lon| Point::new(lat, lon))),
+            label: words("label").to_owned(),
+            // The phone writes this where a place has no name.
+            name: Some(words("poiname")).filter(|name| *name != "[位置]").unwrap_or_default().to_owned(),
+        }
+    }
+}
+
+/// A location that travels as text: the label, then a link to a picture of the map that nobody typed.
+fn place(msg: &AddMsg, body: &str) -> Option<Location> {
+    let shown = text(body);
+    let label = shown.rsplit_once(":\n/").map(|(label, _)| label.trim()).unwrap_or_default();
+    location(&LocationXml::read(&msg.ori_content), msg, label)
+}
+
+/// What Content and `Url` say goes before what the XML says: it is what the Web shows.
+fn location(xml: &LocationXml, msg: &AddMsg, label: &str) -> Option<Location> {
+    let url = unescape_once(&msg.url).into_owned();
+    let point = coordinates(&url).or(xml.point);
+    let label = if label.is_empty() { xml.label.clone() } else { label.to_owned() };
+    let known = point.is_some() || !label.is_empty() || !xml.name.is_empty() || !url.is_empty();
+    known.then(|| Location { point, label, name: xml.name.clone(), url, live: None })
+}
+
+/// `…?coord=LAT,LNG`.
+fn coordinates(url: &str) -> Option<Point> {
+    let (lat, lon) = url.split_once("coord=")?.1.split('&').next()?.split_once(',')?;
+    Point::new(lat.trim().parse().ok()?, lon.trim().parse().ok()?)
+}
+
+/// 53 invites, 52 ends, 50 says it in words, if at all.
+fn call(msg_type: i64, body: &str) -> Call {
+    let tree = tree(body);
+    let bubble = tree.as_ref().and_then(|root| root.child("VoIPBubbleMsg").or(Some(root)));
+    let words = bubble.map(|node| node.words("msg")).unwrap_or_default();
+    let says = |any: &[&str]| any.iter().any(|word| words.contains(word));
+    let state = match msg_type {
+        52 => CallState::Ended,
+        53 => CallState::Invited,
+        _ if says(&["时长", "Duration"]) => CallState::Ended,
+        _ if says(&["取消", "拒绝", "未接", "应答", "忙", "ancel", "eclined", "answer", "issed", "usy"]) => {
+            CallState::Missed
+        }
+        _ if tree.as_ref().is_some_and(|root| root.name == "voipinvitemsg") => CallState::Invited,
+        _ => CallState::Unstated,
+    };
+    Call { state, text: words.to_owned(), raw: text(body) }
+}
+
+#[cfg(test)]
+#[path = "content_tests.rs"]
+mod tests;
