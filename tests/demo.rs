@@ -50,6 +50,7 @@ fn open_to_others(folder: &Path) -> Vec<String> {
     open
 }
 
+// cov: 103
 #[test]
 fn the_demo_runs_by_itself() {
     let folder = shipped();

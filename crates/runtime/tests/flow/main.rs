@@ -18,7 +18,8 @@ async fn a_message_becomes_one_durable_reply() {
     assert_eq!(sends, [("Alice".to_owned(), "echo: hello".to_owned())]);
     let counts = rig.counts().await;
     assert_eq!((counts.inbox.waiting, counts.outbox.queued), (0, 0));
-    assert!(rig.sim.violations().iter().all(|v| !v.hard), "{:?}", rig.sim.violations());
+    // Not even what the service bears of others: ids reused or drawn apart, made-up tickets, missing headers.
+    assert!(rig.sim.violations().is_empty(), "{:?}", rig.sim.violations());
     rig.stop().await;
 }
 

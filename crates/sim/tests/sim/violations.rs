@@ -31,7 +31,7 @@ async fn sends() {
         ("from", 1, vec!["!FromUserName is not the account's"], |msg| msg["FromUserName"] = json!("@x")),
         ("to", 1204, vec!["!ToUserName is unknown"], |msg| msg["ToUserName"] = json!("@x")),
         ("no id", 0, vec!["!no ClientMsgId"], |msg| msg["ClientMsgId"] = json!("")),
-        ("ids differ", 0, vec!["!ClientMsgId is not LocalID"], |msg| msg["LocalID"] = json!("1")),
+        ("ids differ", 0, vec!["ClientMsgId is not LocalID"], |msg| msg["LocalID"] = json!("1")),
         ("short id", 0, vec!["ClientMsgId is not 17 digits"], |msg| {
             msg["LocalID"] = json!(14_766_146_756_340_u64);
             msg["ClientMsgId"] = json!(14_766_146_756_340_u64);
@@ -54,7 +54,7 @@ async fn ids_used_for_something_else() {
     assert_eq!(noticed(&sim), [""; 0], "a repetition is no mistake");
     client.send_as("filehelper", "b", "14766146756340722").await;
     client.send_as("filehelper", "c", "14766146756340722").await;
-    assert_eq!(noticed(&sim), ["!ClientMsgId was used for another message"]);
+    assert_eq!(noticed(&sim), ["ClientMsgId was used for another message"]);
     assert_eq!(sim.violations()[0].times, 2);
     assert_eq!(sim.violations()[0].account.as_deref(), Some("xiaoli"));
 }

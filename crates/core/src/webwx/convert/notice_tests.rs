@@ -151,6 +151,10 @@ fn other_quotes_and_odd_names() {
         (r#""甲"邀请你和"乙"加入了群聊，群聊参与人还有：丙"#, joined(&["乙"], true, &["丙"], other("甲"), INVITED)),
         (r#""A" invited "B", "C" to the group chat"#, joined(&["B", "C"], false, &[], other("A"), INVITED)),
         ("A invited you to a group chat with B, C", joined(&[], true, &["B", "C"], other("A"), INVITED)),
+        (
+            "甲 just added you to his/her contacts list. Send a message to him/her now!",
+            EventKind::FriendAdded { name: "甲".into(), by: other("甲"), notice: String::new() },
+        ),
         (r#"我拍了拍 "乙""#, pat(Who::Me, other("乙"))),
         (r#""甲" 拍了拍 "乙" 的肩膀"#, pat(other("甲"), other("乙"))),
         (r#""甲" 拍了拍我的肩膀"#, pat(other("甲"), Who::Me)),
