@@ -1,9 +1,8 @@
 //! Do keys, cookies or message texts of a session reach anything that wxbot writes?
 //!
 //! A whole life is played against a fake service whose keys are canaries: logins that fail, answers that are cut, the
-//! end of a session, SIGKILL, a second start; with everything logged. Then all output and all files are searched. A
-//! panic in a plugin cannot be provoked from outside with the bundled plugins: `crates/cli/src/logs.rs` tests the
-//! redactor that a panic's words pass.
+//! end of a session, SIGKILL, a second start; with everything logged. Then all output and all files are searched. The
+//! bundled plugins do not panic, so that one is played with `examples/embed.rs`, whose plugin does on request.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "the helpers of tests fail like tests")]
 
@@ -12,7 +11,7 @@ mod support;
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -143,6 +142,47 @@ fn sec_r20_a_session_logged_as_json_shows_no_secret() {
 #[test]
 fn sec_r20_a_session_logged_as_text_shows_no_secret() {
     session("text");
+}
+
+/// The example beside the binary of the same profile; made if only this file's tests were built.
+fn example(name: &str) -> PathBuf {
+    let built = Path::new(env!("CARGO_BIN_EXE_wxbot")).with_file_name("examples").join(name);
+    if !built.exists() {
+        let cargo = Command::new(env!("CARGO")).args(["build", "--quiet", "--locked", "--example", name]).status();
+        assert!(cargo.unwrap().success());
+    }
+    built
+}
+
+#[test]
+fn sec_r20_a_panic_in_a_plugin_shows_no_key() {
+    let (fake, folder) = (Fake::start().unwrap(), tempfile::tempdir().unwrap());
+    let folder = folder.path();
+    // The fake's account with the example's plugin instead of the bundled one.
+    let config = fake.bot_toml();
+    let (common, account) = config.split_at(config.find("[[accounts]]").unwrap());
+    let pacing = common.split_at(common.find("[[plugins").unwrap()).0;
+    fs::write(folder.join("bot.toml"), format!("{pacing}[plugins.ping]\n\n{account}")).unwrap();
+    let start = |args: &[&str]| {
+        let mut command = Command::new(example("embed"));
+        command.current_dir(folder).args(args).stdin(Stdio::null());
+        command
+    };
+    let log = folder.join("embed.log");
+    let file = fs::File::create(&log).unwrap();
+    let mut run = start(&["run", "--log", "trace"]).stdout(Stdio::null()).stderr(file).spawn().unwrap();
+    wait::until("the control socket", SOON, || Ok(folder.join("data/wxbot.sock").exists().then_some(()))).unwrap();
+    // The fake's phone scans by itself.
+    assert!(start(&["login", "bot", "--json"]).output().unwrap().status.success());
+    fake.deliver("panic skey=@crypt_CANARYpanic pass_ticket=CANARYticket");
+    let contained = || Ok(fs::read_to_string(&log)?.contains("could not be handled").then_some(()));
+    wait::until("the failed event to be logged", SOON, contained).unwrap();
+    let alive = run.try_wait().unwrap().is_none();
+    run.kill().unwrap();
+    run.wait().unwrap();
+    let log = fs::read_to_string(&log).unwrap();
+    assert!(alive && log.contains("Panic; it was contained.") && log.contains("[redacted]"), "{log}");
+    Written(vec![("embed.log".into(), log)]).must_not_hold(CANARY, |_| false);
 }
 
 #[test]
