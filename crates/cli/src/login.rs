@@ -40,6 +40,10 @@ pub(crate) fn run(registry: &Registry, args: &Args, options: &LoginOptions) -> R
     }
     let dir = data_dir(&config, args);
     let names: Vec<String> = wanted.iter().map(|a| a.name.to_string()).collect();
+    if std::io::stderr().is_terminal() && !options.json {
+        // The service may take its time, or not answer at all; nobody should look at an empty screen meanwhile.
+        say(&format!("asking for a login code: {}", names.join(", ")));
+    }
     let mut shown = Shown { options, online: 0, failed: 0 };
     match control::ask_patiently(&dir, &Request::Login { accounts: names })? {
         Some(lines) => lines.for_each(|line| shown.take(&line)),
