@@ -158,12 +158,14 @@ impl Content {
         }
     }
 
-    /// What a person typed: the text of a text message, or of one that answers another. Nothing for the rest; titles,
-    /// addresses and system texts are not included, nobody typed them.
+    /// The text of a plain text message, which is what rules and commands may be matched on. Nothing for the rest, an
+    /// answer that quotes included: it travels as XML that anybody can forge, and must trigger nothing (security R27).
+    /// A plugin that wants those reads [`Content::Quote`].
     pub fn text(&self) -> Option<&str> {
         match self {
-            Self::Text { text } | Self::Quote(Quote { text, .. }) => Some(text),
-            Self::Image { .. }
+            Self::Text { text } => Some(text),
+            Self::Quote(_)
+            | Self::Image { .. }
             | Self::Voice { .. }
             | Self::Video { .. }
             | Self::Sticker { .. }

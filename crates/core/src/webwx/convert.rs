@@ -207,7 +207,7 @@ pub fn message(msg: &AddMsg, view: &View<'_>, now_s: i64) -> Incoming {
     let kind = match content::told(msg, &at) {
         Told::Happened(kind) => kind,
         Told::Said(content) => {
-            let mentions = match content.text() {
+            let mentions = match typed(&content) {
                 Some(text) if in_room && !from_self => mentions(text, || view.my_name_in(&chat)),
                 Some(_) | None => Mentions::default(),
             };
@@ -217,6 +217,11 @@ pub fn message(msg: &AddMsg, view: &View<'_>, now_s: i64) -> Incoming {
     let sender = sender.filter(|_| is_someones(&kind));
     let at_s = if msg.create_time > 0 { msg.create_time } else { now_s };
     Incoming { key, chat, sender, at_s, kind }
+}
+
+/// Where somebody may be mentioned: a text, and the text of an answer that quotes.
+fn typed(content: &Content) -> Option<&str> {
+    if let Content::Quote(quote) = content { Some(&quote.text) } else { content.text() }
 }
 
 /// False for what the service tells: it comes under the name of the chat, but nobody there did it.

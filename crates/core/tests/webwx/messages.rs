@@ -127,13 +127,14 @@ async fn of_kinds_with_parts() {
         (Some("@crypt_1"), Some(alice.as_str()))
     );
 
-    // An answer is typed, so it mentions whom it names.
+    // An answer mentions whom it names, and is no plain text.
     let xml = "&lt;msg&gt;&lt;appmsg&gt;&lt;title&gt;@小店 在吗&lt;/title&gt;&lt;type&gt;57&lt;/type&gt;&lt;refermsg&gt;\
                &lt;displayname&gt;鲍勃&lt;/displayname&gt;&lt;/refermsg&gt;&lt;/appmsg&gt;&lt;/msg&gt;";
     rig.sim.deliver("shop", Deliver::raw("Alice", 49, xml).in_room("测试群")).unwrap();
     let batch = next(&mut session).await;
     let told = message(&batch.events[0]);
-    assert_eq!((told.content.kind(), told.content.text(), told.mentions.me), ("quote", Some("@小店 在吗"), true));
+    let Content::Quote(quote) = &told.content else { panic!("{told:?}") };
+    assert_eq!((quote.text.as_str(), told.content.text(), told.mentions.me), ("@小店 在吗", None, true));
     assert_eq!(batch.events[0].sender.as_ref(), Some(&alice));
     rig.clean();
 }

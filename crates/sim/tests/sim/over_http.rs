@@ -66,8 +66,12 @@ async fn a_client_that_hangs_up_leaves_nothing_behind() {
         let plan = serde_json::to_string(&LoadPlan::default()).unwrap();
         let load = ask(&host, "POST", "/__sim/load", "", &plan);
         assert!(tokio::time::timeout(Duration::from_millis(50), load).await.is_err());
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        sim.load(LoadPlan { timeout_ms: 1, ..LoadPlan::default() }).await.unwrap();
+        let free = async {
+            while sim.load(LoadPlan { timeout_ms: 1, ..LoadPlan::default() }).await.is_err() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(5), free).await.expect("the order that was given up ends");
         stop.cancel();
     };
     let (served, ()) = tokio::join!(sim.serve(listener, stop.clone()), test);
