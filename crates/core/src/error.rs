@@ -161,3 +161,30 @@ pub enum SendError {
     #[error("the session ended: {0}")]
     Ended(EndReason),
 }
+
+/// Why bytes or a description were not to be had.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum FetchError {
+    /// Asking again later may help.
+    #[error("not now: {why}")]
+    NotNow {
+        /// What happened.
+        why: String,
+    },
+    /// The service no longer has it, or never had.
+    #[error("the service does not have it: {why}")]
+    Gone {
+        /// What it answered.
+        why: String,
+    },
+    /// It will never be given.
+    #[error("refused: {why}")]
+    Refused {
+        /// What the service, or we, said.
+        why: String,
+    },
+    /// The session is over.
+    #[error("the session ended: {0}")]
+    Ended(EndReason),
+}

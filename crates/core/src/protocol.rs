@@ -1,13 +1,16 @@
 //! What does the runtime see of a protocol? Logging in, batches of events, and sending: the same for all of them.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use wxbot_model::{Action, Capabilities, ClientMsgId, Contact, EventKey, EventKind, PeerId, Secret};
+use futures_util::stream::BoxStream;
+use wxbot_model::{Action, Capabilities, ClientMsgId, Contact, EventKey, EventKind, MediaHandle, PeerId, Secret};
 
-use crate::error::{Error, SendError};
+use crate::error::{Error, FetchError, SendError};
 
 /// One account's way to the service: settings and carrier, no session yet.
 pub trait Protocol: Send + Sync + fmt::Debug {
@@ -73,13 +76,31 @@ pub trait Session: Send + Sync {
     fn log_out(&mut self) -> BoxFuture<'_, ()>;
 }
 
-/// Sends actions within a session.
+/// Sends actions and fetches media within a session.
 pub trait ActionSender: Send + Sync {
     /// Does one action. Not cancel safe: a dropped future is as good as [`SendError::Uncertain`].
     ///
     /// # Errors
-    /// Typed by whether it may be sent again.
+    /// Typed by whether it may be sent again. What has to happen before (an upload) and failed is
+    /// [`SendError::NotTaken`]: nobody has seen anything of it.
     fn perform(&self, outgoing: Outgoing) -> BoxFuture<'_, Result<Receipt, SendError>>;
+
+    /// Asks for bytes. Cancel safe, and so is reading them.
+    ///
+    /// # Errors
+    /// Typed by whether asking again may help.
+    fn fetch(&self, what: Fetch) -> BoxFuture<'_, Result<Fetched, FetchError>> {
+        let what = what.word();
+        Box::pin(async move { Err(FetchError::Refused { why: format!("this protocol fetches no {what}") }) })
+    }
+
+    /// Asks the service who this is, members of a room included. Cancel safe.
+    ///
+    /// # Errors
+    /// Typed by whether asking again may help.
+    fn look_up<'a>(&'a self, peer: &'a PeerId) -> BoxFuture<'a, Result<Arc<Contact>, FetchError>> {
+        Box::pin(async move { Err(FetchError::Refused { why: format!("this protocol does not tell who {peer} is") }) })
+    }
 }
 
 /// One action addressed in the protocol's own ids.
@@ -87,12 +108,84 @@ pub trait ActionSender: Send + Sync {
 pub struct Outgoing {
     /// What to do. Its contact ids are already translated below.
     pub action: Action,
-    /// Who it goes to, in this login.
-    pub to: PeerId,
-    /// Members to mention, in this login.
-    pub mention: Vec<PeerId>,
+    /// [`Action::to`] in this login.
+    pub to: Option<PeerId>,
+    /// [`Action::others`] in this login; of mentions, those that are known in it.
+    pub others: Vec<PeerId>,
+    /// The bytes of [`Action::SendMedia`].
+    pub media: Option<MediaFile>,
     /// The id that was fixed when the action was stored.
     pub client_id: ClientMsgId,
+}
+
+/// Bytes to upload: a file that nobody changes.
+#[derive(Debug, Clone)]
+pub struct MediaFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its length in bytes.
+    pub len: u64,
+    /// The name to send it under: a plain file name with its extension, made safe before.
+    pub name: String,
+    /// Told how much of it the service has.
+    pub progress: Progress,
+}
+
+/// How far an upload is. Clones show the same.
+#[derive(Debug, Clone, Default)]
+pub struct Progress(Arc<AtomicU64>);
+
+impl Progress {
+    /// This many bytes are with the service.
+    pub fn set(&self, bytes: u64) {
+        self.0.store(bytes, Ordering::Relaxed);
+    }
+
+    /// How many bytes are with the service.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Bytes to ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fetch {
+    /// Of a message.
+    Media(MediaHandle),
+    /// The picture of a person or room.
+    Avatar {
+        /// Whose.
+        of: PeerId,
+        /// For members of a room who are no friends: the room.
+        room: Option<PeerId>,
+    },
+}
+
+impl Fetch {
+    /// What it is, for texts.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Media(_) => "media",
+            Self::Avatar { .. } => "avatars",
+        }
+    }
+}
+
+/// Bytes on their way.
+pub struct Fetched {
+    /// How many the service says there are; not to be trusted.
+    pub stated_len: Option<u64>,
+    /// What the service says they are; not to be trusted.
+    pub content_type: Option<String>,
+    /// The bytes. It ends with an error when fewer came than were stated.
+    pub body: BoxStream<'static, Result<Bytes, FetchError>>,
+}
+
+impl fmt::Debug for Fetched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fetched({:?} bytes of {:?})", self.stated_len, self.content_type)
+    }
 }
 
 /// The service's yes.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use futures_util::stream::{self, BoxStream, StreamExt};
 use http::{HeaderMap, Method};
 use url::Url;
 
@@ -44,6 +45,34 @@ pub trait Transport: Send + Sync + fmt::Debug {
     ///
     /// Not cancel safe in meaning: a dropped future may or may not have reached the server.
     fn send(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, TransportError>>;
+
+    /// Sends `request` and gives the body as it comes, however long it is. The request's timeout holds for the headers,
+    /// and again for each piece of the body.
+    ///
+    /// A carrier that has whole answers only gives them in one piece.
+    fn open(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpStream, TransportError>> {
+        let answer = self.send(request);
+        Box::pin(async move {
+            let HttpResponse { status, headers, body } = answer.await?;
+            Ok(HttpStream { status, headers, body: stream::once(async { Ok(body) }).boxed() })
+        })
+    }
+}
+
+/// One answer whose body is still coming.
+pub struct HttpStream {
+    /// HTTP status code, 100–599.
+    pub status: u16,
+    /// Headers as sent.
+    pub headers: HeaderMap,
+    /// The body in pieces. An error is its end.
+    pub body: BoxStream<'static, Result<Bytes, TransportError>>,
+}
+
+impl fmt::Debug for HttpStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HttpStream({})", self.status)
+    }
 }
 
 /// The longest answer that is read: an address book of 5,000 friends takes about 5 MB, and ten times the

@@ -21,12 +21,78 @@ pub enum Capability {
     RecallEvents,
     /// Lists contacts and room members.
     Contacts,
+    /// Sends pictures.
+    SendImage,
+    /// Sends films.
+    SendVideo,
+    /// Sends files.
+    SendFile,
+    /// Sends stickers.
+    SendSticker,
+    /// Shares pages and passes on what apps shared.
+    SendLink,
+    /// Takes messages back.
+    Recall,
+    /// Marks conversations as read.
+    MarkRead,
+    /// Fetches pictures, speech, films and files of messages.
+    FetchMedia,
+    /// Fetches the pictures of people and rooms.
+    FetchAvatar,
+    /// Tells when somebody wants to be a friend.
+    FriendRequests,
+    /// Asks people to become friends.
+    AddFriend,
+    /// Accepts friend requests.
+    AcceptFriend,
+    /// Names contacts (备注).
+    Remark,
+    /// Keeps conversations at the top.
+    Pin,
+    /// Tells who comes into a room and who leaves, and when it is renamed.
+    MemberEvents,
+    /// Makes rooms.
+    CreateRoom,
+    /// Brings people into rooms.
+    AddMembers,
+    /// Puts people out of rooms.
+    RemoveMembers,
+    /// Renames rooms.
+    RenameRoom,
+    /// Leaves rooms.
+    LeaveRoom,
 }
 
 impl Capability {
     /// All there are, in the order they are shown.
-    pub const ALL: [Self; 6] =
-        [Self::PrivateMessages, Self::GroupMessages, Self::SendText, Self::Mention, Self::RecallEvents, Self::Contacts];
+    pub const ALL: [Self; 26] = [
+        Self::PrivateMessages,
+        Self::GroupMessages,
+        Self::SendText,
+        Self::Mention,
+        Self::RecallEvents,
+        Self::Contacts,
+        Self::SendImage,
+        Self::SendVideo,
+        Self::SendFile,
+        Self::SendSticker,
+        Self::SendLink,
+        Self::Recall,
+        Self::MarkRead,
+        Self::FetchMedia,
+        Self::FetchAvatar,
+        Self::FriendRequests,
+        Self::AddFriend,
+        Self::AcceptFriend,
+        Self::Remark,
+        Self::Pin,
+        Self::MemberEvents,
+        Self::CreateRoom,
+        Self::AddMembers,
+        Self::RemoveMembers,
+        Self::RenameRoom,
+        Self::LeaveRoom,
+    ];
 
     /// The word used in manifests, messages and the guide.
     pub fn word(self) -> &'static str {
@@ -37,6 +103,26 @@ impl Capability {
             Self::Mention => "mention",
             Self::RecallEvents => "recall-events",
             Self::Contacts => "contacts",
+            Self::SendImage => "send-image",
+            Self::SendVideo => "send-video",
+            Self::SendFile => "send-file",
+            Self::SendSticker => "send-sticker",
+            Self::SendLink => "send-link",
+            Self::Recall => "recall",
+            Self::MarkRead => "mark-read",
+            Self::FetchMedia => "fetch-media",
+            Self::FetchAvatar => "fetch-avatar",
+            Self::FriendRequests => "friend-requests",
+            Self::AddFriend => "add-friend",
+            Self::AcceptFriend => "accept-friend",
+            Self::Remark => "remark",
+            Self::Pin => "pin",
+            Self::MemberEvents => "member-events",
+            Self::CreateRoom => "create-room",
+            Self::AddMembers => "add-members",
+            Self::RemoveMembers => "remove-members",
+            Self::RenameRoom => "rename-room",
+            Self::LeaveRoom => "leave-room",
         }
     }
 }

@@ -129,6 +129,15 @@ text_id! {
     }
 }
 text_id! {
+    /// SHA-256 of the bytes of a media file, as 64 lower-case hexadecimal digits: its name in the media folder.
+    MediaDigest, "a media digest", |text| {
+        if text.len() != 64 || !text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
+            return Err("it is not 64 lower-case hexadecimal digits");
+        }
+        Ok(())
+    }
+}
+text_id! {
     /// What makes an incoming event unique within its account (`src_key` of the inbox); a repeat is absorbed by it.
     EventKey, "an event key", printable
 }

@@ -1,7 +1,7 @@
 //! The words that every part of wxbot uses: ids, contacts, messages, events, actions, capabilities, secrets.
 //!
 //! Reading order: [`id`] → [`contact`] → [`message`] with
-//! [`content`] → [`event`] with [`notice`] → [`action`] → [`capability`] → [`secret`] → [`span`].
+//! [`content`] → [`event`] with [`notice`] → [`action`] with [`media`] → [`capability`] → [`secret`] → [`span`].
 //! Nothing here does I/O or knows a protocol; wire shapes live in `wxbot-core`.
 
 pub mod action;
@@ -10,12 +10,13 @@ pub mod contact;
 pub mod content;
 pub mod event;
 pub mod id;
+pub mod media;
 pub mod message;
 pub mod notice;
 pub mod secret;
 pub mod span;
 
-pub use action::Action;
+pub use action::{Action, Stranger};
 pub use capability::{Capabilities, Capability};
 pub use contact::{Contact, ContactKind, Member, Sex};
 pub use content::{
@@ -23,7 +24,8 @@ pub use content::{
     Point, Quote, Quoted, RecordItem, RoomInvitation, Transfer, TransferStage,
 };
 pub use event::{Chat, ChatKind, Event, EventKind, Person};
-pub use id::{AccountName, ClientMsgId, ContactId, EventKey, IdError, MsgId, PeerId};
+pub use id::{AccountName, ClientMsgId, ContactId, EventKey, IdError, MediaDigest, MsgId, PeerId};
+pub use media::{Media, MediaShape, StoredMedia};
 pub use message::{Content, MediaHandle, MediaKind, Mentions, Message};
 pub use notice::{FriendRequest, JoinedBy, MembersJoined, Ticket, Who};
 pub use secret::Secret;

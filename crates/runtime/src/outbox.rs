@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use wxbot_core::SendError;
 use wxbot_core::protocol::{ActionSender, Outgoing};
-use wxbot_model::{Action, PeerId};
+use wxbot_model::Action;
 
 use crate::account::Account;
 use crate::config::OnUncertain;
@@ -211,16 +211,17 @@ fn address(account: &Account, send: &ClaimedSend) -> Result<Outgoing, Settlement
     let action: Action = serde_json::from_str(&send.body)
         .map_err(|e| Settlement::Failed { error: format!("the stored action cannot be read: {e}") })?;
     let peer = |id| account.read_contacts(|book| book.peer_of(id).cloned());
-    let to = peer(action.to()).ok_or_else(|| Settlement::Again {
+    let unmet = || Settlement::Again {
         not_before_ms: account.source.now_ms() + i64::try_from(CONTACT_WAIT.as_millis()).unwrap_or(60_000),
         error: format!("{} was not met in this login yet", send.conv),
         counts: false,
-    })?;
-    let mention: Vec<PeerId> = match &action {
-        Action::SendText { mention, .. } => mention.iter().filter_map(peer).collect(),
-        _ => Vec::new(),
     };
-    Ok(Outgoing { action, to, mention, client_id: send.client_id.clone() })
+    let to = match action.to() {
+        Some(to) => Some(peer(to).ok_or_else(unmet)?),
+        None => None,
+    };
+    let others = action.others().iter().filter_map(peer).collect();
+    Ok(Outgoing { action, to, others, media: None, client_id: send.client_id.clone() })
 }
 
 fn judge(account: &Account, send: &ClaimedSend, result: Result<wxbot_core::Receipt, SendError>) -> Settlement {

@@ -24,18 +24,21 @@ pub(super) struct WebSender {
 impl ActionSender for WebSender {
     fn perform(&self, outgoing: Outgoing) -> BoxFuture<'_, Result<Receipt, SendError>> {
         Box::pin(async move {
+            let Some(to) = &outgoing.to else {
+                return Err(SendError::Failed { why: "it goes to nobody".into() });
+            };
             match &outgoing.action {
                 Action::SendText { text, .. } => {
                     if self.mark_read {
                         // A courtesy: what keeps it from happening will keep the send from it too, and is told there.
-                        self.client.notify_read(&self.me, &outgoing.to).await.ok();
+                        self.client.notify_read(&self.me, to).await.ok();
                     }
                     let (text, source) = {
                         let book = self.book.read().unwrap_or_else(PoisonError::into_inner);
-                        convert::mention_text(text, &outgoing.to, &outgoing.mention, &book)
+                        convert::mention_text(text, to, &outgoing.others, &book)
                     };
                     let client_id = outgoing.client_id.as_str();
-                    judge(self.client.send_text(&self.me, &outgoing.to, &text, client_id, source).await)
+                    judge(self.client.send_text(&self.me, to, &text, client_id, source).await)
                 }
                 other => Err(SendError::Failed { why: format!("Web WeChat cannot do this yet: {}", other.needs()) }),
             }

@@ -12,7 +12,7 @@ use crate::rig::{Rig, endpoint, json, next, peer, settings, shop};
 
 fn outgoing(rig: &Rig, to: PeerId, text: &str) -> Outgoing {
     let action = Action::SendText { to: "p1".parse().unwrap(), text: text.to_owned(), mention: Vec::new() };
-    Outgoing { action, to, mention: Vec::new(), client_id: rig.web.draw_client_msg_id() }
+    Outgoing { action, to: Some(to), others: Vec::new(), media: None, client_id: rig.web.draw_client_msg_id() }
 }
 
 async fn send(rig: &Rig, session: &dyn Session, to: &str, text: &str) -> Result<Receipt, SendError> {
@@ -39,7 +39,7 @@ async fn a_mention_names_members_as_the_room_does() {
     let mut session = rig.online().await;
     rig.sim.deliver("shop", Deliver::text("Alice", "hi").in_room("测试群")).unwrap();
     let speaker = next(&mut session).await.events[0].sender.clone().unwrap();
-    let mention = Outgoing { mention: vec![speaker.clone()], ..outgoing(&rig, peer(&*session, "测试群"), "在") };
+    let mention = Outgoing { others: vec![speaker.clone()], ..outgoing(&rig, peer(&*session, "测试群"), "在") };
     session.sender().perform(mention).await.unwrap();
     assert_eq!(rig.sim.journal().sends[0].content, "@Alice\u{2005}在");
     let body = json(rig.seen_at("webwxsendmsg").last().unwrap()).unwrap();

@@ -288,15 +288,16 @@ impl Plugins<'_> {
                 }
                 _ => return Err(Trouble::Failed("it answered an effect this wxbot does not know".into())),
             };
-            let Action::SendText { text, .. } = &action else {
-                return Err(Trouble::Failed(format!("it asks for something this wxbot cannot do: {}", action.needs())));
-            };
-            let echo = echo_of(text);
             let body = serde_json::to_string(&action).map_err(|e| Trouble::Failed(e.to_string()))?;
+            let echo = match &action {
+                Action::SendText { text, .. } => echo_of(text),
+                // What comes back of it is another shape; the whole action never equals a text.
+                _ => echo_of(&body),
+            };
             sends.push(NewSend {
                 plugin: Arc::clone(&plugin.id),
                 ord: u32::try_from(sends.len()).unwrap_or(u32::MAX),
-                conv: action.to().clone(),
+                conv: action.to().unwrap_or(&event.chat.id).clone(),
                 client_id: self.handler.account.protocol.draw_client_msg_id(),
                 body,
                 echo,
