@@ -1,106 +1,16 @@
-//! The real carrier (reqwest) and the cookie jar that sits above the seam.
+//! Whose cookies go along? One account's, kept above the carrier, so that they can be seen and saved.
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::BytesMut;
 use cookie_store::CookieStore;
-use futures_util::future::BoxFuture;
 use http::HeaderMap;
 use http::header::{COOKIE, HeaderValue, SET_COOKIE};
 use url::Url;
 
 use crate::error::Error;
-use crate::transport::{HttpRequest, HttpResponse, MAX_BODY, Transport, TransportError};
-
-/// Carries requests over TCP and TLS. One serves all accounts with the same proxy, so that they share connections.
-#[derive(Clone)]
-pub struct HttpTransport {
-    client: reqwest::Client,
-}
-
-impl HttpTransport {
-    /// A carrier; `proxy` is `socks5://`, `socks5h://`, `http://` or `https://`.
-    ///
-    /// # Errors
-    /// When the proxy address or the system's certificates cannot be used.
-    pub fn new(proxy: Option<&Url>) -> Result<Self, Error> {
-        static PROVIDER: Once = Once::new();
-        PROVIDER.call_once(|| {
-            // An error means that the embedding program chose a provider first, which is as good.
-            rustls::crypto::ring::default_provider().install_default().ok();
-        });
-        let mut builder = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .tcp_nodelay(true)
-            .connect_timeout(std::time::Duration::from_secs(10))
-            .pool_idle_timeout(std::time::Duration::from_secs(30));
-        if let Some(proxy) = proxy {
-            let proxy = reqwest::Proxy::all(proxy.as_str())
-                .map_err(|e| Error::Settings(format!("the proxy address cannot be used: {}", without_url(e))))?;
-            builder = builder.proxy(proxy);
-        }
-        let client =
-            builder.build().map_err(|e| Error::Settings(format!("cannot set up HTTPS: {}", without_url(e))))?;
-        Ok(Self { client })
-    }
-}
-
-/// A reqwest error without the address: queries hold keys.
-fn without_url(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(&error);
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}
-
-impl Transport for HttpTransport {
-    fn send(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, TransportError>> {
-        Box::pin(async move {
-            let (host, after) = (request.host(), request.timeout);
-            let failed = |error: reqwest::Error| {
-                if error.is_connect() || error.is_builder() {
-                    TransportError::NotSent { host: host.clone(), reason: without_url(error) }
-                } else if error.is_timeout() {
-                    TransportError::Timeout { host: host.clone(), after }
-                } else {
-                    TransportError::Broken { host: host.clone(), reason: without_url(error) }
-                }
-            };
-            let mut answer = self
-                .client
-                .request(request.method, request.url)
-                .headers(request.headers)
-                .body(request.body)
-                .timeout(after)
-                .send()
-                .await
-                .map_err(failed)?;
-            let (status, headers) = (answer.status().as_u16(), std::mem::take(answer.headers_mut()));
-            let mut body = BytesMut::new();
-            while let Some(chunk) = answer.chunk().await.map_err(failed)? {
-                if body.len() + chunk.len() > MAX_BODY {
-                    return Err(TransportError::TooLarge { host: host.clone(), limit: MAX_BODY });
-                }
-                body.extend_from_slice(&chunk);
-            }
-            Ok(HttpResponse { status, headers, body: body.freeze() })
-        })
-    }
-}
-
-impl fmt::Debug for HttpTransport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HttpTransport")
-    }
-}
+use crate::transport::{HttpRequest, HttpResponse, HttpStream, Transport, TransportError};
 
 /// One account's cookies over a shared carrier.
 ///
@@ -142,6 +52,20 @@ impl CookieClient {
             request.headers.insert(COOKIE, cookies);
         }
         let answer = self.transport.send(request).await?;
+        self.keep(&answer.headers, &url);
+        Ok(answer)
+    }
+
+    /// Like [`send`](Self::send), with a body that is still coming.
+    ///
+    /// # Errors
+    /// As the carrier says.
+    pub async fn open(&self, mut request: HttpRequest) -> Result<HttpStream, TransportError> {
+        let url = request.url.clone();
+        if let Some(cookies) = self.header_for(&url) {
+            request.headers.insert(COOKIE, cookies);
+        }
+        let answer = self.transport.open(request).await?;
         self.keep(&answer.headers, &url);
         Ok(answer)
     }
@@ -235,6 +159,8 @@ fn host_only(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::future::BoxFuture;
+
     use super::*;
 
     fn headers(lines: &[&str]) -> HeaderMap {
