@@ -13,11 +13,12 @@ use wxbot_plugin::host::Host;
 use wxbot_plugin::middleware::Destination;
 use wxbot_plugin::{Ctx, Effect, Effects, Envelope, Next, Outcome};
 
+use super::feed::Work;
 use super::run::Gate;
 use crate::account::Account;
 use crate::outbox::{self, echo_of};
 use crate::plugin::{ActivePlugin, Trouble};
-use crate::store::{Failure, Finish, InboxRow, NewSend, StoreError};
+use crate::store::{Claims, Failure, Finish, InboxRow, NewSend, StoreError};
 
 /// Tries that ended with the process before an event is given up: it may be what kills us.
 const MAX_CRASHES: u32 = 3;
@@ -63,7 +64,7 @@ impl Handler {
     /// try, so that a failing plugin of one account holds up no other.
     pub(crate) async fn handle(
         &self,
-        mut row: InboxRow,
+        Work { mut row, mut fresh }: Work,
         stop: &CancellationToken,
         gate: &Gate,
         permit: OwnedSemaphorePermit,
@@ -73,7 +74,7 @@ impl Handler {
         // Tries of this run that the store did not let us finish: no crashes, though they look like it in the row.
         let mut unfinished = 0;
         loop {
-            let wait = match self.try_once(&mut row, begun, unfinished).await {
+            let wait = match self.try_once(&mut row, fresh.take(), begun, unfinished).await {
                 Ok(End::Done) => return None,
                 Ok(End::Parked(until)) => return until,
                 Ok(End::Again(wait)) => wait,
@@ -94,14 +95,24 @@ impl Handler {
         }
     }
 
-    async fn try_once(&self, row: &mut InboxRow, begun: Instant, unfinished: u32) -> Result<End, StoreError> {
+    async fn try_once(
+        &self,
+        row: &mut InboxRow,
+        fresh: Option<Box<Event>>,
+        begun: Instant,
+        unfinished: u32,
+    ) -> Result<End, StoreError> {
         let store = &self.account.store;
-        let claims = store.claim(row.seq).await?;
+        let claims = match fresh {
+            // Claimed with the batch it came in.
+            Some(_) => Claims { attempts: 1, errors: 0 },
+            None => store.claim(row.seq).await?,
+        };
         if claims.attempts.saturating_sub(1 + claims.errors + unfinished) >= MAX_CRASHES {
             let error = format!("wxbot ended {MAX_CRASHES} times while handling it");
             return self.give_up(row, error).await;
         }
-        let event: Event = match serde_json::from_str(&row.body) {
+        let event: Event = match fresh.map_or_else(|| serde_json::from_str(&row.body), |event| Ok(*event)) {
             Ok(event) => event,
             Err(error) => return self.give_up(row, format!("the stored event cannot be read: {error}")).await,
         };
