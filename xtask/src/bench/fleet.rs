@@ -52,8 +52,7 @@ pub(super) fn run(binary: &Path, folder: &Path, accounts: usize) -> io::Result<S
     sample.insert("polling_after_s", start.elapsed().as_secs_f64());
 
     let before = usage::of(pid)?;
-    #[expect(clippy::disallowed_methods, reason = "a measurement over time; nothing here is async")]
-    std::thread::sleep(IDLE);
+    wait::pause(IDLE);
     let idle = usage::of(pid)?;
     sample.extend(idle.rss_mib.map(|rss| ("idle_rss_mib", rss)));
     sample.extend(measure::spent(before, idle).map(|cpu| ("idle_cpu_percent", 100.0 * cpu / IDLE.as_secs_f64())));
