@@ -19,6 +19,8 @@ mod login;
 #[cfg(test)]
 mod media_faults;
 #[cfg(test)]
+mod media_over_http;
+#[cfg(test)]
 mod over_http;
 #[cfg(test)]
 mod phone;
