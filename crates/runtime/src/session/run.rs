@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wxbot_core::Error;
-use wxbot_core::protocol::{Batch, ContactChange, Incoming, LoginEvent, LoginWatcher, SavedSession, Session};
+use wxbot_core::protocol::{Batch, ContactChange, Incoming, LoginEvent, LoginWatcher, Protocol, SavedSession, Session};
 use wxbot_model::{Chat, ChatKind, Contact, ContactId, ContactKind, Event, Person, Secret};
 
 use super::phase::{Input, Machine, Order, Phase, Policy, Step, Trouble};
@@ -22,8 +22,13 @@ pub(crate) const SESSION_FIELD: &str = "session";
 
 /// Runs an account until `stop`. Never returns early and never panics: a failure is a state.
 pub(crate) async fn run(account: Arc<Account>, stop: CancellationToken) {
-    let mut driver =
-        Driver { account: Arc::clone(&account), session: None, started: Instant::now(), unsaved: Vec::new() };
+    let mut driver = Driver {
+        account: Arc::clone(&account),
+        protocol: Arc::clone(&account.settings().protocol),
+        session: None,
+        started: Instant::now(),
+        unsaved: Vec::new(),
+    };
     let mut machine = Machine::new(Policy::default());
     let saved = driver.has_saved().await;
     let mut input = Input::Begin { saved };
@@ -44,11 +49,12 @@ pub(crate) async fn run(account: Arc<Account>, stop: CancellationToken) {
         };
     }
     driver.drop_session();
-    account.show(Phase::Stopped, "wxbot stops".into());
 }
 
 struct Driver {
     account: Arc<Account>,
+    /// A session keeps to it; another one needs another session.
+    protocol: Arc<dyn Protocol>,
     session: Option<Box<dyn Session>>,
     started: Instant,
     /// Bindings that the book has and the store does not have yet: kept until a commit takes them, or a number could be
@@ -58,7 +64,7 @@ struct Driver {
 
 impl Driver {
     async fn has_saved(&self) -> bool {
-        if !self.account.protocol.needs_login() {
+        if !self.protocol.needs_login() {
             return true;
         }
         match self.account.store.session(&self.account.name).await {
@@ -124,7 +130,7 @@ impl Driver {
 
     async fn saved(&self) -> Result<SavedSession, Trouble> {
         let account = &self.account;
-        if !account.protocol.needs_login() {
+        if !self.protocol.needs_login() {
             return Ok(SavedSession { credentials: Secret::default(), cursor: bytes::Bytes::new() });
         }
         let row = account.store.session(&account.name).await.map_err(|e| store_trouble(&e))?;
@@ -138,7 +144,7 @@ impl Driver {
 
     async fn resume(&self) -> Result<Box<dyn Session>, Trouble> {
         let saved = self.saved().await?;
-        self.account.protocol.resume(&saved).await.map_err(trouble)
+        self.protocol.resume(&saved).await.map_err(trouble)
     }
 
     async fn login(&mut self, push: bool) -> Input {
@@ -152,11 +158,11 @@ impl Driver {
                 return Input::Failed(store_trouble(&error));
             }
             match saved {
-                Ok(saved) => account.protocol.push_login(&saved, &watcher).await,
+                Ok(saved) => self.protocol.push_login(&saved, &watcher).await,
                 Err(trouble) => return Input::Failed(trouble),
             }
         } else {
-            account.protocol.login(&watcher).await
+            self.protocol.login(&watcher).await
         };
         match session {
             Ok(session) => match self.save(session.saved()).await {
