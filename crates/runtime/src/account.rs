@@ -1,7 +1,7 @@
 //! What belongs to one account? The parts that its session, dispatcher and outbox share.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde::Serialize;
 use tokio::sync::{Notify, watch};
@@ -16,8 +16,8 @@ use crate::dispatch::feed::Feed;
 use crate::outbox::Desk;
 use crate::plugin::Held;
 use crate::session::phase::{self, Phase};
-use crate::store::Store;
 use crate::store::seal::Vault;
+use crate::store::{BoundContact, Store};
 
 /// One account while wxbot runs.
 pub struct Account {
@@ -27,6 +27,8 @@ pub struct Account {
     pub(crate) vault: Arc<Vault>,
     pub(crate) source: Source,
     settings: RwLock<Arc<Settings>>,
+    /// Bindings that a session left without a commit; the next one stores them.
+    unsaved: Mutex<Vec<BoundContact>>,
     pub(crate) contacts: RwLock<Contacts>,
     /// The running session's sending half; `None` between sessions.
     pub(crate) sender: watch::Sender<Option<Arc<dyn ActionSender>>>,
@@ -88,6 +90,7 @@ impl Account {
             vault: parts.vault,
             source: parts.source,
             settings: RwLock::new(Arc::new(parts.settings)),
+            unsaved: Mutex::default(),
             contacts: RwLock::default(),
             sender: watch::Sender::new(None),
             feed: Feed::default(),
@@ -193,6 +196,14 @@ impl Account {
 
     pub(crate) fn write_contacts<T>(&self, f: impl FnOnce(&mut Contacts) -> T) -> T {
         f(&mut self.contacts.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn take_unsaved(&self) -> Vec<BoundContact> {
+        std::mem::take(&mut self.unsaved.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn keep_unsaved(&self, bindings: Vec<BoundContact>) {
+        self.unsaved.lock().unwrap_or_else(PoisonError::into_inner).extend(bindings);
     }
 
     /// Events that came again and were absorbed, since the start.

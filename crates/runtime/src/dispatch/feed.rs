@@ -76,6 +76,12 @@ impl Feed {
         self.wake.notify_one();
     }
 
+    /// Something may have been stored and never offered; nothing is offered meanwhile.
+    pub(crate) fn look_at_disk(&self) {
+        self.state(|s| (s.disk, s.disk_again) = (true, true));
+        self.wake.notify_one();
+    }
+
     /// Parked events whose time has come; they are behind in order already.
     pub(crate) fn unpark(&self, rows: Vec<InboxRow>) {
         self.state(|s| rows.into_iter().for_each(|row| s.push(row)));

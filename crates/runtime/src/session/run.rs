@@ -27,7 +27,7 @@ pub(crate) async fn run(account: Arc<Account>, stop: CancellationToken) {
         protocol: Arc::clone(&account.settings().protocol),
         session: None,
         started: Instant::now(),
-        unsaved: Vec::new(),
+        unsaved: account.take_unsaved(),
     };
     let mut machine = Machine::new(Policy::default());
     let saved = driver.has_saved().await;
@@ -49,6 +49,7 @@ pub(crate) async fn run(account: Arc<Account>, stop: CancellationToken) {
         };
     }
     driver.drop_session();
+    account.keep_unsaved(driver.unsaved);
 }
 
 struct Driver {
@@ -191,6 +192,9 @@ impl Driver {
             return Input::Failed(store_trouble(&error));
         }
         self.unsaved.clear();
+        // The session before this one may have been cut off between a commit and its offer. The step above was the
+        // store's answer, so that commit is over, and the disk has what memory missed.
+        account.feed.look_at_disk();
         account.sender.send_replace(Some(session.sender()));
         account.outbox.look();
         self.session = Some(session);
