@@ -10,7 +10,7 @@ use wxbot_core::source::Source;
 use wxbot_model::AccountName;
 use wxbot_plugin::middleware::AnyMiddleware;
 
-use crate::config::AccountConfig;
+use crate::config::{AccountConfig, Endpoint};
 use crate::contacts::Contacts;
 use crate::dispatch::feed::Feed;
 use crate::outbox::Desk;
@@ -108,9 +108,9 @@ impl Account {
     }
 
     /// Puts settings into force for whatever begins from now on.
-    pub(crate) fn put(&self, settings: Settings) {
+    pub(crate) fn put(&self, settings: Arc<Settings>) {
         let mut place = self.settings.write().unwrap_or_else(PoisonError::into_inner);
-        let old = std::mem::replace(&mut *place, Arc::new(settings));
+        let old = std::mem::replace(&mut *place, settings);
         drop(place);
         // The old ones may be the last that hold a plugin, so they go when nobody waits for the lock.
         drop(old);
@@ -119,12 +119,17 @@ impl Account {
     /// Holds plugins and middleware no longer: nothing begins here any more.
     pub(crate) fn let_go(&self) {
         let settings = self.settings();
-        self.put(Settings { chain: Vec::new(), plugins: Vec::new(), ..Settings::clone(&settings) });
+        self.put(Arc::new(Settings { chain: Vec::new(), plugins: Vec::new(), ..Settings::clone(&settings) }));
     }
 
     /// The name of its protocol, for lists.
     pub fn protocol_name(&self) -> String {
         self.settings().config.protocol.clone()
+    }
+
+    /// Whether its service is the built-in simulator.
+    pub fn is_simulated(&self) -> bool {
+        self.settings().config.endpoint == Some(Endpoint::Sim)
     }
 
     /// Shows a state. The same state with the same reason keeps its since-when.

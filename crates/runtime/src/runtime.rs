@@ -141,7 +141,9 @@ impl Runtime {
             configs.push(config);
         }
         // A start is a change from nothing.
-        runtime.reload(&configs, |config| ways.remove(&config.name).ok_or_else(|| "no protocol was given".into())).await?;
+        runtime
+            .reload(&configs, |config| ways.remove(&config.name).ok_or_else(|| "no protocol was given".into()))
+            .await?;
         if works {
             runtime.spawn_sweeper();
         }
@@ -186,7 +188,7 @@ impl Runtime {
                 let account = self.account(settings).await?;
                 prepared.insert(config.name.clone(), Prepared::Account(account));
             } else {
-                prepared.insert(config.name.clone(), Prepared::Settings(settings));
+                prepared.insert(config.name.clone(), Prepared::Settings(Arc::new(settings)));
             }
         }
         self.apply(&plan, prepared);
@@ -246,7 +248,7 @@ impl Runtime {
         self.roster.publish(accounts);
     }
 
-    fn change(&mut self, crew: &mut Crew, settings: Settings, change: &Change) {
+    fn change(&mut self, crew: &mut Crew, settings: Arc<Settings>, change: &Change) {
         let account = &crew.account;
         let was = account.settings().config.on_uncertain;
         let decided = settings.config.on_uncertain;
@@ -326,7 +328,7 @@ impl Runtime {
 /// What a reload has made ready.
 enum Prepared {
     /// For an account that runs.
-    Settings(Settings),
+    Settings(Arc<Settings>),
     /// One that starts.
     Account(Arc<Account>),
 }

@@ -75,7 +75,10 @@ async fn an_account_that_comes_back_waits_for_its_own_last_handler() {
 #[tokio::test(start_paused = true)]
 async fn work_changes_apply_to_the_next_message_and_no_session_notices() {
     let of = |word: &str, more: &str| {
-        file(&format!("[plugins.counter]\nword = \"{word}\"\ntest = \"work\""), &[("a", more), ("b", "use = [\"echo\"]")])
+        file(
+            &format!("[plugins.counter]\nword = \"{word}\"\ntest = \"work\""),
+            &[("a", more), ("b", "use = [\"echo\"]")],
+        )
     };
     let mut town = Town::new(&["a", "b"], &of("x", "")).await;
     town.log_in("a").await;
@@ -109,7 +112,8 @@ async fn work_changes_apply_to_the_next_message_and_no_session_notices() {
 
 #[tokio::test(start_paused = true)]
 async fn a_faster_pace_lets_waiting_replies_go_at_once() {
-    let slow = file("pacing = { per_account = \"1/h\", burst = 1, per_chat = \"1/h\", max_age = \"2d\" }", &[("a", "")]);
+    let slow =
+        file("pacing = { per_account = \"1/h\", burst = 1, per_chat = \"1/h\", max_age = \"2d\" }", &[("a", "")]);
     let mut town = Town::new(&["a"], &slow).await;
     town.log_in("a").await;
     for n in 0..4 {
