@@ -214,6 +214,25 @@ mod tests {
         assert!(feed.wants_disk().is_some(), "what came meanwhile is on disk");
     }
 
+    #[test]
+    fn what_was_stored_and_never_offered_is_found_in_order() {
+        let feed = fresh();
+        feed.offer(vec![row(1, "p1")]);
+        assert_eq!(feed.wants_disk(), None);
+        // 2 was stored, and its session ended before it was offered; 3 came with the next session.
+        feed.look_at_disk();
+        feed.offer(vec![row(3, "p1")]);
+        let (after, asked) = feed.wants_disk().unwrap();
+        assert_eq!(after, 1);
+        feed.add_from_disk(vec![row(2, "p1"), row(3, "p1")], asked);
+        let mut seen = Vec::new();
+        while let Some(row) = feed.take() {
+            seen.push(row.seq);
+            feed.done(&row.conv);
+        }
+        assert_eq!(seen, [1, 2, 3]);
+    }
+
     fn row_on_disk(seq: u64) -> InboxRow {
         row(seq, "p1")
     }

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use wxbot_sim::{Fault, FaultKind};
+
 use crate::town::{Town, file, life, phase};
 
 #[tokio::test(start_paused = true)]
@@ -124,6 +126,19 @@ async fn a_faster_pace_lets_waiting_replies_go_at_once() {
     assert_eq!(town.reload(&file("", &[("a", "")])).await.unwrap(), "a: pacing");
     town.answers("a", 4).await;
     assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    town.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_decides_what_was_held_before_it() {
+    let mut town = Town::new(&["a"], &file("", &[("a", "")])).await;
+    town.log_in("a").await;
+    town.sim.inject(Fault::once("webwxsendmsg", FaultKind::Drop));
+    town.hear("a", "Alice", "hi");
+    town.settled("it is held", async |town| town.counts("a").await.outbox.uncertain == 1).await;
+    assert_eq!(town.reload(&file("", &[("a", "on_uncertain = \"resend\"")])).await.unwrap(), "a: on_uncertain");
+    assert_eq!(town.answers("a", 1).await, ["n1: hi"]);
+    assert_eq!(town.inits("a"), 1);
     town.stop().await;
 }
 
