@@ -86,7 +86,8 @@ impl Rig {
     /// Logins and inits of an account.
     fn begun(&self, account: &str) -> (usize, usize) {
         let journal = self.sim.api().get("/__sim/journal").unwrap();
-        let count = |list: &str| journal[list].as_array().unwrap().iter().filter(|e| e["account"] == account).count();
+        let entries = |list: &str| journal.get(list).and_then(Value::as_array).unwrap().iter();
+        let count = |list: &str| entries(list).filter(|e| e.get("account") == Some(&account.into())).count();
         (count("logins"), count("inits"))
     }
 }

@@ -174,6 +174,7 @@ impl Built {
         let way = |account: &AccountConfig| self.ways.protocol(account).map_err(Into::into);
         let plan = self.runtime.reload(accounts, way).await.map_err(|error| chain(&error))?;
         self.ways.carriers.retain(|proxy, _| accounts.iter().any(|account| account.enabled && account.proxy == *proxy));
+        self.attendants.retain(|name, _| plan.change(name) != Some(&Change::Removed));
         let mut begun = Vec::new();
         for account in self.runtime.accounts().iter() {
             if matches!(plan.change(&account.name), Some(Change::Added | Change::Session(_))) {

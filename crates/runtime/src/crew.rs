@@ -61,6 +61,8 @@ impl Crew {
             report(&self.account, ended);
         }
         self.intake.cancel();
+        // Whoever looks now must not take the state of the old one for that of the new.
+        self.account.show(Phase::Starting, String::new());
         self.intake = CancellationToken::new();
         let before = std::mem::take(&mut self.ended);
         let over = self.ended.clone().drop_guard();

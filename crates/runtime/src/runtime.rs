@@ -109,7 +109,7 @@ pub struct Runtime {
 /// Old rows are swept in steps of a thousand, this often.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
 /// What removed accounts may take beyond the patience that they have anyway.
-const LEAVING_MARGIN: Duration = Duration::from_secs(2);
+const LEAVING_MARGIN: Duration = Duration::from_secs(1);
 
 impl Runtime {
     /// Starts every account.
