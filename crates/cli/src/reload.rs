@@ -124,10 +124,10 @@ impl<'a> Reloader<'a> {
 }
 
 fn wrong(error: &ConfigError, here: bool) -> String {
-    match error {
-        ConfigError::Mistakes(mistakes) => drawn(mistakes, IN_FORCE, here),
-        ConfigError::Unreadable { .. } => format!("error: {}; {IN_FORCE}", chain(error)),
-        _ => format!("error: {}; {IN_FORCE}", chain(error)),
+    if let ConfigError::Mistakes(mistakes) = error {
+        drawn(mistakes, IN_FORCE, here)
+    } else {
+        format!("error: {}; {IN_FORCE}", chain(error))
     }
 }
 

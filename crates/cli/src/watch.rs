@@ -56,7 +56,9 @@ pub(crate) fn watch(file: &Path, asks: mpsc::Sender<Ask>) -> notify::Result<Watc
         }
     };
     let config = notify::Config::default();
-    let mut watcher = new_debouncer_opt::<_, RecommendedWatcher, _>(SETTLED_AFTER, None, on_events, NoCache, config)?;
+    // Its thread wakes up at every tick, changes or not, so there are as few as it allows.
+    let tick = Some(SETTLED_AFTER);
+    let mut watcher = new_debouncer_opt::<_, RecommendedWatcher, _>(SETTLED_AFTER, tick, on_events, NoCache, config)?;
     watcher.watch(folder, RecursiveMode::NonRecursive)?;
     Ok(watcher)
 }
