@@ -183,6 +183,36 @@ fn a_bad_file_changes_nothing_and_says_where_it_is_wrong() {
 }
 
 #[test]
+fn nothing_is_lost_or_doubled_while_sessions_and_settings_change() {
+    let rig = Rig::new();
+    let fast = "pacing = { per_account = \"1000000/s\", per_chat = \"1000000/s\", burst = 10000 }";
+    let of = |more: &str| rig.file("ok", &[("a", &format!("{fast}\n{more}"))]);
+    let run = rig.start(&of(""));
+    let mut wanted = Vec::new();
+    for (round, more) in ["mark_read = true", "middleware = [\"trace\"]", "on_uncertain = \"drop\"", ""]
+        .iter()
+        .cycle()
+        .take(16)
+        .enumerate()
+    {
+        for n in 0..6 {
+            rig.sim.deliver("a", "Alice", &format!("{round}/{n}")).unwrap();
+            wanted.push(format!("ok {round}/{n}"));
+        }
+        rig.save(&of(more));
+        let said = wxbot::call(rig.path(), &["reload"]).unwrap();
+        assert_eq!(said.code, Some(0), "{}", said.err);
+    }
+    assert_eq!(rig.ask("a", "last"), "ok last");
+    wanted.push("ok last".into());
+    let sent: Vec<_> = rig.sim.sends().unwrap().into_iter().map(|send| send.content).collect();
+    assert_eq!(sent, wanted, "each once and in order");
+    assert_eq!(rig.sim.hard_violations().unwrap(), Vec::<String>::new());
+    assert_eq!(rig.begun("a").0, 1, "no second login");
+    assert!(run.stop("TERM", STOPS_WITHIN).unwrap().success());
+}
+
+#[test]
 fn the_command_tells_what_was_done_and_what_needs_a_restart() {
     let rig = Rig::new();
     rig.save(&rig.file("one", &[("a", "")]));
