@@ -95,6 +95,12 @@ impl Feed {
         self.wake.notify_one();
     }
 
+    /// Something may have been stored and never offered; nothing is offered meanwhile.
+    pub(crate) fn look_at_disk(&self) {
+        self.state(|s| (s.disk, s.disk_again) = (true, true));
+        self.wake.notify_one();
+    }
+
     /// Parked events whose time has come; they are behind in order already.
     pub(crate) fn unpark(&self, rows: Vec<InboxRow>) {
         self.state(|s| rows.into_iter().for_each(|row| s.push(row.into())));
@@ -238,5 +244,25 @@ mod tests {
         }
         assert!(seen.is_sorted() && seen.len() as u64 == all, "{seen:?}");
         assert!(feed.wants_disk().is_some(), "what came meanwhile is on disk");
+    }
+
+    #[test]
+    fn what_was_stored_and_never_offered_is_found_in_order() {
+        let feed = fresh();
+        feed.offer(vec![work(1, "p1")], false);
+        assert_eq!(feed.wants_disk(), None);
+        // 2 was stored, and its session ended before it was offered; 3 came with the next session.
+        feed.look_at_disk();
+        assert_eq!(feed.room(), 0);
+        feed.offer(Vec::new(), true);
+        let (after, asked) = feed.wants_disk().unwrap();
+        assert_eq!(after, 1);
+        feed.add_from_disk(vec![row(2, "p1"), row(3, "p1")], asked);
+        let mut seen = Vec::new();
+        while let Some((seq, lane)) = take(&feed) {
+            seen.push(seq);
+            feed.done(&lane);
+        }
+        assert_eq!(seen, [1, 2, 3]);
     }
 }

@@ -15,7 +15,7 @@ use wxbot_plugin::{Ctx, Effect, Effects, Envelope, Next, Outcome};
 
 use super::feed::Work;
 use super::run::Gate;
-use crate::account::Account;
+use crate::account::{Account, Settings};
 use crate::outbox::{self, echo_of};
 use crate::plugin::{ActivePlugin, Trouble};
 use crate::store::{Claims, Failure, Finish, InboxRow, NewSend, StoreError};
@@ -116,9 +116,12 @@ impl Handler {
             Ok(event) => event,
             Err(error) => return self.give_up(row, format!("the stored event cannot be read: {error}")).await,
         };
-        let destination = Plugins { handler: self, row, harvest: Mutex::default(), attempt: claims.attempts };
+        // Taken once: a try ends with the settings it began with, whatever is put into force meanwhile.
+        let settings = self.account.settings();
+        let destination =
+            Plugins { handler: self, settings: &settings, row, harvest: Mutex::default(), attempt: claims.attempts };
         let envelope = Envelope { event, seq: row.seq, attempt: claims.attempts };
-        let outcome = Next::new(&self.account.chain, &destination).run(envelope).await;
+        let outcome = Next::new(&settings.chain, &destination).run(envelope).await;
         let harvest = destination.harvest.into_inner().unwrap_or_else(PoisonError::into_inner);
         let note = match outcome {
             Outcome::Passed { .. } => None,
@@ -215,6 +218,7 @@ fn backoff(errors: u32) -> Duration {
 /// The end of the chain for one event.
 struct Plugins<'a> {
     handler: &'a Handler,
+    settings: &'a Settings,
     row: &'a InboxRow,
     harvest: Mutex<Harvest>,
     attempt: u32,
@@ -225,7 +229,7 @@ impl Destination for Plugins<'_> {
         Box::pin(async move {
             let mut harvest = Harvest::default();
             let mut too_late = false;
-            for plugin in &self.handler.account.plugins {
+            for plugin in &self.settings.plugins {
                 if !plugin.wants(&env.event) || self.row.done.iter().any(|id| **id == *plugin.id) {
                     continue;
                 }
@@ -309,7 +313,7 @@ impl Plugins<'_> {
                 plugin: Arc::clone(&plugin.id),
                 ord: u32::try_from(sends.len()).unwrap_or(u32::MAX),
                 conv: action.to().unwrap_or(&event.chat.id).clone(),
-                client_id: self.handler.account.protocol.draw_client_msg_id(),
+                client_id: self.settings.protocol.draw_client_msg_id(),
                 body,
                 echo,
             });

@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wxbot_core::Error;
-use wxbot_core::protocol::{Batch, ContactChange, Incoming, LoginEvent, LoginWatcher, SavedSession, Session};
+use wxbot_core::protocol::{Batch, ContactChange, Incoming, LoginEvent, LoginWatcher, Protocol, SavedSession, Session};
 use wxbot_model::{Chat, ChatKind, Contact, ContactKind, Event, Person, Secret};
 
 use super::phase::{Input, Machine, Order, Phase, Policy, Step, Trouble};
@@ -25,9 +25,10 @@ pub(crate) const SESSION_FIELD: &str = "session";
 pub(crate) async fn run(account: Arc<Account>, stop: CancellationToken) {
     let mut driver = Driver {
         account: Arc::clone(&account),
+        protocol: Arc::clone(&account.settings().protocol),
         session: None,
         started: Instant::now(),
-        unsaved: Vec::new(),
+        unsaved: account.take_unsaved(),
         stop: stop.clone(),
     };
     let mut machine = Machine::new(Policy::default());
@@ -49,11 +50,13 @@ pub(crate) async fn run(account: Arc<Account>, stop: CancellationToken) {
         };
     }
     driver.drop_session();
-    account.show(Phase::Stopped, "wxbot stops".into());
+    account.keep_unsaved(driver.unsaved);
 }
 
 struct Driver {
     account: Arc<Account>,
+    /// A session keeps to it; another one needs another session.
+    protocol: Arc<dyn Protocol>,
     session: Option<Box<dyn Session>>,
     started: Instant,
     /// Bindings that the book has and the store does not have yet: kept until a commit takes them, or a number could be
@@ -66,7 +69,7 @@ struct Driver {
 
 impl Driver {
     async fn has_saved(&self) -> bool {
-        if !self.account.protocol.needs_login() {
+        if !self.protocol.needs_login() {
             return true;
         }
         match self.account.store.session(&self.account.name).await {
@@ -134,7 +137,7 @@ impl Driver {
 
     async fn saved(&self) -> Result<SavedSession, Trouble> {
         let account = &self.account;
-        if !account.protocol.needs_login() {
+        if !self.protocol.needs_login() {
             return Ok(SavedSession { credentials: Secret::default(), cursor: bytes::Bytes::new() });
         }
         let row = account.store.session(&account.name).await.map_err(|e| store_trouble(&e))?;
@@ -148,7 +151,7 @@ impl Driver {
 
     async fn resume(&self) -> Result<Box<dyn Session>, Trouble> {
         let saved = self.saved().await?;
-        self.account.protocol.resume(&saved).await.map_err(trouble)
+        self.protocol.resume(&saved).await.map_err(trouble)
     }
 
     async fn login(&mut self, push: bool) -> Input {
@@ -162,11 +165,11 @@ impl Driver {
                 return Input::Failed(store_trouble(&error));
             }
             match saved {
-                Ok(saved) => account.protocol.push_login(&saved, &watcher).await,
+                Ok(saved) => self.protocol.push_login(&saved, &watcher).await,
                 Err(trouble) => return Input::Failed(trouble),
             }
         } else {
-            account.protocol.login(&watcher).await
+            self.protocol.login(&watcher).await
         };
         match session {
             Ok(session) => match self.save(session.saved()).await {
@@ -195,6 +198,9 @@ impl Driver {
             return Input::Failed(store_trouble(&error));
         }
         self.unsaved.clear();
+        // The session before this one may have been cut off between a commit and its offer. The step above was the
+        // store's answer, so that commit is over, and the disk has what memory missed.
+        account.feed.look_at_disk();
         account.sender.send_replace(Some(session.sender()));
         account.outbox.look();
         self.session = Some(session);
