@@ -26,6 +26,9 @@ const IDLE: Duration = Duration::from_secs(30);
 /// Connections at rest to one origin. More than so many requests at a moment are rare, and a new connection is no loss.
 const REST: usize = 256;
 
+/// Bytes read at once. A quiet poll holds a buffer of this size, and thousands of them are open; most answers are smaller.
+const READ: usize = 8 * 1024;
+
 /// Connections at rest.
 #[derive(Default)]
 pub(super) struct Pool {
@@ -92,7 +95,8 @@ pub(super) struct Ready {
 impl Ready {
     /// Begins to speak HTTP on a new connection.
     pub(super) async fn new(origin: Origin, wire: Wire) -> Result<Self, String> {
-        let (sender, connection) = http1::handshake(TokioIo::new(wire)).await.map_err(|e| words(&e))?;
+        let begun = http1::Builder::new().read_buf_exact_size(Some(READ)).handshake(TokioIo::new(wire)).await;
+        let (sender, connection) = begun.map_err(|e| words(&e))?;
         Ok(Self { origin, sender, connection: Box::pin(connection), body: None, open: true, over: false })
     }
 
