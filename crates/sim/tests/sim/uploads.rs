@@ -202,7 +202,9 @@ async fn there_is_an_end_to_the_room() {
         // Room is taken when an upload begins, before anyone can know that its bytes are there already.
         let bytes = vec![u8::try_from(len % 251).unwrap(); len];
         let chunk = client.chunks("a.bin", &bytes, &md5(&bytes)).remove(0);
-        assert_eq!(client.put(&chunk).await["BaseResponse"]["Ret"], ret, "{name}");
+        let answer = client.put(&chunk).await;
+        assert_eq!(answer["BaseResponse"]["Ret"], ret, "{name}");
+        assert_eq!(answer["BaseResponse"]["ErrMsg"].as_str().unwrap().contains("media_limit"), ret != 0, "{name}");
     }
     assert_clean(&sim);
 }
