@@ -63,7 +63,11 @@ pub(crate) fn voice(item: Named, ms: u64, id: u64) -> Shape {
 
 pub(crate) fn video(item: Named, seconds: u64, short: bool) -> Shape {
     let xml = if short {
-        format!("<msg><img length=\"{}\" hdlength=\"0\"/><commenturl></commenturl></msg>", item.blob.len())
+        format!(
+            "<msg><img length=\"{}\" hdlength=\"0\" md5=\"{}\"/><commenturl></commenturl></msg>",
+            item.blob.len(),
+            item.blob.md5
+        )
     } else {
         format!(
             "<msg><videomsg clientmsgid=\"\" playlength=\"{seconds}\" length=\"{}\" type=\"43\" status=\"6\" \

@@ -11,6 +11,8 @@ mod downloads;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod fixtures;
+#[cfg(test)]
 mod friends;
 #[cfg(test)]
 mod load;
