@@ -32,6 +32,11 @@ impl App {
         self
     }
 
+    /// What is built in: protocols, plugins, middleware.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
     /// Reads the command line, does what it says, and answers the exit code: 0 done, 1 failed, 2 usage, 78 bad
     /// configuration.
     pub fn main(self) -> ExitCode {
