@@ -18,6 +18,20 @@ const RESERVED: [&str; 6] = ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"];
 /// assert_eq!(safe("..", "image", "png"), "image.png");
 /// ```
 pub fn safe(label: &str, otherwise: &str, extension: &str) -> String {
+    let mut name = pass(label, otherwise, extension);
+    // What the cut left may have another extension than before, and so another rule to keep. It only ever gets shorter,
+    // but for the mark in front of a device.
+    for _ in 0..8 {
+        let next = pass(&name, otherwise, "");
+        if next == name {
+            break;
+        }
+        name = next;
+    }
+    name
+}
+
+fn pass(label: &str, otherwise: &str, extension: &str) -> String {
     let own = clean(label);
     let own = if own.is_empty() { clean(otherwise) } else { own };
     let own = if own.is_empty() { "file".to_owned() } else { own };

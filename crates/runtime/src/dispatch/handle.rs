@@ -301,6 +301,7 @@ impl Plugins<'_> {
                 client_id: self.handler.account.protocol.draw_client_msg_id(),
                 body,
                 echo,
+                media: None,
             });
         }
         Ok((sends, kv))

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use rusqlite::{Connection, OptionalExtension, params};
-use wxbot_model::{AccountName, ContactId};
+use wxbot_model::{AccountName, ContactId, MediaDigest};
 
 use crate::pacing::{Bucket, Pace};
 use crate::store::types::{ClaimSends, ClaimedSend, Finish, NewSend, OutboxCounts, Settlement, Verdict};
@@ -31,8 +31,8 @@ const RECOVER: &str =
     "UPDATE outbox SET state = iif(echoed, 3, 2), error = iif(echoed, NULL, 'wxbot ended while it was being sent')
      WHERE account = ?1 AND state = 1";
 const INSERT: &str =
-    "INSERT INTO outbox(account, conv, cause_seq, plugin, ord, client_id, state, created_at, echo, body)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, ?9) ON CONFLICT DO NOTHING";
+    "INSERT INTO outbox(account, conv, cause_seq, plugin, ord, client_id, state, created_at, echo, body, media)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING";
 const KNOWN: &str = "SELECT 1 FROM outbox WHERE cause_seq = ?1 AND plugin = ?2 AND ord = ?3";
 const EXPIRE: &str =
     "UPDATE outbox SET state = 5, error = 'older than max_age' WHERE account = ?1 AND state = 0 AND created_at < ?2";
@@ -109,7 +109,8 @@ pub(super) fn insert(c: &Connection, finish: &Finish) -> rusqlite::Result<()> {
                 client_id,
                 finish.now_ms,
                 send.echo,
-                send.body
+                send.body,
+                send.media.as_ref().map(MediaDigest::as_str)
             ];
             if insert.execute(values)? > 0 || known(c, finish, send)? {
                 break;
