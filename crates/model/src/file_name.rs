@@ -150,9 +150,13 @@ mod tests {
 
     #[test]
     fn the_content_gives_the_extension_where_the_label_has_none() {
-        for (label, want) in
-            [("", "image.png"), ("cat", "cat.png"), ("cat.jpg", "cat.jpg"), ("v1.2 final", "v1.2 final.png"), (".", "image.png")]
-        {
+        for (label, want) in [
+            ("", "image.png"),
+            ("cat", "cat.png"),
+            ("cat.jpg", "cat.jpg"),
+            ("v1.2 final", "v1.2 final.png"),
+            (".", "image.png"),
+        ] {
             assert_eq!(safe(label, "image", "png"), want, "{label:?}");
         }
     }

@@ -2,8 +2,7 @@
 
 use crate::span::SpanError;
 
-const UNITS: [(&str, u64); 5] =
-    [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
+const UNITS: [(&str, u64); 5] = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
 /// Reads `"512MiB"`, `"1GiB"`, `"100 KiB"`: a whole number and a unit (B, KiB, MiB, GiB, TiB), at most 1024 TiB. `MB` and
 /// its like are refused: half of the people mean one thing by them and half the other.

@@ -177,11 +177,8 @@ mod tests {
 
     #[test]
     fn each_method_asks_for_its_action() {
-        let request = FriendRequest {
-            user: Some("@a".parse().unwrap()),
-            ticket: Ticket::new("t"),
-            ..FriendRequest::default()
-        };
+        let request =
+            FriendRequest { user: Some("@a".parse().unwrap()), ticket: Ticket::new("t"), ..FriendRequest::default() };
         let effects = Effects::none()
             .send_link(id("p1"), Link::default())
             .send_sticker(id("p1"), "ab")
@@ -202,8 +199,21 @@ mod tests {
         assert_eq!(
             words(effects),
             [
-                "send_link", "send_sticker", "recall", "recall", "mark_read", "pin", "pin", "accept_friend",
-                "add_friend", "set_remark", "create_room", "add_members", "remove_members", "set_topic", "leave_room"
+                "send_link",
+                "send_sticker",
+                "recall",
+                "recall",
+                "mark_read",
+                "pin",
+                "pin",
+                "accept_friend",
+                "add_friend",
+                "set_remark",
+                "create_room",
+                "add_members",
+                "remove_members",
+                "set_topic",
+                "leave_room"
             ]
         );
         let suggested = FriendRequest { ticket: Ticket::default(), ..request };

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 use wxbot_model::{
-    AccountName, Action, Chat, ChatKind, Contact, ContactId, Content, Event, EventKey, EventKind, FileType, MediaDigest,
-    MediaHandle, MediaShape, Mentions, Message, Person, StoredMedia, file_name,
+    AccountName, Action, Chat, ChatKind, Contact, ContactId, Content, Event, EventKey, EventKind, FileType,
+    MediaDigest, MediaHandle, MediaShape, Mentions, Message, Person, StoredMedia, file_name,
 };
 
 use crate::ctx::{Ctx, InitCtx};
@@ -70,7 +70,8 @@ fn asked_by_avatar(of: &ContactId) -> String {
 
 /// Not SHA-256, which would be machinery; equal for equal bytes all the same.
 fn digest(bytes: &[u8]) -> MediaDigest {
-    let hash = |seed: u64| bytes.iter().fold(seed, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+    let hash =
+        |seed: u64| bytes.iter().fold(seed, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
     let text: String = (1..=4).map(|n| format!("{:016x}", hash(0xcbf2_9ce4_8422_2325 ^ n))).collect();
     #[expect(clippy::expect_used, reason = "four times sixteen hexadecimal digits")]
     text.parse().expect("64 digits")

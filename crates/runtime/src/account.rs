@@ -13,6 +13,8 @@ use wxbot_plugin::middleware::AnyMiddleware;
 use crate::config::{OnUncertain, Pacing};
 use crate::contacts::Contacts;
 use crate::dispatch::feed::Feed;
+use crate::media::MediaFolder;
+use crate::media::uploads::{Upload, Uploads};
 use crate::outbox::Desk;
 use crate::plugin::ActivePlugin;
 use crate::session::phase::{self, Phase};
@@ -38,6 +40,8 @@ pub struct Account {
     pub(crate) sender: watch::Sender<Option<Arc<dyn ActionSender>>>,
     pub(crate) feed: Feed,
     pub(crate) outbox: Desk,
+    pub(crate) media: Arc<MediaFolder>,
+    pub(crate) uploads: Uploads,
     status: watch::Sender<Status>,
     login_asked: Notify,
     watchers: AtomicUsize,
@@ -72,6 +76,7 @@ pub(crate) struct Parts {
     pub(crate) on_uncertain: OnUncertain,
     pub(crate) chain: Vec<Arc<dyn AnyMiddleware>>,
     pub(crate) plugins: Vec<Arc<ActivePlugin>>,
+    pub(crate) media: Arc<MediaFolder>,
 }
 
 impl Account {
@@ -98,6 +103,8 @@ impl Account {
             sender: watch::Sender::new(None),
             feed: Feed::default(),
             outbox: Desk::default(),
+            media: parts.media,
+            uploads: Uploads::default(),
             status: watch::Sender::new(status),
             login_asked: Notify::new(),
             watchers: AtomicUsize::new(0),
@@ -174,6 +181,11 @@ impl Account {
 
     pub(crate) fn write_contacts<T>(&self, f: impl FnOnce(&mut Contacts) -> T) -> T {
         f(&mut self.contacts.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The uploads that are under way, the oldest first.
+    pub fn uploads(&self) -> Vec<Upload> {
+        self.uploads.list()
     }
 
     /// Events that came again and were absorbed, since the start.

@@ -2,12 +2,15 @@
 //!
 //! Reading order: [`config`] what `bot.toml` says → [`runtime`] start and stop → [`account`] what one account shares →
 //! [`session`] its state machine and driver → [`contacts`] ids that outlive a login → [`store`] where everything lives →
-//! [`dispatch`] lanes, [`middleware`], [`plugin`] → [`outbox`] and [`pacing`].
+//! [`dispatch`] lanes, [`middleware`], [`plugin`] → [`outbox`], `address` and [`pacing`] → [`media`] pictures, films and
+//! files on their way in and out.
 
 pub mod account;
+mod address;
 pub mod config;
 pub mod contacts;
 mod dispatch;
+pub mod media;
 pub mod middleware;
 mod outbox;
 pub mod pacing;

@@ -13,6 +13,7 @@ use crate::account::{Account, Parts};
 use crate::config::{AccountConfig, OnUncertain, Registry};
 use crate::contacts::Contacts;
 use crate::dispatch::{self, Gate, Handler, RuntimeHost};
+use crate::media::MediaFolder;
 use crate::middleware;
 use crate::outbox;
 use crate::plugin::{ActivePlugin, PluginStartError};
@@ -31,6 +32,8 @@ pub struct Ingredients {
     pub store: Arc<dyn Store>,
     /// Seals sessions.
     pub vault: Arc<Vault>,
+    /// Where pictures, films and files lie.
+    pub media: Arc<MediaFolder>,
     /// Time and chance.
     pub source: Source,
     /// False: only log in and take what comes; nothing is handled, sent or decided.
@@ -77,6 +80,7 @@ pub struct Runtime {
     accounts: Vec<Arc<Account>>,
     plugins: Vec<Arc<ActivePlugin>>,
     store: Arc<dyn Store>,
+    media: Arc<MediaFolder>,
     sessions: JoinSet<()>,
     workers: JoinSet<()>,
     intake: CancellationToken,
@@ -124,6 +128,7 @@ impl Runtime {
                 on_uncertain: config.on_uncertain,
                 chain: middleware::chain(&config.middleware, &parts.source),
                 plugins,
+                media: Arc::clone(&parts.media),
             }));
             Self::recover(&account, parts.works)
                 .await
@@ -135,6 +140,7 @@ impl Runtime {
             accounts,
             plugins: instances.into_iter().map(|(.., plugin)| plugin).collect(),
             store: Arc::clone(&parts.store),
+            media: Arc::clone(&parts.media),
             sessions: JoinSet::new(),
             workers: JoinSet::new(),
             intake: CancellationToken::new(),
@@ -186,8 +192,10 @@ impl Runtime {
             self.workers.spawn(dispatch::run(account, handler, gate, work, Patience::SERVICE.handlers));
         }
         let (store, source, stop) = (Arc::clone(&self.store), source.clone(), self.work.child_token());
+        let media = Arc::clone(&self.media);
         self.workers.spawn(async move {
             while stop.run_until_cancelled(tokio::time::sleep(SWEEP_EVERY)).await.is_some() {
+                media.sweep().await;
                 while let Ok(true) = store.sweep(source.now_ms()).await {
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
@@ -203,6 +211,11 @@ impl Runtime {
     /// One account.
     pub fn account(&self, name: &AccountName) -> Option<&Arc<Account>> {
         self.accounts.iter().find(|a| a.name == *name)
+    }
+
+    /// Where pictures, films and files lie.
+    pub fn media(&self) -> &Arc<MediaFolder> {
+        &self.media
     }
 
     /// Where everything lives.
@@ -228,6 +241,7 @@ impl Runtime {
         for plugin in &self.plugins {
             plugin.stop().await;
         }
+        self.media.stop().await;
         if let Err(error) = self.store.close().await {
             tracing::warn!(%error, "The store did not close in order.");
         }

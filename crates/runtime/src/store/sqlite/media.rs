@@ -16,9 +16,9 @@ const LONGEST_QUEUE_MS: i64 = 3_600_000;
 
 const PUT: &str = "INSERT INTO media VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET
      used_at = max(used_at, excluded.used_at), name = iif(name = '', excluded.name, name), len = excluded.len";
-const PUT_FROM: &str =
-    "INSERT INTO media_from VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET digest = excluded.digest, at = excluded.at";
-const FROM: &str = "SELECT media.*, 0, f.at FROM media_from AS f JOIN media USING (digest) WHERE f.account = ?1 AND f.key = ?2";
+const PUT_FROM: &str = "INSERT INTO media_from VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET digest = excluded.digest, at = excluded.at";
+const FROM: &str =
+    "SELECT media.*, 0, f.at FROM media_from AS f JOIN media USING (digest) WHERE f.account = ?1 AND f.key = ?2";
 const ONE: &str = "SELECT *, (SELECT count(*) FROM outbox WHERE outbox.media = media.digest AND state < 3)
      FROM media WHERE digest = ?1";
 const TOUCH: &str = "UPDATE media SET used_at = max(used_at, ?2) WHERE digest = ?1";
@@ -73,8 +73,7 @@ impl MediaStore for SqliteStore {
         self.write("note a media file", move |c| {
             let digest = row.digest.as_str();
             let (mime, name, account) = (row.file_type.mime(), &row.name, &row.account);
-            c.prepare_cached(PUT)?
-                .execute(params![digest, row.len, mime, name, account, row.added_ms, row.used_ms])?;
+            c.prepare_cached(PUT)?.execute(params![digest, row.len, mime, name, account, row.added_ms, row.used_ms])?;
             if let Some(from) = &from {
                 c.prepare_cached(PUT_FROM)?.execute(params![from.account.as_str(), from.key, digest, row.used_ms])?;
             }

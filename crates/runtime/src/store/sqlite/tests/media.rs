@@ -107,7 +107,8 @@ async fn a_send_under_way_can_take_hold_of_a_file() {
 #[tokio::test]
 async fn the_last_message_is_the_one_to_take_back() {
     let rig = rig();
-    let text = |chat, id| NewSend { body: r#"{"do":"send_text","to":"p1","text":"x"}"#.into(), ..send("a", 0, chat, id) };
+    let text =
+        |chat, id| NewSend { body: r#"{"do":"send_text","to":"p1","text":"x"}"#.into(), ..send("a", 0, chat, id) };
     let recall = |id| NewSend { body: r#"{"do":"recall","chat":"p1","msg":null}"#.into(), ..send("a", 0, "p1", id) };
     let pin = NewSend { body: r#"{"do":"pin","chat":"p1","on":true}"#.into(), ..send("a", 0, "p1", "19") };
     let last = async |since| rig.store.last_sent(&shop(), &conv("p1"), since).await.unwrap();
