@@ -13,7 +13,7 @@ use wxbot_core::http::HttpTransport;
 use wxbot_core::source::Source;
 use wxbot_core::transport::Transport;
 use wxbot_runtime::account::Account;
-use wxbot_runtime::config::{AccountConfig, Endpoint, Registry};
+use wxbot_runtime::config::{AccountConfig, Endpoint, MediaSettings, Registry};
 use wxbot_runtime::runtime::{Ingredients, Patience, Runtime};
 use wxbot_runtime::session::phase::Phase;
 
@@ -97,9 +97,11 @@ pub(crate) async fn build(
     registry: Registry,
     accounts: Vec<AccountConfig>,
     place: &Place,
+    media: MediaSettings,
     works: bool,
 ) -> Result<Built, Failure> {
     let source = Source::system();
+    let media = place.media(media, source.clone()).await?;
     let simulated: Vec<String> =
         accounts.iter().filter(|a| a.endpoint == Some(Endpoint::Sim)).map(|a| a.name.to_string()).collect();
     let demo = if simulated.is_empty() { None } else { Some(Demo::start(&simulated, source.random_u64()).await?) };
@@ -135,6 +137,7 @@ pub(crate) async fn build(
         registry: Arc::new(registry),
         store: Arc::clone(&place.store),
         vault: Arc::clone(&place.vault),
+        media,
         source,
         works,
     };
@@ -156,8 +159,12 @@ pub(crate) fn run(registry: Registry, args: &Args) -> Result<(), Failure> {
     let done = tokio.block_on(async {
         let place = Place::open_patiently(&dir).await?;
         say(&welcome(lang, args, &registry, &accounts, &dir));
-        let mut built = build(registry, accounts, &place, true).await?;
-        let served = Served { accounts: Arc::new(built.runtime.accounts().to_vec()), store: Arc::clone(&place.store) };
+        let mut built = build(registry, accounts, &place, config.media, true).await?;
+        let served = Served {
+            accounts: Arc::new(built.runtime.accounts().to_vec()),
+            store: Arc::clone(&place.store),
+            media: Arc::clone(built.runtime.media()),
+        };
         let (stop, socket_dir) = (built.stop.clone(), place.dir.path().to_owned());
         built.tasks.spawn(async move {
             if let Err(error) = control::serve(&socket_dir, served, stop).await {

@@ -11,8 +11,8 @@ use super::SqliteStore;
 use crate::store::Answer;
 use crate::store::media::{MediaRow, MediaSourceKey, MediaStore};
 
-/// A message may be queued for this long and still be found as the last one that went out.
-const LONGEST_QUEUE_MS: i64 = 3_600_000;
+/// So many sends of all accounts are looked at for the last one of a chat.
+const LOOKED_AT: i64 = 20_000;
 
 const PUT: &str = "INSERT INTO media VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET
      used_at = max(used_at, excluded.used_at), name = iif(name = '', excluded.name, name), len = excluded.len";
@@ -31,15 +31,15 @@ pub(super) const NEEDED: &str = "SELECT DISTINCT media FROM outbox WHERE media I
 const FORGET: &str = "DELETE FROM media WHERE digest = ?1";
 const FORGET_FROM: &str = "DELETE FROM media_from WHERE digest = ?1";
 const HOLD: &str = "UPDATE outbox SET media = ?2 WHERE id = ?1 AND state < 3";
-/// Sends that were taken back are known by the recall, which was settled with the id of what it took back. The plus
-/// keeps SQLite from the index of all that the account ever sent.
-const LAST_SENT: &str = "SELECT server_id FROM outbox AS o
-     WHERE state > 2 AND created_at > ?4 AND state = 3 AND +account = ?1 AND conv = ?2 AND tried_at >= ?3
+/// Walks back from the newest send, by number alone, and stops at the first that fits. Sends that were taken back are
+/// known by the recall, which was settled with the id of what it took back.
+const LAST_SENT: &str = "SELECT server_id FROM outbox AS o NOT INDEXED
+     WHERE id > (SELECT max(id) FROM outbox) - ?4 AND state = 3 AND account = ?1 AND conv = ?2 AND tried_at >= ?3
        AND server_id <> '' AND body LIKE '{\"do\":\"send!_%' ESCAPE '!'
-       AND NOT EXISTS (SELECT 1 FROM outbox AS r
-            WHERE r.state > 2 AND r.created_at >= o.created_at AND r.state = 3 AND +r.account = ?1 AND r.conv = ?2
-              AND r.server_id = o.server_id AND r.body LIKE '{\"do\":\"recall\"%')
-     ORDER BY created_at DESC, id DESC LIMIT 1";
+       AND NOT EXISTS (SELECT 1 FROM outbox AS r NOT INDEXED
+            WHERE r.id > o.id AND r.state = 3 AND r.account = ?1 AND r.conv = ?2 AND r.server_id = o.server_id
+              AND r.body LIKE '{\"do\":\"recall\"%')
+     ORDER BY id DESC LIMIT 1";
 
 /// Statements that must never walk through a whole table.
 #[cfg(test)]
@@ -141,7 +141,7 @@ impl MediaStore for SqliteStore {
     fn last_sent(&self, account: &AccountName, chat: &ContactId, since_ms: i64) -> Answer<'_, Option<String>> {
         let (account, chat) = (account.clone(), chat.clone());
         Self::read(&self.lister, "look for what was sent last", move |c| {
-            let values = params![account.as_str(), chat.as_str(), since_ms, since_ms.saturating_sub(LONGEST_QUEUE_MS)];
+            let values = params![account.as_str(), chat.as_str(), since_ms, LOOKED_AT];
             c.prepare_cached(LAST_SENT)?.query_row(values, |row| row.get(0)).optional()
         })
     }
