@@ -123,7 +123,9 @@ fn a_running_wxbot_answers_the_same() {
     assert_eq!(digests(&listing), [HELLO, ABC]);
     assert_eq!((&listing["total"], &listing["max_size"]), (&json!(14), &json!(1 << 20)));
     let file = &listing["files"].as_array().unwrap()[0];
-    for (key, want) in [("type", json!("text")), ("mime", json!("text/plain")), ("waiting", json!(0)), ("account", json!(""))] {
+    for (key, want) in
+        [("type", json!("text")), ("mime", json!("text/plain")), ("waiting", json!(0)), ("account", json!(""))]
+    {
         assert_eq!(file[key], want, "{key}: {file}");
     }
     let out = good(folder.path(), &["media", "export", &HELLO[..6]]);

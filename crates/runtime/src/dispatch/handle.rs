@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use wxbot_model::{Action, Event, Media};
+use wxbot_model::{Action, Capability, Event, Media};
 use wxbot_plugin::host::Host;
 use wxbot_plugin::middleware::Destination;
 use wxbot_plugin::{Ctx, Effect, Effects, Envelope, MediaSource, Next, Outcome};
@@ -272,6 +272,11 @@ impl Plugins<'_> {
     async fn collect(&self, plugin: &ActivePlugin, event: &Event, effects: Effects) -> Result<Harvest, Trouble> {
         let account = &self.handler.account;
         let able = account.protocol.capabilities();
+        let can = |what: Capability| {
+            let (name, protocol) = (&account.name, &account.protocol_name);
+            let why = || format!("it asked for what account `{name}` ({protocol}) cannot do: `{what}`");
+            able.has(what).then_some(()).ok_or_else(|| Trouble::Failed(why()))
+        };
         let (mut sends, mut kv, mut holds) = (Vec::new(), Vec::new(), Vec::new());
         for effect in effects {
             let effect = by_source(effect);
@@ -284,6 +289,7 @@ impl Plugins<'_> {
                     Action::SendText { to: event.chat.id.clone(), text, mention }
                 }
                 Effect::Media { to, shape, source } => {
+                    can(shape.needs())?;
                     let taken = account.media.take(&account.name, shape, source).await.map_err(Trouble::Failed)?;
                     holds.extend(taken.hold);
                     Action::SendMedia { to: to.unwrap_or_else(|| event.chat.id.clone()), shape, media: taken.media }
@@ -299,14 +305,7 @@ impl Plugins<'_> {
                 }
                 _ => return Err(Trouble::Failed("it answered an effect this wxbot does not know".into())),
             };
-            if !able.has(action.needs()) {
-                let (word, name, protocol) = (action.word(), &account.name, &account.protocol_name);
-                let why = format!(
-                    "it asked for `{word}`, and account `{name}` ({protocol}) cannot do that: `{}`",
-                    action.needs()
-                );
-                return Err(Trouble::Failed(why));
-            }
+            can(action.needs())?;
             let body = serde_json::to_string(&action).map_err(|e| Trouble::Failed(e.to_string()))?;
             // What comes back of anything else is another shape; the whole action never equals a text.
             let echo = if let Action::SendText { text, .. } = &action { echo_of(text) } else { echo_of(&body) };
