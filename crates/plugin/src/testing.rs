@@ -272,3 +272,59 @@ impl Host for FakeHost {
         self.answer(&asked_by_avatar(of))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use wxbot_model::MediaKind;
+
+    use super::*;
+    use crate::manifest::{Manifest, NoConfig};
+
+    /// Sends what it gets back as a file, and says who it was from.
+    struct Mirror;
+
+    impl Plugin for Mirror {
+        type Config = NoConfig;
+        fn manifest() -> Manifest {
+            Manifest::new("mirror", "Sends back.")
+        }
+        async fn init(_config: NoConfig, _cx: &InitCtx) -> Result<Self, PluginError> {
+            Ok(Self)
+        }
+        async fn on_event(&self, event: &Event, cx: &Ctx) -> Result<Effects, PluginError> {
+            let Some(handle) = event.message().and_then(|message| message.content.media()) else {
+                return Ok(Effects::none().leave_room(event.chat.id.clone()));
+            };
+            let file = cx.media(handle).await?;
+            let face = cx.avatar(&event.chat.id).await?;
+            let bytes = file.read(100).await?;
+            let text = format!("{} {} {}", file.name(), bytes.len(), face.file_type().mime());
+            Ok(Effects::reply(text).and_reply_file(&file))
+        }
+    }
+
+    #[test]
+    fn a_kit_hands_out_media_and_sees_what_is_sent() {
+        let mut kit = Kit::<Mirror>::start(serde_json::json!({})).now_or_never().unwrap().unwrap();
+        let handle = MediaHandle::new(MediaKind::Image, "7", None);
+        let mut event = kit.text_event("p1", None, "");
+        if let EventKind::Message(message) = &mut event.kind {
+            message.content = Content::Image { media: handle.clone() };
+        }
+        let error = kit.handle(&event).now_or_never().unwrap().unwrap_err().to_string();
+        assert!(error.contains("gone"), "{error}");
+        kit.give_media(&handle, "", *b"GIF89a...");
+        kit.give_avatar(&event.chat.id, *b"\xff\xd8\xff");
+        let replies = kit.handle(&event).now_or_never().unwrap().unwrap();
+        assert_eq!(replies, ["media.gif 9 image/jpeg"]);
+        let [sent] = &kit.sent_media()[..] else { panic!("one file") };
+        let MediaSource::Stored(stored) = &sent.source else { panic!("{sent:?}") };
+        assert_eq!((sent.to.as_str(), sent.shape, stored.len), ("p1", MediaShape::File, 9));
+        kit.say("go away").now_or_never().unwrap().unwrap();
+        assert_eq!(kit.acted().iter().map(Action::word).collect::<Vec<_>>(), ["leave_room"]);
+        assert!(kit.sent_media().is_empty() && kit.acted().is_empty());
+        kit.refuse_media(&handle, MediaError::TooLarge { len: 9, limit: 3 });
+        assert!(kit.handle(&event).now_or_never().unwrap().is_err());
+    }
+}

@@ -24,14 +24,13 @@ const RECALL_WITHIN: Duration = Duration::from_secs(120);
 #[derive(Debug)]
 pub(crate) struct Addressed {
     pub(crate) outgoing: Outgoing,
-    _hold: Option<Held>,
+    /// Keep it until the action has gone out.
+    pub(crate) hold: Option<Held>,
 }
 
-impl Addressed {
-    /// The message that it takes back.
-    pub(crate) fn recalls(&self) -> Option<&MsgId> {
-        if let Action::Recall { msg, .. } = &self.outgoing.action { msg.as_ref() } else { None }
-    }
+/// The message that an action takes back.
+pub(crate) fn recalled(action: &Action) -> Option<MsgId> {
+    if let Action::Recall { msg, .. } = action { msg.clone() } else { None }
 }
 
 /// Translates a stored action; what it cannot say now becomes the settlement.
@@ -54,7 +53,7 @@ pub(crate) async fn address(account: &Account, send: &ClaimedSend) -> Result<Add
         name: held.stored.name.clone(),
         progress: Progress::default(),
     });
-    Ok(Addressed { outgoing: Outgoing { action, to, others, media, client_id: send.client_id.clone() }, _hold: hold })
+    Ok(Addressed { outgoing: Outgoing { action, to, others, media, client_id: send.client_id.clone() }, hold })
 }
 
 fn again(account: &Account, wait: Duration, error: String, counts: bool) -> Settlement {

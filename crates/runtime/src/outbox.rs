@@ -11,7 +11,7 @@ use wxbot_core::protocol::ActionSender;
 use wxbot_core::{Receipt, SendError};
 
 use crate::account::Account;
-use crate::address::address;
+use crate::address::{Addressed, address, recalled};
 use crate::config::OnUncertain;
 use crate::store::{ClaimSends, ClaimedSend, Settlement};
 
@@ -178,12 +178,12 @@ async fn claim(account: &Arc<Account>, way: &Arc<dyn ActionSender>, tasks: &mut 
 
 async fn perform(account: &Account, way: Option<&dyn ActionSender>, send: ClaimedSend) {
     let settlement = match (address(account, &send).await, way) {
-        (Ok(addressed), Some(way)) => {
-            let file = addressed.outgoing.media.as_ref();
+        (Ok(Addressed { outgoing, hold: _kept }), Some(way)) => {
+            let file = outgoing.media.as_ref();
             let since_ms = account.source.now_ms();
             let _shown = file.map(|file| account.uploads.begin(send.id, &send.conv, file, since_ms));
-            let recalls = addressed.recalls().cloned();
-            let result = way.perform(addressed.outgoing.clone()).await;
+            let recalls = recalled(&outgoing.action);
+            let result = way.perform(outgoing).await;
             // What was taken back is kept as the id of the recall, so that the next one takes the message before it.
             let known = |receipt: Receipt| match recalls {
                 Some(msg) => Receipt { server_id: Some(msg.to_string()) },

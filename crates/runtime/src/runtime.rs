@@ -237,11 +237,12 @@ impl Runtime {
         };
         tokio::time::timeout(patience.handlers, idle).await.ok();
         self.sends.cancel();
+        // A send that waits for its file has written nothing: it goes back to the queue instead of being uncertain.
+        self.media.stop().await;
         Self::drain(&mut self.workers, patience.sends).await;
         for plugin in &self.plugins {
             plugin.stop().await;
         }
-        self.media.stop().await;
         if let Err(error) = self.store.close().await {
             tracing::warn!(%error, "The store did not close in order.");
         }

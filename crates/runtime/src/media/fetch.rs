@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use ring::digest::{SHA256, digest};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::time::timeout;
 use wxbot_core::error::FetchError;
 use wxbot_core::protocol::{ActionSender, Fetch, Fetched};
@@ -19,11 +19,13 @@ use super::pins::Pin;
 use super::{Held, MediaFolder, blocking, io_error, limit, store_error};
 use crate::store::MediaSourceKey;
 
-/// Downloads at once, of all accounts: each holds one buffer and one connection.
-const AT_ONCE: usize = 8;
-/// Bytes that downloads under way may come to, in MiB (security R12). Each counts with the limit of its kind, since
-/// what a service states is not to be trusted.
-const IN_FLIGHT_MIB: u32 = 512;
+/// Bytes that downloads under way may come to (security R12). Each counts with the limit of its kind, since what a
+/// service states is not to be trusted.
+const IN_FLIGHT: u64 = 512 << 20;
+/// How many at once, of all accounts: the limit of a kind in MiB, and places for kinds up to it. Each kind has places
+/// of its own, so that no picture waits for a film.
+const PLACES: [(u64, usize); 3] = [(20, 5), (100, 2), (200, 1)];
+const _: () = assert!((20 * 5 + 100 * 2 + 200) << 20 <= IN_FLIGHT, "the places keep to the bound");
 /// Kept in memory of one download before it is written.
 const BUFFER: usize = 256 * 1024;
 /// Without a byte for this long a download has stalled.
@@ -45,16 +47,21 @@ type Outcome = Option<Result<Held, MediaError>>;
 #[derive(Debug, Default)]
 pub(super) struct Flights(Mutex<HashMap<MediaSourceKey, watch::Receiver<Outcome>>>);
 
-/// What all downloads share.
+/// The places of all downloads.
 #[derive(Debug)]
-pub(super) struct Bounds {
-    at_once: Semaphore,
-    mib: Semaphore,
-}
+pub(super) struct Bounds([(u64, Semaphore); 3]);
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { at_once: Semaphore::new(AT_ONCE), mib: Semaphore::new(IN_FLIGHT_MIB as usize) }
+        Self(PLACES.map(|(mib, places)| (mib << 20, Semaphore::new(places))))
+    }
+}
+
+impl Bounds {
+    /// A place for a download of at most so many bytes; `None` when there will be none.
+    async fn enter(&self, bytes: u64) -> Option<SemaphorePermit<'_>> {
+        let (_, places) = self.0.iter().find(|(limit, _)| bytes <= *limit)?;
+        places.acquire().await.ok()
     }
 }
 
@@ -180,13 +187,8 @@ impl MediaFolder {
         let folder = Arc::clone(self);
         self.tasks.spawn(async move {
             let flight = Flight { folder: &folder, from: wanted.from.clone() };
-            let fetched = folder.stop.run_until_cancelled(timeout(WHOLE, folder.get(&wanted, way))).await;
-            let not_now = |why: &str| Err(MediaError::NotNow { why: why.into() });
-            let outcome = match fetched {
-                Some(Ok(outcome)) => outcome,
-                Some(Err(_elapsed)) => not_now(&format!("the download took longer than {} s", WHOLE.as_secs())),
-                None => not_now("wxbot stops"),
-            };
+            let stops = || Err(MediaError::NotNow { why: "wxbot stops".into() });
+            let outcome = folder.stop.run_until_cancelled(folder.get(&wanted, way)).await.unwrap_or_else(stops);
             if let Err(error) = &outcome {
                 tracing::debug!(account = %wanted.from.account, what = wanted.what.word(), %error, "A download gave nothing.");
             }
@@ -197,22 +199,24 @@ impl MediaFolder {
         told
     }
 
-    async fn get(&self, wanted: &Wanted, mut way: Way) -> Result<Held, MediaError> {
-        let stops = |_closed| MediaError::NotNow { why: "wxbot stops".into() };
-        let _place = self.bounds.at_once.acquire().await.map_err(stops)?;
-        let mib = u32::try_from(wanted.limit.div_ceil(1 << 20)).unwrap_or(IN_FLIGHT_MIB).min(IN_FLIGHT_MIB);
-        let _bytes = self.bounds.mib.acquire_many(mib).await.map_err(stops)?;
+    async fn get(&self, wanted: &Wanted, way: Way) -> Result<Held, MediaError> {
+        let not_now = |why: String| MediaError::NotNow { why };
+        let _place = self.bounds.enter(wanted.limit).await.ok_or_else(|| not_now("there is no place for it".into()))?;
         // One that was under way when this was asked may have landed since.
         if let Some(held) = self.known(&wanted.from, &wanted.label, wanted.fresh_for).await? {
             return Ok(held);
         }
+        let took = |_elapsed| not_now(format!("the download took longer than {} s", WHOLE.as_secs()));
+        let part = timeout(WHOLE, self.tries(wanted, way)).await.map_err(took)??;
+        self.land(part, &wanted.from.account, &wanted.label, Some(wanted.from.clone())).await
+    }
+
+    async fn tries(&self, wanted: &Wanted, mut way: Way) -> Result<Finished, MediaError> {
         let mut tried = 0;
         loop {
             tried += 1;
             let why = match self.try_once(wanted, &mut way).await {
-                Ok(part) => {
-                    return self.land(part, &wanted.from.account, &wanted.label, Some(wanted.from.clone())).await;
-                }
+                Ok(part) => return Ok(part),
                 Err(Miss::Never(error)) => return Err(error),
                 Err(Miss::Again(why)) => why,
             };

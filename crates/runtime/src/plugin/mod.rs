@@ -155,6 +155,15 @@ fn check(effects: Effects) -> Result<Effects, String> {
             Effect::Act(action) => {
                 actions += 1;
                 // The raw form of what an app shared is the longest; it came through a message and goes back as one.
+                if let Action::AddFriend { greeting: text, .. }
+                | Action::SetRemark { remark: text, .. }
+                | Action::SetTopic { topic: text, .. }
+                | Action::CreateRoom { topic: text, .. } = action
+                    && text.len() > MAX_TEXT
+                {
+                    let (len, word) = (text.len(), action.word());
+                    return Err(format!("a text of {len} bytes in `{word}`; at most {MAX_TEXT} are allowed"));
+                }
                 let long = serde_json::to_string(action).map_or(usize::MAX, |text| text.len());
                 if long > MAX_ACTION {
                     return Err(format!("a `{}` of {long} bytes; at most {MAX_ACTION} are allowed", action.word()));

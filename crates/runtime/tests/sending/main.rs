@@ -108,6 +108,25 @@ async fn what_is_gone_fails_and_what_is_not_now_waits() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stop_during_a_download_leaves_the_send_queued_and_not_uncertain() {
+    let mut rig = Rig::new().await;
+    rig.service.slow.send_replace(true);
+    rig.gives([Ok(PNG.to_vec())]);
+    rig.hear(image()).await;
+    rig.until("asked", async |rig| !rig.service.asked.lock().unwrap().is_empty()).await;
+    assert_eq!(rig.counts().await.outbox.sending, 1);
+    rig.stop().await;
+    rig.service.away.send_replace(true);
+    rig.start().await;
+    let counts = rig.counts().await.outbox;
+    assert_eq!((counts.uncertain, counts.queued + counts.sending), (0, 1), "{counts:?}");
+    rig.service.slow.send_replace(false);
+    rig.service.away.send_replace(false);
+    assert_eq!(rig.until_gone(1).await[0].bytes, PNG);
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_handler_reads_what_came_and_sends_it_back() {
     let mut rig = Rig::new().await;
     rig.gives([Ok(b"ID3 song".to_vec())]);

@@ -49,13 +49,20 @@ pub(crate) struct Service {
     /// What `fetch` gives, one after another; the last one for ever.
     pub(crate) gives: Mutex<VecDeque<Result<Vec<u8>, FetchError>>>,
     pub(crate) asked: Mutex<Vec<Fetch>>,
-    /// Uploads wait while it is true, at half of their bytes.
+    /// Uploads wait while it is true, at half of their bytes, and downloads before their first.
     pub(crate) slow: watch::Sender<bool>,
     /// Every action is refused as the end of the session refuses it.
     pub(crate) away: watch::Sender<bool>,
     can: Capabilities,
     drawn: AtomicU64,
     incoming: Mutex<Option<mpsc::Receiver<Incoming>>>,
+}
+
+impl Service {
+    fn next_gift(&self) -> Option<Result<Vec<u8>, FetchError>> {
+        let mut gives = self.gives.lock().unwrap();
+        if gives.len() > 1 { gives.pop_front() } else { gives.front().cloned() }
+    }
 }
 
 pub(crate) struct Rig {
@@ -280,8 +287,8 @@ impl ActionSender for Sender {
     fn fetch(&self, what: Fetch) -> BoxFuture<'_, Result<Fetched, FetchError>> {
         Box::pin(async move {
             self.0.asked.lock().unwrap().push(what);
-            let mut gives = self.0.gives.lock().unwrap();
-            let answer = if gives.len() > 1 { gives.pop_front() } else { gives.front().cloned() };
+            let answer = self.0.next_gift();
+            self.0.slow.subscribe().wait_for(|slow| !slow).await.ok();
             let bytes = Bytes::from(answer.expect("the test says what the service gives")?);
             let stated_len = Some(bytes.len() as u64);
             Ok(Fetched { stated_len, content_type: None, body: Box::pin(stream::iter([Ok(bytes)])) })

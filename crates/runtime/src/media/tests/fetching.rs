@@ -137,7 +137,7 @@ async fn between_sessions_a_download_waits_for_a_while() {
 
 #[tokio::test(start_paused = true)]
 async fn sec_r12_downloads_are_bounded_in_number_and_in_bytes() {
-    for (kind, most) in [(MediaKind::Image, 8), (MediaKind::Video, 2)] {
+    for (kind, most) in [(MediaKind::Image, 5), (MediaKind::File, 2), (MediaKind::Video, 1)] {
         let rig = rig().await;
         let script = Script::of([give(PNG)]);
         let handles: Vec<_> = (0..30).map(|n| MediaHandle::new(kind, n.to_string(), None)).collect();
@@ -148,6 +148,25 @@ async fn sec_r12_downloads_are_bounded_in_number_and_in_bytes() {
         assert_eq!((script.asked(), script.most.load(Ordering::SeqCst)), (30, most), "{kind:?}");
         assert_eq!(rig.files().len(), 1, "the same bytes");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_picture_does_not_wait_for_films() {
+    let rig = rig().await;
+    let films = Script::of([Act::Stall(vec![Bytes::from_static(b"half")])]);
+    let film = |n: u32| MediaHandle::new(MediaKind::Video, n.to_string(), None);
+    let stuck = async {
+        let all: Vec<_> = (0..9).map(film).collect();
+        futures_util::future::join_all(all.iter().map(|film| rig.fetch(film, &films))).await
+    };
+    let script = Script::of([give(PNG)]);
+    let handle = image("7");
+    let begun = tokio::time::Instant::now();
+    tokio::select! {
+        _ = stuck => panic!("a film was there first"),
+        held = rig.fetch(&handle, &script) => drop(held.unwrap()),
+    }
+    assert!(begun.elapsed() < Duration::from_secs(1));
 }
 
 #[tokio::test(start_paused = true)]
