@@ -2,6 +2,36 @@
 //!
 //! A message brings a [`MediaHandle`]. Nothing is downloaded until somebody asks: [`Ctx::media`](crate::Ctx::media) fetches
 //! the bytes into wxbot's media folder, once for everybody, and answers a [`MediaFile`].
+//!
+//! ```
+//! use wxbot_plugin::prelude::*;
+//!
+//! struct Describe;
+//!
+//! impl Plugin for Describe {
+//!     type Config = NoConfig;
+//!     fn manifest() -> Manifest {
+//!         Manifest::new("describe", "Says what a picture is, and sends it back as a file.")
+//!             .needs(&[Capability::FetchMedia, Capability::SendText, Capability::SendFile])
+//!     }
+//!     async fn init(_config: NoConfig, _cx: &InitCtx) -> Result<Self, PluginError> {
+//!         Ok(Self)
+//!     }
+//!     async fn on_event(&self, event: &Event, cx: &Ctx) -> Result<Effects, PluginError> {
+//!         let Some(Content::Image { media }) = event.message().map(|message| &message.content) else {
+//!             return Ok(Effects::none());
+//!         };
+//!         let file = match cx.media(media).await {
+//!             Ok(file) => file,
+//!             Err(MediaError::Gone { .. }) => return Ok(Effects::reply("that picture is gone")),
+//!             Err(error) => return Err(error.into()), // not now: the event comes again
+//!         };
+//!         let bytes = file.read(20 * 1024 * 1024).await?;
+//!         Ok(Effects::reply(format!("{} of {} bytes", file.file_type().mime(), bytes.len()))
+//!             .and_reply_file(MediaSource::from(&file).named("yours.png")))
+//!     }
+//! }
+//! ```
 
 use std::fmt;
 use std::path::{Path, PathBuf};

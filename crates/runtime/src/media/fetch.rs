@@ -206,7 +206,19 @@ impl MediaFolder {
         if let Some(held) = self.known(&wanted.from, &wanted.label, wanted.fresh_for).await? {
             return Ok(held);
         }
-        let took = |_elapsed| not_now(format!("the download took longer than {} s", WHOLE.as_secs()));
+        let fetched = self.fetched(wanted, way).await;
+        match (fetched, wanted.fresh_for) {
+            // An older picture of a person is better than none.
+            (Err(error @ MediaError::NotNow { .. }), Some(_)) => {
+                self.known(&wanted.from, &wanted.label, None).await?.ok_or(error)
+            }
+            (fetched, _) => fetched,
+        }
+    }
+
+    async fn fetched(&self, wanted: &Wanted, way: Way) -> Result<Held, MediaError> {
+        let took =
+            |_elapsed| MediaError::NotNow { why: format!("the download took longer than {} s", WHOLE.as_secs()) };
         let part = timeout(WHOLE, self.tries(wanted, way)).await.map_err(took)??;
         self.land(part, &wanted.from.account, &wanted.label, Some(wanted.from.clone())).await
     }

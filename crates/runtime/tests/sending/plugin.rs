@@ -18,17 +18,14 @@ impl Plugin for Deeds {
         let chat = || event.chat.id.clone();
         let Some(message) = event.message() else { return Ok(Effects::none()) };
         if let Some(handle) = message.content.media() {
-            return Ok(match &message.content {
+            if matches!(message.content, Content::Image { .. }) {
                 // Passed on unseen: the bytes are fetched when they are sent.
-                Content::Image { .. } => Effects::none().forward(chat(), message)?,
-                _ => {
-                    let file = cx.media(handle).await?;
-                    let bytes = file.read(1_000).await?;
-                    let text =
-                        format!("{} {} {}", file.file_type().mime(), file.len(), String::from_utf8_lossy(&bytes));
-                    Effects::reply(text).and_reply_file(&file)
-                }
-            });
+                return Effects::none().forward(chat(), message);
+            }
+            let file = cx.media(handle).await?;
+            let bytes = file.read(1_000).await?;
+            let text = format!("{} {} {}", file.file_type().mime(), file.len(), String::from_utf8_lossy(&bytes));
+            return Ok(Effects::reply(text).and_reply_file(&file));
         }
         let Content::Text { text } = &message.content else { return Ok(Effects::none()) };
         let (deed, rest) = text.split_once(' ').unwrap_or((text, ""));

@@ -198,14 +198,17 @@ async fn a_handle_is_the_same_after_another_login() {
 #[tokio::test(start_paused = true)]
 async fn a_picture_of_a_person_is_asked_for_once_a_day() {
     let rig = rig().await;
-    let script = Script::of([give(PNG), give(b"\xff\xd8\xff another")]);
+    let busy = || Act::Fail(FetchError::NotNow { why: "busy".into() });
+    let script = Script::of([give(PNG), busy(), busy(), busy(), busy(), give(b"\xff\xd8\xff another")]);
     let wanted = || Wanted::avatar(&shop(), &"p1".parse().unwrap(), "@a".parse().unwrap(), None);
     let first = rig.folder.fetch(wanted(), script.online(), LONG).await.unwrap();
     tokio::time::advance(Duration::from_secs(80_000)).await;
     assert_eq!(rig.folder.fetch(wanted(), script.online(), LONG).await.unwrap().stored, first.stored);
     tokio::time::advance(Duration::from_secs(10_000)).await;
+    let old = rig.folder.fetch(wanted(), script.online(), LONG).await.unwrap();
+    assert_eq!(old.stored, first.stored, "the old one is better than none");
     let second = rig.folder.fetch(wanted(), script.online(), LONG).await.unwrap();
-    assert_eq!((script.asked(), second.file_type), (2, FileType::Jpeg));
+    assert_eq!((script.asked(), second.file_type), (6, FileType::Jpeg));
 }
 
 #[tokio::test(start_paused = true)]

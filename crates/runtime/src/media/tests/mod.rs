@@ -1,9 +1,11 @@
 //! Does the media folder keep its promises: whole files, once each, within limits, and none gone that is needed?
 //!
-//! [`folder`] what comes in and what goes → [`fetching`] downloads from a service that does as a script says.
+//! [`folder`] what comes in and what goes → [`fetching`] downloads from a service that does as a script says →
+//! [`model`] random orders of events.
 
 mod fetching;
 mod folder;
+mod model;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
