@@ -154,4 +154,5 @@ fn what_makes_no_sense_is_said() {
         assert!(said.err.contains(want), "{args:?}: {}", said.err);
     }
     assert_eq!(good(folder.path(), &["media"]).lines().count(), 2, "and nothing was removed");
+    assert_eq!(good(folder.path(), &["media", "clear", "--all"]), "removed 1 file, 3 B\n");
 }

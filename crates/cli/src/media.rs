@@ -15,6 +15,7 @@ use wxbot_model::span::parse_duration;
 use wxbot_model::{FileType, MediaDigest, file_name};
 use wxbot_runtime::account::Account;
 use wxbot_runtime::config::{MediaSettings, Registry};
+use wxbot_runtime::media::uploads::Upload;
 use wxbot_runtime::media::{Cleared, FOLDER, Going, MediaFolder};
 use wxbot_runtime::store::sqlite::QUEUE_FILE;
 
@@ -74,8 +75,12 @@ pub(crate) async fn answer(folder: &MediaFolder, ask: MediaAsk, tell: &mpsc::Sen
 
 /// The uploads of an account that take their time.
 pub(crate) fn uploads(account: &Account, now_ms: i64) -> Value {
+    worth_showing(account.uploads(), now_ms)
+}
+
+fn worth_showing(uploads: Vec<Upload>, now_ms: i64) -> Value {
     let old = |since_ms: i64| u128::try_from(now_ms - since_ms).is_ok_and(|age| age >= WORTH_SHOWING.as_millis());
-    account.uploads().into_iter().filter(|upload| old(upload.since_ms)).map(|upload| json!(upload)).collect()
+    uploads.into_iter().filter(|upload| old(upload.since_ms)).map(|upload| json!(upload)).collect()
 }
 
 /// One upload in words.
@@ -144,8 +149,8 @@ fn directly(place: &Where, ask: MediaAsk) -> Result<Vec<Value>, Failure> {
 
 fn list(place: &Where, as_json: bool) -> Result<(), Failure> {
     let lines = lines(place, MediaAsk::List)?.unwrap_or_default();
-    let (amounts, files) = match lines.split_first() {
-        Some((amounts, files)) => (amounts.clone(), files),
+    let (amounts, rows) = match lines.split_first() {
+        Some((amounts, rows)) => (amounts.clone(), rows),
         None => (
             json!({ "files": 0, "total": 0, "max_size": place.settings.max_size, "keep_ms": place.settings.keep.as_millis() }),
             [].as_slice(),
@@ -154,12 +159,12 @@ fn list(place: &Where, as_json: bool) -> Result<(), Failure> {
     if as_json {
         print(
             &json!({ "total": amounts.get("total"), "max_size": amounts.get("max_size"),
-            "keep_ms": amounts.get("keep_ms"), "files": files })
+            "keep_ms": amounts.get("keep_ms"), "files": rows })
             .to_string(),
         );
         return Ok(());
     }
-    for file in files {
+    for file in rows {
         let text = |key: &str| file.get(key).and_then(Value::as_str).unwrap_or_default();
         let number = |key: &str| file.get(key).and_then(Value::as_u64).unwrap_or(0);
         let digest: String = text("digest").chars().take(SHOWN).collect();
@@ -179,14 +184,12 @@ fn list(place: &Where, as_json: bool) -> Result<(), Failure> {
         print(line.trim_end());
     }
     let number = |key: &str| amounts.get(key).and_then(Value::as_u64).unwrap_or(0);
-    let count = number("files");
-    print(&format!(
-        "{count} {}, {} of {}",
-        if count == 1 { "file" } else { "files" },
-        show_size(number("total")),
-        show_size(number("max_size"))
-    ));
+    print(&format!("{}, {} of {}", files(number("files")), show_size(number("total")), show_size(number("max_size"))));
     Ok(())
+}
+
+fn files(count: u64) -> String {
+    format!("{count} {}", if count == 1 { "file" } else { "files" })
 }
 
 fn clear(place: &Where, options: &ClearOptions, as_json: bool) -> Result<(), Failure> {
@@ -205,9 +208,11 @@ fn clear(place: &Where, options: &ClearOptions, as_json: bool) -> Result<(), Fai
         return Ok(());
     }
     let word = if options.dry_run { "would remove" } else { "removed" };
-    let mut text = format!("{word} {} files, {}", cleared.files, show_size(cleared.bytes));
-    if cleared.kept > 0 {
-        text.push_str(&format!("; {} stay, for sends or handlers need them", cleared.kept));
+    let mut text = format!("{word} {}, {}", files(cleared.files), show_size(cleared.bytes));
+    match cleared.kept {
+        0 => {}
+        1 => text.push_str("; 1 stays, a send or handler needs it"),
+        kept => text.push_str(&format!("; {kept} stay, sends or handlers need them")),
     }
     print(&text);
     Ok(())
@@ -287,6 +292,14 @@ mod tests {
         assert_eq!(std::fs::read(dir.path().join("a.png")).unwrap(), b"mine");
         assert_eq!(put(&from, dir.path(), "none").unwrap(), dir.path().join("none"));
         assert!(put(&from, &dir.path().join("missing"), "a").unwrap_err().to_string().contains("missing"));
+    }
+
+    #[test]
+    fn an_upload_is_shown_after_two_seconds() {
+        let since = |since_ms| Upload { name: "a".into(), to: "p1".parse().unwrap(), done: 0, total: 9, since_ms };
+        let shown = worth_showing(vec![since(8_000), since(8_001), since(20_000)], 10_000);
+        assert_eq!(shown.as_array().map(Vec::len), Some(1), "{shown}");
+        assert_eq!(shown[0]["since_ms"], 8_000);
     }
 
     #[test]
