@@ -89,7 +89,8 @@ impl Rig {
         let app = wxbot::App::bundled();
         let registry: &Registry = app.registry();
         let loaded = wxbot_runtime::config::parse(CONFIG, Path::new("bot.toml"), registry).expect("a good file");
-        let chain = middleware::chain(&loaded.config.accounts[0].middleware, &Source::system());
+        let shop = loaded.config.accounts.first().expect("one account");
+        let chain = middleware::chain(&shop.middleware, &Source::system());
         assert_eq!(chain.len(), 6, "the default chain");
         let factory: &PluginFactory = registry.plugin("auto-reply").expect("bundled");
         let instance = |rules: &str| {

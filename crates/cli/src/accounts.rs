@@ -8,6 +8,7 @@ use wxbot_runtime::config::Registry;
 
 use crate::args::Args;
 use crate::control::{self, Request};
+use crate::media::upload_line;
 use crate::place::{Place, data_dir, read_config};
 use crate::report::{Failure, OrExit, print, say};
 
@@ -39,11 +40,14 @@ pub(crate) fn run(registry: &Registry, args: &Args, as_json: bool) -> Result<(),
                 .trim_end(),
         );
         print(&format!("{}  {}", " ".repeat(width), amounts(line)));
+        for upload in line.get("uploads").and_then(Value::as_array).into_iter().flatten() {
+            print(&format!("{}  {}", " ".repeat(width), upload_line(upload)));
+        }
     }
     Ok(())
 }
 
-fn ago(since_s: i64) -> String {
+pub(crate) fn ago(since_s: i64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let age = now.saturating_sub(u64::try_from(since_s).unwrap_or(0));
     let rounded = match age {
@@ -82,7 +86,7 @@ fn from_store(accounts: &[wxbot_runtime::config::AccountConfig], dir: &std::path
             lines.push(json!({
                 "name": account.name, "protocol": account.protocol, "state": "stopped",
                 "why": "wxbot does not run", "todo": "run `wxbot run`", "duplicates": 0,
-                "inbox": counts.inbox, "outbox": counts.outbox, "error": null,
+                "inbox": counts.inbox, "outbox": counts.outbox, "uploads": [], "error": null,
             }));
         }
         place.store.close().await.ok();

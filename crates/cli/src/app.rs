@@ -7,9 +7,9 @@ use wxbot_plugin::Plugin;
 use wxbot_plugin::host::PluginFactory;
 use wxbot_runtime::config::{self, Registry};
 
-use crate::args::{Args, Command};
+use crate::args::{Args, Command, MediaCommand};
 use crate::report::{Failure, OrExit};
-use crate::{accounts, check, init, login, logs, process, registry, reload, run, sim};
+use crate::{accounts, check, init, login, logs, media, process, registry, reload, run, sim};
 
 /// wxbot with a set of plugins.
 #[derive(Debug)]
@@ -56,6 +56,9 @@ impl App {
             Command::Login(ref options) => login::run(&self.registry, &args, options),
             Command::Accounts { json } => accounts::run(&self.registry, &args, json),
             Command::Reload { json } => reload::run(&self.registry, &args, json),
+            Command::Media { ref command, json } => {
+                media::run(&self.registry, &args, command.as_ref().unwrap_or(&MediaCommand::List), json)
+            }
             Command::Init { ref dir } => init::run(dir),
             Command::Sim(ref options) => sim::run(options),
             Command::Schema => {

@@ -74,6 +74,15 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Show, clear or export the pictures, films and files that wxbot keeps
+    Media {
+        /// What to do; absent: list
+        #[command(subcommand)]
+        command: Option<MediaCommand>,
+        /// Print as JSON
+        #[arg(long, global = true)]
+        json: bool,
+    },
     /// Write an annotated bot.toml to begin with
     Init {
         /// Where
@@ -89,6 +98,46 @@ pub(crate) enum Command {
         /// Which shell
         shell: clap_complete::Shell,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MediaCommand {
+    /// List the files, the last used first, and how full the folder is
+    List,
+    /// Remove files, but none that a send still needs
+    Clear(ClearOptions),
+    /// Copy a file out of the folder under a safe name
+    Export(ExportOptions),
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = true, args = ["older_than", "all"])]
+pub(crate) struct ClearOptions {
+    /// Only files that were not used for this long, like 7d
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "all")]
+    pub(crate) older_than: Option<String>,
+    /// All files
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Only say what would go
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ExportOptions {
+    /// The beginning of its digest, as `wxbot media` shows it
+    pub(crate) digest: String,
+    /// The folder to copy it into
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) to: PathBuf,
+}
+
+fn duration(text: &str) -> Result<String, String> {
+    match wxbot_model::span::parse_duration(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 #[derive(Debug, clap::Args)]

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -17,11 +17,13 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use wxbot_runtime::account::Account;
+use wxbot_runtime::media::MediaFolder;
 use wxbot_runtime::roster::Roster;
 use wxbot_runtime::session::phase::Phase;
 use wxbot_runtime::store::sqlite::DataDir;
 use wxbot_runtime::store::{Counts, Store, StoreError};
 
+use crate::media::{self, MediaAsk};
 use crate::report::{Failure, OrExit};
 use crate::watch::Ask;
 
@@ -42,6 +44,8 @@ pub(crate) enum Request {
     },
     /// Read `bot.toml` again; one line, what came of it.
     Reload,
+    /// What lies in the media folder, or clear it.
+    Media(MediaAsk),
 }
 
 /// The socket's address through an open directory: paths of sockets are limited to 108 bytes, directories are not.
@@ -82,6 +86,7 @@ pub(crate) struct Served {
     pub(crate) accounts: Roster,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) asks: mpsc::Sender<Ask>,
+    pub(crate) media: Arc<MediaFolder>,
 }
 
 /// Serves the socket until `stop`.
@@ -120,6 +125,7 @@ async fn client(stream: tokio::net::UnixStream, served: Served) {
             }
             Ok(Request::Login { accounts }) => log_in(&served, &accounts, &tell).await,
             Ok(Request::Reload) => drop(tell.send(reload(&served).await).await),
+            Ok(Request::Media(ask)) => media::answer(&served.media, ask, &tell).await,
             Err(error) => drop(tell.send(json!({ "error": format!("not understood: {error}") })).await),
         }
         drop(tell);
@@ -141,6 +147,11 @@ async fn client(stream: tokio::net::UnixStream, served: Served) {
     }
 }
 
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
 /// One account as JSON.
 pub(crate) async fn account_line(account: &Account, store: &dyn Store) -> Value {
     let status = account.status().borrow().clone();
@@ -158,6 +169,7 @@ pub(crate) async fn account_line(account: &Account, store: &dyn Store) -> Value 
         "duplicates": account.duplicates(),
         "inbox": counts.inbox,
         "outbox": counts.outbox,
+        "uploads": media::uploads(account, now_ms()),
         "error": error,
     })
 }

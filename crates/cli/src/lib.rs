@@ -21,6 +21,7 @@ mod demo;
 mod init;
 mod login;
 mod logs;
+mod media;
 mod place;
 mod process;
 mod qr;

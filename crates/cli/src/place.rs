@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use wxbot_runtime::config::{self, Config, ConfigError, Loaded, Registry};
+use wxbot_core::source::Source;
+use wxbot_runtime::config::{self, Config, ConfigError, Loaded, MediaSettings, Registry};
+use wxbot_runtime::media::MediaFolder;
 use wxbot_runtime::store::seal::Vault;
 use wxbot_runtime::store::sqlite::{DataDir, SqliteStore};
 use wxbot_runtime::store::{Store, StoreError};
@@ -67,6 +69,11 @@ impl Place {
 
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
         Self::try_open(path).map_err(failure)
+    }
+
+    /// Its media folder.
+    pub(crate) async fn media(&self, settings: MediaSettings, source: Source) -> Result<Arc<MediaFolder>, Failure> {
+        MediaFolder::open(self.dir.path(), Arc::clone(&self.store), source, settings).await.map_err(failure)
     }
 
     fn try_open(path: &Path) -> Result<Self, StoreError> {

@@ -26,6 +26,9 @@ pub(crate) enum Outcome {
         added: Vec<String>,
         removed: Vec<String>,
         changed: Vec<Changed>,
+        /// Tables of the whole process that are in force with new values.
+        #[serde(default)]
+        tables: Vec<String>,
         /// Keys whose new values wait for a restart.
         needs_restart: Vec<String>,
     },
@@ -111,8 +114,10 @@ impl<'a> Reloader<'a> {
         loaded.config.data_dir.clone_from(&self.config.data_dir);
         match built.reload(&loaded.config.accounts, self.place).await {
             Ok(plan) => {
+                let media = loaded.config.media != self.config.media;
+                built.runtime.media().set_limits(loaded.config.media);
                 self.config = loaded.config;
-                outcome(&plan, &restart)
+                outcome(&plan, if media { &["media"] } else { &[] }, &restart)
             }
             Err(error) => {
                 let why = format!("error: {error}; {IN_FORCE}");
@@ -135,7 +140,7 @@ fn listed(error: &ConfigError) -> Vec<Value> {
     if let ConfigError::Mistakes(mistakes) = error { check::listed(&mistakes.text, &mistakes.list) } else { Vec::new() }
 }
 
-fn outcome(plan: &Plan, restart: &[&str]) -> Outcome {
+fn outcome(plan: &Plan, tables: &[&str], restart: &[&str]) -> Outcome {
     let (mut added, mut removed, mut changed) = (Vec::new(), Vec::new(), Vec::new());
     for (name, change) in &plan.accounts {
         let name = name.to_string();
@@ -148,20 +153,25 @@ fn outcome(plan: &Plan, restart: &[&str]) -> Outcome {
             Change::Unchanged => {}
         }
     }
-    let needs_restart = restart.iter().map(|&key| key.to_owned()).collect();
-    Outcome::Reloaded { added, removed, changed, needs_restart }
+    let [tables, needs_restart] = [tables, restart].map(|keys| keys.iter().map(|&key| key.to_owned()).collect());
+    Outcome::Reloaded { added, removed, changed, tables, needs_restart }
 }
 
 /// One line; of a refusal, all that is wrong.
 fn told(outcome: &Outcome, lang: Lang, args: &Args) -> String {
-    let (added, removed, changed, needs_restart) = match outcome {
+    let (added, removed, changed, tables, needs_restart) = match outcome {
         Outcome::Refused { why, .. } => return why.clone(),
-        Outcome::Reloaded { added, removed, changed, needs_restart } => (added, removed, changed, needs_restart),
+        Outcome::Reloaded { added, removed, changed, tables, needs_restart } => {
+            (added, removed, changed, tables, needs_restart)
+        }
     };
     let mut parts = Vec::new();
-    for (names, en, zh) in
-        [(added, "added", "新增"), (removed, "removed", "移除"), (needs_restart, "needs a restart:", "重启后生效:")]
-    {
+    for (names, en, zh) in [
+        (added, "added", "新增"),
+        (removed, "removed", "移除"),
+        (tables, "in force:", "已生效:"),
+        (needs_restart, "needs a restart:", "重启后生效:"),
+    ] {
         if !names.is_empty() {
             parts.push(format!("{} {}", lang.pick(en, zh), names.join(", ")));
         }
@@ -225,20 +235,30 @@ mod tests {
         let names = |list: &[&str]| list.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
         let changed =
             |account: &str, keys: &[&str], session| Changed { account: account.into(), keys: names(keys), session };
-        let reloaded = |added: &[&str], removed: &[&str], changed: &[Changed], restart: &[&str]| Outcome::Reloaded {
-            added: names(added),
-            removed: names(removed),
-            changed: changed.to_vec(),
-            needs_restart: names(restart),
-        };
+        type Names<'a> = &'a [&'a str];
+        let reloaded =
+            |added: Names<'_>, removed: Names<'_>, changed: &[Changed], tables: Names<'_>, restart: Names<'_>| {
+                Outcome::Reloaded {
+                    added: names(added),
+                    removed: names(removed),
+                    changed: changed.to_vec(),
+                    tables: names(tables),
+                    needs_restart: names(restart),
+                }
+            };
         for (outcome, en, zh) in [
-            (reloaded(&[], &[], &[], &[]), "nothing changed", "没有变化"),
-            (reloaded(&["a", "b"], &["c"], &[], &[]), "added a, b; removed c", "新增 a, b; 移除 c"),
+            (reloaded(&[], &[], &[], &[], &[]), "nothing changed", "没有变化"),
+            (
+                reloaded(&["a", "b"], &["c"], &[], &["media"], &[]),
+                "added a, b; removed c; in force: media",
+                "新增 a, b; 移除 c; 已生效: media",
+            ),
             (
                 reloaded(
                     &[],
                     &[],
                     &[changed("a", &["endpoint", "pacing"], true), changed("b", &["plugins"], false)],
+                    &[],
                     &["data_dir"],
                 ),
                 "changed b (plugins); session begins anew: a (endpoint, pacing); needs a restart: data_dir",

@@ -16,7 +16,7 @@ use wxbot_core::source::Source;
 use wxbot_core::transport::Transport;
 use wxbot_model::AccountName;
 use wxbot_runtime::account::Account;
-use wxbot_runtime::config::{AccountConfig, Endpoint, Registry};
+use wxbot_runtime::config::{AccountConfig, Endpoint, MediaSettings, Registry};
 use wxbot_runtime::plan::{Change, Plan};
 use wxbot_runtime::runtime::{Ingredients, Patience, Runtime};
 use wxbot_runtime::session::phase::Phase;
@@ -206,9 +206,11 @@ pub(crate) async fn build(
     registry: Arc<Registry>,
     accounts: Vec<AccountConfig>,
     place: &Place,
+    media: MediaSettings,
     works: bool,
 ) -> Result<Built, Failure> {
     let source = Source::system();
+    let media = place.media(media, source.clone()).await?;
     let mut ways = Ways { source: source.clone(), carriers: HashMap::new(), demo: None };
     // The simulator's world is new at each start, so what was saved of the last one is no session of this one.
     for name in ways.simulate(&accounts).await? {
@@ -225,6 +227,7 @@ pub(crate) async fn build(
         registry,
         store: Arc::clone(&place.store),
         vault: Arc::clone(&place.vault),
+        media,
         source,
         works,
     };
@@ -250,9 +253,14 @@ pub(crate) fn run(registry: Registry, args: &Args) -> Result<(), Failure> {
         let hang_up = unix_signal(SignalKind::hangup()).or_exit("cannot listen for SIGHUP")?;
         let place = Place::open_patiently(&dir).await?;
         say(&welcome(lang, args, &registry, &accounts, &dir));
-        let mut built = build(Arc::clone(&registry), accounts, &place, true).await?;
+        let mut built = build(Arc::clone(&registry), accounts, &place, config.media, true).await?;
         let (asks, mut asked) = mpsc::channel(ASKS);
-        let served = Served { accounts: built.runtime.roster(), store: Arc::clone(&place.store), asks: asks.clone() };
+        let served = Served {
+            accounts: built.runtime.roster(),
+            store: Arc::clone(&place.store),
+            media: Arc::clone(built.runtime.media()),
+            asks: asks.clone(),
+        };
         let (stop, socket_dir) = (built.stop.clone(), place.dir.path().to_owned());
         built.tasks.spawn(async move {
             if let Err(error) = control::serve(&socket_dir, served, stop).await {

@@ -189,10 +189,8 @@ impl Action {
     pub fn needs(&self) -> Capability {
         match self {
             Self::SendText { .. } => Capability::SendText,
-            Self::SendMedia { shape: MediaShape::Image, .. } => Capability::SendImage,
-            Self::SendMedia { shape: MediaShape::Video, .. } => Capability::SendVideo,
-            Self::SendMedia { shape: MediaShape::File, .. } => Capability::SendFile,
-            Self::SendMedia { shape: MediaShape::Sticker, .. } | Self::SendSticker { .. } => Capability::SendSticker,
+            Self::SendMedia { shape, .. } => shape.needs(),
+            Self::SendSticker { .. } => Capability::SendSticker,
             Self::SendLink { .. } | Self::SendApp { .. } => Capability::SendLink,
             Self::Recall { .. } => Capability::Recall,
             Self::MarkRead { .. } => Capability::MarkRead,

@@ -1,7 +1,8 @@
 //! The words that every part of wxbot uses: ids, contacts, messages, events, actions, capabilities, secrets.
 //!
 //! Reading order: [`id`] → [`contact`] → [`message`] with
-//! [`content`] → [`event`] with [`notice`] → [`action`] with [`media`] → [`capability`] → [`secret`] → [`span`].
+//! [`content`] → [`event`] with [`notice`] → [`action`] with [`media`], [`file_type`] and
+//! [`file_name`] → [`capability`] → [`secret`] → [`span`] and [`size`].
 //! Nothing here does I/O or knows a protocol; wire shapes live in `wxbot-core`.
 
 pub mod action;
@@ -9,11 +10,14 @@ pub mod capability;
 pub mod contact;
 pub mod content;
 pub mod event;
+pub mod file_name;
+pub mod file_type;
 pub mod id;
 pub mod media;
 pub mod message;
 pub mod notice;
 pub mod secret;
+pub mod size;
 pub mod span;
 
 pub use action::{Action, Stranger};
@@ -24,6 +28,7 @@ pub use content::{
     Point, Quote, Quoted, RecordItem, RoomInvitation, Transfer, TransferStage,
 };
 pub use event::{Chat, ChatKind, Event, EventKind, Person};
+pub use file_type::FileType;
 pub use id::{AccountName, ClientMsgId, ContactId, EventKey, IdError, MediaDigest, MsgId, PeerId};
 pub use media::{Media, MediaShape, StoredMedia};
 pub use message::{Content, MediaHandle, MediaKind, Mentions, Message};

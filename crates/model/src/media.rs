@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::capability::Capability;
 use crate::id::MediaDigest;
 use crate::message::MediaHandle;
 
@@ -18,6 +19,18 @@ pub enum MediaShape {
     File,
     /// A moving picture without a frame (GIF).
     Sticker,
+}
+
+impl MediaShape {
+    /// What an account must be able to do to send it.
+    pub fn needs(self) -> Capability {
+        match self {
+            Self::Image => Capability::SendImage,
+            Self::Video => Capability::SendVideo,
+            Self::File => Capability::SendFile,
+            Self::Sticker => Capability::SendSticker,
+        }
+    }
 }
 
 /// Bytes to send.

@@ -9,6 +9,12 @@ use std::time::Duration;
 #[error("{0}")]
 pub struct SpanError(String);
 
+impl SpanError {
+    pub(crate) fn new(text: String) -> Self {
+        Self(text)
+    }
+}
+
 /// Reads `"15s"`, `"800ms"`, `"10min"`, `"2h"`, `"7d"`; a whole number and a unit, at most 10,000 days.
 ///
 /// # Errors

@@ -1,12 +1,13 @@
-//! What may a handler ask while it runs? Its KV values, the time, chance, contacts.
+//! What may a handler ask while it runs? Its KV values, the time, chance, contacts, the bytes of media.
 
 use std::fmt;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
-use wxbot_model::{AccountName, Contact, ContactId, EventKey};
+use wxbot_model::{AccountName, Contact, ContactId, EventKey, File, MediaHandle};
 
 use crate::host::Host;
+use crate::media::{MediaError, MediaFile};
 use crate::plugin::PluginError;
 
 /// The handler's window to the host, for one event.
@@ -86,6 +87,54 @@ impl Ctx {
     /// What is known of a person or room; `None` when the account does not know it.
     pub fn contact(&self, id: &ContactId) -> Option<Contact> {
         self.host.contact(&self.account, id)
+    }
+
+    /// The bytes of a message as a file: fetched now, unless they were before. Two handlers that ask at once share one
+    /// download, and it goes on when this handler's time ends, so that the next try finds it.
+    ///
+    /// Takes `event.message()?.content.media()`, or a [`File`](wxbot_model::File), which has a name too.
+    ///
+    /// # Errors
+    /// Typed by what helps. It gives up with [`MediaError::NotNow`] after 25 s, before the handler's time is over.
+    pub async fn media(&self, what: impl Into<Fetchable<'_>>) -> Result<MediaFile, MediaError> {
+        let what = what.into();
+        self.host.media(&self.account, what.media, what.name).await
+    }
+
+    /// The picture of a person or room that the account knows. It is asked for anew once a day.
+    ///
+    /// # Errors
+    /// As of [`media`](Self::media).
+    pub async fn avatar(&self, of: &ContactId) -> Result<MediaFile, MediaError> {
+        self.host.avatar(&self.account, of, None).await
+    }
+
+    /// The picture of a member of a room, who need not be a friend.
+    ///
+    /// # Errors
+    /// As of [`media`](Self::media).
+    pub async fn avatar_of_member(&self, room: &ContactId, member: &ContactId) -> Result<MediaFile, MediaError> {
+        self.host.avatar(&self.account, member, Some(room)).await
+    }
+}
+
+/// What [`Ctx::media`] takes: a handle, and the name its sender gave.
+#[derive(Debug, Clone, Copy)]
+pub struct Fetchable<'a> {
+    media: &'a MediaHandle,
+    name: &'a str,
+}
+
+impl<'a> From<&'a MediaHandle> for Fetchable<'a> {
+    fn from(media: &'a MediaHandle) -> Self {
+        let name = media.params.get(MediaHandle::FILE_NAME).map(String::as_str).unwrap_or_default();
+        Self { media, name }
+    }
+}
+
+impl<'a> From<&'a File> for Fetchable<'a> {
+    fn from(file: &'a File) -> Self {
+        Self { media: &file.media, name: &file.name }
     }
 }
 

@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use wxbot_model::{Action, ContactId};
+use wxbot_model::{Action, ContactId, MediaShape};
+
+use crate::media::MediaSource;
 
 /// What should happen because of one event, in order.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -20,6 +22,15 @@ pub enum Effect {
         text: String,
         /// Mention the sender; ignored outside rooms.
         mention_sender: bool,
+    },
+    /// Send a picture, film, file or sticker.
+    Media {
+        /// The conversation; `None`: the event's.
+        to: Option<ContactId>,
+        /// How it is shown.
+        shape: MediaShape,
+        /// Where the bytes are.
+        source: MediaSource,
     },
     /// Do something else, somewhere else.
     Act(Action),
@@ -69,7 +80,62 @@ impl Effects {
         self
     }
 
-    /// Something else, somewhere else.
+    /// A picture as the answer (PNG, JPEG, BMP; GIF stands still).
+    pub fn reply_image(source: impl Into<MediaSource>) -> Self {
+        Self::none().and_reply_image(source)
+    }
+
+    /// A film as the answer (MP4).
+    pub fn reply_video(source: impl Into<MediaSource>) -> Self {
+        Self::none().and_reply_video(source)
+    }
+
+    /// A file as the answer.
+    pub fn reply_file(source: impl Into<MediaSource>) -> Self {
+        Self::none().and_reply_file(source)
+    }
+
+    /// A moving picture without a frame as the answer (GIF).
+    pub fn reply_sticker(source: impl Into<MediaSource>) -> Self {
+        Self::none().and_reply_sticker(source)
+    }
+
+    /// One more answer: a picture.
+    #[must_use]
+    pub fn and_reply_image(self, source: impl Into<MediaSource>) -> Self {
+        self.media(None, MediaShape::Image, source.into())
+    }
+
+    /// One more answer: a film.
+    #[must_use]
+    pub fn and_reply_video(self, source: impl Into<MediaSource>) -> Self {
+        self.media(None, MediaShape::Video, source.into())
+    }
+
+    /// One more answer: a file.
+    #[must_use]
+    pub fn and_reply_file(self, source: impl Into<MediaSource>) -> Self {
+        self.media(None, MediaShape::File, source.into())
+    }
+
+    /// One more answer: a moving picture without a frame.
+    #[must_use]
+    pub fn and_reply_sticker(self, source: impl Into<MediaSource>) -> Self {
+        self.media(None, MediaShape::Sticker, source.into())
+    }
+
+    /// A picture, film, file or sticker to another conversation.
+    #[must_use]
+    pub fn and_send_media(self, to: ContactId, shape: MediaShape, source: impl Into<MediaSource>) -> Self {
+        self.media(Some(to), shape, source.into())
+    }
+
+    fn media(mut self, to: Option<ContactId>, shape: MediaShape, source: MediaSource) -> Self {
+        self.list.push(Effect::Media { to, shape, source });
+        self
+    }
+
+    /// Something else, somewhere else; each action also has a method of its own (`recall`, `set_topic`, …).
     #[must_use]
     pub fn and_act(mut self, action: Action) -> Self {
         self.list.push(Effect::Act(action));

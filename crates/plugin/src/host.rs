@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use serde_json::Value;
-use wxbot_model::{AccountName, Contact, ContactId, Event};
+use wxbot_model::{AccountName, Contact, ContactId, Event, MediaHandle};
 
 use crate::ctx::{Ctx, InitCtx};
 use crate::effects::Effects;
 use crate::manifest::{ConfigProblem, Manifest};
+pub use crate::media::ReadMedia;
+use crate::media::{MediaError, MediaFile};
 use crate::plugin::{Plugin, PluginError};
 
 /// What the runtime offers to handlers, behind [`Ctx`].
@@ -27,6 +29,24 @@ pub trait Host: Send + Sync {
     ) -> BoxFuture<'a, Result<Option<Value>, PluginError>>;
     /// What is known of a contact.
     fn contact(&self, account: &AccountName, id: &ContactId) -> Option<Contact>;
+    /// The bytes of a message, fetched unless they are there; `name` is what the sender called them, or nothing.
+    fn media<'a>(
+        &'a self,
+        _account: &'a AccountName,
+        _media: &'a MediaHandle,
+        _name: &'a str,
+    ) -> BoxFuture<'a, Result<MediaFile, MediaError>> {
+        Box::pin(std::future::ready(Err(MediaError::Refused { why: "this host fetches no media".into() })))
+    }
+    /// The picture of a contact; of a member of `room` who is no friend, through the room.
+    fn avatar<'a>(
+        &'a self,
+        _account: &'a AccountName,
+        _of: &'a ContactId,
+        _room: Option<&'a ContactId>,
+    ) -> BoxFuture<'a, Result<MediaFile, MediaError>> {
+        Box::pin(std::future::ready(Err(MediaError::Refused { why: "this host fetches no pictures".into() })))
+    }
 }
 
 /// The object-safe twin of [`Plugin`].

@@ -25,17 +25,19 @@
 //! }
 //! ```
 //!
-//! Reading order: [`plugin`] → [`effects`] → [`ctx`] → [`manifest`] → [`middleware`] → [`testing`]; [`host`] is the
+//! Reading order: [`plugin`] → [`effects`] and [`actions`] → [`ctx`] → [`media`] → [`manifest`] → [`middleware`] → [`testing`]; [`host`] is the
 //! other side of the table and is for the runtime only.
 //!
 //! **Delivery.** At least once, in order per conversation. [`Ctx::message_id`] is stable over repeats and
 //! [`Ctx::attempt`] tells one. Replies and KV changes are exactly once per message; for calls of your own use
 //! [`Ctx::idempotency_key`].
 
+pub mod actions;
 pub mod ctx;
 pub mod effects;
 pub mod host;
 pub mod manifest;
+pub mod media;
 pub mod middleware;
 pub mod plugin;
 pub mod testing;
@@ -43,12 +45,18 @@ pub mod testing;
 pub use ctx::{Ctx, InitCtx};
 pub use effects::{Effect, Effects};
 pub use manifest::{ConfigProblem, Manifest, NoConfig};
+pub use media::{MediaError, MediaFile, MediaSource};
 pub use middleware::{Envelope, Middleware, Next, Outcome};
 pub use plugin::{Plugin, PluginError};
 pub use wxbot_model as model;
 
 /// What most plugins import.
 pub mod prelude {
-    pub use crate::{ConfigProblem, Ctx, Effects, InitCtx, Manifest, NoConfig, Plugin, PluginError};
-    pub use wxbot_model::{Action, Capability, ChatKind, ContactId, Content, Event, EventKind, Message};
+    pub use crate::{
+        ConfigProblem, Ctx, Effects, InitCtx, Manifest, MediaError, MediaFile, MediaSource, NoConfig, Plugin,
+        PluginError,
+    };
+    pub use wxbot_model::{
+        Action, Capability, ChatKind, ContactId, Content, Event, EventKind, FileType, MediaShape, Message,
+    };
 }

@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 use wxbot_model::{
-    AccountName, Chat, ChatKind, Contact, ContactId, Content, Event, EventKey, EventKind, Mentions, Message, Person,
+    AccountName, Action, Chat, ChatKind, Contact, ContactId, Content, Event, EventKey, EventKind, FileType,
+    MediaDigest, MediaHandle, MediaShape, Mentions, Message, Person, StoredMedia, file_name,
 };
 
 use crate::ctx::{Ctx, InitCtx};
 use crate::effects::{Effect, Effects};
 use crate::host::Host;
+use crate::media::{MediaError, MediaFile, MediaSource, ReadMedia};
 use crate::plugin::{Plugin, PluginError};
 
 /// A plugin instance on a bench. KV changes of each handled event are applied; replies are returned.
@@ -32,6 +34,47 @@ struct FakeState {
     now_ms: i64,
     random: u64,
     kv: HashMap<String, Value>,
+    /// By what they are asked by: see [`asked_by`].
+    media: HashMap<String, Result<MediaFile, MediaError>>,
+    sent: Vec<SentMedia>,
+    acted: Vec<Action>,
+}
+
+/// A picture, film, file or sticker that a plugin sent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SentMedia {
+    /// The conversation.
+    pub to: ContactId,
+    /// How it is shown.
+    pub shape: MediaShape,
+    /// Where the bytes are; [`MediaSource::Bytes`] and [`MediaSource::Path`] are not looked at.
+    pub source: MediaSource,
+}
+
+/// Bytes in memory behind a [`MediaFile`].
+struct Held(Vec<u8>);
+
+impl ReadMedia for Held {
+    fn read(&self) -> BoxFuture<'static, Result<Vec<u8>, MediaError>> {
+        Box::pin(std::future::ready(Ok(self.0.clone())))
+    }
+}
+
+fn asked_by(media: &MediaHandle) -> String {
+    format!("{:?} {}", media.kind, media.reference)
+}
+
+fn asked_by_avatar(of: &ContactId) -> String {
+    format!("avatar {of}")
+}
+
+/// Not SHA-256, which would be machinery; equal for equal bytes all the same.
+fn digest(bytes: &[u8]) -> MediaDigest {
+    let hash =
+        |seed: u64| bytes.iter().fold(seed, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+    let text: String = (1..=4).map(|n| format!("{:016x}", hash(0xcbf2_9ce4_8422_2325 ^ n))).collect();
+    #[expect(clippy::expect_used, reason = "four times sixteen hexadecimal digits")]
+    text.parse().expect("64 digits")
 }
 
 impl<P: Plugin> Kit<P> {
@@ -50,6 +93,40 @@ impl<P: Plugin> Kit<P> {
     /// Lets time pass.
     pub fn advance_ms(&self, ms: i64) {
         self.host.state(|s| s.now_ms += ms);
+    }
+
+    /// Has these bytes to give for a handle, under this name: `cx.media(&handle)` answers them. What is given to nobody
+    /// is [`MediaError::Gone`]. [`MediaFile::path`] leads to no file here.
+    pub fn give_media(&self, media: &MediaHandle, name: &str, bytes: impl Into<Vec<u8>>) {
+        self.host.give(asked_by(media), Ok(Self::file(name, bytes.into())));
+    }
+
+    /// Answers this error for a handle.
+    pub fn refuse_media(&self, media: &MediaHandle, error: MediaError) {
+        self.host.give(asked_by(media), Err(error));
+    }
+
+    /// Has this picture to give of a contact.
+    pub fn give_avatar(&self, of: &ContactId, bytes: impl Into<Vec<u8>>) {
+        self.host.give(asked_by_avatar(of), Ok(Self::file("", bytes.into())));
+    }
+
+    fn file(name: &str, bytes: Vec<u8>) -> MediaFile {
+        let (digest, file_type) = (digest(&bytes), FileType::of(&bytes));
+        let name = file_name::safe(name, "media", file_type.extension());
+        let len = bytes.len() as u64;
+        let path = format!("/media/of/a/kit/{digest}").into();
+        MediaFile::new(StoredMedia { digest, len, name }, file_type, path, Arc::new(Held(bytes)))
+    }
+
+    /// The media that handled events sent since the last call.
+    pub fn sent_media(&self) -> Vec<SentMedia> {
+        self.host.state(|s| std::mem::take(&mut s.sent))
+    }
+
+    /// The other actions that handled events asked for since the last call.
+    pub fn acted(&self) -> Vec<Action> {
+        self.host.state(|s| std::mem::take(&mut s.acted))
     }
 
     /// A private text from the person `p1`; the texts of the replies.
@@ -112,7 +189,11 @@ impl<P: Plugin> Kit<P> {
         for effect in effects {
             match effect {
                 Effect::Reply { text, .. } => replies.push(text),
-                Effect::Act(_) => {}
+                Effect::Media { to, shape, source } => {
+                    let to = to.unwrap_or_else(|| event.chat.id.clone());
+                    self.host.state(|s| s.sent.push(SentMedia { to, shape, source }));
+                }
+                Effect::Act(action) => self.host.state(|s| s.acted.push(action)),
                 Effect::Put { key, value } => self.host.state(|s| drop(s.kv.insert(key, value))),
                 Effect::Delete { key } => self.host.state(|s| drop(s.kv.remove(&key))),
             }
@@ -133,6 +214,16 @@ impl<P: Plugin> Kit<P> {
 impl FakeHost {
     fn state<T>(&self, f: impl FnOnce(&mut FakeState) -> T) -> T {
         f(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn give(&self, asked_by: String, answer: Result<MediaFile, MediaError>) {
+        self.state(|s| drop(s.media.insert(asked_by, answer)));
+    }
+
+    fn answer(&self, asked_by: &str) -> BoxFuture<'static, Result<MediaFile, MediaError>> {
+        let answer = self.state(|s| s.media.get(asked_by).cloned());
+        let none = || Err(MediaError::Gone { why: "nothing was given to the kit for it".into() });
+        Box::pin(std::future::ready(answer.unwrap_or_else(none)))
     }
 }
 
@@ -161,5 +252,79 @@ impl Host for FakeHost {
 
     fn contact(&self, _account: &AccountName, _id: &ContactId) -> Option<Contact> {
         None
+    }
+
+    fn media<'a>(
+        &'a self,
+        _account: &'a AccountName,
+        media: &'a MediaHandle,
+        _name: &'a str,
+    ) -> BoxFuture<'a, Result<MediaFile, MediaError>> {
+        self.answer(&asked_by(media))
+    }
+
+    fn avatar<'a>(
+        &'a self,
+        _account: &'a AccountName,
+        of: &'a ContactId,
+        _room: Option<&'a ContactId>,
+    ) -> BoxFuture<'a, Result<MediaFile, MediaError>> {
+        self.answer(&asked_by_avatar(of))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use wxbot_model::MediaKind;
+
+    use super::*;
+    use crate::manifest::{Manifest, NoConfig};
+
+    /// Sends what it gets back as a file, and says who it was from.
+    struct Mirror;
+
+    impl Plugin for Mirror {
+        type Config = NoConfig;
+        fn manifest() -> Manifest {
+            Manifest::new("mirror", "Sends back.")
+        }
+        async fn init(_config: NoConfig, _cx: &InitCtx) -> Result<Self, PluginError> {
+            Ok(Self)
+        }
+        async fn on_event(&self, event: &Event, cx: &Ctx) -> Result<Effects, PluginError> {
+            let Some(handle) = event.message().and_then(|message| message.content.media()) else {
+                return Ok(Effects::none().leave_room(event.chat.id.clone()));
+            };
+            let file = cx.media(handle).await?;
+            let face = cx.avatar(&event.chat.id).await?;
+            let bytes = file.read(100).await?;
+            let text = format!("{} {} {}", file.name(), bytes.len(), face.file_type().mime());
+            Ok(Effects::reply(text).and_reply_file(&file))
+        }
+    }
+
+    #[test]
+    fn a_kit_hands_out_media_and_sees_what_is_sent() {
+        let mut kit = Kit::<Mirror>::start(serde_json::json!({})).now_or_never().unwrap().unwrap();
+        let handle = MediaHandle::new(MediaKind::Image, "7", None);
+        let mut event = kit.text_event("p1", None, "");
+        if let EventKind::Message(message) = &mut event.kind {
+            message.content = Content::Image { media: handle.clone() };
+        }
+        let error = kit.handle(&event).now_or_never().unwrap().unwrap_err().to_string();
+        assert!(error.contains("gone"), "{error}");
+        kit.give_media(&handle, "", *b"GIF89a...");
+        kit.give_avatar(&event.chat.id, *b"\xff\xd8\xff");
+        let replies = kit.handle(&event).now_or_never().unwrap().unwrap();
+        assert_eq!(replies, ["media.gif 9 image/jpeg"]);
+        let [sent] = &kit.sent_media()[..] else { panic!("one file") };
+        let MediaSource::Stored(stored) = &sent.source else { panic!("{sent:?}") };
+        assert_eq!((sent.to.as_str(), sent.shape, stored.len), ("p1", MediaShape::File, 9));
+        kit.say("go away").now_or_never().unwrap().unwrap();
+        assert_eq!(kit.acted().iter().map(Action::word).collect::<Vec<_>>(), ["leave_room"]);
+        assert!(kit.sent_media().is_empty() && kit.acted().is_empty());
+        kit.refuse_media(&handle, MediaError::TooLarge { len: 9, limit: 3 });
+        assert!(kit.handle(&event).now_or_never().unwrap().is_err());
     }
 }

@@ -13,6 +13,8 @@ use wxbot_plugin::middleware::AnyMiddleware;
 use crate::config::{AccountConfig, Endpoint};
 use crate::contacts::Contacts;
 use crate::dispatch::feed::Feed;
+use crate::media::MediaFolder;
+use crate::media::uploads::{Upload, Uploads};
 use crate::outbox::Desk;
 use crate::plugin::Held;
 use crate::session::phase::{self, Phase};
@@ -34,6 +36,8 @@ pub struct Account {
     pub(crate) sender: watch::Sender<Option<Arc<dyn ActionSender>>>,
     pub(crate) feed: Feed,
     pub(crate) outbox: Desk,
+    pub(crate) media: Arc<MediaFolder>,
+    pub(crate) uploads: Uploads,
     status: watch::Sender<Status>,
     login_asked: Notify,
     watchers: AtomicUsize,
@@ -73,6 +77,7 @@ pub(crate) struct Parts {
     pub(crate) vault: Arc<Vault>,
     pub(crate) source: Source,
     pub(crate) settings: Settings,
+    pub(crate) media: Arc<MediaFolder>,
 }
 
 impl Account {
@@ -95,6 +100,8 @@ impl Account {
             sender: watch::Sender::new(None),
             feed: Feed::default(),
             outbox: Desk::default(),
+            media: parts.media,
+            uploads: Uploads::default(),
             status: watch::Sender::new(status),
             login_asked: Notify::new(),
             watchers: AtomicUsize::new(0),
@@ -209,6 +216,11 @@ impl Account {
 
     pub(crate) fn keep_unsaved(&self, bindings: Vec<BoundContact>) {
         self.unsaved.lock().unwrap_or_else(PoisonError::into_inner).extend(bindings);
+    }
+
+    /// The uploads that are under way, the oldest first.
+    pub fn uploads(&self) -> Vec<Upload> {
+        self.uploads.list()
     }
 
     /// Events that came again and were absorbed, since the start.

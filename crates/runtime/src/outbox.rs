@@ -7,11 +7,11 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use wxbot_core::SendError;
-use wxbot_core::protocol::{ActionSender, Outgoing};
-use wxbot_model::Action;
+use wxbot_core::protocol::ActionSender;
+use wxbot_core::{Receipt, SendError};
 
 use crate::account::Account;
+use crate::address::{Addressed, address, recalled};
 use crate::config::OnUncertain;
 use crate::store::{ClaimSends, ClaimedSend, Settlement};
 
@@ -19,8 +19,6 @@ use crate::store::{ClaimSends, ClaimedSend, Settlement};
 const IN_FLIGHT: usize = 32;
 /// Clear refusals before a send is given up.
 const MAX_TRIES: u32 = 8;
-/// How long a send waits for its contact to be met in this login.
-const CONTACT_WAIT: Duration = Duration::from_secs(60);
 
 /// A hash of a text, to know our own message when it comes back. Collisions cost a wrong "proved", so 63 bits.
 pub(crate) fn echo_of(text: &str) -> i64 {
@@ -179,8 +177,20 @@ async fn claim(account: &Arc<Account>, way: &Arc<dyn ActionSender>, tasks: &mut 
 }
 
 async fn perform(account: &Account, way: Option<&dyn ActionSender>, send: ClaimedSend) {
-    let settlement = match (address(account, &send), way) {
-        (Ok(outgoing), Some(way)) => judge(account, &send, way.perform(outgoing).await),
+    let settlement = match (address(account, &send).await, way) {
+        (Ok(Addressed { outgoing, hold: _kept }), Some(way)) => {
+            let file = outgoing.media.as_ref();
+            let since_ms = account.source.now_ms();
+            let _shown = file.map(|file| account.uploads.begin(send.id, &send.conv, file, since_ms));
+            let recalls = recalled(&outgoing.action);
+            let result = way.perform(outgoing).await;
+            // What was taken back is kept as the id of the recall, so that the next one takes the message before it.
+            let known = |receipt: Receipt| match recalls {
+                Some(msg) => Receipt { server_id: Some(msg.to_string()) },
+                None => receipt,
+            };
+            judge(account, &send, result.map(known))
+        }
         (Ok(_), None) => Settlement::Again {
             not_before_ms: account.source.now_ms(),
             error: "the session ended before it was sent".into(),
@@ -206,25 +216,7 @@ async fn perform(account: &Account, way: Option<&dyn ActionSender>, send: Claime
     }
 }
 
-/// Translates contact ids into the ids of the running login.
-fn address(account: &Account, send: &ClaimedSend) -> Result<Outgoing, Settlement> {
-    let action: Action = serde_json::from_str(&send.body)
-        .map_err(|e| Settlement::Failed { error: format!("the stored action cannot be read: {e}") })?;
-    let peer = |id| account.read_contacts(|book| book.peer_of(id).cloned());
-    let unmet = || Settlement::Again {
-        not_before_ms: account.source.now_ms() + i64::try_from(CONTACT_WAIT.as_millis()).unwrap_or(60_000),
-        error: format!("{} was not met in this login yet", send.conv),
-        counts: false,
-    };
-    let to = match action.to() {
-        Some(to) => Some(peer(to).ok_or_else(unmet)?),
-        None => None,
-    };
-    let others = action.others().iter().filter_map(peer).collect();
-    Ok(Outgoing { action, to, others, media: None, client_id: send.client_id.clone() })
-}
-
-fn judge(account: &Account, send: &ClaimedSend, result: Result<wxbot_core::Receipt, SendError>) -> Settlement {
+fn judge(account: &Account, send: &ClaimedSend, result: Result<Receipt, SendError>) -> Settlement {
     let in_ms = |wait: Duration| account.source.now_ms() + i64::try_from(wait.as_millis()).unwrap_or(i64::MAX / 2);
     match result {
         Ok(receipt) => Settlement::Sent { server_id: receipt.server_id },

@@ -17,6 +17,7 @@ use crate::config::{AccountConfig, OnUncertain, Registry};
 use crate::contacts::Contacts;
 use crate::crew::Crew;
 use crate::dispatch::{Gate, RuntimeHost};
+use crate::media::MediaFolder;
 use crate::middleware;
 use crate::plan::{Change, Plan};
 use crate::plugin::{Instances, PluginStartError};
@@ -35,6 +36,8 @@ pub struct Ingredients {
     pub store: Arc<dyn Store>,
     /// Seals sessions.
     pub vault: Arc<Vault>,
+    /// Where pictures, films and files lie.
+    pub media: Arc<MediaFolder>,
     /// Time and chance.
     pub source: Source,
     /// False: only log in and take what comes; nothing is handled, sent or decided.
@@ -104,6 +107,7 @@ pub struct Runtime {
     vault: Arc<Vault>,
     source: Source,
     works: bool,
+    media: Arc<MediaFolder>,
 }
 
 /// Old rows are swept in steps of a thousand, this often.
@@ -111,13 +115,16 @@ const SWEEP_EVERY: Duration = Duration::from_secs(600);
 /// What removed accounts may take beyond the patience that they have anyway.
 const LEAVING_MARGIN: Duration = Duration::from_secs(1);
 
+/// How often a stop looks whether handlers have ended.
+const QUIET_LOOK: Duration = Duration::from_millis(20);
+
 impl Runtime {
     /// Starts every account.
     ///
     /// # Errors
     /// When a plugin does not start or the store cannot be read: better no start than one that loses messages.
     pub async fn start(parts: Ingredients) -> Result<Self, StartError> {
-        let Ingredients { accounts, registry, store, vault, source, works } = parts;
+        let Ingredients { accounts, registry, store, vault, source, media, works } = parts;
         let mut runtime = Self {
             crews: Vec::new(),
             roster: Roster::default(),
@@ -133,6 +140,7 @@ impl Runtime {
             vault,
             source,
             works,
+            media,
         };
         let mut ways: HashMap<AccountName, Arc<dyn Protocol>> = HashMap::new();
         let mut configs = Vec::new();
@@ -218,7 +226,8 @@ impl Runtime {
             left.cancelled().await;
         }
         let (store, vault) = (Arc::clone(&self.store), Arc::clone(&self.vault));
-        let account = Account::new(Parts { store, vault, source: self.source.clone(), settings });
+        let account =
+            Account::new(Parts { store, vault, source: self.source.clone(), settings, media: Arc::clone(&self.media) });
         recover(&account, self.works).await.map_err(|source| StartError::Store { account: name, source })?;
         Ok(Arc::new(account))
     }
@@ -286,8 +295,10 @@ impl Runtime {
 
     fn spawn_sweeper(&mut self) {
         let (store, source, stop) = (Arc::clone(&self.store), self.source.clone(), self.stop.child_token());
+        let media = Arc::clone(&self.media);
         self.chores.spawn(async move {
             while stop.run_until_cancelled(tokio::time::sleep(SWEEP_EVERY)).await.is_some() {
+                media.sweep().await;
                 while let Ok(true) = store.sweep(source.now_ms()).await {
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
@@ -305,6 +316,11 @@ impl Runtime {
         self.roster.clone()
     }
 
+    /// Where pictures, films and files lie.
+    pub fn media(&self) -> &Arc<MediaFolder> {
+        &self.media
+    }
+
     /// Where everything lives.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
@@ -315,7 +331,18 @@ impl Runtime {
     pub async fn stop(mut self, patience: Patience) {
         let crews = std::mem::take(&mut self.crews);
         let stopping = join_all(crews.into_iter().map(|crew| crew.leave(patience, "wxbot stops")));
-        tokio::join!(stopping, drain(&mut self.leaving, patience.handlers + patience.sends + LEAVING_MARGIN));
+        // A send that waits for its file has written nothing: it goes back to the queue instead of being uncertain.
+        let (accounts, media) = (self.accounts(), Arc::clone(&self.media));
+        let fetching = async {
+            let quiet = async {
+                while !accounts.iter().all(|account| account.feed.is_quiet()) {
+                    tokio::time::sleep(QUIET_LOOK).await;
+                }
+            };
+            tokio::time::timeout(patience.handlers, quiet).await.ok();
+            media.stop().await;
+        };
+        tokio::join!(stopping, fetching, drain(&mut self.leaving, patience.handlers + patience.sends + LEAVING_MARGIN));
         self.stop.cancel();
         drain(&mut self.chores, patience.sends).await;
         self.plugins.close().await;

@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
+use wxbot_model::size::parse_size;
 use wxbot_model::span::parse_duration;
 
 use super::check;
 use super::keys;
 use super::plugins;
 use super::registry::Registry;
-use super::settings::{AccountConfig, Config, MiddlewareUse, OnUncertain, Pacing, PluginUse, SecretSource};
+use super::settings::{
+    AccountConfig, Config, MediaSettings, MiddlewareUse, OnUncertain, Pacing, PluginUse, SecretSource,
+};
 use super::tree::{Node, Shape, Table};
 use super::view::{Account, accounts};
 
@@ -20,6 +23,7 @@ pub(super) fn config(root: &Table, file: &Path, registry: &Registry) -> Config {
     Config {
         file: file.to_owned(),
         data_dir: data_dir(root, file),
+        media: media(root.table("media")),
         accounts: accounts(root, registry).iter().filter_map(|account| one(account, folder, registry)).collect(),
     }
 }
@@ -27,6 +31,18 @@ pub(super) fn config(root: &Table, file: &Path, registry: &Registry) -> Config {
 /// Relative to the folder of the file.
 pub(super) fn data_dir(root: &Table, file: &Path) -> PathBuf {
     file.parent().unwrap_or(Path::new("")).join(root.text("data_dir").unwrap_or("data"))
+}
+
+fn media(table: Option<&Table>) -> MediaSettings {
+    let mut settings = MediaSettings::default();
+    let text = |key| table.and_then(|table| table.text(key));
+    if let Some(bytes) = text("max_size").and_then(|text| parse_size(text).ok()) {
+        settings.max_size = bytes;
+    }
+    if let Some(keep) = text("keep").and_then(|text| parse_duration(text).ok()) {
+        settings.keep = keep;
+    }
+    settings
 }
 
 fn one(account: &Account<'_>, folder: &Path, registry: &Registry) -> Option<AccountConfig> {

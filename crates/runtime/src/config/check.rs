@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use url::Url;
+use wxbot_model::size::{parse_size, show_size};
 use wxbot_model::span::{Rate, parse_duration};
 use wxbot_model::{AccountName, ContactId};
 
@@ -112,6 +113,17 @@ pub(super) fn value(name: &str, node: &Node, kind: &Kind, place: &Place, report:
                 );
             }
         }
+        (Kind::Size { min }, Shape::Text(text)) => {
+            let bad = |why: String| {
+                Diagnostic::new(codes::BAD_SIZE, &node.span, format!("`{name}`: {why}")).label("not possible as a size")
+            };
+            match parse_size(text) {
+                Ok(bytes) if bytes < *min => report.mistake(bad(format!("at least {} is needed", show_size(*min)))),
+                Ok(_) => {}
+                Err(error) if plain(text) => report.mistake(bad(error.to_string())),
+                Err(_) => report.mistake(bad(format!("{} is not a size", quote(text)))),
+            }
+        }
         (Kind::Choice(choices), Shape::Text(text)) => {
             if !choices.contains(&text.as_str()) {
                 report.mistake(
@@ -193,7 +205,7 @@ pub(super) fn value(name: &str, node: &Node, kind: &Kind, place: &Place, report:
             }
         }
         (Kind::Text, _) | (Kind::Path, _) | (Kind::Bool, _) | (Kind::Integer { .. }, _) => wrong(report),
-        (Kind::Duration, _) | (Kind::Rate, _) | (Kind::Choice(_), _) | (Kind::Url { .. }, _) => wrong(report),
+        (Kind::Duration, _) | (Kind::Rate, _) | (Kind::Size { .. }, _) | (Kind::Choice(_), _) | (Kind::Url { .. }, _) => wrong(report),
         (Kind::ContactId, _) | (Kind::AccountName, _) | (Kind::Endpoint, _) | (Kind::Secret, _) => wrong(report),
         (Kind::List(_), _) | (Kind::Table(_), _) | (Kind::Map(_), _) => wrong(report),
         (Kind::Plugins, _) | (Kind::Accounts, _) => wrong(report),
@@ -221,6 +233,9 @@ fn wrong_type(name: &str, node: &Node, kind: &Kind) -> Diagnostic {
         (Kind::List(_), Shape::Text(text)) if plain(text) => Some(format!("write a list: `{name} = [\"{text}\"]`")),
         (Kind::Duration, Shape::Integer(number)) => {
             Some(format!("write the unit too, in quotes: `{name} = \"{number}s\"`"))
+        }
+        (Kind::Size { .. }, Shape::Integer(number)) => {
+            Some(format!("write the unit too, in quotes: `{name} = \"{number}MiB\"`"))
         }
         (Kind::Rate, Shape::Integer(number)) => {
             Some(format!("write the time too, in quotes: `{name} = \"{number}/min\"`"))

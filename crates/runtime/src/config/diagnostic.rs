@@ -44,6 +44,8 @@ pub mod codes {
         BAD_DURATION = "bad_duration";
         /// Not a rate like `20/min`.
         BAD_RATE = "bad_rate";
+        /// Not a size like `512MiB`, or too small a one.
+        BAD_SIZE = "bad_size";
         /// Not one of the allowed words.
         BAD_CHOICE = "bad_choice";
         /// Not a URL, or not of an allowed kind.

@@ -64,6 +64,11 @@ pub enum Kind {
     Duration,
     /// A rate like `"20/min"`.
     Rate,
+    /// A number of bytes like `"512MiB"`, at least so many.
+    Size {
+        /// The least.
+        min: u64,
+    },
     /// One of these words.
     Choice(&'static [&'static str]),
     /// A URL with one of these schemes and a host. Its text never appears in a message: it may hold a password.
@@ -100,6 +105,7 @@ impl Kind {
             Self::Bool => "true or false".to_owned(),
             Self::Integer { .. } => "a whole number".to_owned(),
             Self::Duration => "a duration like \"15s\"".to_owned(),
+            Self::Size { .. } => "a size like \"512MiB\"".to_owned(),
             Self::Rate => "a rate like \"20/min\"".to_owned(),
             Self::Url { .. } => "a URL".to_owned(),
             Self::ContactId => "a contact id like \"p12\"".to_owned(),
@@ -162,6 +168,17 @@ pub(super) const PACING: &[Key] = &[
     Key::new("max_age", "How old an unsent message may become before it is given up.", Kind::Duration),
 ];
 
+/// `[media]`.
+pub(super) const MEDIA: &[Key] = &[
+    Key::new(
+        "max_size",
+        "How much the media folder may hold; what was not used for the longest time goes first.",
+        Kind::Size { min: 1 << 20 },
+    )
+    .preset(Preset::Text("1GiB")),
+    Key::new("keep", "How long a media file stays after it was last used.", Kind::Duration).preset(Preset::Text("30d")),
+];
+
 /// The tables of middleware, at the top level and in an account.
 pub(super) const MIDDLEWARE: &[Key] = &[
     Key::new("ignore-self", "Stops messages that the account itself sent; it has no settings.", Kind::Table(&[])),
@@ -211,6 +228,7 @@ const TOP: &[Key] = &[
     Key::new("middleware", "What every event passes on its way to the plugins, in this order.", LIST_OF_TEXT)
         .preset(Preset::Texts(DEFAULT_MIDDLEWARE)),
     Key::new("pacing", "How fast accounts send; the protocol's own pace where absent.", Kind::Table(PACING)),
+    Key::new("media", "The folder for pictures, films and files, both received and to be sent.", Kind::Table(MEDIA)),
     Key::new("plugins", "The settings of plugins, common to all accounts.", Kind::Plugins),
     Key::new("accounts", "The WeChat identities that wxbot operates.", Kind::Accounts).required(),
 ];
@@ -268,7 +286,13 @@ mod tests {
 
     #[test]
     fn tables_are_sound() {
-        for keys in [top().collect::<Vec<_>>(), account().collect(), PACING.iter().collect(), ACCESS.iter().collect()] {
+        for keys in [
+            top().collect::<Vec<_>>(),
+            account().collect(),
+            PACING.iter().collect(),
+            MEDIA.iter().collect(),
+            ACCESS.iter().collect(),
+        ] {
             for (n, key) in keys.iter().enumerate() {
                 assert!(key.doc.ends_with('.'), "{}", key.name);
                 assert!(keys[..n].iter().all(|k| k.name != key.name), "{} twice", key.name);

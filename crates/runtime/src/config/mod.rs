@@ -28,7 +28,7 @@ pub use keys::{DEFAULT_MIDDLEWARE, Key, Kind, Preset};
 pub use registry::{ProtocolSpec, Registry};
 pub use schema::schema;
 pub use settings::{
-    AccountConfig, Config, Endpoint, Loaded, MiddlewareUse, OnUncertain, Pacing, PluginUse, SecretSource,
+    AccountConfig, Config, Endpoint, Loaded, MediaSettings, MiddlewareUse, OnUncertain, Pacing, PluginUse, SecretSource,
 };
 
 use diagnostic::{Report, codes};

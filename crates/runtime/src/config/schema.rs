@@ -60,6 +60,7 @@ fn kind(kind_: &Kind, registry: &Registry) -> Value {
         Kind::Bool => json!({ "type": "boolean" }),
         Kind::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
         Kind::Duration => json!({ "type": "string", "pattern": r"^\s*[0-9]+\s*(ms|s|m|min|h|d)\s*$" }),
+        Kind::Size { .. } => json!({ "type": "string", "pattern": r"^\s*[0-9]+\s*(B|KiB|MiB|GiB|TiB)\s*$" }),
         Kind::Rate => {
             json!({ "type": "string", "pattern": r"^\s*[0-9]+\s*/\s*([0-9]+\s*)?(ms|s|m|min|h|d)\s*$" })
         }

@@ -28,8 +28,25 @@ pub struct Config {
     pub file: PathBuf,
     /// The data directory, resolved against the file's folder.
     pub data_dir: PathBuf,
+    /// The media folder.
+    pub media: MediaSettings,
     /// At least one, in file order; disabled ones too.
     pub accounts: Vec<AccountConfig>,
+}
+
+/// How much the media folder keeps, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MediaSettings {
+    /// Bytes it may hold.
+    pub max_size: u64,
+    /// How long a file stays after it was last used.
+    pub keep: Duration,
+}
+
+impl Default for MediaSettings {
+    fn default() -> Self {
+        Self { max_size: 1 << 30, keep: Duration::from_secs(30 * 86_400) }
+    }
 }
 
 /// One `[[accounts]]` entry with the common settings under its own.

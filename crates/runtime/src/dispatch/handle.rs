@@ -8,14 +8,15 @@ use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use wxbot_model::{Action, Event};
+use wxbot_model::{Action, Capability, Event, Media};
 use wxbot_plugin::host::Host;
 use wxbot_plugin::middleware::Destination;
-use wxbot_plugin::{Ctx, Effect, Effects, Envelope, Next, Outcome};
+use wxbot_plugin::{Ctx, Effect, Effects, Envelope, MediaSource, Next, Outcome};
 
 use super::feed::Work;
 use super::run::Gate;
 use crate::account::{Account, Settings};
+use crate::media::Held;
 use crate::outbox::{self, echo_of};
 use crate::plugin::{ActivePlugin, Trouble};
 use crate::store::{Claims, Failure, Finish, InboxRow, NewSend, StoreError};
@@ -38,6 +39,8 @@ pub(crate) struct Handler {
 struct Harvest {
     sends: Vec<NewSend>,
     kv: Vec<(Arc<str>, String, Option<Value>)>,
+    /// Keeps the files that the sends need until these are committed.
+    holds: Vec<Held>,
     done: Vec<String>,
     /// The first trouble; the others are tried again with it.
     trouble: Option<(Arc<str>, Trouble)>,
@@ -263,10 +266,15 @@ impl Plugins<'_> {
             event.key.clone(),
             self.attempt,
         );
-        match plugin.run(event, &cx).await.and_then(|effects| self.collect(plugin, event, effects)) {
-            Ok((sends, kv)) => {
+        let collected = match plugin.run(event, &cx).await {
+            Ok(effects) => self.collect(plugin, event, effects).await,
+            Err(trouble) => Err(trouble),
+        };
+        match collected {
+            Ok(Harvest { sends, kv, holds, .. }) => {
                 harvest.sends.extend(sends);
                 harvest.kv.extend(kv);
+                harvest.holds.extend(holds);
                 harvest.done.push(plugin.id.to_string());
             }
             Err(trouble) => {
@@ -275,15 +283,18 @@ impl Plugins<'_> {
         }
     }
 
-    #[expect(clippy::type_complexity, reason = "two lists that go into one commit")]
-    fn collect(
-        &self,
-        plugin: &ActivePlugin,
-        event: &Event,
-        effects: Effects,
-    ) -> Result<(Vec<NewSend>, Vec<(Arc<str>, String, Option<Value>)>), Trouble> {
-        let (mut sends, mut kv) = (Vec::new(), Vec::new());
+    /// What one plugin's answer comes to. Files are taken into the media folder here, before the event's commit.
+    async fn collect(&self, plugin: &ActivePlugin, event: &Event, effects: Effects) -> Result<Harvest, Trouble> {
+        let account = &self.handler.account;
+        let able = self.settings.protocol.capabilities();
+        let can = |what: Capability| {
+            let (name, protocol) = (&account.name, account.protocol_name());
+            let why = || format!("it asked for what account `{name}` ({protocol}) cannot do: `{what}`");
+            able.has(what).then_some(()).ok_or_else(|| Trouble::Failed(why()))
+        };
+        let (mut sends, mut kv, mut holds) = (Vec::new(), Vec::new(), Vec::new());
         for effect in effects {
+            let effect = by_source(effect);
             let action = match effect {
                 Effect::Reply { text, mention_sender } => {
                     let mention = match &event.sender {
@@ -291,6 +302,12 @@ impl Plugins<'_> {
                         Some(_) | None => Vec::new(),
                     };
                     Action::SendText { to: event.chat.id.clone(), text, mention }
+                }
+                Effect::Media { to, shape, source } => {
+                    can(shape.needs())?;
+                    let taken = account.media.take(&account.name, shape, source).await.map_err(Trouble::Failed)?;
+                    holds.extend(taken.hold);
+                    Action::SendMedia { to: to.unwrap_or_else(|| event.chat.id.clone()), shape, media: taken.media }
                 }
                 Effect::Act(action) => action,
                 Effect::Put { key, value } => {
@@ -303,11 +320,14 @@ impl Plugins<'_> {
                 }
                 _ => return Err(Trouble::Failed("it answered an effect this wxbot does not know".into())),
             };
+            can(action.needs())?;
             let body = serde_json::to_string(&action).map_err(|e| Trouble::Failed(e.to_string()))?;
-            let echo = match &action {
-                Action::SendText { text, .. } => echo_of(text),
-                // What comes back of it is another shape; the whole action never equals a text.
-                _ => echo_of(&body),
+            // What comes back of anything else is another shape; the whole action never equals a text.
+            let echo = if let Action::SendText { text, .. } = &action { echo_of(text) } else { echo_of(&body) };
+            let media = if let Action::SendMedia { media: Media::Stored(stored), .. } = &action {
+                Some(stored.digest.clone())
+            } else {
+                None
             };
             sends.push(NewSend {
                 plugin: Arc::clone(&plugin.id),
@@ -316,10 +336,22 @@ impl Plugins<'_> {
                 client_id: self.settings.protocol.draw_client_msg_id(),
                 body,
                 echo,
+                media,
             });
         }
-        Ok((sends, kv))
+        Ok(Harvest { sends, kv, holds, ..Harvest::default() })
     }
+}
+
+/// An action that sends media by itself goes the way of the effect for it: its file must be there and stay there.
+fn by_source(effect: Effect) -> Effect {
+    let Effect::Act(Action::SendMedia { to, shape, media }) = effect else { return effect };
+    let source = match media {
+        Media::Stored(stored) => MediaSource::Stored(stored),
+        Media::Received { media, name } => MediaSource::Received { media, name },
+        _ => return Effect::Act(Action::SendMedia { to, shape, media }),
+    };
+    Effect::Media { to: Some(to), shape, source }
 }
 
 #[cfg(test)]

@@ -1,17 +1,22 @@
-//! What does a handler find behind its `Ctx`? The store's KV, the clock, chance, and the account's contacts.
+//! What does a handler find behind its `Ctx`? The store's KV, the clock, chance, the account's contacts and media.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 use wxbot_core::source::Source;
-use wxbot_model::{AccountName, Contact, ContactId};
-use wxbot_plugin::PluginError;
+use wxbot_model::{AccountName, Capability, Contact, ContactId, MediaHandle};
 use wxbot_plugin::host::Host;
+use wxbot_plugin::{MediaError, MediaFile, PluginError};
 
 use crate::account::Account;
+use crate::media::Wanted;
 use crate::store::Store;
+
+/// How long a handler waits for bytes: less than its deadline, so that it can still answer something.
+const FETCH_PATIENCE: Duration = Duration::from_secs(25);
 
 /// The runtime as plugins see it.
 pub(crate) struct RuntimeHost {
@@ -24,6 +29,20 @@ pub(crate) struct RuntimeHost {
 impl RuntimeHost {
     pub(crate) fn new(store: Arc<dyn Store>, source: Source) -> Self {
         Self { store, source, accounts: RwLock::default() }
+    }
+
+    fn account(&self, name: &AccountName) -> Option<Arc<Account>> {
+        self.accounts.read().unwrap_or_else(PoisonError::into_inner).get(name)?.upgrade()
+    }
+
+    fn able(&self, name: &AccountName, what: Capability) -> Result<Arc<Account>, MediaError> {
+        let account = self.account(name).ok_or_else(|| MediaError::NotNow { why: "wxbot stops".into() })?;
+        if account.settings().protocol.capabilities().has(what) {
+            return Ok(account);
+        }
+        Err(MediaError::Refused {
+            why: format!("account `{name}` ({}) cannot do that: `{what}`", account.protocol_name()),
+        })
     }
 
     /// Knows these accounts, and no longer those that have ended. One that is just leaving stays: its last handlers ask.
@@ -53,7 +72,38 @@ impl Host for RuntimeHost {
     }
 
     fn contact(&self, account: &AccountName, id: &ContactId) -> Option<Contact> {
-        let account = self.accounts.read().unwrap_or_else(PoisonError::into_inner).get(account)?.upgrade()?;
-        account.read_contacts(|book| book.contact(id).map(|c| (**c).clone()))
+        self.account(account)?.read_contacts(|book| book.contact(id).map(|c| (**c).clone()))
+    }
+
+    fn media<'a>(
+        &'a self,
+        account: &'a AccountName,
+        media: &'a MediaHandle,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<MediaFile, MediaError>> {
+        Box::pin(async move {
+            let account = self.able(account, Capability::FetchMedia)?;
+            let wanted = Wanted::media(&account.name, media, name);
+            let held = account.media.fetch(wanted, account.sender.subscribe(), FETCH_PATIENCE).await?;
+            Ok(held.for_plugin())
+        })
+    }
+
+    fn avatar<'a>(
+        &'a self,
+        account: &'a AccountName,
+        of: &'a ContactId,
+        room: Option<&'a ContactId>,
+    ) -> BoxFuture<'a, Result<MediaFile, MediaError>> {
+        Box::pin(async move {
+            let account = self.able(account, Capability::FetchAvatar)?;
+            let met = |id: &ContactId| {
+                let peer = account.read_contacts(|book| book.peer_of(id).cloned());
+                peer.ok_or_else(|| MediaError::NotNow { why: format!("{id} was not met in this login yet") })
+            };
+            let wanted = Wanted::avatar(&account.name, of, met(of)?, room.map(met).transpose()?);
+            let held = account.media.fetch(wanted, account.sender.subscribe(), FETCH_PATIENCE).await?;
+            Ok(held.for_plugin())
+        })
     }
 }

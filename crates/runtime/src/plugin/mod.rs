@@ -26,6 +26,7 @@ const BREAKER_OPEN: Duration = Duration::from_secs(30);
 /// Limits of one answer (security R32).
 const MAX_ACTIONS: usize = 20;
 const MAX_TEXT: usize = 4096;
+const MAX_ACTION: usize = 64 * 1024;
 const MAX_KEY: usize = 512;
 
 /// One instance, as an account uses it. Accounts with equal settings share it.
@@ -154,7 +155,24 @@ fn check(effects: Effects) -> Result<Effects, String> {
                     return Err("an empty text".into());
                 }
             }
-            Effect::Act(_) => actions += 1,
+            Effect::Media { .. } => actions += 1,
+            Effect::Act(action) => {
+                actions += 1;
+                // The raw form of what an app shared is the longest; it came through a message and goes back as one.
+                if let Action::AddFriend { greeting: text, .. }
+                | Action::SetRemark { remark: text, .. }
+                | Action::SetTopic { topic: text, .. }
+                | Action::CreateRoom { topic: text, .. } = action
+                    && text.len() > MAX_TEXT
+                {
+                    let (len, word) = (text.len(), action.word());
+                    return Err(format!("a text of {len} bytes in `{word}`; at most {MAX_TEXT} are allowed"));
+                }
+                let long = serde_json::to_string(action).map_or(usize::MAX, |text| text.len());
+                if long > MAX_ACTION {
+                    return Err(format!("a `{}` of {long} bytes; at most {MAX_ACTION} are allowed", action.word()));
+                }
+            }
             Effect::Put { key, .. } | Effect::Delete { key } if key.len() > MAX_KEY => {
                 return Err(format!("a KV key of {} bytes; at most {MAX_KEY} are allowed", key.len()));
             }

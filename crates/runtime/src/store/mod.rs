@@ -1,8 +1,10 @@
 //! Where does everything live that must survive? Behind [`Store`]: whole steps, each atomic in itself.
 //!
 //! No method hands out a transaction: the cluster engine has none that spans subjects. [`sqlite`] is the engine for one
-//! machine; [`seal`] encrypts session secrets before any engine sees them; [`types`] are the words of both.
+//! machine; [`seal`] encrypts session secrets before any engine sees them; [`media`] are the steps around media files;
+//! [`types`] are the words of all.
 
+pub mod media;
 pub mod seal;
 pub mod sqlite;
 pub mod types;
@@ -14,6 +16,7 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 use wxbot_model::AccountName;
 
+pub use media::{MediaRow, MediaSourceKey, MediaStore};
 pub use types::{
     Accept, Accepted, BoundContact, ClaimSends, ClaimedSend, Claims, Counts, Failure, Finish, InboxRow, NewRow,
     NewSend, SavedRow, Settlement, StoreError, Verdict,
@@ -25,7 +28,7 @@ pub type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 /// The steps of inbox, outbox and sessions. Each is durable when it answers, and all or nothing.
 ///
 /// Cancel safe in this sense: a dropped future may still have done its step, never half of it.
-pub trait Store: Send + Sync + fmt::Debug {
+pub trait Store: MediaStore + Send + Sync + fmt::Debug {
     /// Begins a run: events that were being handled wait again, sends that were under way are uncertain.
     fn recover(&self, account: &AccountName) -> Answer<'_, ()>;
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::Value;
 use wxbot_model::span::Rate;
-use wxbot_model::{AccountName, ClientMsgId, ContactId, ContactKind, EventKey, PeerId};
+use wxbot_model::{AccountName, ClientMsgId, ContactId, ContactKind, EventKey, MediaDigest, PeerId};
 
 /// Why a step could not be made. Nothing of it was done.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -158,6 +158,8 @@ pub struct NewSend {
     pub body: String,
     /// Hash of the text, to match our own message coming back.
     pub echo: i64,
+    /// The file of the media folder that it sends: nobody may delete it before the send has ended.
+    pub media: Option<MediaDigest>,
 }
 
 /// A failed try.

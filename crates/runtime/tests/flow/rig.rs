@@ -12,6 +12,7 @@ use wxbot_plugin::host::PluginFactory;
 use wxbot_plugin::prelude::*;
 use wxbot_runtime::account::LoginAsk;
 use wxbot_runtime::config::{self, Pacing, ProtocolSpec, Registry};
+use wxbot_runtime::media::MediaFolder;
 use wxbot_runtime::middleware;
 use wxbot_runtime::runtime::{Ingredients, Patience, Runtime};
 use wxbot_runtime::store::seal::Vault;
@@ -131,7 +132,9 @@ impl Rig {
             })
             .collect();
         let vault = Arc::new(Vault::open(&data).unwrap());
-        let parts = Ingredients { accounts, registry, store, vault, source: self.source.clone(), works };
+        let media =
+            MediaFolder::open(&data, Arc::clone(&store), self.source.clone(), loaded.config.media).await.unwrap();
+        let parts = Ingredients { accounts, registry, store, vault, media, source: self.source.clone(), works };
         self.runtime = Some(Runtime::start(parts).await.unwrap());
     }
 

@@ -1,9 +1,10 @@
 //! The store on one machine: SQLite in WAL mode, one writer with group commit, separate connections for reading.
 //!
-//! [`schema`] tables and migrations → [`writer`] group commit → [`inbox`], [`outbox`], [`session`] the steps as SQL on a
-//! connection → [`place`] the data directory and its lock. No SQL outside this folder.
+//! [`schema`] tables and migrations → [`writer`] group commit → [`inbox`], [`outbox`], [`session`], [`media`] the steps as
+//! SQL on a connection → [`place`] the data directory and its lock. No SQL outside this folder.
 
 mod inbox;
+mod media;
 mod outbox;
 mod place;
 mod schema;

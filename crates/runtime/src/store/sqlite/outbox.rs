@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use rusqlite::{Connection, OptionalExtension, params};
-use wxbot_model::{AccountName, ContactId};
+use wxbot_model::{AccountName, ContactId, MediaDigest};
 
 use super::inbox::older;
 use crate::pacing::{Bucket, Pace};
@@ -32,8 +32,8 @@ const RECOVER: &str =
     "UPDATE outbox SET state = iif(echoed, 3, 2), error = iif(echoed, NULL, 'wxbot ended while it was being sent')
      WHERE account = ?1 AND state < 2 AND state = 1";
 const INSERT: &str =
-    "INSERT INTO outbox(account, conv, cause_seq, plugin, ord, client_id, state, attempts, tried_at, created_at, echo, body)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?10, ?10, iif(?10, ?7, 0), ?7, ?8, ?9) ON CONFLICT DO NOTHING";
+    "INSERT INTO outbox(account, conv, cause_seq, plugin, ord, client_id, state, attempts, tried_at, created_at, echo, body, media)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?10, ?10, iif(?10, ?7, 0), ?7, ?8, ?9, ?11) ON CONFLICT DO NOTHING";
 const KNOWN: &str = "SELECT 1 FROM outbox WHERE cause_seq = ?1 AND plugin = ?2 AND ord = ?3";
 const EXPIRE: &str =
     "UPDATE outbox SET state = 5, error = 'older than max_age' WHERE account = ?1 AND state = 0 AND created_at < ?2";
@@ -123,7 +123,8 @@ pub(super) fn insert(c: &Connection, finish: &Finish) -> rusqlite::Result<Vec<Cl
                 finish.now_ms,
                 send.echo,
                 send.body,
-                goes
+                goes,
+                send.media.as_ref().map(MediaDigest::as_str)
             ];
             if insert.execute(values)? > 0 {
                 if goes {

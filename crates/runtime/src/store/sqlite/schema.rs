@@ -14,7 +14,8 @@ use crate::store::StoreError;
 ///
 /// SQLite uses a partial index only where its condition stands in the query word for word: `state = 1` says nothing
 /// about an index `WHERE state < 2`, and a bound `?2` nothing about any. `tests/plans.rs` watches over it.
-pub(super) const MIGRATIONS: &[&str] = &[r"
+pub(super) const MIGRATIONS: &[&str] = &[
+    r"
 CREATE TABLE inbox(
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     account TEXT NOT NULL,
@@ -69,7 +70,21 @@ CREATE TABLE contact(
     uin INTEGER NOT NULL, alias TEXT NOT NULL, remark TEXT NOT NULL, nick TEXT NOT NULL, attr INTEGER NOT NULL,
     PRIMARY KEY(account, id)
 ) STRICT, WITHOUT ROWID;
-"];
+",
+    r"
+CREATE TABLE media(                     -- one row for each file of the media folder
+    digest TEXT PRIMARY KEY, len INTEGER NOT NULL, mime TEXT NOT NULL, name TEXT NOT NULL, account TEXT NOT NULL,
+    added_at INTEGER NOT NULL, used_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX media_used ON media(used_at, digest);
+CREATE TABLE media_from(                -- which handle gave which bytes
+    account TEXT NOT NULL, key TEXT NOT NULL, digest TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY(account, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX media_from_digest ON media_from(digest);
+ALTER TABLE outbox ADD COLUMN media TEXT;   -- the file that this send needs until it is settled
+CREATE INDEX outbox_media ON outbox(media) WHERE media IS NOT NULL AND state < 3;
+",
+];
 
 /// Pages given back in one step.
 const SHRINK_PAGES: i64 = 1_000;

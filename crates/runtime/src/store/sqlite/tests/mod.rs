@@ -1,10 +1,12 @@
 //! Does each step keep its promise on a real file?
 //!
-//! [`inbox`] taking, claiming and ending events → [`outbox`] sends and their pacing → [`writer`] group commit and closing →
+//! [`inbox`] taking, claiming and ending events → [`outbox`] sends and their pacing → [`media`] files and who needs them →
+//! [`writer`] group commit and closing →
 //! [`file`] rights, versions and damage → [`plans`] does every hot statement use an index? → [`model`] random interleavings.
 
 mod file;
 mod inbox;
+mod media;
 mod model;
 mod outbox;
 mod plans;
@@ -104,6 +106,7 @@ fn send(plugin: &str, ord: u32, chat: &str, client_id: &str) -> NewSend {
         client_id: client_id.parse().unwrap(),
         body: format!("{plugin}/{ord}"),
         echo: i64::from(ord),
+        media: None,
     }
 }
 

@@ -1,0 +1,122 @@
+//! How does a stored action become one of the running login? Contacts get the login's ids, media become files, and a
+//! recall of "the last message" gets the message.
+
+use std::time::Duration;
+
+use wxbot_core::protocol::{MediaFile, Outgoing, Progress};
+use wxbot_model::{Action, ContactId, Media, MediaShape, MsgId, PeerId};
+use wxbot_plugin::MediaError;
+
+use crate::account::Account;
+use crate::media::{Held, Wanted, limit_of};
+use crate::store::{ClaimedSend, Settlement};
+
+/// How long a send waits for its contact to be met in this login.
+const CONTACT_WAIT: Duration = Duration::from_secs(60);
+/// How long it waits for a file that cannot be fetched now.
+const FETCH_WAIT: Duration = Duration::from_secs(30);
+/// How long one download may hold the lane up before it waits in the queue again; the download itself goes on.
+const FETCH_PATIENCE: Duration = Duration::from_secs(120);
+/// Services take a message back within two minutes; what is found later would only be refused.
+const RECALL_WITHIN: Duration = Duration::from_secs(120);
+
+/// An action that can go out, and the file that stays while it does.
+#[derive(Debug)]
+pub(crate) struct Addressed {
+    pub(crate) outgoing: Outgoing,
+    /// Keep it until the action has gone out.
+    pub(crate) hold: Option<Held>,
+}
+
+/// The message that an action takes back.
+pub(crate) fn recalled(action: &Action) -> Option<MsgId> {
+    if let Action::Recall { msg, .. } = action { msg.clone() } else { None }
+}
+
+/// Translates a stored action; what it cannot say now becomes the settlement.
+pub(crate) async fn address(account: &Account, send: &ClaimedSend) -> Result<Addressed, Settlement> {
+    let mut action: Action = serde_json::from_str(&send.body)
+        .map_err(|e| Settlement::Failed { error: format!("the stored action cannot be read: {e}") })?;
+    let to = action.to().map(|to| met(account, to)).transpose()?;
+    let others = others(account, &action)?;
+    if let Action::Recall { chat, msg: msg @ None } = &mut action {
+        *msg = Some(last_sent(account, chat).await?);
+    }
+    let hold = if let Action::SendMedia { shape, media, .. } = &action {
+        Some(file(account, send, *shape, media).await?)
+    } else {
+        None
+    };
+    let media = hold.as_ref().map(|held| MediaFile {
+        path: held.path.clone(),
+        len: held.stored.len,
+        name: held.stored.name.clone(),
+        progress: Progress::default(),
+    });
+    Ok(Addressed { outgoing: Outgoing { action, to, others, media, client_id: send.client_id.clone() }, hold })
+}
+
+fn again(account: &Account, wait: Duration, error: String, counts: bool) -> Settlement {
+    let not_before_ms = account.source.now_ms() + i64::try_from(wait.as_millis()).unwrap_or(60_000);
+    Settlement::Again { not_before_ms, error, counts }
+}
+
+fn met(account: &Account, id: &ContactId) -> Result<PeerId, Settlement> {
+    account
+        .read_contacts(|book| book.peer_of(id).cloned())
+        .ok_or_else(|| again(account, CONTACT_WAIT, format!("{id} was not met in this login yet"), false))
+}
+
+/// A mention of somebody who is not there is left out; without a member the action would be another one, so it waits.
+fn others(account: &Account, action: &Action) -> Result<Vec<PeerId>, Settlement> {
+    let others = action.others().iter();
+    if matches!(action, Action::SendText { .. }) {
+        return Ok(account.read_contacts(|book| others.filter_map(|id| book.peer_of(id).cloned()).collect()));
+    }
+    others.map(|id| met(account, id)).collect()
+}
+
+async fn last_sent(account: &Account, chat: &ContactId) -> Result<MsgId, Settlement> {
+    let since_ms = account.source.now_ms() - i64::try_from(RECALL_WITHIN.as_millis()).unwrap_or(120_000);
+    let found = account.store.last_sent(&account.name, chat, since_ms).await;
+    let found = found.map_err(|e| again(account, Duration::from_secs(1), e.to_string(), false))?;
+    let none = || Settlement::Failed {
+        error: format!("wxbot sent nothing to {chat} within the last two minutes that could be taken back"),
+    };
+    found.and_then(|id| id.parse().ok()).ok_or_else(none)
+}
+
+async fn file(account: &Account, send: &ClaimedSend, shape: MediaShape, media: &Media) -> Result<Held, Settlement> {
+    let failed = |error: String| Settlement::Failed { error };
+    let held = match media {
+        Media::Stored(stored) => match account.media.hold(&stored.digest, &stored.name).await {
+            Ok(held) => held.ok_or_else(|| failed("its file is no longer in the media folder".into()))?,
+            Err(error) => return Err(not_fetched(account, &error)),
+        },
+        Media::Received { media, name } => {
+            let wanted = Wanted::media(&account.name, media, name);
+            let fetched = account.media.fetch(wanted, account.sender.subscribe(), FETCH_PATIENCE).await;
+            let held = fetched.map_err(|error| not_fetched(account, &error))?;
+            // From here on the row keeps the file, over every further try.
+            let noted = account.store.hold_media(send.id, &held.stored.digest).await;
+            noted.map_err(|e| again(account, Duration::from_secs(1), e.to_string(), false))?;
+            held
+        }
+        _ => return Err(failed("this wxbot does not know where its bytes are".into())),
+    };
+    let limit = limit_of(shape);
+    if held.stored.len > limit {
+        return Err(failed(MediaError::TooLarge { len: held.stored.len, limit }.to_string()));
+    }
+    Ok(held)
+}
+
+fn not_fetched(account: &Account, error: &MediaError) -> Settlement {
+    let why = format!("its file cannot be fetched: {error}");
+    match error {
+        MediaError::NotNow { .. } | MediaError::NoRoom { .. } => again(account, FETCH_WAIT, why, true),
+        MediaError::Gone { .. } | MediaError::Refused { .. } | MediaError::TooLarge { .. } | _ => {
+            Settlement::Failed { error: why }
+        }
+    }
+}

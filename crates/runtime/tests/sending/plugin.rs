@@ -1,0 +1,49 @@
+//! A plugin that does what it is told: the first word of a text names the deed.
+
+use wxbot_plugin::prelude::*;
+
+pub(crate) const PNG: &[u8] = b"\x89PNG\r\n\x1a\n and so on";
+
+pub(crate) struct Deeds;
+
+impl Plugin for Deeds {
+    type Config = NoConfig;
+    fn manifest() -> Manifest {
+        Manifest::new("deeds", "Does what it is told.")
+    }
+    async fn init(_config: NoConfig, _cx: &InitCtx) -> Result<Self, PluginError> {
+        Ok(Self)
+    }
+    async fn on_event(&self, event: &Event, cx: &Ctx) -> Result<Effects, PluginError> {
+        let chat = || event.chat.id.clone();
+        let Some(message) = event.message() else { return Ok(Effects::none()) };
+        if let Some(handle) = message.content.media() {
+            if matches!(message.content, Content::Image { .. }) {
+                // Passed on unseen: the bytes are fetched when they are sent.
+                return Effects::none().forward(chat(), message);
+            }
+            let file = cx.media(handle).await?;
+            let bytes = file.read(1_000).await?;
+            let text = format!("{} {} {}", file.file_type().mime(), file.len(), String::from_utf8_lossy(&bytes));
+            return Ok(Effects::reply(text).and_reply_file(&file));
+        }
+        let Content::Text { text } = &message.content else { return Ok(Effects::none()) };
+        let (deed, rest) = text.split_once(' ').unwrap_or((text, ""));
+        Ok(match deed {
+            "bytes" => Effects::reply_image(("../menu\u{202e}.png", PNG.to_vec())),
+            "path" => Effects::reply_file(MediaSource::path(rest)),
+            "both" => Effects::reply("before").and_reply_file(MediaSource::path(rest)),
+            "recall" => Effects::none().recall_last(chat()),
+            "room" => Effects::none().create_room(rest.split(' ').map(|id| id.parse().unwrap()), "tea"),
+            "mention" => {
+                let mention = rest.split(' ').map(|id| id.parse().unwrap()).collect();
+                Effects::none().and_act(Action::SendText { to: chat(), text: "hi".into(), mention })
+            }
+            "avatar" => {
+                let file = cx.avatar(&chat()).await?;
+                Effects::reply(format!("{} of {}", file.file_type().mime(), file.len()))
+            }
+            _ => Effects::reply(format!("echo: {text}")),
+        })
+    }
+}
