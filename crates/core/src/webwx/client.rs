@@ -250,7 +250,7 @@ impl Client {
             client_msg_id: client_id,
             msg_source,
         };
-        let url = endpoint::sendmsg(&self.hosts, keys.pass_ticket.expose());
+        let url = endpoint::send::sendmsg(&self.hosts, keys.pass_ticket.expose());
         let body = SendMsg { base_request: self.base(&keys), msg, scene: 0 };
         let answer: SendAnswer = self.post("webwxsendmsg", url, &body).await?;
         answer.base_response.check("webwxsendmsg")?;
