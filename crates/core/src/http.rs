@@ -12,7 +12,7 @@ use http::header::{COOKIE, HeaderValue, SET_COOKIE};
 use url::Url;
 
 use crate::error::Error;
-use crate::transport::{HttpRequest, HttpResponse, MAX_BODY, Transport, TransportError};
+use crate::transport::{HttpRequest, HttpResponse, HttpStream, MAX_BODY, Transport, TransportError};
 
 /// Carries requests over TCP and TLS. One serves all accounts with the same proxy, so that they share connections.
 #[derive(Clone)]
@@ -142,6 +142,20 @@ impl CookieClient {
             request.headers.insert(COOKIE, cookies);
         }
         let answer = self.transport.send(request).await?;
+        self.keep(&answer.headers, &url);
+        Ok(answer)
+    }
+
+    /// Opens with the cookies of the address, and keeps those of the answer. The body is still coming.
+    ///
+    /// # Errors
+    /// As the carrier says.
+    pub async fn open(&self, mut request: HttpRequest) -> Result<HttpStream, TransportError> {
+        let url = request.url.clone();
+        if let Some(cookies) = self.header_for(&url) {
+            request.headers.insert(COOKIE, cookies);
+        }
+        let answer = self.transport.open(request).await?;
         self.keep(&answer.headers, &url);
         Ok(answer)
     }
