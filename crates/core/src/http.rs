@@ -12,6 +12,7 @@ use http::header::{COOKIE, HeaderValue, SET_COOKIE};
 use url::Url;
 
 use crate::error::Error;
+use crate::stream;
 use crate::transport::{HttpRequest, HttpResponse, HttpStream, MAX_BODY, Transport, TransportError};
 
 /// Carries requests over TCP and TLS. One serves all accounts with the same proxy, so that they share connections.
@@ -49,7 +50,7 @@ impl HttpTransport {
 }
 
 /// A reqwest error without the address: queries hold keys.
-fn without_url(error: reqwest::Error) -> String {
+pub(crate) fn without_url(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(&error);
@@ -93,6 +94,10 @@ impl Transport for HttpTransport {
             }
             Ok(HttpResponse { status, headers, body: body.freeze() })
         })
+    }
+
+    fn open(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpStream, TransportError>> {
+        Box::pin(stream::open(&self.client, request))
     }
 }
 

@@ -194,12 +194,7 @@ impl Client {
     }
 
     /// For calls that answer yes or no.
-    async fn told(
-        &self,
-        endpoint: &'static str,
-        url: Url,
-        body: &(impl Serialize + std::marker::Sync),
-    ) -> Result<(), Error> {
+    async fn told(&self, endpoint: &'static str, url: Url, body: &(impl Serialize + Sync)) -> Result<(), Error> {
         let answer: Base = self.post(endpoint, url, body).await?;
         answer.base_response.check(endpoint)
     }

@@ -156,3 +156,7 @@ fn somebody(members: &[PeerId]) -> Result<(), SendError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "circle_tests.rs"]
+mod tests;

@@ -115,3 +115,7 @@ impl Client {
         Err(FetchError::Gone { why: format!("the picture came empty {AVATAR_TRIES} times") })
     }
 }
+
+#[cfg(test)]
+#[path = "download_tests.rs"]
+mod tests;

@@ -25,6 +25,8 @@ mod saved;
 mod sender;
 mod session;
 pub mod sync;
+#[cfg(test)]
+mod testing;
 pub mod text;
 mod upload;
 mod uploaded;

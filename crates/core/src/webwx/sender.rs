@@ -179,3 +179,7 @@ impl fmt::Debug for WebSender {
         write!(f, "WebSender({})", self.me)
     }
 }
+
+#[cfg(test)]
+#[path = "sender_tests.rs"]
+mod tests;

@@ -297,12 +297,12 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send
     let later = |why| SendError::NotTaken { why, after: Duration::from_secs(5) };
     match tokio::task::spawn_blocking(work).await {
         Ok(Ok(done)) => Ok(done),
-        Ok(Err(error)) => Err(match error.kind() {
-            io::ErrorKind::NotFound => SendError::Failed { why: "the file to send is not there any more".into() },
-            io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => {
-                SendError::Failed { why: "the file to send is not as long as it was".into() }
-            }
-            _ => later(format!("the file to send cannot be read: {error}")),
+        Ok(Err(error)) => Err(if error.kind() == io::ErrorKind::NotFound {
+            SendError::Failed { why: "the file to send is not there any more".into() }
+        } else if [io::ErrorKind::UnexpectedEof, io::ErrorKind::InvalidData].contains(&error.kind()) {
+            SendError::Failed { why: "the file to send is not as long as it was".into() }
+        } else {
+            later(format!("the file to send cannot be read: {error}"))
         }),
         Err(_) => Err(later("reading the file to send was broken off".into())),
     }
@@ -342,21 +342,5 @@ fn framed(path: &PathBuf, from: u64, len: u64, mut form: Vec<u8>, tail: &[u8]) -
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    // cov: 54
-    #[test]
-    fn media_types_and_what_is_too_long() {
-        for (kind, media_type, most) in [
-            (Kind::Image, "pic", 20 * MIB),
-            (Kind::Video, "video", 20 * MIB - 1),
-            (Kind::File, "doc", 100 * MIB),
-            (Kind::Sticker, "doc", 20 * MIB),
-        ] {
-            assert_eq!(kind.media_type(), media_type);
-            assert_eq!((kind.refuses(1), kind.refuses(most)), (None, None), "{kind:?}");
-            assert!(kind.refuses(0).is_some() && kind.refuses(most + 1).is_some(), "{kind:?}");
-        }
-    }
-}
+#[path = "upload_tests.rs"]
+mod tests;

@@ -125,8 +125,8 @@ pub struct Revoke<'a> {
 #[cfg(test)]
 mod tests {
     use super::super::answer::{Base, SendAnswer};
+    use super::super::json;
     use super::super::testdata::{base, fixture, fixture_json, ok, same};
-    use super::super::{json, testdata};
     use super::*;
 
     const SID: &str = "2qui+CC4YTiiI2zk";
@@ -186,7 +186,7 @@ mod tests {
     // cov: 50
     #[test]
     fn a_file_is_an_app_message() {
-        let xml = testdata::fixture("webwxsendappmsg-content.xml");
+        let xml = fixture("webwxsendappmsg-content.xml");
         let msg = Msg::app(
             "@257b5aa7fb7b1672afb889be97197478cf618d9bab2b470cf767a61ae9f7f321",
             "@@ab3e18c922f8ab162762f6da231236137ca52871419ec9cafc2421607e82e1ca",
