@@ -166,4 +166,13 @@ mod tests {
         assert_eq!(request.headers.get("extspam").unwrap(), "token");
         assert!(newloginpage(&redirect, &web()).headers.get("extspam").is_none());
     }
+
+    #[test]
+    fn a_logout_is_a_form() {
+        let request = logout(&Hosts::before_login(), &web(), "@crypt_1", "2qui+CC4/", 566_148_615);
+        assert_eq!((request.method.as_str(), request.url.path()), ("POST", "/cgi-bin/mmwebwx-bin/webwxlogout"));
+        assert_eq!(request.url.query(), Some("redirect=1&type=0&skey=%40crypt_1"));
+        assert_eq!(request.headers.get(CONTENT_TYPE).unwrap(), "application/x-www-form-urlencoded");
+        assert_eq!(request.body, "sid=2qui%2BCC4%2F&uin=566148615");
+    }
 }

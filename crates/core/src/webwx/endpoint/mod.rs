@@ -424,4 +424,14 @@ mod tests {
         let url = statusnotify(&Hosts::before_login(), "kUY4%2FwIB");
         assert!(url.as_str().ends_with("pass_ticket=kUY4%252FwIB"), "{url}");
     }
+
+    // cov: 22
+    #[test]
+    fn statistics_have_their_own_query() {
+        let url = statreport(&Hosts::before_login(), "t");
+        assert_eq!(
+            url.as_str(),
+            "https://wx.qq.com/cgi-bin/mmwebwx-bin/webwxstatreport?fun=new&lang=zh_CN&pass_ticket=t"
+        );
+    }
 }
