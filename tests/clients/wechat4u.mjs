@@ -3,10 +3,12 @@
 //
 // Usage: wechat4u.mjs http://127.0.0.1:PORT ACCOUNT
 //
-// Login, contacts, a private and a group text in both directions. The phone's side (scan, friends who
-// write) is played through the simulator's control API. Logs go to stderr; stdout carries one JSON line.
+// Login, contacts, a private and a group text in both directions; then media in both directions, a recall, faces, a
+// friend request, a remark, a pin, and a room from its making to its end. The phone's side (scan, friends who write) is
+// played through the simulator's control API. Logs go to stderr; stdout carries one JSON line.
 // Exit status 0: every check passed and the simulator saw no hard violation.
 
+import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
 
 const DEADLINE_MS = 60_000;
@@ -146,6 +148,16 @@ const phone = {
   },
   approve: (uuid) => phone.call('approve', { uuid, account }),
   write: (from, text, room) => phone.call('messages', { account, from, room, text }),
+  // Anything but text; answers the MsgId.
+  say: async (from, said) => (await phone.call('messages', { account, from, said })).msg_ids[0],
+  // What the simulator says about media that this account sent.
+  async sentMedia(id) {
+    const { sends } = await phone.call('journal');
+    return sends.find((send) => send.msg_id === id)?.media;
+  },
+  async seen() {
+    return (await phone.call('world')).accounts.find((a) => a.name === account);
+  },
   // What this account sent and the simulator accepted, as far as it carries `mark`.
   async sends(mark) {
     const { sends } = await phone.call('journal');
@@ -162,6 +174,102 @@ const phone = {
 
 // Every name by which the journal may call this peer.
 const names = (contact) => [contact.UserName, contact.NickName, contact.RemarkName].filter(Boolean);
+
+// A PNG of one pixel.
+const PIXEL = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
+  'base64',
+);
+const FILM = Buffer.concat([Buffer.from('\0\0\0\x18ftypmp42', 'latin1'), Buffer.alloc(3000)]);
+const GIF = Buffer.from('GIF89a\x01\0\x01\0', 'latin1');
+
+// Uploads of one chunk each, sent; and a recall. (Files of several chunks never get as far: see the README.)
+async function sendMedia(bot, to) {
+  const files = [
+    ['pixel.png', PIXEL],
+    ['film.mp4', FILM],
+    ['sticker.gif', GIF],
+    ['表 格.csv', Buffer.from('甲,乙\n'.repeat(1000))],
+  ];
+  for (const [filename, file] of files) {
+    doing = `sending ${filename}`;
+    const sent = await bot.sendMsg({ file, filename }, to);
+    const media = (await phone.sentMedia(sent.MsgID)) ?? {};
+    const md5 = createHash('md5').update(file).digest('hex');
+    check(`${filename} arrived`, media.md5 === md5 && media.len === file.length && media.file_name === filename, media);
+    if (filename === 'pixel.png') {
+      await bot.revokeMsg(sent.MsgID, to);
+      const { recalls } = await phone.call('journal');
+      check('recall', recalls.some((recall) => recall.msg_id === sent.MsgID), recalls);
+    }
+  }
+  doing = 'sending a known sticker';
+  const sent = await bot.sendMsg({ emoticonMd5: 'e68363487d8f0519c4e1047de403b2e7' }, to);
+  check('sticker by md5', (await phone.sentMedia(sent.MsgID))?.md5 === 'e68363487d8f0519c4e1047de403b2e7');
+}
+
+// Each kind arrives, its bytes are those that were said, and what can be forwarded is.
+async function receiveMedia(bot, messages, friend) {
+  const load = {
+    image: (msg) => bot.getMsgImg(msg.MsgId),
+    sticker: (msg) => bot.getMsgImg(msg.MsgId),
+    voice: (msg) => bot.getVoice(msg.MsgId),
+    video: (msg) => bot.getVideo(msg.MsgId),
+    file: (msg) => bot.getDoc(msg.FromUserName, msg.MediaId, msg.FileName),
+  };
+  const bytes = { image: PIXEL, sticker: GIF, voice: Buffer.from('ID3 voice'), video: FILM, file: Buffer.from('甲,乙') };
+  for (const [kind, content] of Object.entries(bytes)) {
+    const said = { data: content.toString('base64'), ...(kind === 'file' && { name: 'a b 表.csv' }) };
+    const id = await phone.say(friend.OriginalNickName ?? friend.NickName, { [kind]: said });
+    const msg = await until(`the ${kind}`, () => messages.find((m) => m.MsgId === id));
+    doing = `the bytes of the ${kind}`;
+    const { data } = await load[kind](msg);
+    check(`${kind} bytes`, Buffer.compare(Buffer.from(data), content) === 0, String(data).slice(0, 80));
+    if (kind === 'voice') continue; // cannot be forwarded
+    doing = `forwarding the ${kind}`;
+    const sent = await bot.forwardMsg(msg, 'filehelper');
+    const media = await phone.sentMedia(sent.MsgID);
+    check(`${kind} forwarded`, media?.len === content.length, media);
+  }
+  doing = 'faces';
+  const { data } = await bot.getHeadImg(friend.HeadImgUrl);
+  check('face of a friend', Buffer.from(data).subarray(1, 4).toString() === 'PNG', String(data).slice(0, 80));
+}
+
+async function befriend(bot, messages) {
+  const order = { account, from: { nick: '新朋友' }, greeting: '我是新朋友' };
+  const { msg_id: id } = await phone.call('friend_request', order);
+  const msg = await until('the friend request', () => messages.find((m) => m.MsgId === id));
+  check('friend request', msg.RecommendInfo.NickName === '新朋友', msg.RecommendInfo);
+  doing = 'accepting a friend';
+  await bot.verifyUser(msg.RecommendInfo.UserName, msg.RecommendInfo.Ticket);
+  const friends = async () => (await phone.seen()).friends.map((f) => f.nick);
+  check('friend accepted', (await friends()).includes('新朋友'), await friends());
+  await until('the friend in the client', () => bot.contacts[msg.RecommendInfo.UserName]?.NickName === '新朋友');
+}
+
+async function changePeopleAndRooms(bot, alice, bob) {
+  doing = 'remark and pin';
+  await bot.updateRemarkName(alice.UserName, '爱丽丝');
+  await bot.opLog(alice.UserName, 1, '爱丽丝');
+  const remarks = (await phone.seen()).friends.map((f) => f.remark);
+  check('remark kept', remarks.includes('爱丽丝'), remarks);
+  await until('the pin in the client', () => bot.contacts[alice.UserName].ContactFlag & 2048);
+
+  doing = 'making a room';
+  const people = [alice, bob].map(({ UserName }) => ({ UserName }));
+  const { ChatRoomName: room } = await bot.createChatroom('新群', people);
+  check('room made', room.startsWith('@@'), room);
+  const seen = async () => (await phone.seen()).rooms.find((r) => r.user_name === room);
+  check('room members drawn in', (await seen()).members.length === 3, await seen());
+  doing = 'changing a room';
+  await bot.updateChatroom(room, [bob.UserName], 'delmember');
+  check('member gone', (await seen()).members.length === 2, await seen());
+  await bot.updateChatroom(room, [bob.UserName], 'addmember');
+  check('member back', (await seen()).members.length === 3, await seen());
+  await bot.updateChatRoomName(room, '改名了');
+  await until('the topic in the client', () => bot.contacts[room]?.NickName === '改名了');
+}
 
 async function drive() {
   // Newline, markup characters, an entity that must be decoded once and only once, Chinese, emoji.
@@ -271,6 +379,11 @@ async function drive() {
   }
   await until('both answers accepted', () => sent.length >= 2 || errors.length > 0);
   check('answers accepted', sent.length === 2 && sent.every((res) => res.MsgID), sent);
+
+  await sendMedia(bot, alice.UserName);
+  await receiveMedia(bot, messages, alice);
+  await befriend(bot, messages);
+  await changePeopleAndRooms(bot, alice, bob);
 
   bot.stop();
   await until('logout', () => answered.has('webwxlogout'));

@@ -5,12 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rand::Rng;
 use rand::rngs::StdRng;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
 
 use crate::error::SimError;
 use crate::journal::Record;
 use crate::load::Lanes;
 use crate::log::{Entry, Log};
+use crate::media::Attached;
 use crate::names::{self, Names, Peer};
 use crate::session::Session;
 use crate::world::{AccountSpec, FriendSpec, RoomMet, RoomSpec};
@@ -46,6 +48,13 @@ pub(crate) struct State {
     pub(crate) log: Log,
     pub(crate) record: Record,
     pub(crate) load: Option<Lanes>,
+    /// What hangs on messages, by MsgId.
+    pub(crate) attached: HashMap<u64, Attached>,
+    /// MsgIds of received files, by MediaId.
+    pub(crate) files: HashMap<String, u64>,
+    /// What a friend request is to be answered with, by person.
+    pub(crate) tickets: HashMap<usize, String>,
+    pub(crate) marks: Marks,
     /// When a client was last heard, ms since 1970.
     pub(crate) last_seen_ms: u64,
 }
@@ -57,6 +66,33 @@ pub(crate) struct Person {
     pub(crate) wxid: String,
     /// False: a stranger in a room, or no friend any more.
     pub(crate) friend: bool,
+    pub(crate) pinned: bool,
+    /// It deleted the account, which was not told.
+    pub(crate) gone: bool,
+    /// It blocked the account, which was not told.
+    pub(crate) blocked: bool,
+}
+
+impl Person {
+    /// Someone the account named `own` knows.
+    pub(crate) fn new(spec: FriendSpec, own: &str, friend: bool) -> Self {
+        // An account is the same person for everybody.
+        let wxid = if spec.account.is_empty() { names::wxid(own, &spec.nick) } else { names::wxid(&spec.account, "") };
+        Self { spec, wxid, friend, pinned: false, gone: false, blocked: false }
+    }
+}
+
+/// Whether Alias, AttrStatus and the picture tell people apart from one login to the next.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Marks {
+    /// Everyone has marks of their own.
+    #[default]
+    Own,
+    /// Nobody has any.
+    Absent,
+    /// Everyone has the same ones.
+    Shared,
 }
 
 /// A chatroom as this account sees it.
@@ -70,6 +106,7 @@ pub(crate) struct Room {
     pub(crate) met: RoomMet,
     /// The account is not in it any more.
     pub(crate) left: bool,
+    pub(crate) pinned: bool,
 }
 
 /// One member of a room, the account itself included.
@@ -96,15 +133,15 @@ impl Account {
             log,
             record: Record::default(),
             load: None,
+            attached: HashMap::new(),
+            files: HashMap::new(),
+            tickets: HashMap::new(),
+            marks: Marks::Own,
             last_seen_ms: 0,
             rng,
         };
         for friend in &spec.friends {
-            state.people.push(Person {
-                wxid: names::wxid(&spec.name, &friend.nick),
-                spec: friend.clone(),
-                friend: true,
-            });
+            state.people.push(Person::new(friend.clone(), &spec.name, true));
         }
         for room in &spec.rooms {
             let room = state.build_room(&spec.name, room);
@@ -113,6 +150,11 @@ impl Account {
         state.names = Names::draw(&mut state.rng, state.people.len(), state.rooms.len());
         let name = spec.name.clone();
         Self { name, uin, spec, state: Mutex::new(state), wake: Notify::new(), online: watch::Sender::new(0) }
+    }
+
+    /// NickName.
+    pub(crate) fn nick(&self) -> &str {
+        if self.spec.nick.is_empty() { &self.name } else { &self.spec.nick }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
@@ -137,7 +179,8 @@ impl Account {
         state
             .rooms
             .iter()
-            .position(|room| room.topic == topic)
+            .position(|room| room.topic == topic && !room.left)
+            .or_else(|| state.rooms.iter().position(|room| room.topic == topic || room.chatroom_id == topic))
             .ok_or_else(|| SimError::UnknownRoom { account: self.name.clone(), room: topic.to_owned() })
     }
 }
@@ -146,10 +189,13 @@ impl State {
     fn build_room(&mut self, account: &str, spec: &RoomSpec) -> Room {
         let mut room = Room {
             topic: spec.topic.clone(),
-            chatroom_id: format!(
-                "{}@chatroom",
-                names::stable_hash(&format!("{account}/{}", spec.topic)) % 10_000_000_000
-            ),
+            chatroom_id: match spec.id.as_str() {
+                "" => {
+                    let own = names::stable_hash(&format!("{account}/{}", spec.topic));
+                    format!("{}@chatroom", own % 10_000_000_000)
+                }
+                id => format!("{}@chatroom", names::stable_hash(id) % 10_000_000_000),
+            },
             members: vec![Member {
                 who: Peer::Me,
                 display: spec.display_names.get(account).cloned().unwrap_or_default(),
@@ -158,6 +204,7 @@ impl State {
             saved: spec.saved,
             met: spec.met,
             left: false,
+            pinned: false,
         };
         for nick in &spec.members {
             let who = Peer::Person(self.person_or_stranger(account, nick));
@@ -175,7 +222,16 @@ impl State {
             return at;
         }
         let spec = FriendSpec { nick: nick.to_owned(), ..FriendSpec::default() };
-        self.people.push(Person { spec, wxid: names::wxid(account, nick), friend: false });
+        self.people.push(Person::new(spec, account, false));
+        self.people.len() - 1
+    }
+
+    /// Someone new, with a UserName of the present login.
+    pub(crate) fn add_person(&mut self, person: Person) -> usize {
+        self.people.push(person);
+        while self.names.people.len() < self.people.len() {
+            self.names.add_person(&mut self.rng);
+        }
         self.people.len() - 1
     }
 
@@ -205,7 +261,11 @@ impl State {
         match peer {
             Peer::Me => "",
             Peer::Person(at) => self.people.get(at).map_or("", |person| &person.spec.nick),
-            Peer::Room(at) => self.rooms.get(at).map_or("", |room| &room.topic),
+            // A room that was made without a topic goes by its id.
+            Peer::Room(at) => self
+                .rooms
+                .get(at)
+                .map_or("", |room| if room.topic.is_empty() { &room.chatroom_id } else { &room.topic }),
             Peer::Special(id) => id,
         }
     }

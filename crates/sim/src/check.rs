@@ -91,7 +91,15 @@ impl<'a> Checker<'a> {
         let (r, lang, ticket) = match self.endpoint {
             Endpoint::Init | Endpoint::GetContact => (true, true, true),
             Endpoint::BatchGetContact => (true, false, true),
-            Endpoint::StatusNotify | Endpoint::Sync | Endpoint::SendMsg => (false, true, true),
+            Endpoint::StatusNotify
+            | Endpoint::Sync
+            | Endpoint::SendMsg
+            | Endpoint::SendMsgImg
+            | Endpoint::SendVideoMsg => (false, true, true),
+            Endpoint::VerifyUser => (true, true, true),
+            Endpoint::CreateChatRoom => (true, true, false),
+            // The query of webwxsendemoticon has no pass_ticket in some captures, that of the others no lang.
+            Endpoint::SendEmoticon => (false, true, false),
             Endpoint::SyncCheck => (true, false, false),
             Endpoint::Root
             | Endpoint::JsLogin
@@ -103,7 +111,18 @@ impl<'a> Checker<'a> {
             | Endpoint::RevokeMsg
             | Endpoint::Logout
             | Endpoint::StatReport
-            | Endpoint::Picture(_)
+            | Endpoint::SendAppMsg
+            | Endpoint::UploadMedia
+            | Endpoint::CheckUpload
+            | Endpoint::UpdateChatRoom
+            | Endpoint::OpLog
+            | Endpoint::GetMsgImg
+            | Endpoint::GetVoice
+            | Endpoint::GetVideo
+            | Endpoint::GetMedia
+            | Endpoint::GetIcon
+            | Endpoint::GetHeadImg
+            | Endpoint::GetPublicLinkImg
             | Endpoint::Unknown => (false, false, false),
         };
         if r && query.get("r").is_none() {
@@ -133,7 +152,7 @@ impl<'a> Checker<'a> {
     }
 }
 
-fn percent_decoded(text: &str) -> String {
+pub(crate) fn percent_decoded(text: &str) -> String {
     // A query decoder turns `+` into a blank; a stored ticket holds none.
     url::form_urlencoded::parse(text.as_bytes()).next().map(|(key, _)| key.into_owned()).unwrap_or_default()
 }

@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::Sim;
-use crate::account::{Member, Person, Room, State};
+use crate::account::{Marks, Member, Person, Room, State};
 use crate::check::Checker;
+use crate::fault::FaultKind;
 use crate::names::{self, Peer, SPECIALS};
 use crate::request::{Answer, Endpoint, Request};
 use crate::shape;
@@ -15,6 +16,8 @@ use crate::wire::BatchBody;
 const BATCH_MAX: usize = 50;
 /// Added to the place where the next page starts, so that no client takes `Seq` for a count.
 const SEQ_BASE: usize = 660_000_000;
+/// Bit of ContactFlag.
+const PINNED: i32 = 2_048;
 /// `Ret` of a request whose parameters contradict themselves.
 const PARAMETER_ERROR: i64 = 1;
 
@@ -55,7 +58,12 @@ impl Sim {
         Ok(shape::answer(0, "", json!({"MemberCount": members.len(), "MemberList": members, "Seq": next})))
     }
 
-    pub(crate) fn batch_get_contact(&self, request: &Request, checker: &Checker<'_>) -> Result<Answer, i64> {
+    pub(crate) fn batch_get_contact(
+        &self,
+        request: &Request,
+        checker: &Checker<'_>,
+        fault: Option<&FaultKind>,
+    ) -> Result<Answer, i64> {
         let body: BatchBody<'_> = crate::server::body(request, checker)?;
         let account = self.account_of(request, checker)?;
         let checker = checker.of(&account.name);
@@ -77,6 +85,12 @@ impl Sim {
                     Some(info) => contacts.push(requester(&item.user_name, info)),
                     None => checker.soft("asked for an unknown UserName"),
                 },
+            }
+        }
+        if fault == Some(&FaultKind::EmptyNames) {
+            for contact in &mut contacts {
+                set(contact, "UserName", json!(""));
+                set(contact, "NickName", json!(""));
             }
         }
         Ok(shape::answer(0, "", json!({"Count": contacts.len(), "ContactList": contacts})))
@@ -130,22 +144,25 @@ impl State {
         let latin: String = spec.nick.chars().filter(char::is_ascii_alphanumeric).collect();
         set(contact, "NickName", json!(to_wire(&spec.nick)));
         set(contact, "RemarkName", json!(to_wire(&spec.remark)));
-        set(contact, "Alias", json!(spec.alias));
+        let (alias, attr_status, picture_seq) = match self.marks {
+            Marks::Own => (spec.alias.as_str(), seed % 0xffff_ffff, 600_000_000 + seed % 100_000_000),
+            Marks::Absent => ("", 0, 0),
+            Marks::Shared => ("same", 4_293_221, 600_000_001),
+        };
+        set(contact, "Alias", json!(alias));
         set(contact, "Sex", json!(spec.sex));
         set(contact, "Signature", json!(to_wire(&spec.signature)));
         set(contact, "VerifyFlag", json!(spec.official));
-        set(contact, "ContactFlag", json!(if person.friend { 3 } else { 0 }));
-        set(contact, "AttrStatus", json!(seed % 0xffff_ffff));
+        let flag = if person.friend { 3 } else { 0 } | if person.pinned { PINNED } else { 0 };
+        set(contact, "ContactFlag", json!(flag));
+        set(contact, "AttrStatus", json!(attr_status));
         set(contact, "SnsFlag", json!(1));
         set(contact, "PYInitial", json!(latin.to_uppercase()));
         set(contact, "PYQuanPin", json!(latin));
         if spec.official != 0 {
             set(contact, "KeyWord", json!("gh_"));
         }
-        let picture = format!(
-            "/cgi-bin/mmwebwx-bin/webwxgeticon?seq={}&username={name}&skey={skey}",
-            600_000_000 + seed % 100_000_000
-        );
+        let picture = format!("/cgi-bin/mmwebwx-bin/webwxgeticon?seq={picture_seq}&username={name}&skey={skey}");
         set(contact, "HeadImgUrl", json!(picture));
     }
 
@@ -165,6 +182,7 @@ impl State {
             (false, true) => 3,
             (false, false) => 2,
         };
+        let flag = if room.pinned && !room.left { flag | PINNED } else { flag };
         set(contact, "ContactFlag", json!(flag));
         set(contact, "MemberCount", json!(if shown == 0 { 0 } else { room.members.len() }));
         set(contact, "MemberList", json!(list));
@@ -176,7 +194,7 @@ impl State {
         set(contact, "HeadImgUrl", json!(picture));
     }
 
-    fn member(&self, member: &Member) -> Value {
+    pub(crate) fn member(&self, member: &Member) -> Value {
         let (nick, seed) = match member.who {
             Peer::Person(at) => self
                 .people
@@ -184,6 +202,11 @@ impl State {
                 .map_or(("", 0), |person| (person.spec.nick.as_str(), names::stable_hash(&person.wxid) % 0xffff_ffff)),
             Peer::Me => (self.nick.as_str(), 0),
             Peer::Room(_) | Peer::Special(_) => ("", 0),
+        };
+        let seed = match self.marks {
+            Marks::Own => seed,
+            Marks::Absent => 0,
+            Marks::Shared => 4_293_221,
         };
         json!({
             "Uin": 0, "UserName": self.names.of(member.who), "NickName": to_wire(nick), "AttrStatus": seed,

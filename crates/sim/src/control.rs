@@ -9,11 +9,17 @@
 //! | `POST accounts` | [`AccountSpec`] | `{}` |
 //! | `POST scan`, `approve` | `{uuid, account}` | `{}`; approve scans and confirms |
 //! | `POST confirm`, `cancel`, `expire_qr` | `{uuid}` | `{}` |
-//! | `POST messages` | `{account, from, room?, text? \| content?, msg_type?, fields?, own?, count?}` | `{msg_ids: […]}` |
+//! | `POST messages` | `{account, from, room?, text? \| content? \| said?, msg_type?, fields?, own?, count?}` | `{msg_ids: […]}` |
 //! | `POST recall` | `{account, msg_id}` | `{msg_id}` of the message that says so |
 //! | `POST expire`, `kick` | `{account, ret}`, `{account}` | `{}` |
 //! | `POST room` | `{account, room, change}`; a [`RoomChange`] like `{"join": "nick"}` | `{}` |
 //! | `POST friend` | `{account, set: FriendSpec}` or `{account, remove: nick}` | `{}` |
+//! | `POST friend_request` | `{account, from: FriendSpec, greeting?}` | `{msg_id}` of the type 37 |
+//! | `POST friend_accept` | `{account, nick}`: whom the account asked | `{}` |
+//! | `POST friend_reject` | `{account, nick, how: "deleted" \| "blocked"}` | `{}` |
+//! | `POST marks` | `{account, marks: "own" \| "absent" \| "shared"}` | `{}` |
+//! | `GET media?md5=…` | | the bytes |
+//! | `GET hostile_names` | | file names that are dangerous to take at their word |
 //! | `POST faults`, `DELETE faults` | [`Fault`] like `{"endpoint": "webwxsync", "kind": "drop"}` | `{}` |
 //! | `POST load` | [`LoadPlan`] | [`LoadReport`](crate::LoadReport), when the run is over |
 
@@ -22,12 +28,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::Sim;
+use crate::account::Marks;
 use crate::error::SimError;
 use crate::fault::Fault;
+use crate::friends::Rejection;
 use crate::load::LoadPlan;
 use crate::names::Peer;
-use crate::phone::{Deliver, RoomChange};
+use crate::phone::Deliver;
 use crate::request::{Answer, Request};
+use crate::roomlife::RoomChange;
+use crate::said::Said;
 use crate::world::{AccountSpec, FriendSpec};
 
 /// Messages that one order may deliver.
@@ -60,6 +70,8 @@ struct Messages {
     msg_type: Option<i64>,
     #[serde(default)]
     content: Option<String>,
+    #[serde(default)]
+    said: Option<Said>,
     #[serde(default)]
     fields: Map<String, Value>,
     #[serde(default)]
@@ -111,6 +123,37 @@ struct Friend {
     remove: Option<String>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FriendRequest {
+    account: String,
+    from: FriendSpec,
+    #[serde(default)]
+    greeting: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FriendAccept {
+    account: String,
+    nick: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FriendReject {
+    account: String,
+    nick: String,
+    how: Rejection,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SetMarks {
+    account: String,
+    marks: Marks,
+}
+
 /// Why an order was refused, with its HTTP status.
 struct Refusal(u16, String);
 
@@ -123,6 +166,7 @@ impl From<SimError> for Refusal {
             | SimError::UnknownRoom { .. }
             | SimError::UnknownMessage { .. } => 404,
             SimError::DuplicateAccount { .. } | SimError::LoginState { .. } | SimError::NoSession(_) => 409,
+            SimError::MediaFull { .. } => 507,
             SimError::NotAMember { .. } | SimError::Invalid(_) => 400,
         };
         Self(status, error.to_string())
@@ -135,6 +179,12 @@ impl Sim {
         // A browser sends Origin with what a page asks for: no page on this machine may drive the simulator.
         if request.headers.contains_key(http::header::ORIGIN) {
             return answer(403, &json!({"error": "requests of web pages are refused"}));
+        }
+        if order == "media" && request.method == Method::GET {
+            return match request.query().get("md5").and_then(|md5| self.media(md5)) {
+                Some(bytes) => Answer::new(200, "application/octet-stream", bytes),
+                None => answer(404, &json!({"error": "no media with this md5"})),
+            };
         }
         match self.order(order, request).await {
             Ok(done) => answer(200, &done),
@@ -188,6 +238,23 @@ impl Sim {
                 Friend { account, set: None, remove: Some(nick) } => done(self.remove_friend(&account, &nick)),
                 Friend { .. } => Err(Refusal(400, "either `set` or `remove`".to_owned())),
             },
+            "friend_request" if post => {
+                let FriendRequest { account, from, greeting } = read(request)?;
+                Ok(json!({"msg_id": self.request_friend(&account, from, &greeting)?}))
+            }
+            "friend_accept" if post => {
+                let FriendAccept { account, nick } = read(request)?;
+                done(self.accept_friend(&account, &nick))
+            }
+            "friend_reject" if post => {
+                let FriendReject { account, nick, how } = read(request)?;
+                done(self.rejected_by(&account, &nick, how))
+            }
+            "marks" if post => {
+                let SetMarks { account, marks } = read(request)?;
+                done(self.set_marks(&account, marks))
+            }
+            "hostile_names" if get => shown(&crate::said::hostile_file_names()),
             "faults" if post => {
                 self.inject(read::<Fault>(request)?);
                 Ok(json!({}))
@@ -202,11 +269,11 @@ impl Sim {
     }
 
     fn order_messages(&self, order: Messages) -> Result<Value, Refusal> {
-        let Messages { account, from, room, text, msg_type, content, fields, own, count } = order;
+        let Messages { account, from, room, text, msg_type, content, said, fields, own, count } = order;
         if count > MAX_COUNT {
             return Err(Refusal(400, format!("`count` is at most {MAX_COUNT}")));
         }
-        let message = Deliver { from, room, text, msg_type, content, fields, own };
+        let message = Deliver { from, room, text, msg_type, content, said, fields, own };
         let ids = (0..count).map(|_| self.deliver(&account, message.clone())).collect::<Result<Vec<_>, _>>()?;
         Ok(json!({"msg_ids": ids}))
     }

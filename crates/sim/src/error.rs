@@ -63,6 +63,12 @@ pub enum SimError {
     /// The account has no live session.
     #[error("account `{0}` has no session")]
     NoSession(String),
+    /// The media of all messages and uploads would take more than the world's `media_limit`.
+    #[error("no room for {bytes} bytes: `media_limit` is reached")]
+    MediaFull {
+        /// Length of what was to be kept.
+        bytes: usize,
+    },
     /// The order contradicts itself or is out of range.
     #[error("{0}")]
     Invalid(String),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::request::{Answer, Endpoint, Outcome};
+use crate::request::{Answer, Delivery, Endpoint, Outcome};
 use crate::shape;
 
 /// Something that shall go wrong.
@@ -27,6 +27,9 @@ pub struct Fault {
     /// How many matching requests pass before.
     #[serde(default)]
     pub skip: u32,
+    /// Only requests to hosts whose name begins so: `file.` leaves `file2.` alone.
+    #[serde(default)]
+    pub host: Option<String>,
 }
 
 fn once() -> u32 {
@@ -36,7 +39,7 @@ fn once() -> u32 {
 impl Fault {
     /// Happens to the next request at `endpoint`, whoever sends it.
     pub fn once(endpoint: impl Into<String>, kind: FaultKind) -> Self {
-        Self { account: None, endpoint: endpoint.into(), kind, times: 1, skip: 0 }
+        Self { account: None, endpoint: endpoint.into(), kind, times: 1, skip: 0, host: None }
     }
 }
 
@@ -89,6 +92,32 @@ pub enum FaultKind {
     MalformedXml,
     /// webwxsync carries a new SKey.
     SkeyRefresh,
+    /// webwxuploadmedia takes the last chunk and gives no MediaId for it.
+    NoMediaId,
+    /// webwxuploadmedia says that it received a byte less than it did.
+    WrongStartPos,
+    /// Processed; after so many bytes of the answer nothing comes for this time, and then the rest.
+    Stall {
+        /// Bytes that come at once.
+        bytes: usize,
+        /// Milliseconds of silence.
+        ms: u64,
+    },
+    /// Processed, but Content-Length is wrong by so much. Too long: the connection closes before the promised end. Too
+    /// short: the rest of the body never comes.
+    ContentLength {
+        /// What is added to the length.
+        by: i64,
+    },
+    /// Not processed; 200 with nothing in it.
+    Empty,
+    /// Not processed; a 302 to this address.
+    Redirect {
+        /// `Location`.
+        to: String,
+    },
+    /// Processed as far as it goes, but the answer (of webwxcreatechatroom or webwxbatchgetcontact) names nothing.
+    EmptyNames,
 }
 
 /// Faults that are still to happen.
@@ -111,7 +140,12 @@ impl Faults {
     }
 
     /// The first fault that concerns this request; it counts as having happened.
-    pub(crate) fn take(&self, endpoint: Endpoint, account: impl FnOnce() -> Option<String>) -> Option<FaultKind> {
+    pub(crate) fn take(
+        &self,
+        endpoint: Endpoint,
+        host: &str,
+        account: impl FnOnce() -> Option<String>,
+    ) -> Option<FaultKind> {
         if self.count.load(Ordering::Acquire) == 0 {
             return None;
         }
@@ -120,7 +154,8 @@ impl Faults {
         let mut hit = None;
         for (at, fault) in armed.iter_mut().enumerate() {
             let here = fault.endpoint == "*" || fault.endpoint == endpoint.name();
-            if !here || (fault.account.is_some() && fault.account != account) {
+            let there = fault.host.as_ref().is_none_or(|begin| host.starts_with(begin.as_str()));
+            if !here || !there || (fault.account.is_some() && fault.account != account) {
                 continue;
             }
             if fault.skip > 0 {
@@ -156,9 +191,22 @@ impl FaultKind {
             Self::Ret { ret, msg } => shape::refusal(endpoint, *ret, msg),
             Self::Garbage => Answer::new(200, "text/plain", Bytes::from_static(b"\x00\xff\xfe{]\x1f\x8b\x80garbage")),
             Self::BigBody { bytes } => Answer::new(200, "text/plain", vec![b' '; *bytes]),
-            Self::DropAfter | Self::Truncate { .. } | Self::Duplicate | Self::MalformedXml | Self::SkeyRefresh => {
-                return None;
+            Self::Empty => Answer::new(200, "text/plain", ""),
+            Self::Redirect { to } => {
+                let mut answer = Answer::new(302, "text/html", "");
+                answer.header(http::header::LOCATION, to);
+                answer
             }
+            Self::DropAfter
+            | Self::Truncate { .. }
+            | Self::Duplicate
+            | Self::MalformedXml
+            | Self::SkeyRefresh
+            | Self::NoMediaId
+            | Self::WrongStartPos
+            | Self::Stall { .. }
+            | Self::ContentLength { .. }
+            | Self::EmptyNames => return None,
         };
         Some(Outcome::Answer(answer))
     }
@@ -169,6 +217,13 @@ impl FaultKind {
             Self::DropAfter => return Outcome::Broken,
             Self::Truncate { bytes } => answer.body.truncate(*bytes),
             Self::MalformedXml => answer.body.truncate(answer.body.len() * 2 / 3),
+            Self::Stall { bytes, ms } => {
+                answer.delivery = Delivery::Stalls { after: *bytes, pause: Duration::from_millis(*ms) };
+            }
+            Self::ContentLength { by } => {
+                let told = u64::try_from(answer.body.len()).unwrap_or(u64::MAX).saturating_add_signed(*by);
+                answer.delivery = Delivery::Claims(told);
+            }
             Self::Delay { .. }
             | Self::Drop
             | Self::Refuse
@@ -178,7 +233,12 @@ impl FaultKind {
             | Self::Garbage
             | Self::BigBody { .. }
             | Self::Duplicate
-            | Self::SkeyRefresh => {}
+            | Self::SkeyRefresh
+            | Self::NoMediaId
+            | Self::WrongStartPos
+            | Self::Empty
+            | Self::Redirect { .. }
+            | Self::EmptyNames => {}
         }
         Outcome::Answer(answer)
     }

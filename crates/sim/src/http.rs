@@ -1,24 +1,29 @@
 //! How do clients in other processes reach the simulator?
 
+use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::fmt;
 use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::Sim;
-use crate::request::{Answer, Outcome, Request};
+use crate::request::{Answer, Delivery, Outcome, Request};
 
-/// The longest request body that is read. Nothing of the protocol that this server knows comes near.
-const MAX_REQUEST: usize = 16 * 1024 * 1024;
+/// The longest request body that is read. A chunk of a file is far smaller; an order may hold a file as base64.
+const MAX_REQUEST: usize = 64 * 1024 * 1024;
 /// Pause after a failed accept: out of file descriptors, mostly, which does not change within microseconds.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -80,7 +85,7 @@ impl Sim {
         }
     }
 
-    async fn exchange(&self, request: hyper::Request<Incoming>) -> Result<hyper::Response<Full<Bytes>>, HangUp> {
+    async fn exchange(&self, request: hyper::Request<Incoming>) -> Result<hyper::Response<Outgoing>, HangUp> {
         let (parts, body) = request.into_parts();
         let body = match Limited::new(body, MAX_REQUEST).collect().await {
             Ok(body) => body.to_bytes(),
@@ -110,12 +115,86 @@ impl Sim {
     }
 }
 
-fn response(answer: Answer) -> hyper::Response<Full<Bytes>> {
-    let mut response = hyper::Response::new(Full::new(answer.body));
+fn response(answer: Answer) -> hyper::Response<Outgoing> {
+    let mut response = hyper::Response::new(Outgoing::of(answer.body, answer.delivery));
     *response.status_mut() =
         hyper::StatusCode::from_u16(answer.status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in answer.headers {
         response.headers_mut().append(name, value);
     }
+    if let Delivery::Claims(told) = answer.delivery {
+        response.headers_mut().insert(http::header::CONTENT_LENGTH, told.into());
+    }
     response
+}
+
+/// A body on its way to a socket.
+#[derive(Debug)]
+enum Outgoing {
+    Whole(Full<Bytes>),
+    /// Comes in pieces, before each of which there may be a pause. Its length is not known to hyper, so that a wrong
+    /// Content-Length stands.
+    Pieces(VecDeque<Piece>),
+}
+
+#[derive(Debug)]
+enum Piece {
+    Bytes(Bytes),
+    Pause(Duration),
+    Waiting(Pin<Box<Sleep>>),
+}
+
+impl Outgoing {
+    fn of(mut body: Bytes, delivery: Delivery) -> Self {
+        match delivery {
+            Delivery::Whole => Self::Whole(Full::new(body)),
+            Delivery::Claims(_) => Self::Pieces(VecDeque::from([Piece::Bytes(body)])),
+            Delivery::Stalls { after, pause } => {
+                let begin = body.split_to(after.min(body.len()));
+                Self::Pieces(VecDeque::from([Piece::Bytes(begin), Piece::Pause(pause), Piece::Bytes(body)]))
+            }
+        }
+    }
+}
+
+impl Body for Outgoing {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let pieces = match &mut *self {
+            Self::Whole(body) => return Pin::new(body).poll_frame(cx),
+            Self::Pieces(pieces) => pieces,
+        };
+        loop {
+            match pieces.pop_front() {
+                None => return Poll::Ready(None),
+                Some(Piece::Bytes(bytes)) if bytes.is_empty() => {}
+                Some(Piece::Bytes(bytes)) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                Some(Piece::Pause(pause)) => {
+                    pieces.push_front(Piece::Waiting(Box::pin(tokio::time::sleep(pause))));
+                }
+                Some(Piece::Waiting(mut sleep)) => {
+                    if sleep.as_mut().poll(cx).is_pending() {
+                        pieces.push_front(Piece::Waiting(sleep));
+                        return Poll::Pending;
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(body) => body.is_end_stream(),
+            Self::Pieces(pieces) => pieces.is_empty(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(body) => body.size_hint(),
+            Self::Pieces(_) => SizeHint::default(),
+        }
+    }
 }

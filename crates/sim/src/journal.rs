@@ -24,6 +24,12 @@ pub struct Journal {
     pub sends: Vec<SendEntry>,
     /// Messages that clients recalled.
     pub recalls: Vec<RecallEntry>,
+    /// Chunks of files that clients uploaded.
+    pub uploads: Vec<UploadEntry>,
+    /// webwxverifyuser calls.
+    pub verifies: Vec<VerifyEntry>,
+    /// webwxcreatechatroom and webwxupdatechatroom calls.
+    pub room_calls: Vec<RoomCallEntry>,
     /// webwxlogout calls of live sessions.
     pub logouts: Vec<CallEntry>,
     /// Messages that were told to accounts, handed out or not.
@@ -94,6 +100,69 @@ pub struct SendEntry {
     /// The ClientMsgId had been sent before. Such a message is delivered again: nothing proves that the real server
     /// drops it.
     pub duplicate: bool,
+    /// What was sent with it, of anything but text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub media: Option<SentMedia>,
+}
+
+/// A picture, film, sticker or file that a client sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SentMedia {
+    /// `Msg.MediaId`; empty when it was named otherwise.
+    pub media_id: String,
+    /// 32 lower-case hex digits.
+    pub md5: String,
+    /// Length in bytes; 0 for a sticker that the service does not have.
+    pub len: u64,
+    /// Name given at upload, or title of the file.
+    pub file_name: String,
+}
+
+/// A chunk that a client uploaded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UploadEntry {
+    /// Whose client.
+    pub account: String,
+    /// ms since 1970.
+    pub at_ms: u64,
+    /// Part `name`.
+    pub file_name: String,
+    /// Which chunk, from 0 on.
+    pub chunk: usize,
+    /// How many there are.
+    pub chunks: usize,
+    /// Its length in bytes.
+    pub len: usize,
+    /// Part `mediatype`.
+    pub media_type: String,
+}
+
+/// A friend request that a client made or accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct VerifyEntry {
+    /// Whose client.
+    pub account: String,
+    /// ms since 1970.
+    pub at_ms: u64,
+    /// 2 asked, 3 accepted.
+    pub opcode: i64,
+    /// Nick.
+    pub who: String,
+    /// Greeting.
+    pub content: String,
+}
+
+/// A room that a client made or changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RoomCallEntry {
+    /// Whose client.
+    pub account: String,
+    /// ms since 1970.
+    pub at_ms: u64,
+    /// `create`, or the query's `fun`.
+    pub fun: String,
+    /// Topic, or the room's id when it has none.
+    pub room: String,
 }
 
 /// A message that a client recalled.
@@ -160,6 +229,9 @@ pub(crate) struct Record {
     pub(crate) syncs: Vec<(u64, u32)>,
     pub(crate) sends: Vec<Sent>,
     pub(crate) recalls: Vec<(u64, u64)>,
+    pub(crate) uploads: Vec<UploadEntry>,
+    pub(crate) verifies: Vec<(u64, i64, Peer, String)>,
+    pub(crate) room_calls: Vec<(u64, String, Peer)>,
     pub(crate) logouts: Vec<u64>,
     /// Which ClientMsgIds were used, and a hash of what for.
     ids: HashMap<Arc<str>, u64>,
@@ -174,6 +246,7 @@ pub(crate) struct Sent {
     pub(crate) msg_id: u64,
     pub(crate) at_ms: u64,
     pub(crate) duplicate: bool,
+    pub(crate) media: Option<Box<SentMedia>>,
 }
 
 /// What the books say about a ClientMsgId.
@@ -210,6 +283,9 @@ impl Sim {
         journal.syncs.sort_by_key(|entry| entry.at_ms);
         journal.sends.sort_by_key(|entry| entry.at_ms);
         journal.recalls.sort_by_key(|entry| entry.at_ms);
+        journal.uploads.sort_by_key(|entry| entry.at_ms);
+        journal.verifies.sort_by_key(|entry| entry.at_ms);
+        journal.room_calls.sort_by_key(|entry| entry.at_ms);
         journal.logouts.sort_by_key(|entry| entry.at_ms);
         journal.delivered.sort_by_key(|entry| entry.at_ms);
         journal
@@ -302,6 +378,21 @@ impl Journal {
             msg_id: sent.msg_id.to_string(),
             at_ms: sent.at_ms,
             duplicate: sent.duplicate,
+            media: sent.media.as_deref().cloned(),
+        }));
+        self.uploads.extend(record.uploads.iter().cloned());
+        self.verifies.extend(record.verifies.iter().map(|(at_ms, opcode, peer, content)| VerifyEntry {
+            account: name(),
+            at_ms: *at_ms,
+            opcode: *opcode,
+            who: state.label(*peer).to_owned(),
+            content: content.clone(),
+        }));
+        self.room_calls.extend(record.room_calls.iter().map(|(at_ms, fun, peer)| RoomCallEntry {
+            account: name(),
+            at_ms: *at_ms,
+            fun: fun.clone(),
+            room: state.label(*peer).to_owned(),
         }));
         self.delivered.extend(state.log.messages().filter(|message| !message.service).map(|message| {
             let in_room = matches!(message.chat, Peer::Room(_));

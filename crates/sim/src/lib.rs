@@ -10,28 +10,45 @@
 //! | `world`, `error` | What exists before anyone logs in? What can an order be answered? |
 //! | `account`, `names`, `log`, `session` | What does the service know about one account and its login? |
 //! | `request`, `wire`, `server` | What is asked, and who answers it? |
-//! | `login`, `start`, `contacts`, `sync`, `send` | The endpoints, in the order in which a client meets them |
-//! | `shape`, `addmsg`, `text` | What do answers look like? |
+//! | `login`, `start`, `contacts`, `sync` | The endpoints, in the order in which a client meets them |
+//! | `send`, `parcel`, `appmsg`, `relay` | What is said, what is wrong with it, who hears it? |
+//! | `multipart`, `upload`, `media`, `download`, `avatar`, `made` | How do bytes come in and go out? |
+//! | `friends`, `rooms`, `roomlife`, `oplog`, `systext` | How do people and rooms change, and what is told? |
+//! | `shape`, `addmsg`, `mold`, `text` | What do answers look like? |
 //! | `check`, `fault`, `journal` | What did clients do wrong, what shall go wrong, what happened? |
-//! | `phone`, `script`, `load` | What do people do: by order, by themselves, by the thousand? |
+//! | `phone`, `said`, `script`, `load` | What do people do: by order, by themselves, by the thousand? |
 //! | `memory`, `http`, `control` | How requests come in |
 
 mod account;
 mod addmsg;
+mod appmsg;
+mod avatar;
 mod check;
 mod contacts;
 mod control;
+mod download;
 mod error;
 mod fault;
+mod friends;
 mod http;
 mod journal;
 mod load;
 mod log;
 mod login;
+mod made;
+mod media;
 mod memory;
+mod mold;
+mod multipart;
 mod names;
+mod oplog;
+mod parcel;
 mod phone;
+mod relay;
 mod request;
+mod roomlife;
+mod rooms;
+mod said;
 mod script;
 mod send;
 mod server;
@@ -39,17 +56,24 @@ mod session;
 mod shape;
 mod start;
 mod sync;
+mod systext;
 mod text;
+mod upload;
 mod wire;
 mod world;
 
+pub use account::Marks;
 pub use check::Violation;
 pub use error::{SimError, WorldError};
 pub use fault::{Fault, FaultKind};
+pub use friends::Rejection;
 pub use journal::{
-    CallEntry, DeliveredEntry, Journal, LoginEntry, PeerEntry, RecallEntry, SendEntry, Summary, SyncEntry,
+    CallEntry, DeliveredEntry, Journal, LoginEntry, PeerEntry, RecallEntry, RoomCallEntry, SendEntry, SentMedia,
+    Summary, SyncEntry, UploadEntry, VerifyEntry,
 };
 pub use load::{LoadPlan, LoadReport};
-pub use phone::{Deliver, RoomChange};
+pub use phone::Deliver;
+pub use roomlife::RoomChange;
+pub use said::{Said, VoipPhase, hostile_file_names};
 pub use server::Sim;
-pub use world::{AccountSpec, FriendSpec, RoomMet, RoomSpec, ScriptSpec, World};
+pub use world::{AccountSpec, FriendSpec, Lang, RoomMet, RoomSpec, ScriptSpec, World};

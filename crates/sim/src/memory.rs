@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use wxbot_core::transport::{HttpRequest, HttpResponse, MAX_BODY, Transport, TransportError};
 
 use crate::Sim;
-use crate::request::{Outcome, Request};
+use crate::request::{Answer, Delivery, Outcome, Request};
 
 /// Carries requests into the simulator without a socket.
 struct InMemory(Sim);
@@ -34,7 +34,13 @@ impl Transport for InMemory {
             // A client whose every await is answered at once would never let other tasks run.
             tokio::task::coop::consume_budget().await;
             let request = seen_by_server(request);
-            let outcome = tokio::time::timeout(after, self.0.handle(&request)).await;
+            let answered = async {
+                match self.0.handle(&request).await {
+                    Outcome::Answer(answer) => delivered(answer).await,
+                    outcome => outcome,
+                }
+            };
+            let outcome = tokio::time::timeout(after, answered).await;
             match outcome {
                 Err(_elapsed) => Err(TransportError::Timeout { host, after }),
                 Ok(Outcome::Refused) => Err(TransportError::NotSent { host, reason: "refused by a fault".to_owned() }),
@@ -54,6 +60,22 @@ impl Transport for InMemory {
         }
         .boxed()
     }
+}
+
+/// What a socket would make of an answer that does not come as it should.
+async fn delivered(mut answer: Answer) -> Outcome {
+    match answer.delivery {
+        Delivery::Whole => {}
+        Delivery::Stalls { pause, .. } => tokio::time::sleep(pause).await,
+        Delivery::Claims(told) => {
+            let told = usize::try_from(told).unwrap_or(usize::MAX);
+            if told > answer.body.len() {
+                return Outcome::Broken;
+            }
+            answer.body.truncate(told);
+        }
+    }
+    Outcome::Answer(answer)
 }
 
 fn seen_by_server(request: HttpRequest) -> Request {

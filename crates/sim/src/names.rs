@@ -61,7 +61,16 @@ impl Names {
         self.people.push(name);
     }
 
-    fn add_room(&mut self, rng: &mut StdRng) {
+    /// Gives a person the name by which a message introduced it.
+    pub(crate) fn rename_person(&mut self, at: usize, user_name: &str) {
+        if let Some(name) = self.people.get_mut(at) {
+            self.index.remove(name);
+            user_name.clone_into(name);
+            self.index.insert(name.clone(), Peer::Person(at));
+        }
+    }
+
+    pub(crate) fn add_room(&mut self, rng: &mut StdRng) {
         let name = format!("@{}", user_name(rng));
         self.index.insert(name.clone(), Peer::Room(self.rooms.len()));
         self.rooms.push(name);
@@ -132,6 +141,16 @@ pub(crate) fn pass_ticket(rng: &mut StdRng) -> String {
 
 pub(crate) fn ticket(rng: &mut StdRng) -> String {
     draw(rng, PLAIN, 32)
+}
+
+/// As the service names what was uploaded.
+pub(crate) fn media_id(rng: &mut StdRng) -> String {
+    format!("@crypt_{}_{}", hex(rng, 8), hex(rng, 160))
+}
+
+/// What a friend request is answered with.
+pub(crate) fn friend_ticket(rng: &mut StdRng) -> String {
+    format!("v2_{}@stranger", hex(rng, 97))
 }
 
 /// `wxid_…` of a person: the same at every login, which no UserName is.

@@ -1,13 +1,18 @@
 //! What do people do with their phones: write, recall, log the computer out, change rooms?
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::Sim;
-use crate::account::{Account, Member, Person, State};
+use crate::account::{Account, Marks, Person, State};
 use crate::error::SimError;
 use crate::log::{Entry, Message};
+use crate::media::Named;
+use crate::mold::{self, Recommended, Shape};
 use crate::names::{self, Peer};
+use crate::relay::Incoming;
+use crate::said::{self, Said};
 use crate::session::NO_SESSION;
 use crate::text::to_wire;
 use crate::world::FriendSpec;
@@ -30,6 +35,8 @@ pub struct Deliver {
     pub msg_type: Option<i64>,
     /// Content in wire form, sent as it is (a room's `@member:<br/>` is put before it). Instead of `text`.
     pub content: Option<String>,
+    /// Anything but text: instead of `text`.
+    pub said: Option<Said>,
     /// Fields of AddMsg that differ from the usual ones; objects are merged.
     pub fields: Map<String, Value>,
     /// The account itself sends it from its phone.
@@ -45,6 +52,11 @@ impl Deliver {
     /// Any other message, its content in wire form.
     pub fn raw(from: impl Into<String>, msg_type: i64, content: impl Into<String>) -> Self {
         Self { from: from.into(), msg_type: Some(msg_type), content: Some(content.into()), ..Self::default() }
+    }
+
+    /// A picture, a card, a file …
+    pub fn said(from: impl Into<String>, said: Said) -> Self {
+        Self { from: from.into(), said: Some(said), ..Self::default() }
     }
 
     /// The same, said in a room.
@@ -69,60 +81,53 @@ impl Deliver {
     }
 }
 
-/// What happens to a room.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum RoomChange {
-    /// A friend or a stranger of this nick comes in.
-    Join(String),
-    /// The member of this nick goes.
-    Leave(String),
-    /// The room gets this topic.
-    Rename(String),
-    /// The member of this nick (the account's name for itself) gets this group nickname.
-    Display(String, String),
-    /// The account itself is removed: DelContactList.
-    Removed,
-}
-
 impl Sim {
     /// Sends a message to the account and answers its MsgId. It waits in the log when no client is online, and is lost
     /// for a login that begins later.
     pub fn deliver(&self, account: &str, message: Deliver) -> Result<String, SimError> {
         let account = self.account(account)?;
+        let item = message.said.as_ref().and_then(|said| said::bytes_of(said, self.next_msg_id()));
+        let item = item.map(|(bytes, name)| self.keep(bytes, name)).transpose()?;
         let mut state = account.lock();
         let (chat, speaker) = find_chat(&account, &state, &message)?;
-        let content = match (message.text, message.content) {
-            (Some(text), None) => to_wire(&text),
-            (None, Some(content)) => content,
-            (None, None) | (Some(_), Some(_)) => {
-                return Err(SimError::Invalid("a message has either `text` or `content`".to_owned()));
-            }
+        let id = self.next_msg_id();
+        let plain = |msg_type: Option<i64>, content| Shape {
+            msg_type: msg_type.unwrap_or(TEXT),
+            content,
+            fields: Map::new(),
+            item: None,
         };
-        if let Some(info) = message.fields.get("RecommendInfo")
+        let Deliver { own, msg_type, fields, .. } = message;
+        let mut shape = match (message.text, message.content, message.said) {
+            (Some(text), None, None) => plain(msg_type, to_wire(&text)),
+            (None, Some(content), None) => plain(msg_type, content),
+            (None, None, Some(said)) => {
+                let shape = state.mold(&account.name, &said, item, &Place { own, chat, id });
+                Shape { msg_type: msg_type.unwrap_or(shape.msg_type), ..shape }
+            }
+            _ => return Err(SimError::Invalid("a message has either `text`, `content` or `said`".to_owned())),
+        };
+        if let Some(info) = fields.get("RecommendInfo")
             && let Some(user_name) = info.get("UserName").and_then(Value::as_str)
             && state.names.find(user_name).is_none()
         {
             state.names.requesters.insert(user_name.to_owned(), info.clone());
         }
-        let id = self.next_msg_id();
-        state.add(Entry::Message(Message {
-            id,
-            chat,
-            speaker,
-            own: message.own,
-            msg_type: message.msg_type.unwrap_or(TEXT),
-            content: content.into(),
-            at_ms: self.now_ms(),
-            handed: 0,
-            fields: (!message.fields.is_empty()).then(|| Box::new(message.fields)),
-            service: false,
-        }));
+        for (name, field) in fields {
+            shape.fields.insert(name, field);
+        }
+        state.receive(Incoming { id, chat, speaker, own, at_ms: self.now_ms(), shape });
         drop(state);
         account.wake.notify_waiters();
         self.touch();
         Ok(id.to_string())
+    }
+
+    /// Keeps bytes that were put into a message.
+    fn keep(&self, bytes: Bytes, name: String) -> Result<Named, SimError> {
+        let len = bytes.len();
+        let blob = self.shelf().keep(bytes, None).map_err(|_full| SimError::MediaFull { bytes: len })?;
+        Ok(Named { blob, name })
     }
 
     /// The sender takes a delivered message back: a message of type 10002 follows, whose MsgId is answered.
@@ -191,45 +196,6 @@ impl Sim {
         self.expire(account, NO_SESSION)
     }
 
-    /// Something happens to a room: ModContactList with all its members, or DelContactList.
-    pub fn change_room(&self, account: &str, room: &str, change: RoomChange) -> Result<(), SimError> {
-        let account = self.account(account)?;
-        let mut state = account.lock();
-        let at = account.find_room(&state, room)?;
-        let removed = change == RoomChange::Removed;
-        let joins = match &change {
-            RoomChange::Join(nick) => Some(Peer::Person(state.meet(&account.name, nick))),
-            RoomChange::Leave(_) | RoomChange::Rename(_) | RoomChange::Display(..) | RoomChange::Removed => None,
-        };
-        let member = match &change {
-            RoomChange::Leave(nick) | RoomChange::Display(nick, _) => Some(find_member(&account, &state, at, nick)?),
-            RoomChange::Join(_) | RoomChange::Rename(_) | RoomChange::Removed => None,
-        };
-        let Some(room) = state.rooms.get_mut(at) else { return Ok(()) };
-        match change {
-            RoomChange::Join(_) => {
-                if let Some(who) = joins.filter(|who| room.members.iter().all(|member| member.who != *who)) {
-                    room.members.push(Member { who, display: String::new() });
-                }
-            }
-            RoomChange::Leave(_) => {
-                room.members.retain(|known| Some(known.who) != member);
-            }
-            RoomChange::Rename(topic) => room.topic = topic,
-            RoomChange::Display(_, display) => {
-                if let Some(known) = room.members.iter_mut().find(|known| Some(known.who) == member) {
-                    known.display = display;
-                }
-            }
-            RoomChange::Removed => room.left = true,
-        }
-        state.add(if removed { Entry::Del(Peer::Room(at)) } else { Entry::Mod(Peer::Room(at)) });
-        drop(state);
-        account.wake.notify_waiters();
-        self.touch();
-        Ok(())
-    }
-
     /// Somebody becomes a friend, or a friend's entry changes: ModContactList.
     pub fn set_friend(&self, account: &str, friend: FriendSpec) -> Result<(), SimError> {
         let account = self.account(account)?;
@@ -238,15 +204,27 @@ impl Sim {
         }
         let mut state = account.lock();
         let at = state.meet(&account.name, &friend.nick);
-        let wxid = names::wxid(&account.name, &friend.nick);
         if let Some(person) = state.people.get_mut(at) {
-            *person = Person { spec: friend, wxid, friend: true };
+            *person = Person { pinned: person.pinned, ..Person::new(friend, &account.name, true) };
         }
         state.add(Entry::Mod(Peer::Person(at)));
         drop(state);
         account.wake.notify_waiters();
         self.touch();
         Ok(())
+    }
+
+    /// Lets people of the account be known again after the next login, or not. Takes effect at once.
+    pub fn set_marks(&self, account: &str, marks: Marks) -> Result<(), SimError> {
+        let account = self.account(account)?;
+        account.lock().marks = marks;
+        self.touch();
+        Ok(())
+    }
+
+    /// The bytes with this md5 that somebody uploaded, or that hang on a message.
+    pub fn media(&self, md5: &str) -> Option<Bytes> {
+        self.shelf().find(md5).map(|blob| Bytes::clone(&blob.bytes))
     }
 
     /// A friend is deleted: DelContactList, and sends to them answer 1204.
@@ -265,6 +243,45 @@ impl Sim {
     }
 }
 
+/// Where a molded message goes.
+struct Place {
+    own: bool,
+    chat: Peer,
+    id: u64,
+}
+
+impl State {
+    /// Gives the message its shape, with names and ids of the present login.
+    fn mold(&mut self, account: &str, said: &Said, item: Option<Named>, place: &Place) -> Shape {
+        let Place { own, chat, id } = *place;
+        match (said, item) {
+            (Said::Image { .. }, Some(item)) => mold::image(item),
+            (Said::Voice { ms, .. }, Some(item)) => mold::voice(item, *ms, id),
+            (Said::Video { seconds, short, .. }, Some(item)) => mold::video(item, *seconds, *short),
+            (Said::Sticker { shop, .. }, Some(item)) => {
+                let md5 = item.blob.md5.clone();
+                mold::sticker(&md5, Some(item), *shop)
+            }
+            (Said::File { .. }, Some(item)) => mold::file(item, &names::media_id(&mut self.rng)),
+            (Said::Location { lat, lng, label }, _) => mold::location(lat, lng, label, id),
+            (Said::Card { nick, alias, official }, _) => {
+                let at = self.meet(account, nick);
+                let (wxid, sex) =
+                    self.people.get(at).map(|person| (person.wxid.clone(), person.spec.sex)).unwrap_or_default();
+                mold::card(&Recommended {
+                    user_name: self.names.of(Peer::Person(at)),
+                    wxid: &wxid,
+                    nick,
+                    alias,
+                    sex,
+                    official: *official,
+                })
+            }
+            _ => mold::plain(said, own, self.label(chat)),
+        }
+    }
+}
+
 fn find_chat(account: &Account, state: &State, message: &Deliver) -> Result<(Peer, Option<usize>), SimError> {
     let person = || state.find_person(&message.from).ok_or_else(|| account.no_person(&message.from));
     let Some(topic) = &message.room else {
@@ -277,23 +294,10 @@ fn find_chat(account: &Account, state: &State, message: &Deliver) -> Result<(Pee
     if message.from.is_empty() || message.own {
         return Ok((Peer::Room(at), None));
     }
-    match find_member(account, state, at, &message.from)? {
+    match state.member_named(account, at, &message.from)? {
         Peer::Person(speaker) => Ok((Peer::Room(at), Some(speaker))),
         Peer::Me | Peer::Room(_) | Peer::Special(_) => {
             Err(SimError::Invalid("what the account itself says is sent with `own`".to_owned()))
         }
     }
-}
-
-fn find_member(account: &Account, state: &State, room: usize, nick: &str) -> Result<Peer, SimError> {
-    let who = if nick == account.name {
-        Peer::Me
-    } else {
-        Peer::Person(state.find_person(nick).ok_or_else(|| account.no_person(nick))?)
-    };
-    let room = state.rooms.get(room);
-    if room.is_some_and(|room| room.members.iter().any(|member| member.who == who)) {
-        return Ok(who);
-    }
-    Err(SimError::NotAMember { room: room.map(|room| room.topic.clone()).unwrap_or_default(), name: nick.to_owned() })
 }

@@ -1,6 +1,7 @@
 //! What did a client ask, and what is it answered: one exchange, whichever way it came?
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
@@ -51,12 +52,24 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) body: Bytes,
+    pub(crate) delivery: Delivery,
+}
+
+/// How the body travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    /// At once and whole.
+    Whole,
+    /// With a pause behind so many bytes.
+    Stalls { after: usize, pause: Duration },
+    /// Under a Content-Length that is not its own.
+    Claims(u64),
 }
 
 impl Answer {
     pub(crate) fn new(status: u16, content_type: &'static str, body: impl Into<Bytes>) -> Self {
         let headers = vec![(http::header::CONTENT_TYPE, HeaderValue::from_static(content_type))];
-        Self { status, headers, body: body.into() }
+        Self { status, headers, body: body.into(), delivery: Delivery::Whole }
     }
 
     /// JSON as the real server labels it.
@@ -109,7 +122,23 @@ pub(crate) enum Endpoint {
     RevokeMsg,
     Logout,
     StatReport,
-    Picture(&'static str),
+    SendEmoticon,
+    SendMsgImg,
+    SendVideoMsg,
+    SendAppMsg,
+    UploadMedia,
+    CheckUpload,
+    GetMsgImg,
+    GetVoice,
+    GetVideo,
+    GetMedia,
+    GetIcon,
+    GetHeadImg,
+    GetPublicLinkImg,
+    VerifyUser,
+    CreateChatRoom,
+    UpdateChatRoom,
+    OpLog,
     Unknown,
 }
 
@@ -141,9 +170,23 @@ impl Endpoint {
             "webwxrevokemsg" => Self::RevokeMsg,
             "webwxlogout" => Self::Logout,
             "webwxstatreport" => Self::StatReport,
-            "webwxgeticon" => Self::Picture("webwxgeticon"),
-            "webwxgetheadimg" => Self::Picture("webwxgetheadimg"),
-            "webwxgetmsgimg" => Self::Picture("webwxgetmsgimg"),
+            "webwxsendemoticon" => Self::SendEmoticon,
+            "webwxsendmsgimg" => Self::SendMsgImg,
+            "webwxsendvideomsg" => Self::SendVideoMsg,
+            "webwxsendappmsg" => Self::SendAppMsg,
+            "webwxuploadmedia" => Self::UploadMedia,
+            "webwxcheckupload" => Self::CheckUpload,
+            "webwxgetmsgimg" => Self::GetMsgImg,
+            "webwxgetvoice" => Self::GetVoice,
+            "webwxgetvideo" => Self::GetVideo,
+            "webwxgetmedia" => Self::GetMedia,
+            "webwxgeticon" => Self::GetIcon,
+            "webwxgetheadimg" => Self::GetHeadImg,
+            "webwxgetpubliclinkimg" => Self::GetPublicLinkImg,
+            "webwxverifyuser" => Self::VerifyUser,
+            "webwxcreatechatroom" => Self::CreateChatRoom,
+            "webwxupdatechatroom" => Self::UpdateChatRoom,
+            "webwxoplog" => Self::OpLog,
             _ => Self::Unknown,
         }
     }
@@ -168,7 +211,23 @@ impl Endpoint {
             Self::RevokeMsg => "webwxrevokemsg",
             Self::Logout => "webwxlogout",
             Self::StatReport => "webwxstatreport",
-            Self::Picture(name) => name,
+            Self::SendEmoticon => "webwxsendemoticon",
+            Self::SendMsgImg => "webwxsendmsgimg",
+            Self::SendVideoMsg => "webwxsendvideomsg",
+            Self::SendAppMsg => "webwxsendappmsg",
+            Self::UploadMedia => "webwxuploadmedia",
+            Self::CheckUpload => "webwxcheckupload",
+            Self::GetMsgImg => "webwxgetmsgimg",
+            Self::GetVoice => "webwxgetvoice",
+            Self::GetVideo => "webwxgetvideo",
+            Self::GetMedia => "webwxgetmedia",
+            Self::GetIcon => "webwxgeticon",
+            Self::GetHeadImg => "webwxgetheadimg",
+            Self::GetPublicLinkImg => "webwxgetpubliclinkimg",
+            Self::VerifyUser => "webwxverifyuser",
+            Self::CreateChatRoom => "webwxcreatechatroom",
+            Self::UpdateChatRoom => "webwxupdatechatroom",
+            Self::OpLog => "webwxoplog",
             Self::Unknown => "unknown",
         }
     }
@@ -182,7 +241,18 @@ impl Endpoint {
             | Self::Sync
             | Self::SendMsg
             | Self::RevokeMsg
-            | Self::StatReport => method == Method::POST,
+            | Self::StatReport
+            | Self::SendEmoticon
+            | Self::SendMsgImg
+            | Self::SendVideoMsg
+            | Self::SendAppMsg
+            | Self::CheckUpload
+            | Self::VerifyUser
+            | Self::CreateChatRoom
+            | Self::UpdateChatRoom
+            | Self::OpLog => method == Method::POST,
+            // A browser asks first whether the page of another host may upload.
+            Self::UploadMedia => method == Method::POST || method == Method::OPTIONS,
             Self::Root
             | Self::Login
             | Self::QrCode
@@ -190,7 +260,13 @@ impl Endpoint {
             | Self::NewLoginPage
             | Self::PushLoginUrl
             | Self::SyncCheck
-            | Self::Picture(_) => method == Method::GET,
+            | Self::GetMsgImg
+            | Self::GetVoice
+            | Self::GetVideo
+            | Self::GetMedia
+            | Self::GetIcon
+            | Self::GetHeadImg
+            | Self::GetPublicLinkImg => method == Method::GET,
             Self::Unknown => true,
         }
     }

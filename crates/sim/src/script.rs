@@ -19,7 +19,8 @@ impl Sim {
         let mut actors = JoinSet::new();
         let mut playing = HashSet::new();
         loop {
-            let changed = self.changed().notified();
+            // Not `changed`, which rings with every request: this task would wake up for each of them.
+            let changed = self.accounts_changed().notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
             // Accounts are never removed: their number tells whether there is a new one.

@@ -16,6 +16,7 @@ use crate::check::{Checker, Violation, Violations};
 use crate::error::SimError;
 use crate::fault::{Fault, FaultKind, Faults};
 use crate::login::Logins;
+use crate::media::Shelf;
 use crate::names;
 use crate::request::{Answer, Endpoint, Outcome, Request};
 use crate::shape;
@@ -28,7 +29,7 @@ const PARSE_ERROR: i64 = 1200;
 const FIRST_MSG_ID: u64 = 4_000_000_000_000_000_000;
 const MSG_ID_STEP: u64 = 7_919;
 
-const PICTURE: &[u8] = include_bytes!("../assets/picture.png");
+pub(crate) const PICTURE: &[u8] = include_bytes!("../assets/picture.png");
 
 /// A simulated WeChat. Clones are handles to the same one.
 #[derive(Clone)]
@@ -56,6 +57,9 @@ struct Shared {
     violations: Violations,
     faults: Faults,
     msg_id: AtomicU64,
+    shelf: Arc<Shelf>,
+    /// Rings when an account was added.
+    accounts_changed: Notify,
 }
 
 /// Wall time that follows tokio's clock, so that it stands still and jumps as a paused test does.
@@ -81,6 +85,8 @@ impl Sim {
                 changed: Notify::new(),
                 violations: Violations::default(),
                 faults: Faults::default(),
+                shelf: Shelf::new(world.media_limit),
+                accounts_changed: Notify::new(),
                 msg_id: AtomicU64::new(FIRST_MSG_ID + seed % 1_000_000 * 1_000_000_007),
                 world: World { accounts: Vec::new(), ..world },
             }),
@@ -98,6 +104,7 @@ impl Sim {
         let mut directory = self.shared.directory.write().unwrap_or_else(PoisonError::into_inner);
         directory.add(spec, self.shared.world.seed)?;
         drop(directory);
+        self.shared.accounts_changed.notify_waiters();
         self.touch();
         Ok(())
     }
@@ -120,7 +127,7 @@ impl Sim {
     /// Answers one request, whichever way it came.
     pub(crate) async fn handle(&self, request: &Request) -> Outcome {
         let endpoint = Endpoint::of(&request.path);
-        let fault = self.shared.faults.take(endpoint, || self.asker(request));
+        let fault = self.shared.faults.take(endpoint, &request.host, || self.asker(request));
         if let Some(fault) = &fault {
             tracing::debug!(endpoint = endpoint.name(), ?fault, "A fault happens.");
             if let Some(outcome) = fault.before(endpoint).await {
@@ -149,7 +156,7 @@ impl Sim {
             }
             Endpoint::JsLogin => Ok(self.jslogin(request, &checker)),
             Endpoint::Login => Ok(self.login_poll(request, &checker).await),
-            Endpoint::QrCode | Endpoint::Picture(_) => Ok(Answer::new(200, "image/png", PICTURE)),
+            Endpoint::QrCode => Ok(Answer::new(200, "image/png", PICTURE)),
             Endpoint::QrLink => {
                 Ok(Answer::new(200, "text/html", "<!DOCTYPE html><html><body>请使用微信扫码</body></html>"))
             }
@@ -158,10 +165,24 @@ impl Sim {
             Endpoint::Init => self.init(request, &checker),
             Endpoint::StatusNotify => self.status_notify(request, &checker),
             Endpoint::GetContact => self.get_contact(request, &checker),
-            Endpoint::BatchGetContact => self.batch_get_contact(request, &checker),
+            Endpoint::BatchGetContact => self.batch_get_contact(request, &checker, fault),
             Endpoint::SyncCheck => self.sync_check(request, &checker).await,
             Endpoint::Sync => self.sync(request, &checker, fault),
-            Endpoint::SendMsg => self.send_msg(request, &checker),
+            Endpoint::SendMsg
+            | Endpoint::SendEmoticon
+            | Endpoint::SendMsgImg
+            | Endpoint::SendVideoMsg
+            | Endpoint::SendAppMsg => self.send_msg(request, &checker),
+            Endpoint::UploadMedia => self.upload_media(request, &checker, fault),
+            Endpoint::CheckUpload => self.check_upload(request, &checker),
+            Endpoint::GetMsgImg | Endpoint::GetVoice | Endpoint::GetVideo => self.get_of_message(request, &checker),
+            Endpoint::GetMedia => self.get_media(request, &checker),
+            Endpoint::GetIcon | Endpoint::GetHeadImg => self.get_avatar(request, &checker),
+            Endpoint::GetPublicLinkImg => self.get_public_link_img(request, &checker),
+            Endpoint::VerifyUser => self.verify_user(request, &checker),
+            Endpoint::CreateChatRoom => self.create_chat_room(request, &checker, fault),
+            Endpoint::UpdateChatRoom => self.update_chat_room(request, &checker),
+            Endpoint::OpLog => self.op_log(request, &checker),
             Endpoint::RevokeMsg => self.revoke_msg(request, &checker),
             Endpoint::Logout => Ok(self.logout(request, &checker)),
             Endpoint::StatReport => self.stat_report(request, &checker),
@@ -210,6 +231,15 @@ impl Sim {
     /// Rings whenever a client or an order may have changed something.
     pub(crate) fn changed(&self) -> &Notify {
         &self.shared.changed
+    }
+
+    /// Rings when an account was added.
+    pub(crate) fn accounts_changed(&self) -> &Notify {
+        &self.shared.accounts_changed
+    }
+
+    pub(crate) fn shelf(&self) -> &Arc<Shelf> {
+        &self.shared.shelf
     }
 
     pub(crate) fn touch(&self) {

@@ -9,6 +9,7 @@ use crate::account::{Account, State};
 use crate::check::Checker;
 use crate::names::{self, Names};
 use crate::request::{Query, Request};
+use crate::upload::Uploads;
 use crate::wire::BaseRequest;
 
 /// `Ret` and `retcode` of sessions that are over.
@@ -39,6 +40,8 @@ pub(crate) struct Session {
     pub(crate) dead: Option<i64>,
     /// Synccheck requests in flight.
     pub(crate) polls: u32,
+    /// MediaIds that this login was given, uploads that have begun, signatures of large files.
+    pub(crate) uploads: Uploads,
 }
 
 impl Session {
@@ -57,6 +60,7 @@ impl Session {
             notified: false,
             dead: None,
             polls: 0,
+            uploads: Uploads::default(),
         }
     }
 

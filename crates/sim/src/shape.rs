@@ -52,7 +52,28 @@ pub(crate) fn refusal(endpoint: Endpoint, ret: i64, message: &str) -> Answer {
                 "Profile": profile(), "ContinueFlag": 0, "SyncKey": no_key(), "SKey": "", "SyncCheckKey": no_key()
             }),
         ),
-        Endpoint::SendMsg => answer(ret, message, json!({"MsgID": "", "LocalID": ""})),
+        Endpoint::SendMsg
+        | Endpoint::SendEmoticon
+        | Endpoint::SendMsgImg
+        | Endpoint::SendVideoMsg
+        | Endpoint::SendAppMsg => answer(ret, message, json!({"MsgID": "", "LocalID": ""})),
+        Endpoint::UploadMedia => answer(
+            ret,
+            message,
+            json!({"MediaId": "", "StartPos": 0, "CDNThumbImgHeight": 0, "CDNThumbImgWidth": 0, "EncryFileName": ""}),
+        ),
+        Endpoint::CheckUpload => {
+            answer(ret, message, json!({"MediaId": "", "AESKey": "", "Signature": "", "EncryFileName": ""}))
+        }
+        Endpoint::CreateChatRoom => answer(
+            ret,
+            message,
+            json!({
+                "Topic": "", "PYInitial": "", "QuanPin": "", "MemberCount": 0, "MemberList": [], "ChatRoomName": "",
+                "BlackList": ""
+            }),
+        ),
+        Endpoint::UpdateChatRoom => answer(ret, message, json!({"MemberCount": 0, "MemberList": []})),
         Endpoint::Login => Answer::script(format!("window.code={ret};")),
         Endpoint::JsLogin => Answer::script(format!("window.QRLogin.code = {ret}; window.QRLogin.uuid = \"\";")),
         Endpoint::NewLoginPage => {
@@ -65,7 +86,15 @@ pub(crate) fn refusal(endpoint: Endpoint, ret: i64, message: &str) -> Answer {
         | Endpoint::RevokeMsg
         | Endpoint::Logout
         | Endpoint::StatReport
-        | Endpoint::Picture(_)
+        | Endpoint::VerifyUser
+        | Endpoint::OpLog
+        | Endpoint::GetMsgImg
+        | Endpoint::GetVoice
+        | Endpoint::GetVideo
+        | Endpoint::GetMedia
+        | Endpoint::GetIcon
+        | Endpoint::GetHeadImg
+        | Endpoint::GetPublicLinkImg
         | Endpoint::Unknown => answer(ret, message, json!({})),
     }
 }

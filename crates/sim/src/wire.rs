@@ -131,6 +131,8 @@ pub(crate) struct SendBody<'a> {
     pub(crate) base_request: BaseRequest<'a>,
     #[serde(borrow)]
     pub(crate) msg: OutMsg<'a>,
+    #[serde(default)]
+    pub(crate) scene: i64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -148,6 +150,14 @@ pub(crate) struct OutMsg<'a> {
     pub(crate) local_id: Loose<'a>,
     #[serde(borrow, default)]
     pub(crate) client_msg_id: Loose<'a>,
+    #[serde(borrow, default)]
+    pub(crate) media_id: Cow<'a, str>,
+    #[serde(default)]
+    pub(crate) emoji_flag: i64,
+    #[serde(borrow, default, rename = "EMoticonMd5")]
+    pub(crate) emoticon_md5: Cow<'a, str>,
+    #[serde(borrow, default)]
+    pub(crate) signature: Cow<'a, str>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -161,6 +171,130 @@ pub(crate) struct RevokeBody<'a> {
     pub(crate) to_user_name: Cow<'a, str>,
     #[serde(borrow, default)]
     pub(crate) client_msg_id: Loose<'a>,
+}
+
+/// The JSON inside the part `uploadmediarequest`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct UploadRequest<'a> {
+    #[serde(borrow, default)]
+    pub(crate) base_request: BaseRequest<'a>,
+    #[serde(default)]
+    pub(crate) upload_type: i64,
+    #[serde(borrow, default)]
+    pub(crate) client_media_id: Loose<'a>,
+    #[serde(default)]
+    pub(crate) total_len: u64,
+    #[serde(default)]
+    pub(crate) start_pos: u64,
+    #[serde(default)]
+    pub(crate) data_len: u64,
+    #[serde(default)]
+    pub(crate) media_type: i64,
+    #[serde(borrow, default)]
+    pub(crate) from_user_name: Cow<'a, str>,
+    #[serde(borrow, default)]
+    pub(crate) to_user_name: Cow<'a, str>,
+    #[serde(borrow, default)]
+    pub(crate) file_md5: Cow<'a, str>,
+    #[serde(borrow, default, rename = "AESKey")]
+    pub(crate) aes_key: Cow<'a, str>,
+    #[serde(borrow, default)]
+    pub(crate) signature: Cow<'a, str>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct CheckUploadBody<'a> {
+    #[serde(borrow, default)]
+    pub(crate) base_request: BaseRequest<'a>,
+    #[serde(borrow, default)]
+    pub(crate) file_md5: Cow<'a, str>,
+    #[serde(borrow, default)]
+    pub(crate) file_name: Cow<'a, str>,
+    #[serde(default)]
+    pub(crate) file_size: u64,
+    #[serde(default)]
+    pub(crate) file_type: Option<i64>,
+    #[serde(borrow, default)]
+    pub(crate) from_user_name: Cow<'a, str>,
+    #[serde(borrow, default)]
+    pub(crate) to_user_name: Cow<'a, str>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct VerifyBody<'a> {
+    #[serde(borrow, default)]
+    pub(crate) base_request: BaseRequest<'a>,
+    #[serde(default)]
+    pub(crate) opcode: i64,
+    #[serde(default)]
+    pub(crate) verify_user_list_size: usize,
+    #[serde(borrow, default)]
+    pub(crate) verify_user_list: Vec<VerifyUser<'a>>,
+    #[serde(borrow, default)]
+    pub(crate) verify_content: Cow<'a, str>,
+    #[serde(default)]
+    pub(crate) scene_list_count: usize,
+    #[serde(default)]
+    pub(crate) scene_list: Vec<i64>,
+    #[serde(borrow, default, rename = "skey")]
+    pub(crate) skey: Option<Cow<'a, str>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct VerifyUser<'a> {
+    #[serde(borrow, default)]
+    pub(crate) value: Cow<'a, str>,
+    #[serde(borrow, default)]
+    pub(crate) verify_user_ticket: Cow<'a, str>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct CreateRoomBody<'a> {
+    #[serde(borrow, default)]
+    pub(crate) base_request: BaseRequest<'a>,
+    #[serde(default)]
+    pub(crate) member_count: usize,
+    #[serde(borrow, default)]
+    pub(crate) member_list: Vec<BatchItem<'a>>,
+    #[serde(borrow, default)]
+    pub(crate) topic: Cow<'a, str>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct UpdateRoomBody<'a> {
+    #[serde(borrow, default)]
+    pub(crate) base_request: BaseRequest<'a>,
+    #[serde(borrow, default)]
+    pub(crate) chat_room_name: Cow<'a, str>,
+    #[serde(borrow, default)]
+    pub(crate) add_member_list: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    pub(crate) invite_member_list: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    pub(crate) del_member_list: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    pub(crate) new_topic: Option<Cow<'a, str>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct OpLogBody<'a> {
+    #[serde(borrow, default)]
+    pub(crate) base_request: BaseRequest<'a>,
+    #[serde(borrow, default)]
+    pub(crate) user_name: Cow<'a, str>,
+    #[serde(default)]
+    pub(crate) cmd_id: i64,
+    #[serde(default, rename = "OP")]
+    pub(crate) op: Option<i64>,
+    #[serde(borrow, default)]
+    pub(crate) remark_name: Option<Cow<'a, str>>,
 }
 
 /// Whether a JSON text holds `\uXXXX` for something that must be sent raw. The real server keeps such escapes

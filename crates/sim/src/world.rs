@@ -38,6 +38,11 @@ pub struct World {
     /// After this time an unused QR code answers 400.
     #[serde(with = "span")]
     pub qr_lifetime: Duration,
+    /// Whether scripted people accept friend requests and invitations by themselves, unless they or the account say
+    /// otherwise.
+    pub auto_accept: bool,
+    /// Bytes of uploads and of media in messages that are kept in memory, all together.
+    pub media_limit: usize,
     /// The accounts that exist from the start.
     pub accounts: Vec<AccountSpec>,
 }
@@ -56,6 +61,9 @@ impl Default for World {
             sync_batch: 50,
             old_server: false,
             qr_lifetime: Duration::from_secs(300),
+            auto_accept: false,
+            // Ten of the largest files that clients send, and far below what a test machine has.
+            media_limit: 256 * 1024 * 1024,
             accounts: Vec::new(),
         }
     }
@@ -115,6 +123,10 @@ pub struct AccountSpec {
     pub rooms: Vec<RoomSpec>,
     /// What friends say by themselves after login.
     pub script: Vec<ScriptSpec>,
+    /// In which language the service writes its own texts to the account.
+    pub lang: Lang,
+    /// Overrides [`World::auto_accept`].
+    pub auto_accept: Option<bool>,
     /// Overrides [`World::web_allowed`].
     pub web_allowed: Option<bool>,
     /// Overrides [`World::desktop_only`].
@@ -198,6 +210,21 @@ pub struct FriendSpec {
     pub signature: String,
     /// VerifyFlag: 8, 24, 56 … make an official account.
     pub official: u32,
+    /// Name of another account of the world, when the friend is one: what is sent to it arrives there.
+    pub account: String,
+    /// Whether it accepts by itself; overrides the account's and the world's `auto_accept`.
+    pub accepts: Option<bool>,
+}
+
+/// Language of the texts that the service writes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Lang {
+    /// Chinese.
+    #[default]
+    Zh,
+    /// English.
+    En,
 }
 
 /// One room of an account.
@@ -216,6 +243,8 @@ pub struct RoomSpec {
     pub saved: bool,
     /// Where a client meets the room at login.
     pub met: RoomMet,
+    /// Rooms of several accounts with the same id are one room. Empty: the account's own.
+    pub id: String,
 }
 
 /// Where a client first hears of a room that is not saved.

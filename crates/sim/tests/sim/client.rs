@@ -213,8 +213,7 @@ impl Client {
         body: &str,
     ) -> Result<HttpResponse, TransportError> {
         if !self.cookies.is_empty() {
-            let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-            headers.insert(http::header::COOKIE, HeaderValue::from_str(&cookies.join("; ")).unwrap());
+            headers.insert(http::header::COOKIE, HeaderValue::from_str(&self.cookie_line()).unwrap());
         }
         if method == Method::POST && !headers.contains_key(http::header::CONTENT_TYPE) {
             headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json;charset=UTF-8"));
@@ -226,6 +225,11 @@ impl Client {
             body: Bytes::from(body.to_owned()),
             timeout: Duration::from_secs(35),
         };
+        self.carry(request).await
+    }
+
+    /// Sends a request as it is, and keeps the cookies of its answer.
+    async fn carry(&mut self, request: HttpRequest) -> Result<HttpResponse, TransportError> {
         let answer = self.transport.send(request).await?;
         for cookie in answer.headers.get_all(http::header::SET_COOKIE) {
             let pair = cookie.to_str().unwrap().split(';').next().unwrap();
@@ -234,6 +238,149 @@ impl Client {
         }
         Ok(answer)
     }
+}
+
+/// What goes into an upload, to be spoiled by tests.
+#[derive(Clone)]
+pub(crate) struct Upload {
+    pub(crate) host: &'static str,
+    pub(crate) name: String,
+    pub(crate) parts: Vec<(&'static str, String)>,
+    pub(crate) request: Value,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Upload {
+    pub(crate) fn set(mut self, part: &'static str, value: impl Into<String>) -> Self {
+        self.parts.retain(|(name, _)| *name != part);
+        self.parts.push((part, value.into()));
+        self
+    }
+
+    fn body(&self) -> Vec<u8> {
+        let mut body = Vec::new();
+        for (name, value) in &self.parts {
+            body.extend(format!("--XX\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n").bytes());
+        }
+        let asked = format!(
+            "--XX\r\nContent-Disposition: form-data; name=\"uploadmediarequest\"\r\n\r\n{}\r\n--XX\r\n\
+             Content-Disposition: form-data; name=\"filename\"; filename=\"{}\"\r\n\
+             Content-Type: application/octet-stream\r\n\r\n",
+            self.request, self.name
+        );
+        body.extend(asked.bytes());
+        body.extend(&self.bytes);
+        body.extend(b"\r\n--XX--\r\n");
+        body
+    }
+}
+
+impl Client {
+    /// The chunks of a file as the official client sends them.
+    pub(crate) fn chunks(&mut self, name: &str, bytes: &[u8], md5: &str) -> Vec<Upload> {
+        let ticket: String =
+            url::form_urlencoded::parse(self.pass_ticket.as_bytes()).map(|(key, _)| key.into_owned()).collect();
+        let kind = match name.rsplit_once('.').map(|(_, extension)| extension) {
+            Some("png" | "jpg" | "jpeg" | "bmp") => "pic",
+            Some("mp4") => "video",
+            _ => "doc",
+        };
+        let id: u64 = self.next_id().parse().unwrap();
+        let request = json!({
+            "UploadType": 2, "BaseRequest": self.base_request(), "ClientMediaId": id, "TotalLen": bytes.len(),
+            "StartPos": 0, "DataLen": bytes.len(), "MediaType": 4, "FromUserName": self.me,
+            "ToUserName": "filehelper", "FileMd5": md5
+        });
+        let chunks: Vec<&[u8]> = bytes.chunks(512 * 1024).collect();
+        let count = chunks.len();
+        let upload = |(at, chunk): (usize, &&[u8])| {
+            let upload = Upload {
+                host: "file.sim.test",
+                name: name.to_owned(),
+                parts: vec![
+                    ("id", "WU_FILE_0".to_owned()),
+                    ("name", name.to_owned()),
+                    ("type", "application/octet-stream".to_owned()),
+                    ("lastModifiedDate", "Mon Jan 02 2006 15:04:05 GMT+0800".to_owned()),
+                    ("size", bytes.len().to_string()),
+                    ("mediatype", kind.to_owned()),
+                    ("webwx_data_ticket", self.cookies["webwx_data_ticket"].clone()),
+                    ("pass_ticket", ticket.clone()),
+                ],
+                request: request.clone(),
+                bytes: chunk.to_vec(),
+            };
+            if count == 1 { upload } else { upload.set("chunks", count.to_string()).set("chunk", at.to_string()) }
+        };
+        chunks.iter().enumerate().map(upload).collect()
+    }
+
+    pub(crate) async fn upload(&mut self, upload: &Upload) -> Result<HttpResponse, TransportError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(http::header::COOKIE, HeaderValue::from_str(&self.cookie_line()).unwrap());
+        headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("multipart/form-data; boundary=XX"));
+        let url = format!("https://{}/cgi-bin/mmwebwx-bin/webwxuploadmedia?f=json", upload.host);
+        let request = HttpRequest {
+            method: Method::POST,
+            url: Url::parse(&url).unwrap(),
+            headers,
+            body: Bytes::from(upload.body()),
+            timeout: Duration::from_secs(35),
+        };
+        self.carry(request).await
+    }
+
+    /// Uploads and answers the JSON of the answer.
+    pub(crate) async fn put(&mut self, upload: &Upload) -> Value {
+        serde_json::from_slice(&self.upload(upload).await.unwrap().body).unwrap()
+    }
+
+    /// Uploads all chunks and answers the MediaId.
+    pub(crate) async fn media(&mut self, name: &str, bytes: &[u8]) -> String {
+        let md5 = md5(bytes);
+        let mut answer = Value::Null;
+        for chunk in self.chunks(name, bytes, &md5) {
+            answer = self.put(&chunk).await;
+            assert_eq!(answer["BaseResponse"]["Ret"], 0, "{answer}");
+        }
+        answer["MediaId"].as_str().unwrap().to_owned()
+    }
+
+    /// Sends a message of any kind.
+    pub(crate) async fn say(&mut self, endpoint: &str, to: &str, mut msg: Value) -> Value {
+        let id = self.next_id();
+        for (field, value) in [("FromUserName", self.me.clone()), ("ToUserName", to.to_owned())] {
+            msg[field] = json!(value);
+        }
+        (msg["LocalID"], msg["ClientMsgId"]) = (json!(id), json!(id));
+        let scene = msg.as_object_mut().unwrap().remove("Scene").unwrap_or(json!(0));
+        self.post(endpoint, json!({"Msg": msg, "Scene": scene})).await
+    }
+
+    fn cookie_line(&self) -> String {
+        let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        cookies.join("; ")
+    }
+
+    /// Downloads with the session's cookies and a Referer.
+    pub(crate) async fn download(&mut self, path: &str, range: Option<&'static str>) -> HttpResponse {
+        let mut headers = HeaderMap::new();
+        headers.insert(http::header::REFERER, HeaderValue::from_static("https://wx.sim.test/"));
+        if let Some(range) = range {
+            headers.insert(http::header::RANGE, HeaderValue::from_static(range));
+        }
+        let url = format!("{BASE}/cgi-bin/mmwebwx-bin/{path}");
+        self.exchange(Method::GET, &url, headers, "").await.unwrap()
+    }
+}
+
+pub(crate) fn md5(bytes: &[u8]) -> String {
+    use md5::Digest as _;
+    md5::Md5::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+pub(crate) fn encoded(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
 /// UserName of the contact with this NickName.

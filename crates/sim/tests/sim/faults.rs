@@ -122,6 +122,7 @@ async fn faults_choose_whom_when_and_how_often() {
         kind: FaultKind::Status { code: 500 },
         times: 2,
         skip: 1,
+        host: None,
     });
     let mut statuses = Vec::new();
     for _ in 0..4 {

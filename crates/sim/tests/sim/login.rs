@@ -217,10 +217,8 @@ async fn logging_out_ends_the_session() {
 async fn pictures_are_pictures() {
     let sim = Sim::new(world());
     let mut client = Client::new(&sim);
-    for path in ["/qrcode/abc==", "/cgi-bin/mmwebwx-bin/webwxgeticon?seq=1&username=@x&skey="] {
-        let answer = client.exchange(Method::GET, &format!("{BASE}{path}"), HeaderMap::new(), "").await.unwrap();
-        assert!(answer.body.starts_with(b"\x89PNG"), "{path}");
-    }
+    let answer = client.exchange(Method::GET, &format!("{BASE}/qrcode/abc=="), HeaderMap::new(), "").await.unwrap();
+    assert!(answer.body.starts_with(b"\x89PNG"));
     assert!(client.text("/").await.contains("html"));
     assert!(client.text("/l/abc==").await.contains("html"));
     assert_clean(&sim);
