@@ -1,7 +1,7 @@
 //! What friends and rooms answer, and what is learned from it.
 
 use serde_json::{Value, json};
-use wxbot_model::{Action, Stranger, Ticket};
+use wxbot_model::{Action, EventKind, Stranger, Ticket};
 
 use super::super::testing::{Asked, Reply, Rig, rig, word};
 use super::*;
@@ -99,7 +99,7 @@ async fn people_come_into_small_rooms_and_are_invited_into_large_ones() {
 
 #[tokio::test(start_paused = true)]
 async fn the_service_says_itself_from_when_on_people_are_invited() {
-    let mut init: Value = serde_json::from_str(&super::super::wire::testdata::fixture("webwxinit.resp.json")).unwrap();
+    let mut init: Value = serde_json::from_str(&super::super::testdata::fixture("webwxinit.resp.json")).unwrap();
     init["InviteStartCount"] = json!(100);
     let rig = rig(move |asked| if asked.endpoint == "webwxinit" { Reply::json(init.clone()) } else { Reply::ret(0) });
     rig.knows(contact(room_of(60)));
@@ -141,7 +141,7 @@ async fn only_an_owner_puts_people_out() {
 // cov: 64, 65
 #[tokio::test(start_paused = true)]
 async fn a_friend_request_is_accepted_with_what_it_brought_and_its_sender_becomes_known() {
-    let raw = super::super::wire::testdata::fixture("msg-37-verify.json");
+    let raw = super::super::testdata::fixture("msg-37-verify.json");
     let read = convert::Read::new(serde_json::from_str(&raw).unwrap());
     let rig = rig(|asked| match asked.endpoint.as_str() {
         "webwxverifyuser" => Reply::fixture("webwxverifyuser.resp.json"),
@@ -154,7 +154,7 @@ async fn a_friend_request_is_accepted_with_what_it_brought_and_its_sender_become
         let book = rig.sender.book.read().unwrap();
         read.incoming(&book.view(&[]), 0)
     };
-    let wxbot_model::EventKind::FriendRequest(request) = told.kind else { panic!("{:?}", told.kind) };
+    let EventKind::FriendRequest(request) = told.kind else { panic!("{:?}", told.kind) };
     let (user, ticket) = (request.user.clone().unwrap(), request.ticket.clone());
     assert!(ticket.expose().ends_with("@stranger"));
     rig.act(Action::AcceptFriend { user: user.clone(), ticket: ticket.clone() }, None, &[]).await.unwrap();

@@ -35,3 +35,5 @@ pub mod wire;
 pub mod xml;
 
 pub use account::{Settings, WebWx, capabilities};
+#[cfg(test)]
+use wire::testdata;

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use wxbot_model::{App, Link, Ticket};
 
+use super::super::testdata::fixture_json;
 use super::super::testing::{Asked, Reply, rig, without_keys, word};
-use super::super::wire::testdata::fixture_json;
 use super::*;
 use crate::webwx::xml;
 
@@ -18,15 +18,6 @@ fn good(asked: &Asked) -> Reply {
         "webwxcreatechatroom" => Reply::fixture("webwxcreatechatroom.resp.json"),
         "webwxbatchgetcontact" => Reply::ret(0),
         _ => Reply::sent(),
-    }
-}
-
-fn link() -> Link {
-    Link {
-        title: "A & B".into(),
-        description: "<d>".into(),
-        url: "https://example.com/?a=1&b=2".into(),
-        thumb_url: String::new(),
     }
 }
 
@@ -206,7 +197,13 @@ async fn a_mention_is_in_the_text_and_beside_it() {
 async fn pages_and_what_apps_share() {
     let rig = rig(good);
     let id = || "p1".parse().unwrap();
-    rig.act(Action::SendLink { to: id(), link: link() }, Some(PEER), &[]).await.unwrap();
+    let link = Link {
+        title: "A & B".into(),
+        description: "<d>".into(),
+        url: "https://example.com/?a=1&b=2".into(),
+        thumb_url: String::new(),
+    };
+    rig.act(Action::SendLink { to: id(), link }, Some(PEER), &[]).await.unwrap();
     let raw = "<msg><appmsg appid='x'><title>t</title><type>33</type></appmsg><fromusername>a</fromusername></msg>";
     let app = App { app_type: 33, title: "t".into(), description: String::new(), url: String::new(), raw: raw.into() };
     rig.act(Action::SendApp { to: id(), app }, Some(PEER), &[]).await.unwrap();

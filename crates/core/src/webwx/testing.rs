@@ -16,7 +16,7 @@ use super::client::{Client, SessionKeys};
 use super::endpoint::Hosts;
 use super::endpoint::testing::web;
 use super::sender::WebSender;
-use super::wire::testdata::fixture;
+use super::testdata::fixture;
 use crate::error::SendError;
 use crate::http::CookieClient;
 use crate::protocol::{ActionSender, MediaFile, Outgoing, Receipt};

@@ -13,10 +13,9 @@ fn newcomer() -> FriendSpec {
 
 async fn request(rig: &Rig, session: &mut Box<dyn Session>) -> FriendRequest {
     rig.sim.request_friend("shop", newcomer(), "我是<新人>").unwrap();
-    match next(session).await.events.remove(0).kind {
-        EventKind::FriendRequest(request) => request,
-        other => panic!("{other:?}"),
-    }
+    let told = next(session).await.events.remove(0).kind;
+    let EventKind::FriendRequest(request) = told else { panic!("{told:?}") };
+    request
 }
 
 async fn write(rig: &Rig, session: &dyn Session, nick: &str) -> bool {
@@ -76,7 +75,7 @@ async fn too_often_is_a_rest_and_no_answer_no_telling() {
             SendError::NotTaken { after, .. } if after.as_secs() >= 600 => "rest",
             SendError::NotTaken { .. } => "not taken",
             SendError::Uncertain { .. } => "uncertain",
-            other => panic!("{other}"),
+            SendError::Failed { .. } | SendError::Ended(_) | _ => "else",
         };
         assert_eq!(word, want, "{kind:?}");
         rig.clean();

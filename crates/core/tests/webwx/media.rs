@@ -65,10 +65,9 @@ async fn all(session: &dyn Session, what: Fetch) -> Result<Bytes, FetchError> {
 
 /// What the next message says.
 async fn said(session: &mut Box<dyn Session>) -> Content {
-    match next(session).await.events.remove(0).kind {
-        EventKind::Message(message) => message.content,
-        other => panic!("{other:?}"),
-    }
+    let told = next(session).await.events.remove(0).kind;
+    let EventKind::Message(message) = told else { panic!("{told:?}") };
+    message.content
 }
 
 async fn handle(session: &mut Box<dyn Session>) -> MediaHandle {
