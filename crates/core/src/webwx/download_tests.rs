@@ -102,6 +102,11 @@ async fn what_comes_instead_of_bytes_has_a_name() {
         ("time-out", Box::new(Reply::timeout), "not now"),
         ("short", Box::new(|| Reply::bytes(bytes(99)).with(CONTENT_LENGTH, 100)), "not now"),
         ("long", Box::new(|| Reply::bytes(bytes(101)).with(CONTENT_LENGTH, 100)), "not now"),
+        (
+            "broken behind its end",
+            Box::new(|| Reply::bytes(bytes(100)).with(CONTENT_LENGTH, 100).then(Piece::Breaks)),
+            "bytes",
+        ),
         ("broken", Box::new(|| Reply::bytes(bytes(99)).then(Piece::Breaks)), "not now"),
         ("stalled", Box::new(|| Reply::bytes(bytes(99)).then(Piece::Stalls)), "not now"),
         (

@@ -1,18 +1,23 @@
 //! Do bytes arrive as they were sent, in both directions?
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
 use tempfile::TempDir;
+use tokio::net::TcpListener;
 use tokio::time::Instant;
-use wxbot_core::protocol::{Fetch, MediaFile, Progress, Session};
-use wxbot_core::webwx::Settings;
+use tokio_util::sync::CancellationToken;
+use wxbot_core::http::HttpTransport;
+use wxbot_core::protocol::{Fetch, Incoming, MediaFile, Outgoing, Progress, Protocol, Session};
+use wxbot_core::source::Source;
+use wxbot_core::webwx::{Settings, WebWx};
 use wxbot_core::{FetchError, SendError};
 use wxbot_model::{Action, App, Content, EventKind, Link, Media, MediaHandle, MediaKind, MediaShape};
-use wxbot_sim::{Deliver, Fault, FaultKind, Said, World};
+use wxbot_sim::{Deliver, Fault, FaultKind, Said, Sim, World};
 
-use crate::rig::{Rig, id, next, peer, query, settings, shop};
+use crate::rig::{Rig, Watcher, id, next, peer, query, settings, shop};
 
 const CHUNK: usize = 512 * 1024;
 
@@ -289,6 +294,60 @@ async fn a_download_that_fails_says_how() {
         }
         rig.clean();
     }
+}
+
+#[tokio::test]
+async fn over_a_socket_it_is_the_same() {
+    let (sim, shelf) = (Sim::new(World::default().with(shop())), Shelf::new());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = Some(format!("http://{}", listener.local_addr().unwrap()).parse().unwrap());
+    let stop = CancellationToken::new();
+    let client = async {
+        let carrier = Arc::new(HttpTransport::new(None).unwrap());
+        let web = WebWx::new(Settings { endpoint, ..settings() }, carrier, Source::system());
+        let watcher = Watcher::new();
+        let (session, ()) = tokio::join!(web.login(&watcher), async {
+            let uuid = sim.next_uuid().await;
+            sim.scan(&uuid, "shop").unwrap();
+            sim.confirm(&uuid).unwrap();
+        });
+        let mut session = session.unwrap_or_else(|error| panic!("{error}"));
+        let content = bytes(CHUNK + 1);
+        let sending = Outgoing {
+            action: action(MediaShape::File),
+            to: Some(peer(&*session, "Alice")),
+            others: Vec::new(),
+            media: Some(shelf.file("表.bin", &content)),
+            client_id: web.draw_client_msg_id(),
+        };
+        session.sender().perform(sending).await.unwrap();
+        let sent = sim.journal().sends[0].media.clone().unwrap();
+        assert_eq!((sim.media(&sent.md5).unwrap(), sent.file_name.as_str()), (content.into(), "表.bin"));
+        for said in [
+            Said::Video { data: Some(bytes(3 * CHUNK).into()), seconds: 3, short: false },
+            Said::File { name: "b.bin".into(), data: Some(bytes(3 * CHUNK).into()) },
+        ] {
+            sim.deliver("shop", Deliver::said("Alice", said)).unwrap();
+            let media = loop {
+                let batch = session.next_batch().await.unwrap();
+                let of = |incoming: &Incoming| {
+                    let EventKind::Message(message) = &incoming.kind else { return None };
+                    message.content.media().cloned()
+                };
+                if let Some(media) = batch.events.iter().find_map(of) {
+                    break media;
+                }
+            };
+            let fetched = session.sender().fetch(Fetch::Media(media.clone())).await.unwrap();
+            assert_eq!(fetched.stated_len, Some(3 * 512 * 1024));
+            drop(fetched);
+            assert_eq!(all(&*session, Fetch::Media(media)).await.unwrap(), bytes(3 * CHUNK));
+        }
+        stop.cancel();
+    };
+    let (served, ()) = tokio::join!(sim.serve(listener, stop.clone()), client);
+    served.unwrap();
+    assert_eq!(sim.violations(), []);
 }
 
 // cov: 47, 55
