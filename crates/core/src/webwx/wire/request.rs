@@ -244,6 +244,20 @@ mod tests {
         );
     }
 
+    #[test]
+    fn members_are_asked_for_by_the_id_of_their_room() {
+        let niu = "@2cbb226c459cc5203aa991942f41e19820f5ef3ccceb2dece598412f36406d1f";
+        let entry = |user_name| BatchEntry::Peer { user_name, encry_chat_room_id: "@4f120905f9814dc8f5438f905b019bb6" };
+        same(
+            "x-webwxbatchgetcontact-members.req.json",
+            &BatchGetContact {
+                base_request: base("2qui+CC4YTiiI2zk", SKEY2, "e316575061818116"),
+                count: 2,
+                list: vec![entry(PEER), entry(niu)],
+            },
+        );
+    }
+
     // cov: 22
     #[test]
     fn statreport() {
