@@ -183,13 +183,13 @@ const PIXEL = Buffer.from(
 const FILM = Buffer.concat([Buffer.from('\0\0\0\x18ftypmp42', 'latin1'), Buffer.alloc(3000)]);
 const GIF = Buffer.from('GIF89a\x01\0\x01\0', 'latin1');
 
-// Uploads of one chunk each, sent; and a recall. (Files of several chunks never get as far: see the README.)
+// Uploads of one chunk and of two, each sent; and a recall.
 async function sendMedia(bot, to) {
   const files = [
     ['pixel.png', PIXEL],
     ['film.mp4', FILM],
     ['sticker.gif', GIF],
-    ['表 格.csv', Buffer.from('甲,乙\n'.repeat(1000))],
+    ['表 格.csv', Buffer.from('甲,乙\n'.repeat(80_000))],
   ];
   for (const [filename, file] of files) {
     doing = `sending ${filename}`;

@@ -36,6 +36,8 @@ cargo xtask bench [options]   measures the release build on a simulator over loo
     --open N         unanswered messages per account in the wide case (4); the narrow case has 64
     --runs N         runs per case; the medians are shown (3)
     --json FILE      writes the JSON there instead of below the table
+    --scale LIST     instead: start, idle cost and load with so many accounts each, like 50,500,2000
+    --plot FILE      with --scale: a picture of it (SVG)
 cargo xtask soak [--kills N]  the kill test with more kills (200)
 ";
 

@@ -68,6 +68,12 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Let the running wxbot read the configuration again
+    Reload {
+        /// Print the outcome as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Write an annotated bot.toml to begin with
     Init {
         /// Where

@@ -23,25 +23,27 @@ pub(crate) fn run(registry: &Registry, args: &Args, as_json: bool) -> Result<(),
 }
 
 fn in_json(registry: &Registry, args: &Args) -> Result<(), Failure> {
-    let list = |text: &str, list: &[config::Diagnostic]| -> Vec<serde_json::Value> {
-        list.iter()
-            .map(|d| {
-                let (line, column) = config::line_col(text, d.span.start);
-                json!({ "code": d.code, "message": d.message, "line": line, "column": column, "help": d.help })
-            })
-            .collect()
-    };
     match config::read(&args.config, registry) {
         Ok(loaded) => {
             let text = std::fs::read_to_string(&args.config).unwrap_or_default();
-            print(&json!({ "good": true, "mistakes": [], "warnings": list(&text, &loaded.warnings) }).to_string());
+            print(&json!({ "good": true, "mistakes": [], "warnings": listed(&text, &loaded.warnings) }).to_string());
             Ok(())
         }
         Err(ConfigError::Mistakes(mistakes)) => {
-            print(&json!({ "good": false, "mistakes": list(&mistakes.text, &mistakes.list) }).to_string());
+            print(&json!({ "good": false, "mistakes": listed(&mistakes.text, &mistakes.list) }).to_string());
             Err(Failure::Config(ConfigError::Mistakes(mistakes)))
         }
         // Unreadable: said as for people, hint included.
         Err(_) => read_config(registry, args).map(drop),
     }
+}
+
+/// Diagnostics as JSON, with their places in the text.
+pub(crate) fn listed(text: &str, list: &[config::Diagnostic]) -> Vec<serde_json::Value> {
+    list.iter()
+        .map(|d| {
+            let (line, column) = config::line_col(text, d.span.start);
+            json!({ "code": d.code, "message": d.message, "line": line, "column": column, "help": d.help })
+        })
+        .collect()
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
+use tokio::sync::Mutex;
 use wxbot_core::SendError;
 use wxbot_core::error::Error;
 use wxbot_core::protocol::{
@@ -55,8 +56,8 @@ impl Protocol for Console {
 
     fn resume<'a>(&'a self, _saved: &'a SavedSession) -> BoxFuture<'a, Result<Box<dyn Session>, Error>> {
         Box::pin(async {
-            let lines = std::io::stdin().is_terminal().then(|| BufReader::new(tokio::io::stdin()).lines());
-            let session = ConsoleSession { lines, source: self.source.clone(), count: 0 };
+            let session =
+                ConsoleSession { open: std::io::stdin().is_terminal(), source: self.source.clone(), count: 0 };
             Ok(Box::new(session) as Box<dyn Session>)
         })
     }
@@ -80,9 +81,19 @@ impl Protocol for Console {
     }
 }
 
+/// The next line that is typed. There is one reader for all sessions, one after another: a session that ended left it
+/// waiting for a line, and another reader would not get that one.
+///
+/// Cancel safe: a line is taken whole or not at all.
+async fn typed() -> Option<String> {
+    static READER: Mutex<Option<Lines<BufReader<Stdin>>>> = Mutex::const_new(None);
+    let mut reader = READER.lock().await;
+    reader.get_or_insert_with(|| BufReader::new(tokio::io::stdin()).lines()).next_line().await.ok().flatten()
+}
+
 struct ConsoleSession {
-    /// `None` without a terminal: then it idles.
-    lines: Option<Lines<BufReader<Stdin>>>,
+    /// False without a terminal: then it idles.
+    open: bool,
     source: Source,
     count: u64,
 }
@@ -92,13 +103,10 @@ impl Session for ConsoleSession {
     fn next_batch(&mut self) -> BoxFuture<'_, Result<Batch, Error>> {
         Box::pin(async {
             loop {
-                let line = match &mut self.lines {
-                    Some(lines) => lines.next_line().await.ok().flatten(),
-                    None => None,
-                };
+                let line = if self.open { typed().await } else { None };
                 let Some(text) = line else {
                     // No terminal, or its end (Ctrl-D): the account stays, and hears nothing any more.
-                    self.lines = None;
+                    self.open = false;
                     std::future::pending::<()>().await;
                     continue;
                 };

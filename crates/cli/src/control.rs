@@ -13,14 +13,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use wxbot_runtime::account::Account;
+use wxbot_runtime::roster::Roster;
 use wxbot_runtime::session::phase::Phase;
 use wxbot_runtime::store::sqlite::DataDir;
 use wxbot_runtime::store::{Counts, Store, StoreError};
 
 use crate::report::{Failure, OrExit};
+use crate::watch::Ask;
 
 const SOCKET: &str = "wxbot.sock";
 /// A request is one short line.
@@ -37,6 +40,8 @@ pub(crate) enum Request {
         /// Names; empty: all that need it.
         accounts: Vec<String>,
     },
+    /// Read `bot.toml` again; one line, what came of it.
+    Reload,
 }
 
 /// The socket's address through an open directory: paths of sockets are limited to 108 bytes, directories are not.
@@ -74,8 +79,9 @@ pub(crate) fn ask_patiently(dir: &Path, request: &Request) -> Result<Option<impl
 /// What the socket serves.
 #[derive(Debug, Clone)]
 pub(crate) struct Served {
-    pub(crate) accounts: Arc<Vec<Arc<Account>>>,
+    pub(crate) accounts: Roster,
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) asks: mpsc::Sender<Ask>,
 }
 
 /// Serves the socket until `stop`.
@@ -104,15 +110,16 @@ async fn client(stream: tokio::net::UnixStream, served: Served) {
     let (read, mut write) = stream.into_split();
     let mut lines = tokio::io::BufReader::new(tokio::io::AsyncReadExt::take(read, MAX_REQUEST)).lines();
     let Ok(Some(line)) = lines.next_line().await else { return };
-    let (tell, mut told) = tokio::sync::mpsc::channel::<Value>(64);
+    let (tell, mut told) = mpsc::channel::<Value>(64);
     let work = async {
         match serde_json::from_str(&line) {
             Ok(Request::Accounts) => {
-                for account in served.accounts.iter() {
+                for account in served.accounts.now().iter() {
                     tell.send(account_line(account, &*served.store).await).await.ok();
                 }
             }
             Ok(Request::Login { accounts }) => log_in(&served, &accounts, &tell).await,
+            Ok(Request::Reload) => drop(tell.send(reload(&served).await).await),
             Err(error) => drop(tell.send(json!({ "error": format!("not understood: {error}") })).await),
         }
         drop(tell);
@@ -143,7 +150,7 @@ pub(crate) async fn account_line(account: &Account, store: &dyn Store) -> Value 
     };
     json!({
         "name": account.name,
-        "protocol": account.protocol_name,
+        "protocol": account.protocol_name(),
         "state": status.phase.word(),
         "since_s": status.since_ms / 1000,
         "why": status.why,
@@ -155,14 +162,24 @@ pub(crate) async fn account_line(account: &Account, store: &dyn Store) -> Value 
     })
 }
 
-async fn log_in(served: &Served, names: &[String], tell: &tokio::sync::mpsc::Sender<Value>) {
+async fn reload(served: &Served) -> Value {
+    let (reply, outcome) = oneshot::channel();
+    served.asks.send(Ask::Command(reply)).await.ok();
+    match outcome.await {
+        Ok(outcome) => json!(outcome),
+        Err(_) => json!({ "error": "wxbot stops, so nothing is reloaded" }),
+    }
+}
+
+async fn log_in(served: &Served, names: &[String], tell: &mpsc::Sender<Value>) {
+    let accounts = served.accounts.now();
     for name in names {
-        if !served.accounts.iter().any(|a| a.name.as_str() == name) {
+        if !accounts.iter().any(|a| a.name.as_str() == name) {
             let why = "this wxbot runs no account of that name";
             tell.send(json!({ "account": name, "event": "failed", "why": why })).await.ok();
         }
     }
-    let wanted = served.accounts.iter().filter(|a| names.is_empty() || names.iter().any(|n| a.name.as_str() == n));
+    let wanted = accounts.iter().filter(|a| names.is_empty() || names.iter().any(|n| a.name.as_str() == n));
     let mut all = JoinSet::new();
     for account in wanted {
         let (account, tell) = (Arc::clone(account), tell.clone());

@@ -24,52 +24,63 @@ pub(crate) fn world() -> Result<World, Failure> {
 /// The simulator of this process and where it listens.
 pub(crate) struct Demo {
     sim: Sim,
-    listener: TcpListener,
+    /// Until it serves.
+    listener: Option<TcpListener>,
     pub(crate) url: Url,
+    /// The demo's own accounts that are not in the simulation.
+    known: Vec<AccountSpec>,
+    there: HashSet<String>,
 }
 
 impl Demo {
-    /// A simulator with these accounts: those of the demo by name, others with a few friends.
-    pub(crate) async fn start(names: &[String], seed: u64) -> Result<Self, Failure> {
+    /// A simulator without accounts.
+    pub(crate) async fn start(seed: u64) -> Result<Self, Failure> {
         let mut world = world()?;
         // Another seed each time: with the same one the same MsgIds would come again, and be absorbed as repeats.
         world.seed = seed;
-        let known: HashSet<String> = world.accounts.iter().map(|a| a.name.clone()).collect();
-        world.accounts.retain(|a| names.contains(&a.name));
-        for name in names.iter().filter(|n| !known.contains(*n)) {
-            let spec = AccountSpec::new(name).friend("小明").friend("小红").room("测试群", &["小明", "小红"]);
-            world.accounts.push(spec);
-        }
+        let known = std::mem::take(&mut world.accounts);
         // A port of the kernel's choice, on loopback only.
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.or_exit("cannot listen for the simulator")?;
         let address = listener.local_addr().or_exit("cannot tell the simulator's address")?;
         let url = Url::parse(&format!("http://{address}")).or_exit("cannot write the simulator's address")?;
-        Ok(Self { sim: Sim::new(world), listener, url })
+        Ok(Self { sim: Sim::new(world), listener: Some(listener), url, known, there: HashSet::new() })
     }
 
-    /// Serves, logs the accounts in as their owners would, and shows the talk.
-    pub(crate) fn play(
-        self,
-        tasks: &mut JoinSet<()>,
-        accounts: Vec<Arc<Account>>,
-        show: bool,
-        stop: &CancellationToken,
-    ) {
-        let Self { sim, listener, .. } = self;
-        let serving = (sim.clone(), stop.clone());
+    /// Whether this account is in the simulation.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.there.contains(name)
+    }
+
+    /// Adds an account: one of the demo by name, another with a few friends. It stays, whoever operates it.
+    pub(crate) fn add(&mut self, name: &str) -> Result<(), Failure> {
+        if !self.there.insert(name.to_owned()) {
+            return Ok(());
+        }
+        let known = self.known.iter().find(|spec| spec.name == name).cloned();
+        let spec = known
+            .unwrap_or_else(|| AccountSpec::new(name).friend("小明").friend("小红").room("测试群", &["小明", "小红"]));
+        self.sim.add_account(spec).or_exit("cannot add an account to the simulator")
+    }
+
+    /// Serves, and shows the talk; the first time it is called.
+    pub(crate) fn serve(&mut self, tasks: &mut JoinSet<()>, show: bool, stop: &CancellationToken) {
+        let Some(listener) = self.listener.take() else { return };
+        let serving = (self.sim.clone(), stop.clone());
         tasks.spawn(async move {
             if let Err(error) = serving.0.serve(listener, serving.1).await {
                 tracing::error!(%error, "The simulator stopped.");
             }
         });
-        for account in &accounts {
-            let (sim, account, stop) = (sim.clone(), Arc::clone(account), stop.clone());
-            tasks.spawn(async move { stop.run_until_cancelled(scan_for(&sim, &account)).await.unwrap_or_default() });
-        }
         if show {
-            let stop = stop.clone();
+            let (sim, stop) = (self.sim.clone(), stop.clone());
             tasks.spawn(async move { stop.run_until_cancelled(show_talk(&sim)).await.unwrap_or_default() });
         }
+    }
+
+    /// Logs an account in as its owner would, whenever it needs that, until it stops.
+    pub(crate) fn attend(&self, tasks: &mut JoinSet<()>, account: &Arc<Account>, stop: CancellationToken) {
+        let (sim, account) = (self.sim.clone(), Arc::clone(account));
+        tasks.spawn(async move { stop.run_until_cancelled(scan_for(&sim, &account)).await.unwrap_or_default() });
     }
 }
 
@@ -89,7 +100,9 @@ async fn scan_for(sim: &Sim, account: &Arc<Account>) {
             }
             scanned = uuid;
         }
-        if status.changed().await.is_err() {
+        // An account that was stopped starts as another one.
+        let stopped = status.borrow().phase == Phase::Stopped;
+        if stopped || status.changed().await.is_err() {
             return;
         }
     }

@@ -8,8 +8,8 @@
 //! }
 //! ```
 //!
-//! Reading order: [`App`] → `args` what can be typed → `registry` what is built in → one file a command → `control` the
-//! socket of a running wxbot → `console` the protocol of the terminal → `qr`, `report`, `logs`, `words` what is shown.
+//! Reading order: [`App`] → `args` what can be typed → `registry` what is built in → one file a command → `watch` what asks
+//! for a reload → `control` the socket of a running wxbot → `console` the protocol of the terminal → `qr`, `report`, `logs`, `words` what is shown.
 
 mod accounts;
 mod app;
@@ -25,9 +25,11 @@ mod place;
 mod process;
 mod qr;
 mod registry;
+mod reload;
 mod report;
 mod run;
 mod sim;
+mod watch;
 mod words;
 
 pub use app::App;

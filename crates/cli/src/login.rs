@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::Value;
 use wxbot_runtime::config::{AccountConfig, Registry};
@@ -57,11 +58,11 @@ fn alone(registry: &Registry, wanted: Vec<AccountConfig>, dir: &Path, shown: &mu
     crate::run::tokio_runtime()?.block_on(async {
         let place = Place::open(dir)?;
         // Nothing is handled or sent by this command: what waits, and what comes meanwhile, waits for `wxbot run`.
-        let mut built = crate::run::build(registry.clone(), wanted, &place, false).await?;
-        built.play_demo(false);
+        let mut built = crate::run::build(Arc::new(registry.clone()), wanted, &place, false).await?;
+        built.attend(false);
         let (tell, mut told) = tokio::sync::mpsc::channel(256);
         let mut logins = tokio::task::JoinSet::new();
-        for account in built.runtime.accounts() {
+        for account in built.runtime.accounts().iter() {
             let (account, tell) = (account.clone(), tell.clone());
             logins.spawn(async move { control::follow_login(&account, &|line| drop(tell.try_send(line))).await });
         }

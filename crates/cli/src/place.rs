@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use wxbot_runtime::config::{self, Config, ConfigError, Registry};
+use wxbot_runtime::config::{self, Config, ConfigError, Loaded, Registry};
 use wxbot_runtime::store::seal::Vault;
 use wxbot_runtime::store::sqlite::{DataDir, SqliteStore};
 use wxbot_runtime::store::{Store, StoreError};
@@ -21,6 +21,12 @@ pub(crate) fn read_config(registry: &Registry, args: &Args) -> Result<Config, Fa
         }
         Failure::Config(error)
     })?;
+    warn_of(&loaded, args);
+    Ok(loaded.config)
+}
+
+/// Shows what is worth knowing about a good file.
+pub(crate) fn warn_of(loaded: &Loaded, args: &Args) {
     if !loaded.warnings.is_empty() {
         let text = std::fs::read_to_string(&args.config).unwrap_or_default();
         for warning in &loaded.warnings {
@@ -28,7 +34,6 @@ pub(crate) fn read_config(registry: &Registry, args: &Args) -> Result<Config, Fa
             say(&format!("warning: {}:{line}:{column}: {}", args.config.display(), warning.message));
         }
     }
-    Ok(loaded.config)
 }
 
 /// The data directory: the flag before the file.

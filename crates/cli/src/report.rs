@@ -19,6 +19,16 @@ pub(crate) enum Failure {
     Silent,
 }
 
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Said(text) => f.write_str(text),
+            Self::Config(error) => f.write_str(&chain(error)),
+            Self::Silent => Ok(()),
+        }
+    }
+}
+
 impl Failure {
     pub(crate) fn new(text: impl Into<String>) -> Self {
         Self::Said(text.into())
@@ -33,7 +43,7 @@ impl Failure {
             }
             Self::Silent => ExitCode::FAILURE,
             Self::Config(ConfigError::Mistakes(mistakes)) => {
-                say(&drawn(mistakes));
+                say(&drawn(mistakes, "nothing was started", true));
                 ExitCode::from(78)
             }
             Self::Config(error) => {
@@ -76,20 +86,21 @@ pub(crate) fn say(text: &str) {
     writeln!(std::io::stderr().lock(), "{text}").ok();
 }
 
-/// All mistakes of a file with carets, and how many they are.
-pub(crate) fn drawn(mistakes: &Mistakes) -> String {
+/// All mistakes of a file with carets, how many they are, and what follows. `here` is our own standard error, which may
+/// have colours.
+pub(crate) fn drawn(mistakes: &Mistakes, follows: &str, here: bool) -> String {
     let mut out = String::new();
     for one in &mistakes.list {
-        out.push_str(&draw(mistakes, one));
+        out.push_str(&draw(mistakes, one, here));
     }
     let count = mistakes.list.len();
     let word = if count == 1 { "mistake" } else { "mistakes" };
-    write!(out, "{count} {word} in {}; nothing was started", mistakes.file.display()).ok();
+    write!(out, "{count} {word} in {}; {follows}", mistakes.file.display()).ok();
     out
 }
 
-fn draw(mistakes: &Mistakes, one: &config::Diagnostic) -> String {
-    let theme = match (std::io::stderr().is_terminal(), std::env::var_os("NO_COLOR")) {
+fn draw(mistakes: &Mistakes, one: &config::Diagnostic, here: bool) -> String {
+    let theme = match (here && std::io::stderr().is_terminal(), std::env::var_os("NO_COLOR")) {
         (true, None) => GraphicalTheme::unicode(),
         (true, Some(_)) | (false, _) => GraphicalTheme::unicode_nocolor(),
     };

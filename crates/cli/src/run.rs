@@ -6,14 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal as unix_signal};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 use wxbot_core::http::HttpTransport;
+use wxbot_core::protocol::Protocol;
 use wxbot_core::source::Source;
 use wxbot_core::transport::Transport;
+use wxbot_model::AccountName;
 use wxbot_runtime::account::Account;
 use wxbot_runtime::config::{AccountConfig, Endpoint, Registry};
+use wxbot_runtime::plan::{Change, Plan};
 use wxbot_runtime::runtime::{Ingredients, Patience, Runtime};
 use wxbot_runtime::session::phase::Phase;
 
@@ -23,7 +27,9 @@ use crate::demo::Demo;
 use crate::login::show_qr;
 use crate::place::{Place, data_dir, read_config};
 use crate::registry;
+use crate::reload::Reloader;
 use crate::report::{Failure, OrExit, chain, say};
+use crate::watch::{ASKS, Ask, hang_ups, print_of, watch};
 use crate::words::Lang;
 
 /// Threads for what blocks: the store's writer and readers, name look-ups, standard input. Each costs memory of its
@@ -63,20 +69,123 @@ pub(crate) async fn signal() -> Signal {
 /// How long the tasks around the runtime may take to end.
 const TASKS_END_WITHIN: Duration = Duration::from_millis(500);
 
-/// A runtime with the simulator its accounts may need.
+/// A runtime with the simulator its accounts may need, and the tasks around it.
 pub(crate) struct Built {
     pub(crate) runtime: Runtime,
-    demo: Option<Demo>,
-    demo_accounts: Vec<Arc<Account>>,
+    ways: Ways,
     tasks: JoinSet<()>,
     stop: CancellationToken,
+    /// Ends what was spawned for an account's session.
+    attendants: HashMap<AccountName, CancellationToken>,
+    /// Whether somebody is there to read states and talk.
+    shown: Option<Lang>,
+}
+
+/// How accounts reach their services.
+struct Ways {
+    source: Source,
+    /// Accounts with the same proxy share a carrier, and so its connections.
+    carriers: HashMap<Option<Url>, Arc<dyn Transport>>,
+    demo: Option<Demo>,
+}
+
+impl Ways {
+    fn protocol(&mut self, account: &AccountConfig) -> Result<Arc<dyn Protocol>, wxbot_core::Error> {
+        let transport = match self.carriers.get(&account.proxy) {
+            Some(transport) => Arc::clone(transport),
+            None => {
+                let made: Arc<dyn Transport> = Arc::new(HttpTransport::new(account.proxy.as_ref())?);
+                self.carriers.insert(account.proxy.clone(), Arc::clone(&made));
+                made
+            }
+        };
+        let endpoint = match &account.endpoint {
+            Some(Endpoint::Sim) => self.demo.as_ref().map(|d| d.url.clone()),
+            Some(Endpoint::Url(url)) => Some(url.clone()),
+            None => None,
+        };
+        Ok(registry::protocol(account, endpoint, transport, &self.source))
+    }
+
+    /// Has a simulator with these accounts, where there are any on it. Those that it did not have yet are answered.
+    async fn simulate(&mut self, accounts: &[AccountConfig]) -> Result<Vec<AccountName>, Failure> {
+        let simulated = accounts.iter().filter(|a| a.enabled && a.endpoint == Some(Endpoint::Sim));
+        let mut new = Vec::new();
+        for account in simulated {
+            let demo = match &mut self.demo {
+                Some(demo) => demo,
+                None => self.demo.insert(Demo::start(self.source.random_u64()).await?),
+            };
+            if !demo.has(account.name.as_str()) {
+                demo.add(account.name.as_str())?;
+                new.push(account.name.clone());
+            }
+        }
+        Ok(new)
+    }
 }
 
 impl Built {
-    pub(crate) fn play_demo(&mut self, show: bool) {
-        if let Some(demo) = self.demo.take() {
-            demo.play(&mut self.tasks, std::mem::take(&mut self.demo_accounts), show, &self.stop);
+    /// Begins what goes on around the accounts: the simulator with its phones, and with `show` what people see.
+    pub(crate) fn attend(&mut self, show: bool) {
+        self.shown = show.then(Lang::of_environment);
+        let accounts = self.runtime.accounts();
+        for account in accounts.iter() {
+            self.attend_one(account);
         }
+        if self.shown.is_some() && std::io::stderr().is_terminal() {
+            self.offer(accounts.iter().cloned().collect());
+        }
+    }
+
+    /// Once for each session of an account that begins with other settings.
+    fn attend_one(&mut self, account: &Arc<Account>) {
+        let stop = self.stop.child_token();
+        if let Some(before) = self.attendants.insert(account.name.clone(), stop.clone()) {
+            before.cancel();
+        }
+        let simulated = account.is_simulated();
+        if let Some(demo) = self.ways.demo.as_mut().filter(|_| simulated) {
+            demo.serve(&mut self.tasks, self.shown.is_some(), &self.stop);
+            demo.attend(&mut self.tasks, account, stop.clone());
+        }
+        if let Some(lang) = self.shown.filter(|_| std::io::stderr().is_terminal()) {
+            let states = show_states(lang, Arc::clone(account), simulated);
+            self.tasks.spawn(async move { stop.run_until_cancelled(states).await.unwrap_or_default() });
+        }
+    }
+
+    fn offer(&mut self, accounts: Vec<Arc<Account>>) {
+        let waiting = accounts.into_iter().filter(|account| !account.is_simulated()).collect();
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move { stop.run_until_cancelled(offer_logins(waiting)).await.unwrap_or_default() });
+    }
+
+    /// Makes these the accounts that run.
+    ///
+    /// Cancel safe: dropped before it is ready, nothing was changed.
+    pub(crate) async fn reload(&mut self, accounts: &[AccountConfig], place: &Place) -> Result<Plan, String> {
+        while self.tasks.try_join_next().is_some() {}
+        let new = self.ways.simulate(accounts).await.map_err(|failure| failure.to_string())?;
+        for name in new.iter().filter(|name| !self.runtime.accounts().iter().any(|a| a.name == **name)) {
+            // What was saved of an earlier simulator is no session of this one.
+            place.store.set_session_aside(name).await.map_err(|error| chain(&error))?;
+        }
+        let way = |account: &AccountConfig| self.ways.protocol(account).map_err(Into::into);
+        let plan = self.runtime.reload(accounts, way).await.map_err(|error| chain(&error))?;
+        self.ways.carriers.retain(|proxy, _| accounts.iter().any(|account| account.enabled && account.proxy == *proxy));
+        self.attendants.retain(|name, _| plan.change(name) != Some(&Change::Removed));
+        let mut begun = Vec::new();
+        for account in self.runtime.accounts().iter() {
+            if matches!(plan.change(&account.name), Some(Change::Added | Change::Session(_))) {
+                self.attend_one(account);
+                begun.push(Arc::clone(account));
+            }
+        }
+        if !begun.is_empty() && self.shown.is_some() && std::io::stderr().is_terminal() {
+            self.offer(begun);
+        }
+        Ok(plan)
     }
 
     pub(crate) async fn stop(mut self, patience: Patience) {
@@ -94,92 +203,89 @@ impl Built {
 ///
 /// With `works` false they only log in and take what comes.
 pub(crate) async fn build(
-    registry: Registry,
+    registry: Arc<Registry>,
     accounts: Vec<AccountConfig>,
     place: &Place,
     works: bool,
 ) -> Result<Built, Failure> {
     let source = Source::system();
-    let simulated: Vec<String> =
-        accounts.iter().filter(|a| a.endpoint == Some(Endpoint::Sim)).map(|a| a.name.to_string()).collect();
-    let demo = if simulated.is_empty() { None } else { Some(Demo::start(&simulated, source.random_u64()).await?) };
+    let mut ways = Ways { source: source.clone(), carriers: HashMap::new(), demo: None };
     // The simulator's world is new at each start, so what was saved of the last one is no session of this one.
-    for account in accounts.iter().filter(|a| a.endpoint == Some(Endpoint::Sim)) {
-        place.store.set_session_aside(&account.name).await.or_exit("cannot prepare the simulated accounts")?;
+    for name in ways.simulate(&accounts).await? {
+        place.store.set_session_aside(&name).await.or_exit("cannot prepare the simulated accounts")?;
     }
-    // Accounts with the same proxy share a carrier, and so its connections.
-    let mut carriers: HashMap<Option<Url>, Arc<dyn Transport>> = HashMap::new();
     let mut built = Vec::new();
     for account in accounts {
-        let transport = match carriers.get(&account.proxy) {
-            Some(transport) => Arc::clone(transport),
-            None => {
-                let made: Arc<dyn Transport> = Arc::new(
-                    HttpTransport::new(account.proxy.as_ref())
-                        .map_err(|e| Failure::new(format!("account `{}`: {}", account.name, chain(&e))))?,
-                );
-                carriers.insert(account.proxy.clone(), Arc::clone(&made));
-                made
-            }
-        };
-        let endpoint = match &account.endpoint {
-            Some(Endpoint::Sim) => demo.as_ref().map(|d| d.url.clone()),
-            Some(Endpoint::Url(url)) => Some(url.clone()),
-            None => None,
-        };
-        let protocol = registry::protocol(&account, endpoint, transport, &source);
+        let protocol =
+            ways.protocol(&account).map_err(|e| Failure::new(format!("account `{}`: {}", account.name, chain(&e))))?;
         built.push((account, protocol));
     }
     let parts = Ingredients {
         accounts: built,
-        registry: Arc::new(registry),
+        registry,
         store: Arc::clone(&place.store),
         vault: Arc::clone(&place.vault),
         source,
         works,
     };
     let runtime = Runtime::start(parts).await.map_err(|e| Failure::new(chain(&e)))?;
-    let demo_accounts =
-        runtime.accounts().iter().filter(|a| simulated.contains(&a.name.to_string())).cloned().collect();
-    Ok(Built { runtime, demo, demo_accounts, tasks: JoinSet::new(), stop: CancellationToken::new() })
+    let (tasks, stop) = (JoinSet::new(), CancellationToken::new());
+    Ok(Built { runtime, ways, tasks, stop, attendants: HashMap::new(), shown: None })
 }
 
 pub(crate) fn run(registry: Registry, args: &Args) -> Result<(), Failure> {
+    // Before it is read, so that a change in between is one.
+    let seen = print_of(&args.config);
     let config = read_config(&registry, args)?;
     let dir = data_dir(&config, args);
-    let accounts: Vec<AccountConfig> = config.accounts.into_iter().filter(|a| a.enabled).collect();
+    let accounts: Vec<AccountConfig> = config.accounts.iter().filter(|a| a.enabled).cloned().collect();
     if accounts.is_empty() {
         return Err(Failure::new(format!("every account in {} is disabled", args.config.display())));
     }
     let lang = Lang::of_environment();
+    let registry = Arc::new(registry);
     let tokio = tokio_runtime()?;
     let done = tokio.block_on(async {
+        // From here on a SIGHUP ends nothing, even before there is something to reload.
+        let hang_up = unix_signal(SignalKind::hangup()).or_exit("cannot listen for SIGHUP")?;
         let place = Place::open_patiently(&dir).await?;
         say(&welcome(lang, args, &registry, &accounts, &dir));
-        let mut built = build(registry, accounts, &place, true).await?;
-        let served = Served { accounts: Arc::new(built.runtime.accounts().to_vec()), store: Arc::clone(&place.store) };
+        let mut built = build(Arc::clone(&registry), accounts, &place, true).await?;
+        let (asks, mut asked) = mpsc::channel(ASKS);
+        let served = Served { accounts: built.runtime.roster(), store: Arc::clone(&place.store), asks: asks.clone() };
         let (stop, socket_dir) = (built.stop.clone(), place.dir.path().to_owned());
         built.tasks.spawn(async move {
             if let Err(error) = control::serve(&socket_dir, served, stop).await {
-                tracing::error!(%error, "The control socket is not served; `wxbot login` and `accounts` cannot reach this wxbot.");
+                tracing::error!(%error, "The control socket is not served; `wxbot login`, `accounts` and `reload` cannot reach this wxbot.");
             }
         });
-        let terminal = std::io::stderr().is_terminal();
-        let simulated: Vec<String> = built.demo_accounts.iter().map(|a| a.name.to_string()).collect();
-        built.play_demo(true);
-        for account in built.runtime.accounts().to_vec() {
-            if terminal {
-                let scripted = simulated.contains(&account.name.to_string());
-                let (stop, shown) = (built.stop.clone(), show_states(lang, Arc::clone(&account), scripted));
-                built.tasks.spawn(async move { stop.run_until_cancelled(shown).await.unwrap_or_default() });
+        let (stop, gone) = (built.stop.clone(), CancellationToken::new());
+        let hang_ups = hang_ups(hang_up, asks.clone(), gone.clone());
+        built.tasks.spawn(async move { stop.run_until_cancelled(hang_ups).await.unwrap_or_default() });
+        let watcher = watch(&args.config, asks.clone())
+            .inspect_err(|error| tracing::warn!(%error, "Changes of the configuration are not seen; `wxbot reload` and SIGHUP work."));
+        // What was changed since it was read, and before it was watched.
+        asks.try_send(Ask::File).ok();
+        built.attend(true);
+        let mut reloader = Reloader::new(registry, args, &place, lang, config, seen);
+        let ended = async {
+            tokio::select! {
+                signal = signal() => signal,
+                () = gone.cancelled() => Signal::Terminate,
             }
-        }
-        if terminal {
-            let waiting = built.runtime.accounts().iter().filter(|a| !simulated.contains(&a.name.to_string())).cloned().collect();
-            let stop = built.stop.clone();
-            built.tasks.spawn(async move { stop.run_until_cancelled(offer_logins(waiting)).await.unwrap_or_default() });
-        }
-        let first = signal().await;
+        };
+        let mut ended = std::pin::pin!(ended);
+        let first = loop {
+            let ask = tokio::select! {
+                first = &mut ended => break first,
+                Some(ask) = asked.recv() => ask,
+            };
+            tokio::select! {
+                first = &mut ended => break first,
+                () = reloader.answer(&mut built, ask) => {}
+            }
+        };
+        drop(watcher);
         say(lang.pick("stopping; once more to stop at once", "正在停止;再按一次立即退出"));
         let (patience, code) = match first {
             Signal::Interrupt => (Patience::TERMINAL, 130),
@@ -248,7 +354,8 @@ async fn show_states(lang: Lang, account: Arc<Account>, scripted: bool) {
             say(line.trim_end());
             last = line;
         }
-        if status.changed().await.is_err() {
+        // An account that was stopped starts as another one.
+        if now.phase == Phase::Stopped || status.changed().await.is_err() {
             return;
         }
     }

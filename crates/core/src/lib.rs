@@ -8,7 +8,6 @@ pub mod error;
 pub mod http;
 pub mod protocol;
 pub mod source;
-mod stream;
 pub mod transport;
 pub mod webwx;
 

@@ -34,7 +34,8 @@ pub trait Plugin: Send + Sync + Sized + 'static {
         serde_json::json!({ "type": "object" })
     }
 
-    /// Makes an instance. The host gives it 10 s.
+    /// Makes an instance. The host gives it 10 s. When settings change while wxbot runs, the new instance is made before
+    /// the old one ends, so claim nothing that only one can have.
     fn init(config: Self::Config, cx: &InitCtx) -> impl Future<Output = Result<Self, PluginError>> + Send;
 
     /// Handles one event. The host gives it 30 s, catches panics, and repeats it after an error.

@@ -1,7 +1,7 @@
 //! What belongs to one account? The parts that its session, dispatcher and outbox share.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde::Serialize;
 use tokio::sync::{Notify, watch};
@@ -10,29 +10,25 @@ use wxbot_core::source::Source;
 use wxbot_model::AccountName;
 use wxbot_plugin::middleware::AnyMiddleware;
 
-use crate::config::{OnUncertain, Pacing};
+use crate::config::{AccountConfig, Endpoint};
 use crate::contacts::Contacts;
 use crate::dispatch::feed::Feed;
 use crate::outbox::Desk;
-use crate::plugin::ActivePlugin;
+use crate::plugin::Held;
 use crate::session::phase::{self, Phase};
-use crate::store::Store;
 use crate::store::seal::Vault;
+use crate::store::{BoundContact, Store};
 
 /// One account while wxbot runs.
 pub struct Account {
     /// Its key.
     pub name: AccountName,
-    /// The name of its protocol, for lists.
-    pub protocol_name: String,
-    pub(crate) protocol: Arc<dyn Protocol>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) vault: Arc<Vault>,
     pub(crate) source: Source,
-    pub(crate) pacing: Pacing,
-    pub(crate) on_uncertain: OnUncertain,
-    pub(crate) chain: Vec<Arc<dyn AnyMiddleware>>,
-    pub(crate) plugins: Vec<Arc<ActivePlugin>>,
+    settings: RwLock<Arc<Settings>>,
+    /// Bindings that a session left without a commit; the next one stores them.
+    unsaved: Mutex<Vec<BoundContact>>,
     pub(crate) contacts: RwLock<Contacts>,
     /// The running session's sending half; `None` between sessions.
     pub(crate) sender: watch::Sender<Option<Arc<dyn ActionSender>>>,
@@ -42,6 +38,17 @@ pub struct Account {
     login_asked: Notify,
     watchers: AtomicUsize,
     pub(crate) duplicates: AtomicU64,
+}
+
+/// What is in force for an account, and what was made of it. Never changed, only replaced as a whole by a reload: whoever
+/// took it keeps what they began with.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) config: AccountConfig,
+    pub(crate) protocol: Arc<dyn Protocol>,
+    /// Made of `config.middleware`, one by one.
+    pub(crate) chain: Vec<Arc<dyn AnyMiddleware>>,
+    pub(crate) plugins: Vec<Arc<Held>>,
 }
 
 /// The state of an account, with since-when, why, and what to do.
@@ -62,16 +69,10 @@ pub struct Status {
 
 /// The parts an [`Account`] is made of.
 pub(crate) struct Parts {
-    pub(crate) name: AccountName,
-    pub(crate) protocol_name: String,
-    pub(crate) protocol: Arc<dyn Protocol>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) vault: Arc<Vault>,
     pub(crate) source: Source,
-    pub(crate) pacing: Pacing,
-    pub(crate) on_uncertain: OnUncertain,
-    pub(crate) chain: Vec<Arc<dyn AnyMiddleware>>,
-    pub(crate) plugins: Vec<Arc<ActivePlugin>>,
+    pub(crate) settings: Settings,
 }
 
 impl Account {
@@ -84,16 +85,12 @@ impl Account {
             round: 0,
         };
         Self {
-            name: parts.name,
-            protocol_name: parts.protocol_name,
-            protocol: parts.protocol,
+            name: parts.settings.config.name.clone(),
             store: parts.store,
             vault: parts.vault,
             source: parts.source,
-            pacing: parts.pacing,
-            on_uncertain: parts.on_uncertain,
-            chain: parts.chain,
-            plugins: parts.plugins,
+            settings: RwLock::new(Arc::new(parts.settings)),
+            unsaved: Mutex::default(),
             contacts: RwLock::default(),
             sender: watch::Sender::new(None),
             feed: Feed::default(),
@@ -103,6 +100,36 @@ impl Account {
             watchers: AtomicUsize::new(0),
             duplicates: AtomicU64::new(0),
         }
+    }
+
+    /// What is in force now. Take it once for a thing to do, so that it is done by one set of settings.
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts settings into force for whatever begins from now on.
+    pub(crate) fn put(&self, settings: Arc<Settings>) {
+        let mut place = self.settings.write().unwrap_or_else(PoisonError::into_inner);
+        let old = std::mem::replace(&mut *place, settings);
+        drop(place);
+        // The old ones may be the last that hold a plugin, so they go when nobody waits for the lock.
+        drop(old);
+    }
+
+    /// Holds plugins and middleware no longer: nothing begins here any more.
+    pub(crate) fn let_go(&self) {
+        let settings = self.settings();
+        self.put(Arc::new(Settings { chain: Vec::new(), plugins: Vec::new(), ..Settings::clone(&settings) }));
+    }
+
+    /// The name of its protocol, for lists.
+    pub fn protocol_name(&self) -> String {
+        self.settings().config.protocol.clone()
+    }
+
+    /// Whether its service is the built-in simulator.
+    pub fn is_simulated(&self) -> bool {
+        self.settings().config.endpoint == Some(Endpoint::Sim)
     }
 
     /// Shows a state. The same state with the same reason keeps its since-when.
@@ -174,6 +201,14 @@ impl Account {
 
     pub(crate) fn write_contacts<T>(&self, f: impl FnOnce(&mut Contacts) -> T) -> T {
         f(&mut self.contacts.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn take_unsaved(&self) -> Vec<BoundContact> {
+        std::mem::take(&mut self.unsaved.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn keep_unsaved(&self, bindings: Vec<BoundContact>) {
+        self.unsaved.lock().unwrap_or_else(PoisonError::into_inner).extend(bindings);
     }
 
     /// Events that came again and were absorbed, since the start.

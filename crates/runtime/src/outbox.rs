@@ -82,7 +82,7 @@ pub(crate) fn may_claim(account: &Account) -> Option<ClaimSends> {
 }
 
 fn ask(account: &Account, limit: usize) -> ClaimSends {
-    let pacing = &account.pacing;
+    let pacing = account.settings().config.pacing;
     ClaimSends {
         account: account.name.clone(),
         limit,
@@ -241,7 +241,7 @@ fn judge(account: &Account, send: &ClaimedSend, result: Result<wxbot_core::Recei
             counts: false,
         },
         Err(SendError::Failed { why }) => Settlement::Failed { error: why },
-        Err(error) => match account.on_uncertain {
+        Err(error) => match account.settings().config.on_uncertain {
             OnUncertain::Hold => Settlement::Uncertain { error: error.to_string() },
             OnUncertain::Resend if send.attempts < MAX_TRIES => Settlement::Again {
                 not_before_ms: in_ms(Duration::from_secs(2)),

@@ -1,22 +1,26 @@
-//! How does it all start and stop? The supervisor: one set of tasks per account, none able to take another down.
+//! How does it all start, change and stop? The supervisor: one crew per account, none able to take another down.
 
+use std::collections::HashMap;
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use wxbot_core::protocol::Protocol;
 use wxbot_core::source::Source;
 use wxbot_model::AccountName;
 
-use crate::account::{Account, Parts};
+use crate::account::{Account, Parts, Settings};
 use crate::config::{AccountConfig, OnUncertain, Registry};
 use crate::contacts::Contacts;
-use crate::dispatch::{self, Gate, Handler, RuntimeHost};
+use crate::crew::Crew;
+use crate::dispatch::{Gate, RuntimeHost};
 use crate::middleware;
-use crate::outbox;
-use crate::plugin::{ActivePlugin, PluginStartError};
-use crate::session;
+use crate::plan::{Change, Plan};
+use crate::plugin::{Instances, PluginStartError};
+use crate::roster::Roster;
 use crate::store::seal::Vault;
 use crate::store::{Store, StoreError, Verdict};
 
@@ -37,7 +41,7 @@ pub struct Ingredients {
     pub works: bool,
 }
 
-/// Why a runtime could not start. Nothing of it runs then.
+/// Why accounts could not start or change. Nothing was started or changed then.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
@@ -53,6 +57,15 @@ pub enum StartError {
         #[source]
         source: StoreError,
     },
+    /// There is no way to its service.
+    #[error("account `{account}` cannot be reached")]
+    Protocol {
+        /// Which.
+        account: AccountName,
+        /// Why.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
 }
 
 /// How long a stop waits.
@@ -65,27 +78,38 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// For a service that is told to stop (SIGTERM).
+    /// For a service that is told to stop (SIGTERM), and for an account that a reload removes.
     pub const SERVICE: Self = Self { handlers: Duration::from_secs(20), sends: Duration::from_secs(10) };
     /// For a person at a terminal (Ctrl-C).
     pub const TERMINAL: Self = Self { handlers: Duration::from_secs(3), sends: Duration::from_secs(1) };
 }
 
 /// All accounts, running.
-#[derive(Debug)]
 pub struct Runtime {
-    accounts: Vec<Arc<Account>>,
-    plugins: Vec<Arc<ActivePlugin>>,
+    /// In the order of `bot.toml`.
+    crews: Vec<Crew>,
+    roster: Roster,
+    /// Crews of removed accounts, as long as their handlers and sends take to end.
+    leaving: JoinSet<()>,
+    /// Whose they are, and the sign that one has left.
+    left: HashMap<AccountName, CancellationToken>,
+    plugins: Instances,
+    /// What belongs to no account: sweeping, decisions about uncertain sends.
+    chores: JoinSet<()>,
+    stop: CancellationToken,
+    host: Arc<RuntimeHost>,
+    gate: Gate,
+    registry: Arc<Registry>,
     store: Arc<dyn Store>,
-    sessions: JoinSet<()>,
-    workers: JoinSet<()>,
-    intake: CancellationToken,
-    work: CancellationToken,
-    sends: CancellationToken,
+    vault: Arc<Vault>,
+    source: Source,
+    works: bool,
 }
 
 /// Old rows are swept in steps of a thousand, this often.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
+/// What removed accounts may take beyond the patience that they have anyway.
+const LEAVING_MARGIN: Duration = Duration::from_secs(1);
 
 impl Runtime {
     /// Starts every account.
@@ -93,100 +117,176 @@ impl Runtime {
     /// # Errors
     /// When a plugin does not start or the store cannot be read: better no start than one that loses messages.
     pub async fn start(parts: Ingredients) -> Result<Self, StartError> {
-        let host = Arc::new(RuntimeHost::new(Arc::clone(&parts.store), parts.source.clone()));
-        let mut instances: Vec<(String, serde_json::Value, Arc<ActivePlugin>)> = Vec::new();
-        let mut accounts = Vec::new();
-        for (config, protocol) in &parts.accounts {
-            let mut plugins = Vec::new();
-            for wanted in &config.plugins {
-                // Accounts with the same settings share an instance.
-                let same = instances.iter().find(|(id, settings, _)| *id == wanted.id && *settings == wanted.settings);
-                if let Some((.., plugin)) = same {
-                    plugins.push(Arc::clone(plugin));
-                    continue;
-                }
-                let factory = parts
-                    .registry
-                    .plugin(&wanted.id)
-                    .ok_or_else(|| PluginStartError { id: wanted.id.clone(), why: "it is not built in".into() })?;
-                let plugin = ActivePlugin::start(factory, wanted).await?;
-                instances.push((wanted.id.clone(), wanted.settings.clone(), Arc::clone(&plugin)));
-                plugins.push(plugin);
-            }
-            let account = Arc::new(Account::new(Parts {
-                name: config.name.clone(),
-                protocol_name: config.protocol.clone(),
-                protocol: Arc::clone(protocol),
-                store: Arc::clone(&parts.store),
-                vault: Arc::clone(&parts.vault),
-                source: parts.source.clone(),
-                pacing: config.pacing,
-                on_uncertain: config.on_uncertain,
-                chain: middleware::chain(&config.middleware, &parts.source),
-                plugins,
-            }));
-            Self::recover(&account, parts.works)
-                .await
-                .map_err(|source| StartError::Store { account: config.name.clone(), source })?;
-            accounts.push(account);
-        }
-        host.know(&accounts);
+        let Ingredients { accounts, registry, store, vault, source, works } = parts;
         let mut runtime = Self {
-            accounts,
-            plugins: instances.into_iter().map(|(.., plugin)| plugin).collect(),
-            store: Arc::clone(&parts.store),
-            sessions: JoinSet::new(),
-            workers: JoinSet::new(),
-            intake: CancellationToken::new(),
-            work: CancellationToken::new(),
-            sends: CancellationToken::new(),
+            crews: Vec::new(),
+            roster: Roster::default(),
+            leaving: JoinSet::new(),
+            left: HashMap::new(),
+            plugins: Instances::default(),
+            chores: JoinSet::new(),
+            stop: CancellationToken::new(),
+            host: Arc::new(RuntimeHost::new(Arc::clone(&store), source.clone())),
+            gate: Gate::default(),
+            registry,
+            store,
+            vault,
+            source,
+            works,
         };
-        runtime.spawn_sessions();
-        if parts.works {
-            runtime.spawn_workers(&host, &parts.source);
+        let mut ways: HashMap<AccountName, Arc<dyn Protocol>> = HashMap::new();
+        let mut configs = Vec::new();
+        for (config, protocol) in accounts {
+            ways.insert(config.name.clone(), protocol);
+            configs.push(config);
+        }
+        // A start is a change from nothing.
+        runtime
+            .reload(&configs, |config| ways.remove(&config.name).ok_or_else(|| "no protocol was given".into()))
+            .await?;
+        if works {
+            runtime.spawn_sweeper();
         }
         Ok(runtime)
     }
 
-    async fn recover(account: &Account, works: bool) -> Result<(), StoreError> {
-        let store = &account.store;
-        store.recover(&account.name).await?;
-        match account.on_uncertain {
-            OnUncertain::Resend | OnUncertain::Drop if !works => {}
-            OnUncertain::Hold => {}
-            OnUncertain::Resend => drop(store.decide_uncertain(&account.name, Verdict::Resend).await?),
-            OnUncertain::Drop => drop(store.decide_uncertain(&account.name, Verdict::Drop).await?),
+    /// Makes these the accounts that run, and touches only what differs ([`Plan::between`]). `way` is asked for the
+    /// protocol of each account whose session begins, anew or for the first time.
+    ///
+    /// Everything that can fail comes first: new plugins are started, and added accounts are read from the store. The
+    /// rest cannot fail and happens at once. A message whose handling has begun is handled to its end by what was in
+    /// force then; the next one, and the next try of one that failed, sees the new. A removed account ends within
+    /// [`Patience::SERVICE`] by itself, which nobody here waits for; one that comes back meanwhile does wait.
+    ///
+    /// Cancel safe: dropped before it is ready, it has changed nothing.
+    ///
+    /// # Errors
+    /// When a plugin does not start, an account cannot be reached at all, or the store cannot be read. Then nothing is
+    /// changed.
+    pub async fn reload(
+        &mut self,
+        wanted: &[AccountConfig],
+        mut way: impl FnMut(&AccountConfig) -> Result<Arc<dyn Protocol>, Box<dyn Error + Send + Sync>>,
+    ) -> Result<Plan, StartError> {
+        while self.leaving.try_join_next().is_some() {}
+        while self.chores.try_join_next().is_some() {}
+        self.left.retain(|_, left| !left.is_cancelled());
+        let running: Vec<_> = self.crews.iter().map(|crew| crew.account.settings()).collect();
+        let plan = Plan::between(running.iter().map(|settings| &settings.config), wanted);
+        let mut prepared = HashMap::new();
+        for config in wanted.iter().filter(|config| config.enabled) {
+            let was = running.iter().find(|settings| settings.config.name == config.name);
+            let protocol = match (plan.change(&config.name), was) {
+                (Some(Change::Unchanged | Change::Removed) | None, _) => continue,
+                (Some(Change::Work(_)), Some(was)) => Arc::clone(&was.protocol),
+                (Some(Change::Work(_) | Change::Session(_) | Change::Added), _) => {
+                    way(config).map_err(|source| StartError::Protocol { account: config.name.clone(), source })?
+                }
+            };
+            let settings = self.settings(config, protocol, was.map(|was| &**was)).await?;
+            if was.is_none() {
+                let account = self.account(settings).await?;
+                prepared.insert(config.name.clone(), Prepared::Account(account));
+            } else {
+                prepared.insert(config.name.clone(), Prepared::Settings(Arc::new(settings)));
+            }
         }
-        let counts = store.counts(&account.name).await?;
-        if counts.outbox.uncertain > 0 {
-            tracing::warn!(
-                account = %account.name,
-                uncertain = counts.outbox.uncertain,
-                "Replies may or may not have gone out; they are held (`on_uncertain`)."
-            );
-        }
-        let contacts = Contacts::load(store.contacts(&account.name).await?);
-        account.write_contacts(|book| *book = contacts);
-        Ok(())
+        self.apply(&plan, prepared);
+        Ok(plan)
     }
 
-    fn spawn_sessions(&mut self) {
-        for account in &self.accounts {
-            self.sessions.spawn(session::run::run(Arc::clone(account), self.intake.child_token()));
+    async fn settings(
+        &mut self,
+        config: &AccountConfig,
+        protocol: Arc<dyn Protocol>,
+        was: Option<&Settings>,
+    ) -> Result<Settings, StartError> {
+        let mut plugins = Vec::new();
+        for wanted in &config.plugins {
+            plugins.push(self.plugins.get(&self.registry, wanted).await?);
+        }
+        let (used, stations) = was.map_or(([].as_slice(), [].as_slice()), |was| (&was.config.middleware, &was.chain));
+        let chain = middleware::renewed(&config.middleware, &self.source, used, stations);
+        Ok(Settings { config: config.clone(), protocol, chain, plugins })
+    }
+
+    /// An account as the store knows it, ready to start.
+    async fn account(&self, settings: Settings) -> Result<Arc<Account>, StartError> {
+        let name = settings.config.name.clone();
+        if let Some(left) = self.left.get(&name) {
+            // It was removed a moment ago: two crews would send the same things.
+            left.cancelled().await;
+        }
+        let (store, vault) = (Arc::clone(&self.store), Arc::clone(&self.vault));
+        let account = Account::new(Parts { store, vault, source: self.source.clone(), settings });
+        recover(&account, self.works).await.map_err(|source| StartError::Store { account: name, source })?;
+        Ok(Arc::new(account))
+    }
+
+    /// Puts a plan into force. Nothing here waits or fails, so it happens as a whole or not at all.
+    fn apply(&mut self, plan: &Plan, mut prepared: HashMap<AccountName, Prepared>) {
+        let mut crews: HashMap<AccountName, Crew> =
+            std::mem::take(&mut self.crews).into_iter().map(|crew| (crew.account.name.clone(), crew)).collect();
+        for (name, change) in &plan.accounts {
+            let (crew, new) = (crews.remove(name), prepared.remove(name));
+            match (crew, new) {
+                (Some(crew), _) if *change == Change::Removed => self.dismiss(crew),
+                (Some(mut crew), Some(Prepared::Settings(settings))) => {
+                    self.change(&mut crew, settings, change);
+                    self.crews.push(crew);
+                }
+                (_, Some(Prepared::Account(account))) => {
+                    let works = self.works.then_some((&self.host, &self.gate));
+                    self.crews.push(Crew::start(account, works));
+                }
+                (Some(crew), _) => self.crews.push(crew),
+                (None, _) => {}
+            }
+        }
+        let accounts: Arc<[_]> = self.crews.iter().map(|crew| Arc::clone(&crew.account)).collect();
+        self.host.know(&accounts);
+        self.roster.publish(accounts);
+    }
+
+    fn change(&mut self, crew: &mut Crew, settings: Arc<Settings>, change: &Change) {
+        let account = &crew.account;
+        let was = account.settings().config.on_uncertain;
+        let decided = settings.config.on_uncertain;
+        account.put(settings);
+        // A faster pace may let sends go out at once.
+        account.outbox.look();
+        if was != decided && self.works {
+            // As at a start. What fails here is made up for at the next one.
+            let account = Arc::clone(account);
+            self.chores.spawn(async move {
+                if let Err(error) = decide(&account).await {
+                    tracing::error!(account = %account.name, %error, "Uncertain replies are not decided before the next start.");
+                }
+                account.outbox.look();
+            });
+        }
+        if matches!(change, Change::Session(_)) {
+            crew.renew_session();
         }
     }
 
-    fn spawn_workers(&mut self, host: &Arc<RuntimeHost>, source: &Source) {
-        let gate = Gate::default();
-        for account in &self.accounts {
-            let handler = Arc::new(Handler::new(Arc::clone(account), Arc::clone(host) as _));
-            let (account, gate) = (Arc::clone(account), gate.clone());
-            let (work, sends) = (self.work.child_token(), self.sends.child_token());
-            self.workers.spawn(outbox::run(Arc::clone(&account), sends, Patience::SERVICE.sends));
-            self.workers.spawn(dispatch::run(account, handler, gate, work, Patience::SERVICE.handlers));
-        }
-        let (store, source, stop) = (Arc::clone(&self.store), source.clone(), self.work.child_token());
-        self.workers.spawn(async move {
+    fn dismiss(&mut self, crew: Crew) {
+        tracing::info!(
+            account = %crew.account.name,
+            "Account removed. What is stored of it stays, and goes on when the account comes back."
+        );
+        let left = CancellationToken::new();
+        self.left.insert(crew.account.name.clone(), left.clone());
+        let left = left.drop_guard();
+        self.leaving.spawn(async move {
+            let _left = left;
+            crew.leave(Patience::SERVICE, "removed from bot.toml").await;
+        });
+    }
+
+    fn spawn_sweeper(&mut self) {
+        let (store, source, stop) = (Arc::clone(&self.store), self.source.clone(), self.stop.child_token());
+        self.chores.spawn(async move {
             while stop.run_until_cancelled(tokio::time::sleep(SWEEP_EVERY)).await.is_some() {
                 while let Ok(true) = store.sweep(source.now_ms()).await {
                     tokio::time::sleep(Duration::from_millis(50)).await;
@@ -195,14 +295,14 @@ impl Runtime {
         });
     }
 
-    /// The accounts, in the order of `bot.toml`.
-    pub fn accounts(&self) -> &[Arc<Account>] {
-        &self.accounts
+    /// The accounts of this moment, in the order of `bot.toml`.
+    pub fn accounts(&self) -> Arc<[Arc<Account>]> {
+        self.roster.now()
     }
 
-    /// One account.
-    pub fn account(&self, name: &AccountName) -> Option<&Arc<Account>> {
-        self.accounts.iter().find(|a| a.name == *name)
+    /// The accounts of any moment: a list that reloads keep up to date.
+    pub fn roster(&self) -> Roster {
+        self.roster.clone()
     }
 
     /// Where everything lives.
@@ -213,30 +313,64 @@ impl Runtime {
     /// Stops: no more events taken, handlers end, sends end, store closed. What does not end within `patience` is as
     /// safe as after kill -9.
     pub async fn stop(mut self, patience: Patience) {
-        self.intake.cancel();
-        Self::drain(&mut self.sessions, Duration::from_secs(1)).await;
-        self.work.cancel();
-        // Handlers and sends share the workers; the outbox goes on until the handlers had their time.
-        let idle = async {
-            while !self.accounts.iter().all(|a| a.feed.is_quiet()) {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        tokio::time::timeout(patience.handlers, idle).await.ok();
-        self.sends.cancel();
-        Self::drain(&mut self.workers, patience.sends).await;
-        for plugin in &self.plugins {
-            plugin.stop().await;
-        }
+        let crews = std::mem::take(&mut self.crews);
+        let stopping = join_all(crews.into_iter().map(|crew| crew.leave(patience, "wxbot stops")));
+        tokio::join!(stopping, drain(&mut self.leaving, patience.handlers + patience.sends + LEAVING_MARGIN));
+        self.stop.cancel();
+        drain(&mut self.chores, patience.sends).await;
+        self.plugins.close().await;
         if let Err(error) = self.store.close().await {
             tracing::warn!(%error, "The store did not close in order.");
         }
     }
+}
 
-    async fn drain(tasks: &mut JoinSet<()>, patience: Duration) {
-        let all = async { while tasks.join_next().await.is_some() {} };
-        if tokio::time::timeout(patience, all).await.is_err() {
-            tasks.shutdown().await;
-        }
+/// What a reload has made ready.
+enum Prepared {
+    /// For an account that runs.
+    Settings(Arc<Settings>),
+    /// One that starts.
+    Account(Arc<Account>),
+}
+
+async fn recover(account: &Account, works: bool) -> Result<(), StoreError> {
+    let store = &account.store;
+    store.recover(&account.name).await?;
+    if works {
+        decide(account).await?;
+    }
+    let counts = store.counts(&account.name).await?;
+    if counts.outbox.uncertain > 0 {
+        tracing::warn!(
+            account = %account.name,
+            uncertain = counts.outbox.uncertain,
+            "Replies may or may not have gone out; they are held (`on_uncertain`)."
+        );
+    }
+    let contacts = Contacts::load(store.contacts(&account.name).await?);
+    account.write_contacts(|book| *book = contacts);
+    Ok(())
+}
+
+/// Decides the sends of which nobody knows, where the account has a policy.
+async fn decide(account: &Account) -> Result<(), StoreError> {
+    match account.settings().config.on_uncertain {
+        OnUncertain::Hold => {}
+        OnUncertain::Resend => drop(account.store.decide_uncertain(&account.name, Verdict::Resend).await?),
+        OnUncertain::Drop => drop(account.store.decide_uncertain(&account.name, Verdict::Drop).await?),
+    }
+    Ok(())
+}
+
+async fn drain(tasks: &mut JoinSet<()>, patience: Duration) {
+    let all = async { while tasks.join_next().await.is_some() {} };
+    if tokio::time::timeout(patience, all).await.is_err() {
+        tasks.shutdown().await;
+    }
+}
+
+impl std::fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Runtime").field("accounts", &self.roster).finish_non_exhaustive()
     }
 }

@@ -13,7 +13,7 @@ pub(crate) struct Element {
     attributes: Vec<(String, String)>,
     /// Text and CDATA directly in it.
     pub(crate) text: String,
-    children: Vec<Element>,
+    children: Vec<Self>,
 }
 
 impl Element {

@@ -290,6 +290,7 @@ impl Sim {
                     .map(|(at, person)| {
                         json!({
                             "nick": person.spec.nick, "remark": person.spec.remark, "official": person.spec.official,
+                            "account": person.spec.account, "pinned": person.pinned,
                             "wxid": person.wxid, "user_name": state.names.of(Peer::Person(at)),
                         })
                     })
@@ -299,6 +300,7 @@ impl Sim {
                     .map(|(at, room)| {
                         json!({
                             "topic": room.topic, "saved": room.saved, "user_name": state.names.of(Peer::Room(at)),
+                            "id": room.chatroom_id, "owner": state.label(room.owner), "pinned": room.pinned,
                             "members": room.members.iter().map(|member| state.label(member.who)).collect::<Vec<_>>(),
                         })
                     })

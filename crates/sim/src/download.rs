@@ -34,10 +34,13 @@ impl Sim {
             checker.soft("query without skey");
         }
         state.check_query_skey(&query, &checker);
-        let (usual, types): (&str, &[i64]) = match checker.endpoint {
-            Endpoint::GetVoice => ("msgid", &[VOICE]),
-            Endpoint::GetVideo => ("msgid", &[VIDEO, SHORT_VIDEO]),
-            _ => ("MsgID", &[IMAGE, STICKER, APP, VIDEO, SHORT_VIDEO]),
+        let endpoint = checker.endpoint;
+        let (usual, types): (&str, &[i64]) = if endpoint == Endpoint::GetVoice {
+            ("msgid", &[VOICE])
+        } else if endpoint == Endpoint::GetVideo {
+            ("msgid", &[VIDEO, SHORT_VIDEO])
+        } else {
+            ("MsgID", &[IMAGE, STICKER, APP, VIDEO, SHORT_VIDEO])
         };
         // Clients spell it either way.
         let id = query.get(usual).or_else(|| query.get(if usual == "msgid" { "MsgID" } else { "msgid" }));
@@ -51,10 +54,12 @@ impl Sim {
         };
         let attached = attached.clone();
         drop(state);
-        Ok(match checker.endpoint {
-            Endpoint::GetVideo => ranged(&attached, request, &checker),
-            Endpoint::GetVoice => whole(&attached),
-            _ => picture(&attached, &query, &checker),
+        Ok(if endpoint == Endpoint::GetVideo {
+            ranged(&attached, request, &checker)
+        } else if endpoint == Endpoint::GetVoice {
+            whole(&attached)
+        } else {
+            picture(&attached, &query, &checker)
         })
     }
 
@@ -173,7 +178,7 @@ fn ranged(attached: &Attached, request: &Request, checker: &Checker<'_>) -> Answ
 fn range(asked: &str, total: usize) -> Option<(usize, usize)> {
     let (first, last) = asked.strip_prefix("bytes=")?.split_once('-')?;
     let (from, to) = match (first.trim(), last.trim()) {
-        ("", last) => (total.checked_sub(last.parse().ok()?).unwrap_or(0), total),
+        ("", last) => (total.saturating_sub(last.parse().ok()?), total),
         (first, "") => (first.parse().ok()?, total),
         (first, last) => (first.parse().ok()?, last.parse::<usize>().ok()?.checked_add(1)?.min(total)),
     };

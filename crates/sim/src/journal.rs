@@ -202,6 +202,8 @@ pub struct DeliveredEntry {
 pub struct Summary {
     /// Logins of all accounts.
     pub logins: usize,
+    /// Accounts with a synccheck open at this moment.
+    pub polling: usize,
     /// Messages told.
     pub delivered: usize,
     /// Messages that were handed out at least once.
@@ -297,6 +299,7 @@ impl Sim {
         for account in self.accounts() {
             let state = account.lock();
             summary.logins += state.record.logins.len();
+            summary.polling += usize::from(state.session.as_ref().is_some_and(|session| session.polls > 0));
             for message in state.log.messages().filter(|message| !message.service) {
                 summary.delivered += 1;
                 summary.handed_out += usize::from(message.handed > 0);

@@ -37,7 +37,7 @@ impl Transport for InMemory {
             let answered = async {
                 match self.0.handle(&request).await {
                     Outcome::Answer(answer) => delivered(answer).await,
-                    outcome => outcome,
+                    outcome @ (Outcome::Broken | Outcome::Refused) => outcome,
                 }
             };
             let outcome = tokio::time::timeout(after, answered).await;

@@ -22,10 +22,7 @@ pub(crate) struct Shape {
 
 impl Shape {
     fn xml(msg_type: i64, xml: &str, fields: Value) -> Self {
-        let fields = match fields {
-            Value::Object(fields) => fields,
-            _ => Map::new(),
-        };
+        let fields = if let Value::Object(fields) = fields { fields } else { Map::new() };
         Self { msg_type, content: to_wire(xml), fields, item: None }
     }
 
@@ -36,8 +33,8 @@ impl Shape {
     /// A message about an appmsg, as it is between its tags.
     fn app(app_type: i64, title: &str, url: &str, inner: &str) -> Self {
         let xml = format!(
-            "<msg><appmsg appid=\"\" sdkver=\"0\"><title>{}</title>{inner}</appmsg><appinfo><version>1</version>\
-             <appname></appname></appinfo></msg>",
+            "<msg><appmsg appid=\"\" sdkver=\"0\"><title>{}</title>{inner}</appmsg><fromusername></fromusername>\
+             <scene>0</scene><appinfo><version>1</version><appname></appname></appinfo><commenturl></commenturl></msg>",
             escape(title)
         );
         Self::xml(49, &xml, json!({"AppMsgType": app_type, "FileName": title, "Url": url}))
@@ -66,7 +63,11 @@ pub(crate) fn voice(item: Named, ms: u64, id: u64) -> Shape {
 
 pub(crate) fn video(item: Named, seconds: u64, short: bool) -> Shape {
     let xml = if short {
-        format!("<msg><img length=\"{}\" hdlength=\"0\"/><commenturl></commenturl></msg>", item.blob.len())
+        format!(
+            "<msg><img length=\"{}\" hdlength=\"0\" md5=\"{}\"/><commenturl></commenturl></msg>",
+            item.blob.len(),
+            item.blob.md5
+        )
     } else {
         format!(
             "<msg><videomsg clientmsgid=\"\" playlength=\"{seconds}\" length=\"{}\" type=\"43\" status=\"6\" \
@@ -221,8 +222,13 @@ pub(crate) fn plain(said: &Said, own: bool, chat: &str) -> Shape {
             title,
             url,
             &format!(
-                "<des>{}</des><type>3</type><url>{}</url><lowurl></lowurl><dataurl>{data}</dataurl>\
-                 <lowdataurl>{data}</lowdataurl><appattach><totallen>0</totallen><attachid></attachid></appattach>",
+                "<des>{}</des><action></action><type>3</type><showtype>0</showtype><mediatagname></mediatagname>\
+                 <messageext></messageext><messageaction></messageaction><content></content>\
+                 <contentattr>0</contentattr><url>{}</url><lowurl></lowurl><dataurl>{data}</dataurl>\
+                 <lowdataurl>{data}</lowdataurl><appattach><totallen>0</totallen><attachid></attachid>\
+                 <emoticonmd5></emoticonmd5><fileext></fileext></appattach><extinfo></extinfo>\
+                 <sourceusername></sourceusername><sourcedisplayname></sourcedisplayname><commenturl></commenturl>\
+                 <thumburl></thumburl><md5></md5>",
                 escape(des),
                 escape(url),
                 data = escape(data_url)
@@ -234,7 +240,8 @@ pub(crate) fn plain(said: &Said, own: bool, chat: &str) -> Shape {
             "",
             &format!(
                 "<des></des><type>33</type><url>https://mp.weixin.qq.com/mp/waerrpage?appid={appid}</url>\
-                 <sourceusername>gh_app@app</sourceusername><sourcedisplayname>{}</sourcedisplayname><weappinfo>\
+                 <sourceusername>gh_app@app</sourceusername><sourcedisplayname>{}</sourcedisplayname><appattach>\
+                 <cdnthumburl></cdnthumburl><cdnthumbaeskey></cdnthumbaeskey></appattach><weappinfo>\
                  <username>gh_app@app</username><appid>{appid}</appid><pagepath>{}</pagepath><weappiconurl>\
                  </weappiconurl><shareId>1_{appid}</shareId></weappinfo>",
                 escape(name),
@@ -268,7 +275,7 @@ pub(crate) fn plain(said: &Said, own: bool, chat: &str) -> Shape {
             "",
             &format!(
                 "<des><![CDATA[收到转账{}元。如需收钱，请点此升级至最新版本]]></des><action></action><type>2000</type>\
-                 <content><![CDATA[]]></content><wcpayinfo><paysubtype>{step}</paysubtype><feedesc><![CDATA[{amount}]]>\
+                 <content><![CDATA[]]></content><url><![CDATA[https://support.weixin.qq.com/]]></url><wcpayinfo><paysubtype>{step}</paysubtype><feedesc><![CDATA[{amount}]]>\
                  </feedesc><transcationid><![CDATA[100005]]></transcationid><transferid><![CDATA[100005]]></transferid>\
                  <invalidtime><![CDATA[1509260000]]></invalidtime><pay_memo><![CDATA[]]></pay_memo></wcpayinfo>",
                 amount.trim_start_matches(['￥', '¥']).replace("]]>", ""),

@@ -27,40 +27,48 @@ const GIF: i64 = 2;
 
 impl Sim {
     /// Reads a message as its endpoint wants it, or answers the Ret to refuse with.
-    pub(crate) fn parcel(&self, state: &State, body: &SendBody<'_>, checker: &Checker<'_>) -> Result<Parcel, i64> {
+    pub(crate) fn parcel<'a>(
+        &self,
+        state: &State,
+        body: &'a SendBody<'_>,
+        checker: &Checker<'_>,
+    ) -> Result<Parcel<'a>, i64> {
         let msg = &body.msg;
-        let types: &[i64] = match checker.endpoint {
-            Endpoint::SendMsg => &[TEXT, LOCATION],
-            Endpoint::SendEmoticon => &[STICKER],
-            Endpoint::SendMsgImg => &[IMAGE],
-            Endpoint::SendVideoMsg => &[VIDEO, SHORT_VIDEO],
-            // Whatever AppMsgType it has.
-            _ => &[msg.msg_type],
-        };
-        if !types.contains(&msg.msg_type) {
-            checker.hard("Type does not belong to the endpoint");
-            return Err(PARAMETER_ERROR);
-        }
-        match checker.endpoint {
-            Endpoint::SendEmoticon => self.sticker(state, msg, checker),
-            Endpoint::SendMsgImg => Ok(match self.uploaded(state, body, "img", checker)? {
-                Some(item) => Parcel::Image(item),
-                None => forward(msg),
-            }),
-            Endpoint::SendVideoMsg => {
-                let inner = if msg.msg_type == SHORT_VIDEO { "img" } else { "videomsg" };
-                Ok(match self.uploaded(state, body, inner, checker)? {
-                    Some(item) => Parcel::Video { item, short: msg.msg_type == SHORT_VIDEO },
-                    None => forward(msg),
-                })
+        let only = |types: &[i64]| {
+            if types.contains(&msg.msg_type) {
+                return Ok(());
             }
-            Endpoint::SendAppMsg => app(state, msg, checker),
-            _ if msg.msg_type == LOCATION => location(body, checker),
-            _ => Ok(Parcel::Text(msg.content.to_string())),
+            checker.hard("Type does not belong to the endpoint");
+            Err(PARAMETER_ERROR)
+        };
+        let endpoint = checker.endpoint;
+        if endpoint == Endpoint::SendMsg {
+            only(&[TEXT, LOCATION])?;
+            if msg.msg_type == LOCATION {
+                return location(body, checker);
+            }
+            return Ok(Parcel::Text(&msg.content));
         }
+        if endpoint == Endpoint::SendEmoticon {
+            only(&[STICKER])?;
+            return self.sticker(state, msg, checker);
+        }
+        if endpoint == Endpoint::SendMsgImg {
+            only(&[IMAGE])?;
+            return Ok(self.uploaded(state, body, "img", checker)?.map_or_else(|| forward(msg), Parcel::Image));
+        }
+        if endpoint == Endpoint::SendVideoMsg {
+            only(&[VIDEO, SHORT_VIDEO])?;
+            let short = msg.msg_type == SHORT_VIDEO;
+            let inner = if short { "img" } else { "videomsg" };
+            let item = self.uploaded(state, body, inner, checker)?;
+            return Ok(item.map_or_else(|| forward(msg), |item| Parcel::Video { item, short }));
+        }
+        // webwxsendappmsg: whatever AppMsgType it has.
+        app(state, msg, checker)
     }
 
-    fn sticker(&self, state: &State, msg: &OutMsg<'_>, checker: &Checker<'_>) -> Result<Parcel, i64> {
+    fn sticker(&self, state: &State, msg: &OutMsg<'_>, checker: &Checker<'_>) -> Result<Parcel<'static>, i64> {
         if msg.emoji_flag != GIF {
             checker.hard("EmojiFlag is not 2");
             return Err(PARAMETER_ERROR);
@@ -129,11 +137,11 @@ fn given(state: &State, media_id: &str, checker: &Checker<'_>) -> Result<Named, 
     })
 }
 
-fn forward(msg: &OutMsg<'_>) -> Parcel {
+fn forward(msg: &OutMsg<'_>) -> Parcel<'static> {
     Parcel::Forward { msg_type: msg.msg_type, xml: msg.content.to_string() }
 }
 
-fn location(body: &SendBody<'_>, checker: &Checker<'_>) -> Result<Parcel, i64> {
+fn location(body: &SendBody<'_>, checker: &Checker<'_>) -> Result<Parcel<'static>, i64> {
     let xml = Element::read(&body.msg.content);
     let Some(place) = xml.as_ref().and_then(|xml| xml.child("location")) else {
         checker.hard("Content of a location is not its XML");
@@ -146,7 +154,7 @@ fn location(body: &SendBody<'_>, checker: &Checker<'_>) -> Result<Parcel, i64> {
     Ok(Parcel::Location { lat: of("x"), lng: of("y"), label: of("label") })
 }
 
-fn app(state: &State, msg: &OutMsg<'_>, checker: &Checker<'_>) -> Result<Parcel, i64> {
+fn app(state: &State, msg: &OutMsg<'_>, checker: &Checker<'_>) -> Result<Parcel<'static>, i64> {
     let refuse = |what| {
         checker.hard(what);
         PARAMETER_ERROR
@@ -172,7 +180,7 @@ fn app(state: &State, msg: &OutMsg<'_>, checker: &Checker<'_>) -> Result<Parcel,
     })
 }
 
-fn file(state: &State, msg: &OutMsg<'_>, xml: &Element, checker: &Checker<'_>) -> Result<Parcel, i64> {
+fn file(state: &State, msg: &OutMsg<'_>, xml: &Element, checker: &Checker<'_>) -> Result<Parcel<'static>, i64> {
     let attach = xml.child("appattach").ok_or_else(|| {
         checker.hard("a file without appattach");
         PARAMETER_ERROR

@@ -20,8 +20,8 @@ const SYSTEM_TEXT: i64 = 10_000;
 
 /// Something on its way, before it looks like anything.
 #[derive(Debug, Clone)]
-pub(crate) enum Parcel {
-    Text(String),
+pub(crate) enum Parcel<'a> {
+    Text(&'a str),
     Location {
         lat: String,
         lng: String,
@@ -69,10 +69,10 @@ pub(crate) struct Incoming {
     pub(crate) shape: Shape,
 }
 
-impl Parcel {
+impl Parcel<'_> {
     fn shape(self, state: &mut State, id: u64) -> Shape {
         match self {
-            Self::Text(text) => Shape { msg_type: 1, content: to_wire(&text), fields: Map::new(), item: None },
+            Self::Text(text) => Shape { msg_type: 1, content: to_wire(text), fields: Map::new(), item: None },
             Self::Location { lat, lng, label } => mold::location(&lat, &lng, &label, id),
             Self::Sticker { md5, item } => mold::sticker(&md5, item, false),
             Self::Image(item) => mold::image(item),
@@ -178,7 +178,7 @@ impl Sim {
         from: &Arc<Account>,
         hearers: &[String],
         through: &Through,
-        parcel: &Parcel,
+        parcel: &Parcel<'_>,
         id: u64,
     ) -> bool {
         let mut taken = true;

@@ -70,18 +70,19 @@ impl Sim {
         if let Some(attached) = attached {
             state.attached.insert(msg_id, attached);
         }
-        if let Peer::Person(person) = to
-            && self.load_answered(&mut state, person, &msg.content, checker.now_ms)
-        {
-            account.wake.notify_waiters();
-        }
+        let news =
+            matches!(to, Peer::Person(person) if self.load_answered(&mut state, person, &msg.content, checker.now_ms));
         let (gone, blocked) = match to {
             Peer::Person(at) => state.people.get(at).map_or((false, false), |person| (person.gone, person.blocked)),
             Peer::Me | Peer::Room(_) | Peer::Special(_) => (false, false),
         };
         let hearers = if gone || blocked { Vec::new() } else { state.hearers(to) };
         let through = state.through(to);
+        // Not under the lock: a poll that wakes up wants it at once.
         drop(state);
+        if news {
+            account.wake.notify_waiters();
+        }
         let refused = !hearers.is_empty() && !self.relay(&account, &hearers, &through, &parcel, msg_id);
         if gone || blocked || refused {
             // The service takes the message and then says in the chat that nobody will read it.
@@ -143,7 +144,7 @@ impl Sim {
 }
 
 /// What can be downloaded of a message that the account itself sent.
-fn attached(parcel: &Parcel, msg_type: i64, chat: Peer) -> Option<Attached> {
+fn attached(parcel: &Parcel<'_>, msg_type: i64, chat: Peer) -> Option<Attached> {
     let item = match parcel {
         Parcel::Image(item) | Parcel::File(item) | Parcel::Video { item, .. } => item,
         Parcel::Sticker { item, .. } => item.as_ref()?,
@@ -152,7 +153,7 @@ fn attached(parcel: &Parcel, msg_type: i64, chat: Peer) -> Option<Attached> {
     Some(Attached { item: item.clone(), msg_type, chat, own: true })
 }
 
-fn sent_media(parcel: &Parcel, msg: &OutMsg<'_>) -> Option<crate::journal::SentMedia> {
+fn sent_media(parcel: &Parcel<'_>, msg: &OutMsg<'_>) -> Option<crate::journal::SentMedia> {
     let of = |item: &crate::media::Named| crate::journal::SentMedia {
         media_id: msg.media_id.to_string(),
         md5: item.blob.md5.clone(),

@@ -192,8 +192,13 @@ fn write_batch(state: &State, uin: u64, batch: &Batch, old_server: bool) -> (Vec
     }
     put(&mut out, r#"],"AddMsgCount":"#);
     put_number(&mut out, u64::from(messages));
-    for (name, list) in [("ModContact", &mods), ("DelContact", &dels)] {
-        put(&mut out, &format!(r#","{name}Count":{},"{name}List":"#, list.len()));
+    for (count, name, list) in [
+        (r#","ModContactCount":"#, r#","ModContactList":"#, &mods),
+        (r#","DelContactCount":"#, r#","DelContactList":"#, &dels),
+    ] {
+        put(&mut out, count);
+        put_number(&mut out, u64::try_from(list.len()).unwrap_or(0));
+        put(&mut out, name);
         write_json(&mut out, list);
     }
     put(&mut out, r#","ModChatRoomMemberCount":0,"ModChatRoomMemberList":[],"Profile":"#);

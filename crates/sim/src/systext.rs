@@ -93,6 +93,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn friends_are_told_as_in_the_fixtures() {
+        let fixture = |name: &str| -> String {
+            let path = format!("{}/../../tests/fixtures/webwx/{name}.json", env!("CARGO_MANIFEST_DIR"));
+            let message: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+            message["Content"].as_str().unwrap().to_owned()
+        };
+        for (name, text) in [
+            ("x-msg-10000-friend-confirm-zh", added(Lang::Zh, "甲")),
+            ("x-msg-10000-friend-confirm-en", added(Lang::En, "甲")),
+            ("x-msg-10000-friend-needverify-zh", not_a_friend(Lang::Zh, "甲")),
+            ("x-msg-10000-friend-needverify-en", not_a_friend(Lang::En, "甲")),
+            ("x-msg-1-accepted-zh", accepted(Lang::Zh).to_owned()),
+        ] {
+            assert_eq!(text, fixture(name), "{name}");
+        }
+    }
+
+    #[test]
     fn texts_are_those_of_the_fixtures() {
         let text = |news: RoomNews, lang| news.text(lang);
         let one = || vec!["乙".to_owned()];

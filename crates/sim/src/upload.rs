@@ -14,7 +14,7 @@ use crate::journal::UploadEntry;
 use crate::media::{Claim, Named};
 use crate::multipart::Form;
 use crate::names;
-use crate::request::{Answer, Request};
+use crate::request::{Answer, Endpoint, Request};
 use crate::shape;
 use crate::wire::{CheckUploadBody, UploadRequest};
 
@@ -132,6 +132,10 @@ impl Sim {
         let (item, received) = match self.take_chunk(&mut state, &chunk, &checker)? {
             Taken::More { received } => (None, received),
             Taken::All(item) => (Some(item), chunk.total),
+            Taken::NoRoom => {
+                let why = "simulator: no room, media_limit is reached";
+                return Ok(shape::refusal(Endpoint::UploadMedia, SYSTEM_ERROR, why));
+            }
         };
         let State { session, rng, .. } = &mut *state;
         let (mut media_id, mut thumb) = (String::new(), (0, 0));
@@ -146,22 +150,24 @@ impl Sim {
             Some(FaultKind::WrongStartPos) => received.saturating_sub(1),
             _ => received,
         };
-        Ok(shape::answer(
+        let mut answer = shape::answer(
             0,
             "",
             json!({
                 "MediaId": media_id, "StartPos": start_pos, "CDNThumbImgHeight": thumb.1, "CDNThumbImgWidth": thumb.0,
                 "EncryFileName": encry_file_name(chunk.name)
             }),
-        ))
+        );
+        allow_page(&mut answer, request);
+        Ok(answer)
     }
 
     fn take_chunk(&self, state: &mut State, chunk: &Chunk<'_>, checker: &Checker<'_>) -> Result<Taken, i64> {
         let id = &*chunk.asked.client_media_id.0;
         let uploads = &mut state.session.as_mut().ok_or(SYSTEM_ERROR)?.uploads;
-        let full = |_full| {
+        let full = || {
             tracing::warn!(account = checker.account, bytes = chunk.total, "No room for an upload: `media_limit`.");
-            SYSTEM_ERROR
+            Ok(Taken::NoRoom)
         };
         if chunk.at == 0 {
             if uploads.begun.len() >= MAX_BEGUN && !uploads.begun.contains_key(id) {
@@ -170,9 +176,9 @@ impl Sim {
             }
             // The first chunk sent again begins the upload anew: that is how clients try again.
             uploads.begun.remove(id);
-            let claim = self.shelf().claim(chunk.total).map_err(full)?;
+            let Ok(claim) = self.shelf().claim(chunk.total) else { return full() };
             let fresh = Partial {
-                bytes: Vec::new(),
+                bytes: Vec::with_capacity(chunk.total),
                 total: chunk.total,
                 chunks: chunk.chunks,
                 next: 0,
@@ -212,7 +218,7 @@ impl Sim {
             checker.hard("the chunks are not as long together as TotalLen says");
             return Err(PARAMETER_ERROR);
         }
-        let blob = self.shelf().keep(Bytes::from(done.bytes), Some(done.claim)).map_err(full)?;
+        let Ok(blob) = self.shelf().keep(Bytes::from(done.bytes), Some(done.claim)) else { return full() };
         if !done.md5.is_empty() && blob.md5 != done.md5 {
             checker.hard("FileMd5 is not the md5 of what was uploaded");
             return Err(PARAMETER_ERROR);
@@ -272,6 +278,7 @@ impl Sim {
 enum Taken {
     More { received: usize },
     All(Named),
+    NoRoom,
 }
 
 impl State {
@@ -412,14 +419,20 @@ pub(crate) fn encry_file_name(name: &str) -> String {
 
 fn preflight(request: &Request) -> Answer {
     let mut answer = Answer::new(200, "text/plain", "");
-    let origin = request.headers.get(http::header::ORIGIN).and_then(|origin| origin.to_str().ok()).unwrap_or("*");
-    answer.header(http::header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-    answer.header(http::header::ACCESS_CONTROL_ALLOW_CREDENTIALS, "true");
+    allow_page(&mut answer, request);
     answer.header(http::header::ACCESS_CONTROL_ALLOW_METHODS, "POST, GET, OPTIONS");
     let wanted = request.headers.get(http::header::ACCESS_CONTROL_REQUEST_HEADERS);
     let wanted = wanted.and_then(|wanted| wanted.to_str().ok()).unwrap_or("Content-Type");
     answer.header(http::header::ACCESS_CONTROL_ALLOW_HEADERS, wanted);
     answer
+}
+
+/// Lets the page of another host read the answer; programs do not ask.
+fn allow_page(answer: &mut Answer, request: &Request) {
+    if let Some(origin) = request.headers.get(http::header::ORIGIN).and_then(|origin| origin.to_str().ok()) {
+        answer.header(http::header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        answer.header(http::header::ACCESS_CONTROL_ALLOW_CREDENTIALS, "true");
+    }
 }
 
 #[cfg(test)]

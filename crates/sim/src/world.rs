@@ -90,6 +90,15 @@ impl World {
                 return Err(WorldError::Meaning(format!("account `{}` is there twice", account.name)));
             }
         }
+        for account in &world.accounts {
+            let links = account.friends.iter().map(|friend| friend.account.as_str());
+            if let Some(unknown) = links.filter(|link| !link.is_empty()).find(|link| !names.contains(link)) {
+                let name = &account.name;
+                return Err(WorldError::Meaning(format!(
+                    "a friend of account `{name}` is `{unknown}`, which is no account"
+                )));
+            }
+        }
         Ok(world)
     }
 
@@ -347,7 +356,8 @@ mod tests {
             hold = "250ms"
             [[accounts]]
             name = "xiaoli"
-            friends = [{ nick = "老王", remark = "王总" }, { nick = "订阅号", official = 24 }]
+            lang = "en"
+            friends = [{ nick = "老王", remark = "王总", accepts = true }, { nick = "订阅号", official = 24 }]
             rooms = [{ topic = "群", members = ["老王", "路人"], saved = true, met = "message" }]
             [[accounts.script]]
             friend = "老王"
@@ -359,6 +369,7 @@ mod tests {
         .unwrap();
         assert_eq!(world.hold, Duration::from_millis(250));
         let account = &world.accounts[0];
+        assert_eq!((account.lang, account.friends[0].accepts), (Lang::En, Some(true)));
         assert_eq!(account.friends[1].official, 24);
         assert_eq!(account.rooms[0].met, RoomMet::Message);
         assert_eq!(account.script[0].every, Some(Duration::from_secs(20)));
@@ -380,6 +391,11 @@ mod tests {
             ("no unit", "hold = \"2\"", "line 1"),
             ("not toml", "seed = = 1", "line 1"),
             ("twice", "[[accounts]]\nname = \"a\"\n[[accounts]]\nname = \"a\"", "`a` is there twice"),
+            (
+                "no such account",
+                "[[accounts]]\nname = \"a\"\nfriends = [{ nick = \"x\", account = \"b\" }]",
+                "`b`, which is no",
+            ),
             ("stranger speaks", "[[accounts]]\nname = \"a\"\nscript = [{ friend = \"b\", text = \"\" }]", "no friend"),
         ] {
             let error = World::from_toml(text).unwrap_err().to_string();

@@ -124,22 +124,22 @@ impl Both {
     }
 }
 
-fn spent(before: Usage, after: Usage) -> Option<f64> {
+pub(super) fn spent(before: Usage, after: Usage) -> Option<f64> {
     Some(after.cpu_s? - before.cpu_s?)
 }
 
 /// What the simulator says about one load.
 #[derive(Debug)]
-struct Loaded {
-    messages: f64,
-    per_second: f64,
-    p50_ms: f64,
-    p99_ms: f64,
+pub(super) struct Loaded {
+    pub(super) messages: f64,
+    pub(super) per_second: f64,
+    pub(super) p50_ms: f64,
+    pub(super) p99_ms: f64,
 }
 
 /// Lets the friends of all accounts write: `per_account` messages each, a new one for each answer, or at a steady pace
 /// over all accounts together. Fails unless each message was answered exactly once.
-fn load(sim: &Sim, case: Case, per_account: usize, pace: Option<usize>) -> io::Result<Loaded> {
+pub(super) fn load(sim: &Sim, case: Case, per_account: usize, pace: Option<usize>) -> io::Result<Loaded> {
     let accounts: Vec<_> = (1..=case.accounts).map(rig::account).collect();
     let mut order = json!({
         "accounts": accounts,

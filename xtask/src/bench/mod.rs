@@ -1,16 +1,20 @@
 //! `cargo xtask bench`: how fast does a durable wxbot answer on this machine, and what does it cost?
 //!
 //! - `measure`: one run of one case
+//! - `fleet`: one run of many accounts
 //! - `usage`: CPU time and memory of a process
+//! - `plot`: how cost grows with accounts
 //! - `report`: medians, table, JSON
 
+mod fleet;
 mod measure;
+mod plot;
 mod report;
 mod usage;
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::{Args, build_release, target_dir};
 
@@ -27,6 +31,8 @@ pub(crate) struct Options {
     open: usize,
     runs: usize,
     json: Option<PathBuf>,
+    scale: Vec<usize>,
+    plot: Option<PathBuf>,
 }
 
 impl Options {
@@ -37,6 +43,8 @@ impl Options {
             open: args.number("--open", 4)?,
             runs: args.number("--runs", 3)?,
             json: args.value("--json")?.map(PathBuf::from),
+            scale: sizes(args.value("--scale")?)?,
+            plot: args.value("--plot")?.map(PathBuf::from),
         })
     }
 
@@ -44,6 +52,14 @@ impl Options {
         let narrow = Case { accounts: 1, messages: self.messages * NARROW_TIMES, open: NARROW_OPEN };
         [narrow, Case { accounts: self.accounts, messages: self.messages, open: self.open }]
     }
+}
+
+/// `50,500,2000`
+fn sizes(text: Option<String>) -> Result<Vec<usize>, String> {
+    let Some(text) = text else { return Ok(Vec::new()) };
+    let size = |word: &str| word.trim().parse().ok().filter(|size| *size > 0);
+    let sizes = text.split(',').map(|word| size(word).ok_or_else(|| format!("`{word}` is no number of accounts")));
+    sizes.collect()
 }
 
 /// One load: so many accounts, messages per account, and unanswered messages per account at a time.
@@ -58,6 +74,9 @@ struct Case {
 pub(crate) fn run(options: Options) -> io::Result<()> {
     let binary = build_release()?;
     let home = target_dir().join("bench");
+    if !options.scale.is_empty() {
+        return scale(&options, &binary, &home);
+    }
     let mut results = Vec::new();
     for case in options.cases() {
         let mut samples = Vec::new();
@@ -82,5 +101,28 @@ pub(crate) fn run(options: Options) -> io::Result<()> {
             println!("\n{json}");
             Ok(())
         }
+    }
+}
+
+/// The same with more and more accounts.
+fn scale(options: &Options, binary: &Path, home: &Path) -> io::Result<()> {
+    let mut points = Vec::new();
+    for &accounts in &options.scale {
+        eprintln!("{accounts} account(s)");
+        let folder = home.join(format!("fleet-{accounts}"));
+        _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder)?;
+        let sample = fleet::run(binary, &folder, accounts);
+        let failed = |error| io::Error::other(format!("{error}\nall files are kept in {}", folder.display()));
+        points.push((accounts, sample.map_err(failed)?));
+        fs::remove_dir_all(&folder)?;
+    }
+    print!("{}", report::fleet_table(&points));
+    if let Some(path) = &options.plot {
+        fs::write(path, plot::svg(&points))?;
+    }
+    match &options.json {
+        Some(path) => fs::write(path, format!("{:#}\n", report::fleet_json(&points))),
+        None => Ok(()),
     }
 }

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use super::Case;
 use super::measure::{FIGURES, Sample};
+use super::{Case, fleet};
 
 /// Said wherever figures are shown: without it they compare to nothing.
 const CONDITIONS: &str = "one machine, loopback HTTP, pacing lifted; fsync is on (each message and each answer is \
@@ -79,6 +79,34 @@ pub(super) fn table(results: &[CaseResult]) -> String {
 pub(super) fn json(results: &[CaseResult]) -> Value {
     let cases: Vec<_> = results.iter().map(CaseResult::json).collect();
     json!({ "conditions": CONDITIONS, "fsync": true, "machine": machine(), "cases": cases })
+}
+
+/// One row a figure, one column a number of accounts.
+pub(super) fn fleet_table(points: &[(usize, Sample)]) -> String {
+    let mut text = String::from("\n");
+    let about = fleet::FIGURES.iter().map(|(_, about, _)| about.chars().count()).max().unwrap_or_default();
+    let cells: String = points.iter().map(|(accounts, _)| format!("{accounts:>10}")).collect();
+    _ = writeln!(text, "{:<about$}{cells}", "accounts");
+    for (key, name, digits) in fleet::FIGURES {
+        let cell = |sample: &Sample| match sample.get(key) {
+            Some(value) => format!("{value:>10.digits$}"),
+            None => format!("{:>10}", "-"),
+        };
+        let cells: String = points.iter().map(|(_, sample)| cell(sample)).collect();
+        _ = writeln!(text, "{name:<about$}{cells}");
+    }
+    _ = writeln!(text, "\nOne run each; {}; {CONDITIONS}.", machine());
+    text
+}
+
+/// The same for programs.
+pub(super) fn fleet_json(points: &[(usize, Sample)]) -> Value {
+    let row = |(accounts, sample): &(usize, Sample)| {
+        let figures: Map<_, _> = sample.iter().map(|(key, value)| ((*key).to_owned(), rounded(*value))).collect();
+        json!({ "accounts": accounts, "figures": figures })
+    };
+    let rows: Vec<_> = points.iter().map(row).collect();
+    json!({ "conditions": CONDITIONS, "fsync": true, "machine": machine(), "fleets": rows })
 }
 
 /// Four digits behind the point are more than any of these figures is worth.

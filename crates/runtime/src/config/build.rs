@@ -1,7 +1,7 @@
 //! What does a file without mistakes come to, with all defaults filled in?
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 use wxbot_model::span::parse_duration;
@@ -19,9 +19,14 @@ pub(super) fn config(root: &Table, file: &Path, registry: &Registry) -> Config {
     let folder = file.parent().unwrap_or(Path::new(""));
     Config {
         file: file.to_owned(),
-        data_dir: folder.join(root.text("data_dir").unwrap_or("data")),
+        data_dir: data_dir(root, file),
         accounts: accounts(root, registry).iter().filter_map(|account| one(account, folder, registry)).collect(),
     }
+}
+
+/// Relative to the folder of the file.
+pub(super) fn data_dir(root: &Table, file: &Path) -> PathBuf {
+    file.parent().unwrap_or(Path::new("")).join(root.text("data_dir").unwrap_or("data"))
 }
 
 fn one(account: &Account<'_>, folder: &Path, registry: &Registry) -> Option<AccountConfig> {

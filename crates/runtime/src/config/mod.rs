@@ -5,7 +5,7 @@
 //! `accounts` (the file as a whole) → `plugins` (what plugins say about their settings) → `build` (the result) →
 //! [`diagnostic`] (how it is told) → `redact` (what is not shown) → [`schema`](mod@schema) (for editors).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 mod accounts;
 mod build;
@@ -51,6 +51,13 @@ pub fn read(path: &Path, registry: &Registry) -> Result<Loaded, ConfigError> {
             Err(mistakes(text, path, &tree::Table::default(), vec![mistake]).into())
         }
     }
+}
+
+/// The data directory of a file that may hold mistakes, as far as it can be told: where to ask for the wxbot that runs
+/// with an earlier state of it.
+pub fn data_dir(file: &Path) -> PathBuf {
+    let text = std::fs::read(file).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+    build::data_dir(&tree::read(&text).root, file)
 }
 
 /// Checks a text as if it stood in `file`, which is not touched.

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::Notify;
-use wxbot_model::ContactId;
+use wxbot_model::{ContactId, Event};
 
 use crate::store::InboxRow;
 
@@ -13,6 +13,20 @@ use crate::store::InboxRow;
 pub(crate) const CAPACITY: usize = 256;
 /// Below this the disk is asked again: half, so that each read brings a fair number.
 const REFILL: usize = CAPACITY / 2;
+
+/// One event to handle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Work {
+    pub(crate) row: InboxRow,
+    /// The event as it was taken a moment ago, and claimed with it. `None`: from the disk, to be claimed and read.
+    pub(crate) fresh: Option<Box<Event>>,
+}
+
+impl From<InboxRow> for Work {
+    fn from(row: InboxRow) -> Self {
+        Self { row, fresh: None }
+    }
+}
 
 /// The lanes of one account.
 #[derive(Debug, Default)]
@@ -23,7 +37,7 @@ pub(crate) struct Feed {
 
 #[derive(Debug)]
 struct State {
-    lanes: HashMap<ContactId, VecDeque<InboxRow>>,
+    lanes: HashMap<ContactId, VecDeque<Work>>,
     /// Lanes with something to do and nobody at it, in order of need.
     ready: VecDeque<ContactId>,
     running: HashSet<ContactId>,
@@ -56,29 +70,40 @@ impl Feed {
         f(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Freshly stored events, in order. Called after the commit, by the one task that accepts for this account.
-    pub(crate) fn offer(&self, rows: Vec<InboxRow>) {
-        if rows.is_empty() {
+    /// How many of the next events may be claimed as they are taken, and then must be [offered](Self::offer). None while
+    /// there is something on disk: that comes first, or the lane's order is lost.
+    pub(crate) fn room(&self) -> usize {
+        self.state(|s| if s.disk { 0 } else { CAPACITY.saturating_sub(s.held) })
+    }
+
+    /// Freshly stored and claimed events, in order; `left` when there are more, which stay on disk. Called after the
+    /// commit, by the one task that accepts for this account.
+    pub(crate) fn offer(&self, claimed: Vec<Work>, left: bool) {
+        if claimed.is_empty() && !left {
             return;
         }
         self.state(|s| {
-            for row in rows {
-                if s.disk || s.held >= CAPACITY {
-                    // Whatever is on disk comes first, or the lane's order is lost.
-                    s.disk = true;
-                    s.disk_again = true;
-                    break;
-                }
-                s.watermark = row.seq;
-                s.push(row);
+            for work in claimed {
+                s.watermark = s.watermark.max(work.row.seq);
+                s.push(work);
+            }
+            if left {
+                s.disk = true;
+                s.disk_again = true;
             }
         });
         self.wake.notify_one();
     }
 
+    /// Something may have been stored and never offered; nothing is offered meanwhile.
+    pub(crate) fn look_at_disk(&self) {
+        self.state(|s| (s.disk, s.disk_again) = (true, true));
+        self.wake.notify_one();
+    }
+
     /// Parked events whose time has come; they are behind in order already.
     pub(crate) fn unpark(&self, rows: Vec<InboxRow>) {
-        self.state(|s| rows.into_iter().for_each(|row| s.push(row)));
+        self.state(|s| rows.into_iter().for_each(|row| s.push(row.into())));
     }
 
     /// Where to read on from the disk, and how many; `None` when there is no need.
@@ -98,7 +123,7 @@ impl Feed {
             let all = rows.len() < asked;
             for row in rows {
                 s.watermark = s.watermark.max(row.seq);
-                s.push(row);
+                s.push(row.into());
             }
             if all && !s.disk_again {
                 s.disk = false;
@@ -112,13 +137,13 @@ impl Feed {
     }
 
     /// The next lane to run and its first event. The lane is the caller's until [`done`](Self::done).
-    pub(crate) fn take(&self) -> Option<InboxRow> {
+    pub(crate) fn take(&self) -> Option<Work> {
         self.state(|s| {
             let lane = s.ready.pop_front()?;
-            let row = s.lanes.get_mut(&lane)?.pop_front()?;
+            let work = s.lanes.get_mut(&lane)?.pop_front()?;
             s.held -= 1;
             s.running.insert(lane);
-            Some(row)
+            Some(work)
         })
     }
 
@@ -141,12 +166,13 @@ impl Feed {
 }
 
 impl State {
-    fn push(&mut self, row: InboxRow) {
-        let lane = self.lanes.entry(row.conv.clone()).or_default();
-        if lane.is_empty() && !self.running.contains(&row.conv) {
-            self.ready.push_back(row.conv.clone());
+    fn push(&mut self, work: Work) {
+        let conv = &work.row.conv;
+        let lane = self.lanes.entry(conv.clone()).or_default();
+        if lane.is_empty() && !self.running.contains(conv) {
+            self.ready.push_back(conv.clone());
         }
-        lane.push_back(row);
+        lane.push_back(work);
         self.held += 1;
     }
 }
@@ -161,8 +187,17 @@ mod tests {
         InboxRow { seq, conv: conv.parse().unwrap(), recv_ms: 0, body: Arc::from(""), done: Vec::new() }
     }
 
+    fn work(seq: u64, conv: &str) -> Work {
+        row(seq, conv).into()
+    }
+
+    fn take(feed: &Feed) -> Option<(u64, ContactId)> {
+        feed.take().map(|work| (work.row.seq, work.row.conv))
+    }
+
     fn fresh() -> Feed {
         let feed = Feed::default();
+        assert_eq!(feed.room(), 0, "what a former run left comes first");
         let (after, asked) = feed.wants_disk().unwrap();
         assert_eq!(after, 0);
         feed.add_from_disk(Vec::new(), asked);
@@ -172,43 +207,62 @@ mod tests {
     #[test]
     fn one_event_of_a_lane_at_a_time_and_lanes_side_by_side() {
         let feed = fresh();
-        feed.offer(vec![row(1, "p1"), row(2, "p1"), row(3, "p2")]);
-        let (first, other) = (feed.take().unwrap(), feed.take().unwrap());
-        assert_eq!((first.seq, other.seq), (1, 3));
+        feed.offer(vec![work(1, "p1"), work(2, "p1"), work(3, "p2")], false);
+        assert_eq!(feed.room(), CAPACITY - 3);
+        let (first, other) = (take(&feed).unwrap(), take(&feed).unwrap());
+        assert_eq!((first.0, other.0), (1, 3));
         assert_eq!(feed.take(), None, "the second of p1 waits for the first");
-        feed.done(&first.conv);
-        assert_eq!(feed.take().unwrap().seq, 2);
-        feed.done(&other.conv);
-        feed.done(&first.conv);
+        feed.done(&first.1);
+        assert_eq!(take(&feed).unwrap().0, 2);
+        feed.done(&other.1);
+        feed.done(&first.1);
         assert!(feed.is_quiet() && feed.take().is_none());
     }
 
     #[test]
     fn what_does_not_fit_comes_from_disk_in_order() {
         let feed = fresh();
-        feed.offer((1..=CAPACITY as u64 + 10).map(|n| row(n, "p1")).collect());
+        let all = CAPACITY as u64 + 10;
+        let room = feed.room();
+        feed.offer((1..=room as u64).map(|n| work(n, "p1")).collect(), true);
         assert_eq!(feed.wants_disk(), None, "memory is full");
+        assert_eq!(feed.room(), 0, "new events while the disk has more must not overtake it");
         let mut seen = Vec::new();
-        while let Some(row) = feed.take() {
-            seen.push(row.seq);
-            feed.done(&row.conv);
+        let mut refilled = false;
+        while let Some((seq, lane)) = take(&feed) {
+            seen.push(seq);
+            feed.done(&lane);
+            if refilled {
+                continue;
+            }
             if let Some((after, asked)) = feed.wants_disk() {
-                // New events while the disk has more must not overtake it.
-                feed.offer(vec![row_on_disk(999)]);
-                let rest: Vec<_> = (after + 1..=CAPACITY as u64 + 10).map(|n| self::row(n, "p1")).collect();
-                feed.add_from_disk(rest, asked);
-                break;
+                // More comes while the disk is being read.
+                feed.offer(Vec::new(), true);
+                feed.add_from_disk((after + 1..=all).map(|n| row(n, "p1")).collect(), asked);
+                refilled = true;
             }
         }
-        while let Some(row) = feed.take() {
-            seen.push(row.seq);
-            feed.done(&row.conv);
-        }
-        assert!(seen.is_sorted() && seen.len() == CAPACITY + 10, "{seen:?}");
+        assert!(seen.is_sorted() && seen.len() as u64 == all, "{seen:?}");
         assert!(feed.wants_disk().is_some(), "what came meanwhile is on disk");
     }
 
-    fn row_on_disk(seq: u64) -> InboxRow {
-        row(seq, "p1")
+    #[test]
+    fn what_was_stored_and_never_offered_is_found_in_order() {
+        let feed = fresh();
+        feed.offer(vec![work(1, "p1")], false);
+        assert_eq!(feed.wants_disk(), None);
+        // 2 was stored, and its session ended before it was offered; 3 came with the next session.
+        feed.look_at_disk();
+        assert_eq!(feed.room(), 0);
+        feed.offer(Vec::new(), true);
+        let (after, asked) = feed.wants_disk().unwrap();
+        assert_eq!(after, 1);
+        feed.add_from_disk(vec![row(2, "p1"), row(3, "p1")], asked);
+        let mut seen = Vec::new();
+        while let Some((seq, lane)) = take(&feed) {
+            seen.push(seq);
+            feed.done(&lane);
+        }
+        assert_eq!(seen, [1, 2, 3]);
     }
 }

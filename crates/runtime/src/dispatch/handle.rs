@@ -13,11 +13,12 @@ use wxbot_plugin::host::Host;
 use wxbot_plugin::middleware::Destination;
 use wxbot_plugin::{Ctx, Effect, Effects, Envelope, Next, Outcome};
 
+use super::feed::Work;
 use super::run::Gate;
-use crate::account::Account;
+use crate::account::{Account, Settings};
 use crate::outbox::{self, echo_of};
 use crate::plugin::{ActivePlugin, Trouble};
-use crate::store::{Failure, Finish, InboxRow, NewSend, StoreError};
+use crate::store::{Claims, Failure, Finish, InboxRow, NewSend, StoreError};
 
 /// Tries that ended with the process before an event is given up: it may be what kills us.
 const MAX_CRASHES: u32 = 3;
@@ -63,7 +64,7 @@ impl Handler {
     /// try, so that a failing plugin of one account holds up no other.
     pub(crate) async fn handle(
         &self,
-        mut row: InboxRow,
+        Work { mut row, mut fresh }: Work,
         stop: &CancellationToken,
         gate: &Gate,
         permit: OwnedSemaphorePermit,
@@ -73,7 +74,7 @@ impl Handler {
         // Tries of this run that the store did not let us finish: no crashes, though they look like it in the row.
         let mut unfinished = 0;
         loop {
-            let wait = match self.try_once(&mut row, begun, unfinished).await {
+            let wait = match self.try_once(&mut row, fresh.take(), begun, unfinished).await {
                 Ok(End::Done) => return None,
                 Ok(End::Parked(until)) => return until,
                 Ok(End::Again(wait)) => wait,
@@ -94,20 +95,33 @@ impl Handler {
         }
     }
 
-    async fn try_once(&self, row: &mut InboxRow, begun: Instant, unfinished: u32) -> Result<End, StoreError> {
+    async fn try_once(
+        &self,
+        row: &mut InboxRow,
+        fresh: Option<Box<Event>>,
+        begun: Instant,
+        unfinished: u32,
+    ) -> Result<End, StoreError> {
         let store = &self.account.store;
-        let claims = store.claim(row.seq).await?;
+        let claims = match fresh {
+            // Claimed with the batch it came in.
+            Some(_) => Claims { attempts: 1, errors: 0 },
+            None => store.claim(row.seq).await?,
+        };
         if claims.attempts.saturating_sub(1 + claims.errors + unfinished) >= MAX_CRASHES {
             let error = format!("wxbot ended {MAX_CRASHES} times while handling it");
             return self.give_up(row, error).await;
         }
-        let event: Event = match serde_json::from_str(&row.body) {
+        let event: Event = match fresh.map_or_else(|| serde_json::from_str(&row.body), |event| Ok(*event)) {
             Ok(event) => event,
             Err(error) => return self.give_up(row, format!("the stored event cannot be read: {error}")).await,
         };
-        let destination = Plugins { handler: self, row, harvest: Mutex::default(), attempt: claims.attempts };
+        // Taken once: a try ends with the settings it began with, whatever is put into force meanwhile.
+        let settings = self.account.settings();
+        let destination =
+            Plugins { handler: self, settings: &settings, row, harvest: Mutex::default(), attempt: claims.attempts };
         let envelope = Envelope { event, seq: row.seq, attempt: claims.attempts };
-        let outcome = Next::new(&self.account.chain, &destination).run(envelope).await;
+        let outcome = Next::new(&settings.chain, &destination).run(envelope).await;
         let harvest = destination.harvest.into_inner().unwrap_or_else(PoisonError::into_inner);
         let note = match outcome {
             Outcome::Passed { .. } => None,
@@ -204,6 +218,7 @@ fn backoff(errors: u32) -> Duration {
 /// The end of the chain for one event.
 struct Plugins<'a> {
     handler: &'a Handler,
+    settings: &'a Settings,
     row: &'a InboxRow,
     harvest: Mutex<Harvest>,
     attempt: u32,
@@ -214,7 +229,7 @@ impl Destination for Plugins<'_> {
         Box::pin(async move {
             let mut harvest = Harvest::default();
             let mut too_late = false;
-            for plugin in &self.handler.account.plugins {
+            for plugin in &self.settings.plugins {
                 if !plugin.wants(&env.event) || self.row.done.iter().any(|id| **id == *plugin.id) {
                     continue;
                 }
@@ -298,7 +313,7 @@ impl Plugins<'_> {
                 plugin: Arc::clone(&plugin.id),
                 ord: u32::try_from(sends.len()).unwrap_or(u32::MAX),
                 conv: action.to().unwrap_or(&event.chat.id).clone(),
-                client_id: self.handler.account.protocol.draw_client_msg_id(),
+                client_id: self.settings.protocol.draw_client_msg_id(),
                 body,
                 echo,
             });

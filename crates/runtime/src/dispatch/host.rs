@@ -1,7 +1,7 @@
 //! What does a handler find behind its `Ctx`? The store's KV, the clock, chance, and the account's contacts.
 
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use futures_util::future::BoxFuture;
 use serde_json::Value;
@@ -17,17 +17,20 @@ use crate::store::Store;
 pub(crate) struct RuntimeHost {
     store: Arc<dyn Store>,
     source: Source,
-    /// Set once the accounts exist; weak, since accounts hold the plugins that hold this.
-    accounts: OnceLock<HashMap<AccountName, Weak<Account>>>,
+    /// Weak, since accounts hold the plugins that hold this.
+    accounts: RwLock<HashMap<AccountName, Weak<Account>>>,
 }
 
 impl RuntimeHost {
     pub(crate) fn new(store: Arc<dyn Store>, source: Source) -> Self {
-        Self { store, source, accounts: OnceLock::new() }
+        Self { store, source, accounts: RwLock::default() }
     }
 
+    /// Knows these accounts, and no longer those that have ended. One that is just leaving stays: its last handlers ask.
     pub(crate) fn know(&self, accounts: &[Arc<Account>]) {
-        self.accounts.set(accounts.iter().map(|a| (a.name.clone(), Arc::downgrade(a))).collect()).ok();
+        let mut known = self.accounts.write().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, account| account.strong_count() > 0);
+        known.extend(accounts.iter().map(|a| (a.name.clone(), Arc::downgrade(a))));
     }
 }
 
@@ -50,7 +53,7 @@ impl Host for RuntimeHost {
     }
 
     fn contact(&self, account: &AccountName, id: &ContactId) -> Option<Contact> {
-        let account = self.accounts.get()?.get(account)?.upgrade()?;
+        let account = self.accounts.read().unwrap_or_else(PoisonError::into_inner).get(account)?.upgrade()?;
         account.read_contacts(|book| book.contact(id).map(|c| (**c).clone()))
     }
 }

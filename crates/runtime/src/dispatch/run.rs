@@ -131,11 +131,11 @@ fn start_lanes(
 ) -> bool {
     while tasks.len() < LANES_PER_ACCOUNT && account.feed.has_ready() {
         let Some(permit) = place.take().or_else(|| Arc::clone(&gate.0).try_acquire_owned().ok()) else { return true };
-        let Some(row) = account.feed.take() else { break };
+        let Some(work) = account.feed.take() else { break };
         let (handler, gate, stop) = (Arc::clone(handler), gate.clone(), stop.clone());
         tasks.spawn(async move {
-            let (lane, seq) = (row.conv.clone(), row.seq);
-            let handled = AssertUnwindSafe(handler.handle(row, &stop, &gate, permit)).catch_unwind().await;
+            let (lane, seq) = (work.row.conv.clone(), work.row.seq);
+            let handled = AssertUnwindSafe(handler.handle(work, &stop, &gate, permit)).catch_unwind().await;
             if handled.is_err() {
                 // A middleware or we ourselves; plugins are caught closer by. The row still counts as running, so that
                 // the next start tries it again, at most three times.

@@ -21,6 +21,20 @@ pub fn chain(wanted: &[MiddlewareUse], source: &Source) -> Vec<Arc<dyn AnyMiddle
     wanted.iter().filter_map(|one| build(one, source)).collect()
 }
 
+/// As [`chain`], but a station that is wanted as it was is kept, and with it what it remembers.
+pub(crate) fn renewed(
+    wanted: &[MiddlewareUse],
+    source: &Source,
+    was: &[MiddlewareUse],
+    stations: &[Arc<dyn AnyMiddleware>],
+) -> Vec<Arc<dyn AnyMiddleware>> {
+    let kept = |one: &MiddlewareUse| {
+        let place = was.iter().position(|used| used == one)?;
+        stations.get(place).filter(|station| station.name() == one.name).cloned()
+    };
+    wanted.iter().filter_map(|one| kept(one).or_else(|| build(one, source))).collect()
+}
+
 fn build(wanted: &MiddlewareUse, source: &Source) -> Option<Arc<dyn AnyMiddleware>> {
     let settings = Settings(&wanted.settings);
     Some(match wanted.name.as_str() {

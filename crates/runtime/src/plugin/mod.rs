@@ -12,6 +12,10 @@ use wxbot_plugin::{Ctx, Effect, Effects, Manifest};
 
 use crate::config::PluginUse;
 
+mod instances;
+
+pub(crate) use instances::{Held, Instances};
+
 /// How long a handler may take.
 const DEADLINE: Duration = Duration::from_secs(30);
 /// How long starting may take.

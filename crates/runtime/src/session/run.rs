@@ -8,12 +8,13 @@ use futures_util::FutureExt;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wxbot_core::Error;
-use wxbot_core::protocol::{Batch, ContactChange, Incoming, LoginEvent, LoginWatcher, SavedSession, Session};
-use wxbot_model::{Chat, ChatKind, Contact, ContactId, ContactKind, Event, Person, Secret};
+use wxbot_core::protocol::{Batch, ContactChange, Incoming, LoginEvent, LoginWatcher, Protocol, SavedSession, Session};
+use wxbot_model::{Chat, ChatKind, Contact, ContactKind, Event, Person, Secret};
 
 use super::phase::{Input, Machine, Order, Phase, Policy, Step, Trouble};
 use crate::account::Account;
 use crate::contacts::Contacts;
+use crate::dispatch::feed::Work;
 use crate::outbox::echo_of;
 use crate::store::{Accept, BoundContact, InboxRow, NewRow, StoreError};
 
@@ -22,8 +23,14 @@ pub(crate) const SESSION_FIELD: &str = "session";
 
 /// Runs an account until `stop`. Never returns early and never panics: a failure is a state.
 pub(crate) async fn run(account: Arc<Account>, stop: CancellationToken) {
-    let mut driver =
-        Driver { account: Arc::clone(&account), session: None, started: Instant::now(), unsaved: Vec::new() };
+    let mut driver = Driver {
+        account: Arc::clone(&account),
+        protocol: Arc::clone(&account.settings().protocol),
+        session: None,
+        started: Instant::now(),
+        unsaved: account.take_unsaved(),
+        stop: stop.clone(),
+    };
     let mut machine = Machine::new(Policy::default());
     let saved = driver.has_saved().await;
     let mut input = Input::Begin { saved };
@@ -32,33 +39,37 @@ pub(crate) async fn run(account: Arc<Account>, stop: CancellationToken) {
         if let Some((phase, why)) = step.phase.clone() {
             account.show(phase, why);
         }
-        let performed = AssertUnwindSafe(driver.perform(&step, &mut machine)).catch_unwind();
-        input = match stop.run_until_cancelled(performed).await {
-            None => break,
-            Some(Ok(input)) => input,
+        input = match AssertUnwindSafe(driver.perform(&step, &mut machine)).catch_unwind().await {
+            Ok(None) => break,
+            Ok(Some(input)) => input,
             // A bug of ours, or of the protocol: it must cost this account a restart and nobody else anything.
-            Some(Err(_panic)) => {
+            Err(_panic) => {
                 driver.drop_session();
                 Input::Failed(Trouble::Broken("internal error: the session panicked; please report it".into()))
             }
         };
     }
     driver.drop_session();
-    account.show(Phase::Stopped, "wxbot stops".into());
+    account.keep_unsaved(driver.unsaved);
 }
 
 struct Driver {
     account: Arc<Account>,
+    /// A session keeps to it; another one needs another session.
+    protocol: Arc<dyn Protocol>,
     session: Option<Box<dyn Session>>,
     started: Instant,
     /// Bindings that the book has and the store does not have yet: kept until a commit takes them, or a number could be
     /// given to somebody else after a restart.
     unsaved: Vec<BoundContact>,
+    /// Ends whatever waits for the network or for people. What waits for the store is never cut short: an event that was
+    /// taken is handed on.
+    stop: CancellationToken,
 }
 
 impl Driver {
     async fn has_saved(&self) -> bool {
-        if !self.account.protocol.needs_login() {
+        if !self.protocol.needs_login() {
             return true;
         }
         match self.account.store.session(&self.account.name).await {
@@ -75,34 +86,36 @@ impl Driver {
         self.session = None;
     }
 
-    async fn perform(&mut self, step: &Step, machine: &mut Machine) -> Input {
+    /// `None` when told to stop.
+    async fn perform(&mut self, step: &Step, machine: &mut Machine) -> Option<Input> {
+        let stop = self.stop.clone();
         match &step.order {
             Order::Resume => {
                 self.drop_session();
-                match self.resume().await {
-                    Ok(session) => self.enter(session).await,
-                    Err(trouble) => Input::Failed(trouble),
+                match stop.run_until_cancelled(self.resume()).await? {
+                    Ok(session) => Some(self.enter(session).await),
+                    Err(trouble) => Some(Input::Failed(trouble)),
                 }
             }
             Order::PushLogin => {
                 self.drop_session();
-                self.login(true).await
+                stop.run_until_cancelled(self.login(true)).await
             }
             Order::QrLogin => {
                 self.drop_session();
-                self.login(false).await
+                stop.run_until_cancelled(self.login(false)).await
             }
             Order::Poll { anew } => {
                 if *anew || self.session.is_none() {
                     self.drop_session();
-                    match self.resume().await {
+                    match stop.run_until_cancelled(self.resume()).await? {
                         Ok(session) => match self.enter(session).await {
                             Input::Entered => {}
                             other @ (Input::Begin { .. } | Input::Failed(_) | Input::WaitOver | Input::LoginAsked) => {
-                                return other;
+                                return Some(other);
                             }
                         },
-                        Err(trouble) => return Input::Failed(trouble),
+                        Err(trouble) => return Some(Input::Failed(trouble)),
                     }
                 }
                 self.poll(machine).await
@@ -110,21 +123,21 @@ impl Driver {
             Order::Wait(wait) => {
                 let wait = self.account.source.jitter(*wait);
                 tokio::select! {
-                    () = tokio::time::sleep(wait) => Input::WaitOver,
-                    () = self.account.login_wanted() => Input::LoginAsked,
+                    () = stop.cancelled() => None,
+                    () = tokio::time::sleep(wait) => Some(Input::WaitOver),
+                    () = self.account.login_wanted() => Some(Input::LoginAsked),
                 }
             }
             Order::WaitForLogin => {
                 self.drop_session();
-                self.account.login_wanted().await;
-                Input::LoginAsked
+                stop.run_until_cancelled(self.account.login_wanted()).await.map(|()| Input::LoginAsked)
             }
         }
     }
 
     async fn saved(&self) -> Result<SavedSession, Trouble> {
         let account = &self.account;
-        if !account.protocol.needs_login() {
+        if !self.protocol.needs_login() {
             return Ok(SavedSession { credentials: Secret::default(), cursor: bytes::Bytes::new() });
         }
         let row = account.store.session(&account.name).await.map_err(|e| store_trouble(&e))?;
@@ -138,7 +151,7 @@ impl Driver {
 
     async fn resume(&self) -> Result<Box<dyn Session>, Trouble> {
         let saved = self.saved().await?;
-        self.account.protocol.resume(&saved).await.map_err(trouble)
+        self.protocol.resume(&saved).await.map_err(trouble)
     }
 
     async fn login(&mut self, push: bool) -> Input {
@@ -152,11 +165,11 @@ impl Driver {
                 return Input::Failed(store_trouble(&error));
             }
             match saved {
-                Ok(saved) => account.protocol.push_login(&saved, &watcher).await,
+                Ok(saved) => self.protocol.push_login(&saved, &watcher).await,
                 Err(trouble) => return Input::Failed(trouble),
             }
         } else {
-            account.protocol.login(&watcher).await
+            self.protocol.login(&watcher).await
         };
         match session {
             Ok(session) => match self.save(session.saved()).await {
@@ -185,31 +198,35 @@ impl Driver {
             return Input::Failed(store_trouble(&error));
         }
         self.unsaved.clear();
+        // The session before this one may have been cut off between a commit and its offer. The step above was the
+        // store's answer, so that commit is over, and the disk has what memory missed.
+        account.feed.look_at_disk();
         account.sender.send_replace(Some(session.sender()));
         account.outbox.look();
         self.session = Some(session);
         Input::Entered
     }
 
-    async fn poll(&mut self, machine: &mut Machine) -> Input {
+    async fn poll(&mut self, machine: &mut Machine) -> Option<Input> {
+        let stop = self.stop.clone();
         loop {
             let Some(session) = self.session.as_mut() else {
-                return Input::Failed(Trouble::Broken("no session to poll".into()));
+                return Some(Input::Failed(Trouble::Broken("no session to poll".into())));
             };
-            let batch = match session.next_batch().await {
+            let batch = match stop.run_until_cancelled(session.next_batch()).await? {
                 Ok(batch) => batch,
                 Err(error) => {
                     let trouble = trouble(error);
                     if matches!(trouble, Trouble::Ended(_)) {
                         self.drop_session();
                     }
-                    return Input::Failed(trouble);
+                    return Some(Input::Failed(trouble));
                 }
             };
             if let Err(error) = self.accept(batch).await {
                 // The session's cursor has moved and the store's has not: begin again from the store's.
                 self.drop_session();
-                return Input::Failed(store_trouble(&error));
+                return Some(Input::Failed(store_trouble(&error)));
             }
             if let Some(phase) = machine.polled() {
                 self.account.show(phase, String::new());
@@ -228,13 +245,15 @@ impl Driver {
             Some(credentials) => Some(account.vault.seal(&account.name, SESSION_FIELD, credentials)?),
             None => None,
         };
-        let (bound, rows) = account.write_contacts(|book| rows(book, &account.name, batch.contacts, batch.events));
+        let (bound, filed) = account.write_contacts(|book| rows(book, &account.name, batch.contacts, batch.events));
         let now_ms = account.source.now_ms();
-        let bodies: Vec<(ContactId, Arc<str>)> =
-            rows.iter().map(|r| (r.conv.clone(), Arc::from(r.body.as_str()))).collect();
         self.unsaved.extend(bound);
         let contacts = self.unsaved.clone();
-        let accept = Accept { account: account.name.clone(), rows, cursor: batch.cursor, sealed, contacts, now_ms };
+        let (rows, events): (Vec<_>, Vec<_>) = filed.into_iter().unzip();
+        let bodies: Vec<Arc<str>> = rows.iter().map(|row: &NewRow| Arc::clone(&row.body)).collect();
+        let claim = account.feed.room();
+        let accept =
+            Accept { account: account.name.clone(), rows, cursor: batch.cursor, sealed, contacts, claim, now_ms };
         let accepted = account.store.accept(accept).await?;
         self.unsaved.clear();
         let known = accepted.seqs.iter().filter(|seq| seq.is_none()).count();
@@ -245,10 +264,13 @@ impl Driver {
         if accepted.proved > 0 {
             tracing::info!(account = %account.name, proved = accepted.proved, "Uncertain sends were proved by our own message coming back.");
         }
-        let fresh = accepted.seqs.into_iter().zip(bodies).filter_map(|(seq, (conv, body))| {
-            Some(InboxRow { seq: seq?, conv, recv_ms: now_ms, body, done: Vec::new() })
-        });
-        account.feed.offer(fresh.collect());
+        let mut fresh =
+            accepted.seqs.into_iter().zip(bodies.into_iter().zip(events)).filter_map(|(seq, (body, event))| {
+                let row = InboxRow { seq: seq?, conv: event.chat.id.clone(), recv_ms: now_ms, body, done: Vec::new() };
+                Some(Work { row, fresh: Some(Box::new(event)) })
+            });
+        let claimed = fresh.by_ref().take(claim).collect();
+        account.feed.offer(claimed, fresh.next().is_some());
         Ok(())
     }
 }
@@ -259,7 +281,7 @@ fn rows(
     account: &wxbot_model::AccountName,
     changes: Vec<ContactChange>,
     events: Vec<Incoming>,
-) -> (Vec<BoundContact>, Vec<NewRow>) {
+) -> (Vec<BoundContact>, Vec<(NewRow, Event)>) {
     let mut bound = Vec::new();
     for change in changes {
         match change {
@@ -277,7 +299,7 @@ fn row(
     account: &wxbot_model::AccountName,
     incoming: Incoming,
     bound: &mut Vec<BoundContact>,
-) -> Option<NewRow> {
+) -> Option<(NewRow, Event)> {
     let Some(id) = book.id_of(&incoming.chat).cloned() else {
         // Protocols introduce everybody they name in the same batch; one that does not loses this event, loudly.
         tracing::error!(%account, key = %incoming.key, "An event of an unknown chat cannot be filed.");
@@ -314,7 +336,10 @@ fn row(
     };
     let echo = if event.from_self() { event.text().map(echo_of) } else { None };
     match serde_json::to_string(&event) {
-        Ok(body) => Some(NewRow { key: event.key.clone(), conv: id, kind: event.kind.word(), body, echo }),
+        Ok(body) => {
+            let row = NewRow { key: event.key.clone(), conv: id, kind: event.kind.word(), body: body.into(), echo };
+            Some((row, event))
+        }
         Err(error) => {
             tracing::error!(%account, key = %event.key, %error, "An event cannot be written as JSON.");
             None

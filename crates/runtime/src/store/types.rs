@@ -70,6 +70,8 @@ pub struct Accept {
     pub sealed: Option<Vec<u8>>,
     /// New or changed bindings.
     pub contacts: Vec<BoundContact>,
+    /// The caller handles so many of the new events at once: they are claimed with the batch, for the first time.
+    pub claim: usize,
     /// Now.
     pub now_ms: i64,
 }
@@ -84,7 +86,7 @@ pub struct NewRow {
     /// For people who read the table.
     pub kind: &'static str,
     /// The event as JSON.
-    pub body: String,
+    pub body: Arc<str>,
     /// For messages of our own account: hash of the text, to match an uncertain send.
     pub echo: Option<i64>,
 }

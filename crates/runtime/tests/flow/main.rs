@@ -1,7 +1,11 @@
 //! Do session, store, dispatch and outbox work together? On the in-memory simulator with a paused clock.
 
 #[cfg(test)]
+mod reload;
+#[cfg(test)]
 mod rig;
+#[cfg(test)]
+mod town;
 
 use std::time::Duration;
 

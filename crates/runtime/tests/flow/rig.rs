@@ -135,8 +135,8 @@ impl Rig {
         self.runtime = Some(Runtime::start(parts).await.unwrap());
     }
 
-    fn account(&self) -> &Arc<wxbot_runtime::account::Account> {
-        self.runtime.as_ref().unwrap().account(&"shop".parse().unwrap()).unwrap()
+    fn account(&self) -> Arc<wxbot_runtime::account::Account> {
+        Arc::clone(&self.runtime.as_ref().unwrap().accounts()[0])
     }
 
     pub(crate) fn ask(&self) -> LoginAsk {
@@ -208,11 +208,11 @@ impl Rig {
 }
 
 /// The simulator stamps messages with the system's clock, so ours begins there too.
-fn now_s() -> u64 {
+pub(crate) fn now_s() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
 }
 
-fn registry() -> Registry {
+pub(crate) fn registry() -> Registry {
     let pacing = Pacing {
         per_account: Rate::new(1, Duration::from_secs(1)),
         burst: 5,

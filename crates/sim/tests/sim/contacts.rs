@@ -127,7 +127,7 @@ fn fixture(name: &str) -> Value {
 }
 
 /// Every field that the capture has is there and of the same kind.
-fn same_shape(name: &str, want: &Value, got: &Value) {
+pub(crate) fn same_shape(name: &str, want: &Value, got: &Value) {
     for (field, want) in want.as_object().unwrap() {
         let got = got.get(field).unwrap_or_else(|| panic!("{name} has no {field}"));
         assert_eq!(std::mem::discriminant(want), std::mem::discriminant(got), "{name}.{field}");

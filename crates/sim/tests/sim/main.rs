@@ -11,6 +11,8 @@ mod downloads;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod fixtures;
+#[cfg(test)]
 mod friends;
 #[cfg(test)]
 mod load;
@@ -18,6 +20,8 @@ mod load;
 mod login;
 #[cfg(test)]
 mod media_faults;
+#[cfg(test)]
+mod media_over_http;
 #[cfg(test)]
 mod over_http;
 #[cfg(test)]

@@ -11,7 +11,13 @@ use wxbot_sim::{Fault, FaultKind, LoadPlan, Sim, World};
 use crate::client::{Client, between, world};
 
 /// One request on a connection of its own; `None` when the server hangs up.
-async fn ask(host: &str, method: &str, path: &str, headers: &str, body: &str) -> Option<(u16, String, String)> {
+pub(crate) async fn ask(
+    host: &str,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: &str,
+) -> Option<(u16, String, String)> {
     let mut stream = TcpStream::connect(host).await.unwrap();
     let length = body.len();
     let request = format!(
@@ -26,7 +32,7 @@ async fn ask(host: &str, method: &str, path: &str, headers: &str, body: &str) ->
     Some((status, head.to_owned(), body.to_owned()))
 }
 
-async fn order(host: &str, method: &str, path: &str, body: &Value) -> (u16, Value) {
+pub(crate) async fn order(host: &str, method: &str, path: &str, body: &Value) -> (u16, Value) {
     let (status, _, body) = ask(host, method, &format!("/__sim/{path}"), "", &body.to_string()).await.unwrap();
     (status, serde_json::from_str(&body).unwrap())
 }

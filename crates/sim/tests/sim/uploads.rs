@@ -202,9 +202,38 @@ async fn there_is_an_end_to_the_room() {
         // Room is taken when an upload begins, before anyone can know that its bytes are there already.
         let bytes = vec![u8::try_from(len % 251).unwrap(); len];
         let chunk = client.chunks("a.bin", &bytes, &md5(&bytes)).remove(0);
-        assert_eq!(client.put(&chunk).await["BaseResponse"]["Ret"], ret, "{name}");
+        let answer = client.put(&chunk).await;
+        assert_eq!(answer["BaseResponse"]["Ret"], ret, "{name}");
+        assert_eq!(answer["BaseResponse"]["ErrMsg"].as_str().unwrap().contains("media_limit"), ret != 0, "{name}");
     }
     assert_clean(&sim);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_that_ends_gives_its_room_back() {
+    let sim = Sim::new(World { media_limit: 1_000_000, ..world() });
+    let bytes = vec![1; 700_000];
+    for _ in 0..2 {
+        // Begun and never finished; the next login begins anew.
+        let mut client = Client::online(&sim, "xiaoli").await;
+        let chunks = client.chunks("a.bin", &bytes, &md5(&bytes));
+        assert_eq!(client.put(&chunks[0]).await["BaseResponse"]["Ret"], 0);
+        let second = client.chunks("b.bin", &bytes, &md5(&bytes));
+        assert_eq!(client.put(&second[0]).await["BaseResponse"]["Ret"], -1);
+    }
+    assert_clean(&sim);
+}
+
+#[tokio::test(start_paused = true)]
+async fn there_is_an_end_to_uploads_that_were_begun() {
+    let sim = Sim::new(world());
+    let mut client = Client::online(&sim, "xiaoli").await;
+    let bytes = vec![1; 600_000];
+    for at in 0..65 {
+        let chunk = client.chunks("a.bin", &bytes, &md5(&bytes)).remove(0);
+        assert_eq!(client.put(&chunk).await["BaseResponse"]["Ret"], i64::from(at == 64), "{at}");
+    }
+    assert_eq!(noticed(&sim), ["!too many uploads begun and not finished"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -219,5 +248,6 @@ async fn browsers_ask_first() {
     assert_eq!(answer.status, 200);
     assert_eq!(answer.headers["access-control-allow-origin"], "https://wx.qq.com");
     assert_eq!(answer.headers["access-control-allow-headers"], "x-file");
+    assert_eq!(answer.headers["access-control-allow-credentials"], "true");
     assert_clean(&sim);
 }

@@ -22,7 +22,7 @@ const MAX_WAIT_MS: i64 = 3_600_000;
 
 const RECOVER: &str = "UPDATE inbox SET state = 0 WHERE account = ?1 AND state < 2 AND state = 1";
 const ACCEPT: &str =
-    "INSERT INTO inbox(account, src_key, conv, recv_at, kind, state, body) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6)
+    "INSERT INTO inbox(account, src_key, conv, recv_at, kind, state, attempts, body) VALUES (?1, ?2, ?3, ?4, ?5, ?7, ?7, ?6)
      ON CONFLICT(account, src_key) DO NOTHING";
 const WAITING: &str = "SELECT seq, conv, recv_at, body, done FROM inbox
      WHERE account = ?1 AND seq > ?2 AND state < 2 AND state = 0 ORDER BY seq LIMIT ?3";
@@ -38,17 +38,31 @@ const FINISH: &str = "UPDATE inbox SET state = 3, note = ?2 WHERE seq = ?1 AND s
 const FAIL: &str =
     "UPDATE inbox SET state = ?2, not_before = ?3, errors = errors + ?5, attempts = max(attempts - 1 + ?5, 0),
      note = ?4, done = coalesce(?6, done) WHERE seq = ?1 AND state < 3";
-const EMPTY: &str = "UPDATE inbox SET body = NULL WHERE seq IN
-     (SELECT seq FROM inbox WHERE state > 2 AND body IS NOT NULL AND recv_at < ?1 AND state = 3 LIMIT 1000)";
-const DELETE: &str =
-    "DELETE FROM inbox WHERE seq IN (SELECT seq FROM inbox WHERE body IS NULL AND recv_at < ?1 LIMIT 1000)";
-const DELETE_DEAD: &str = "DELETE FROM inbox WHERE seq IN
-     (SELECT seq FROM inbox WHERE state > 2 AND body IS NOT NULL AND recv_at < ?1 AND state = 4 LIMIT 1000)";
+const NEXT_ROWS: &str = "SELECT seq, recv_at FROM inbox WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+const EMPTY: &str = "UPDATE inbox SET body = NULL WHERE seq > ?1 AND seq <= ?2 AND state = 3 AND body IS NOT NULL";
+const DELETE: &str = "DELETE FROM inbox WHERE seq > ?1 AND seq <= ?2 AND state = 3";
+const DELETE_DEAD: &str =
+    "DELETE FROM inbox WHERE seq IN (SELECT seq FROM inbox WHERE recv_at < ?1 AND state = 4 LIMIT 1000)";
 
 /// Statements that must never walk through a whole table.
 #[cfg(test)]
-pub(super) const HOT: &[&str] =
-    &[RECOVER, ACCEPT, WAITING, CLAMP, DUE, UNPARK, NEXT_DUE, CLAIM, ENDED, FINISH, FAIL, EMPTY, DELETE, DELETE_DEAD];
+pub(super) const HOT: &[&str] = &[
+    RECOVER,
+    ACCEPT,
+    WAITING,
+    CLAMP,
+    DUE,
+    UNPARK,
+    NEXT_DUE,
+    CLAIM,
+    ENDED,
+    FINISH,
+    FAIL,
+    NEXT_ROWS,
+    EMPTY,
+    DELETE,
+    DELETE_DEAD,
+];
 
 pub(super) fn recover(c: &Connection, account: &AccountName) -> rusqlite::Result<()> {
     c.prepare_cached(RECOVER)?.execute([account.as_str()]).map(drop)
@@ -57,13 +71,15 @@ pub(super) fn recover(c: &Connection, account: &AccountName) -> rusqlite::Result
 pub(super) fn accept(c: &Connection, batch: &Accept) -> rusqlite::Result<Accepted> {
     let mut accepted = Accepted::default();
     let mut insert = c.prepare_cached(ACCEPT)?;
+    let mut claim = batch.claim;
     for row in &batch.rows {
-        let values =
-            params![batch.account.as_str(), row.key.as_str(), row.conv.as_str(), batch.now_ms, row.kind, row.body];
+        let (account, claimed) = (batch.account.as_str(), claim > 0);
+        let values = params![account, row.key.as_str(), row.conv.as_str(), batch.now_ms, row.kind, &*row.body, claimed];
         if insert.execute(values)? == 0 {
             accepted.seqs.push(None);
             continue;
         }
+        claim = claim.saturating_sub(1);
         accepted.seqs.push(u64::try_from(c.last_insert_rowid()).ok());
         if let Some(echo) = row.echo {
             accepted.proved += outbox::prove(c, &batch.account, &row.conv, echo, batch.now_ms)?;
@@ -154,10 +170,44 @@ pub(super) fn counts(c: &Connection, account: &AccountName) -> rusqlite::Result<
     })
 }
 
-/// At most 1000 rows of a kind a step, so that the writer is never held for long.
-pub(super) fn sweep(c: &Connection, now_ms: i64) -> rusqlite::Result<bool> {
-    let step = |sql, keep_ms| c.prepare_cached(sql)?.execute([now_ms - keep_ms]);
-    // A done event is emptied before it is deleted, so both go by an index.
-    let changed = [step(EMPTY, KEEP_BODY_MS)?, step(DELETE, KEEP_KEY_MS)?, step(DELETE_DEAD, KEEP_DEAD_MS)?];
-    Ok(changed.contains(&1000))
+/// How far old rows were swept since the start. Numbers and times rise together, so that nobody needs an index by time.
+/// What could not go yet when its turn came goes after the next start.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Swept {
+    emptied: u64,
+    deleted: u64,
+}
+
+/// Rows looked at in one step, so that the writer is never held for long.
+const STEP: usize = 1000;
+
+/// One step on; true when there is more to do.
+pub(super) fn sweep(c: &Connection, now_ms: i64, swept: Swept) -> rusqlite::Result<(Swept, bool)> {
+    let step = |sql, after, keep_ms| -> rusqlite::Result<(u64, bool)> {
+        let (until, more) = older(c, NEXT_ROWS, after, now_ms - keep_ms)?;
+        if until > after {
+            c.prepare_cached(sql)?.execute([after, until])?;
+        }
+        Ok((until, more))
+    };
+    let (emptied, more_to_empty) = step(EMPTY, swept.emptied, KEEP_BODY_MS)?;
+    let (deleted, more_to_delete) = step(DELETE, swept.deleted, KEEP_KEY_MS)?;
+    let dead = c.prepare_cached(DELETE_DEAD)?.execute([now_ms - KEEP_DEAD_MS])?;
+    Ok((Swept { emptied, deleted }, more_to_empty || more_to_delete || dead == STEP))
+}
+
+/// The last row after `after` that is older than `limit_ms`, as far as one step reaches; true when it did not reach the
+/// end of them.
+pub(super) fn older(c: &Connection, next_rows: &str, after: u64, limit_ms: i64) -> rusqlite::Result<(u64, bool)> {
+    let mut next = c.prepare_cached(next_rows)?;
+    let mut rows = next.query(params![after, STEP])?;
+    let (mut until, mut seen) = (after, 0);
+    while let Some(row) = rows.next()? {
+        if row.get::<_, i64>(1)? >= limit_ms {
+            return Ok((until, false));
+        }
+        until = row.get(0)?;
+        seen += 1;
+    }
+    Ok((until, seen == STEP))
 }

@@ -38,6 +38,14 @@ pub struct SqliteStore {
     /// For what walks through many rows: counts and lists must not hold up messages.
     lister: Reader,
     path: PathBuf,
+    swept: Mutex<Swept>,
+}
+
+/// How far old rows were swept.
+#[derive(Debug, Clone, Copy, Default)]
+struct Swept {
+    inbox: inbox::Swept,
+    outbox: u64,
 }
 
 /// `None` once closed: while one is open the writer cannot tidy the WAL away.
@@ -58,7 +66,7 @@ impl SqliteStore {
         let path = dir.path().join(QUEUE_FILE);
         let connection = schema::open(&path, schema::MIGRATIONS)?;
         let (reader, lister) = (Self::open_reader(&path)?, Self::open_reader(&path)?);
-        Ok(Self { writer: Writer::start(connection), reader, lister, path })
+        Ok(Self { writer: Writer::start(connection), reader, lister, path, swept: Mutex::default() })
     }
 
     fn open_reader(path: &Path) -> Result<Reader, StoreError> {
@@ -98,9 +106,9 @@ impl SqliteStore {
     }
 }
 
-fn effects(c: &Connection, finish: &Finish) -> rusqlite::Result<()> {
-    outbox::insert(c, finish)?;
-    session::kv_put(c, &finish.account, &finish.kv)
+fn effects(c: &Connection, finish: &Finish) -> rusqlite::Result<Vec<ClaimedSend>> {
+    session::kv_put(c, &finish.account, &finish.kv)?;
+    outbox::insert(c, finish)
 }
 
 impl Store for SqliteStore {
@@ -141,17 +149,13 @@ impl Store for SqliteStore {
             if !inbox::finish(c, &finish)? {
                 return Ok(Vec::new());
             }
-            effects(c, &finish)?;
-            match &finish.direct {
-                Some(ask) if !finish.sends.is_empty() => outbox::claim_direct(c, ask, &finish),
-                Some(_) | None => Ok(Vec::new()),
-            }
+            effects(c, &finish)
         })
     }
 
     fn fail(&self, failure: Failure) -> Answer<'_, ()> {
         self.write("note a failed try", move |c| match &failure.partial {
-            Some(partial) if inbox::fail(c, &failure)? => effects(c, partial),
+            Some(partial) if inbox::fail(c, &failure)? => effects(c, partial).map(drop),
             Some(_) => Ok(()),
             None => inbox::fail(c, &failure).map(drop),
         })
@@ -217,8 +221,16 @@ impl Store for SqliteStore {
     }
 
     fn sweep(&self, now_ms: i64) -> Answer<'_, bool> {
-        self.write("sweep old rows", move |c| {
-            Ok(inbox::sweep(c, now_ms)? | outbox::sweep(c, now_ms)? || schema::shrink(c)?)
+        Box::pin(async move {
+            let from = *self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+            let step = self.write("sweep old rows", move |c| {
+                let (inbox, more) = inbox::sweep(c, now_ms, from.inbox)?;
+                let (outbox, more_sends) = outbox::sweep(c, now_ms, from.outbox)?;
+                Ok((Swept { inbox, outbox }, more || more_sends || schema::shrink(c)?))
+            });
+            let (swept, more) = step.await?;
+            *self.swept.lock().unwrap_or_else(PoisonError::into_inner) = swept;
+            Ok(more)
         })
     }
 

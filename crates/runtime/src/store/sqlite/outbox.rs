@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use rusqlite::{Connection, OptionalExtension, params};
 use wxbot_model::{AccountName, ContactId};
 
+use super::inbox::older;
 use crate::pacing::{Bucket, Pace};
 use crate::store::types::{ClaimSends, ClaimedSend, Finish, NewSend, OutboxCounts, Settlement, Verdict};
 
@@ -29,16 +30,15 @@ const WINDOW: usize = 64;
 
 const RECOVER: &str =
     "UPDATE outbox SET state = iif(echoed, 3, 2), error = iif(echoed, NULL, 'wxbot ended while it was being sent')
-     WHERE account = ?1 AND state = 1";
+     WHERE account = ?1 AND state < 2 AND state = 1";
 const INSERT: &str =
-    "INSERT INTO outbox(account, conv, cause_seq, plugin, ord, client_id, state, created_at, echo, body)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, ?9) ON CONFLICT DO NOTHING";
+    "INSERT INTO outbox(account, conv, cause_seq, plugin, ord, client_id, state, attempts, tried_at, created_at, echo, body)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?10, ?10, iif(?10, ?7, 0), ?7, ?8, ?9) ON CONFLICT DO NOTHING";
 const KNOWN: &str = "SELECT 1 FROM outbox WHERE cause_seq = ?1 AND plugin = ?2 AND ord = ?3";
 const EXPIRE: &str =
     "UPDATE outbox SET state = 5, error = 'older than max_age' WHERE account = ?1 AND state = 0 AND created_at < ?2";
-const BUSY_LANES: &str = "SELECT conv FROM outbox WHERE account = ?1 AND state = 1";
 /// Whatever else waits in the lane goes first, or is too old to go: both are for a claim of the usual kind.
-const LANE_TAKEN: &str = "SELECT 1 FROM outbox WHERE account = ?1 AND conv = ?2 AND state < 2 AND cause_seq <> ?3";
+const LANE_TAKEN: &str = "SELECT 1 FROM outbox WHERE account = ?1 AND conv = ?2 AND state < 2";
 const OLDEST: &str = "SELECT conv FROM outbox WHERE account = ?1 AND state = 0 ORDER BY created_at, id LIMIT ?2";
 /// Jumps from lane to lane instead of walking through the sends of each.
 const LANES: &str = "WITH RECURSIVE lane(conv) AS (
@@ -46,9 +46,11 @@ const LANES: &str = "WITH RECURSIVE lane(conv) AS (
          UNION ALL
          SELECT (SELECT min(conv) FROM outbox WHERE account = ?1 AND state < 2 AND conv > lane.conv) FROM lane WHERE conv IS NOT NULL)
      SELECT conv FROM lane WHERE conv IS NOT NULL
-     ORDER BY (SELECT min(id) FROM outbox AS o WHERE o.account = ?1 AND o.conv = lane.conv AND o.state < 2)";
-const HEAD: &str = "SELECT id, client_id, body, attempts, not_before FROM outbox
-     WHERE account = ?1 AND conv = ?2 AND state < 2 ORDER BY id LIMIT 1";
+     ORDER BY (SELECT id FROM outbox AS o WHERE o.account = ?1 AND o.conv = lane.conv AND o.state < 2
+               ORDER BY state DESC, id LIMIT 1)";
+/// A send under way comes first, and holds up the others.
+const HEAD: &str = "SELECT id, client_id, body, attempts, not_before, state FROM outbox
+     WHERE account = ?1 AND conv = ?2 AND state < 2 ORDER BY state DESC, id LIMIT 1";
 const CLAMP: &str = "UPDATE outbox SET not_before = ?2 WHERE id = ?1";
 const CLAIM: &str = "UPDATE outbox SET state = 1, attempts = attempts + 1, tried_at = ?2, echoed = 0 WHERE id = ?1";
 const LOAD_BUCKET: &str = "SELECT tat_us FROM bucket WHERE account = ?1 AND scope = ?2";
@@ -62,10 +64,10 @@ const AGAIN: &str =
 const DECIDE: &str = "UPDATE outbox SET state = ?2 WHERE account = ?1 AND state = 2";
 const PROVE: &str = "UPDATE outbox SET state = 3, error = NULL WHERE id =
      (SELECT id FROM outbox WHERE account = ?1 AND conv = ?2 AND echo = ?3 AND state = 2 AND tried_at > ?4 ORDER BY id LIMIT 1)";
-const NOTE_ECHO: &str =
-    "UPDATE outbox SET echoed = 1 WHERE account = ?1 AND conv = ?2 AND state = 1 AND echo = ?3 AND tried_at > ?4";
-const SWEEP: &str =
-    "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE state > 2 AND created_at < ?1 LIMIT 1000)";
+const NOTE_ECHO: &str = "UPDATE outbox SET echoed = 1 WHERE account = ?1 AND conv = ?2 AND state < 2 AND state = 1 AND echo = ?3 AND tried_at > ?4";
+const NEXT_ROWS: &str = "SELECT id, created_at FROM outbox WHERE id > ?1 ORDER BY id LIMIT ?2";
+/// Uncertain ones stay until somebody decides.
+const SWEEP: &str = "DELETE FROM outbox WHERE id > ?1 AND id <= ?2 AND state > 2";
 
 /// Statements that must never walk through a whole table.
 #[cfg(test)]
@@ -74,7 +76,6 @@ pub(super) const HOT: &[&str] = &[
     INSERT,
     KNOWN,
     EXPIRE,
-    BUSY_LANES,
     LANE_TAKEN,
     OLDEST,
     LANES,
@@ -88,6 +89,7 @@ pub(super) const HOT: &[&str] = &[
     DECIDE,
     PROVE,
     NOTE_ECHO,
+    NEXT_ROWS,
     SWEEP,
 ];
 
@@ -95,10 +97,21 @@ pub(super) fn recover(c: &Connection, account: &AccountName) -> rusqlite::Result
     c.prepare_cached(RECOVER)?.execute([account.as_str()]).map(drop)
 }
 
-pub(super) fn insert(c: &Connection, finish: &Finish) -> rusqlite::Result<()> {
+/// Stores the sends of an event. Those that may go out at once are marked as under way with it, as [`claim`] would do,
+/// and answered.
+pub(super) fn insert(c: &Connection, finish: &Finish) -> rusqlite::Result<Vec<ClaimedSend>> {
+    let mut claimed = Vec::new();
+    if finish.sends.is_empty() {
+        return Ok(claimed);
+    }
+    let mut door = finish.direct.as_ref().map(|ask| Door::new(c, ask)).transpose()?;
     let mut insert = c.prepare_cached(INSERT)?;
     for send in &finish.sends {
-        let mut client_id = send.client_id.as_str().to_owned();
+        let goes = match &mut door {
+            Some(door) => claimed.len() < door.ask.limit && door.lets(&send.conv)?,
+            None => false,
+        };
+        let mut client_id = send.client_id.clone();
         loop {
             let values = params![
                 finish.account.as_str(),
@@ -106,19 +119,65 @@ pub(super) fn insert(c: &Connection, finish: &Finish) -> rusqlite::Result<()> {
                 finish.seq,
                 &*send.plugin,
                 send.ord,
-                client_id,
+                client_id.as_str(),
                 finish.now_ms,
                 send.echo,
-                send.body
+                send.body,
+                goes
             ];
-            if insert.execute(values)? > 0 || known(c, finish, send)? {
+            if insert.execute(values)? > 0 {
+                if goes {
+                    let id = u64::try_from(c.last_insert_rowid()).unwrap_or(0);
+                    let (conv, body) = (send.conv.clone(), send.body.clone());
+                    claimed.push(ClaimedSend { id, conv, client_id, body, attempts: 1 });
+                }
+                break;
+            }
+            if known(c, finish, send)? {
                 break;
             }
             // Another send has the id: the clock was set back across a restart. Refusing it would repeat for ever.
-            client_id = next_id(&client_id);
+            client_id = next_id(client_id.as_str()).parse().map_err(bad_id)?;
         }
     }
-    Ok(())
+    if let Some(door) = door {
+        door.pacer.save(c)?;
+    }
+    Ok(claimed)
+}
+
+fn bad_id(error: wxbot_model::IdError) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(1, rusqlite::types::Type::Text, Box::new(error))
+}
+
+/// Lets a new send out when nothing else is in its lane and the pace allows it.
+struct Door<'a> {
+    c: &'a Connection,
+    ask: &'a ClaimSends,
+    pacer: Pacer<'a>,
+}
+
+impl<'a> Door<'a> {
+    fn new(c: &'a Connection, ask: &'a ClaimSends) -> rusqlite::Result<Self> {
+        let pacer = Pacer::new(c, ask.account.as_str(), "", ask.per_account, ask.now_ms)?;
+        Ok(Self { c, ask, pacer })
+    }
+
+    fn lets(&mut self, lane: &ContactId) -> rusqlite::Result<bool> {
+        let (c, ask, lane) = (self.c, self.ask, lane.as_str());
+        let account = ask.account.as_str();
+        if self.pacer.wait_until().is_some() || c.prepare_cached(LANE_TAKEN)?.exists(params![account, lane])? {
+            return Ok(false);
+        }
+        let mut chat = Pacer::new(c, account, lane, ask.per_chat, ask.now_ms)?;
+        if chat.wait_until().is_some() {
+            return Ok(false);
+        }
+        self.pacer.pay();
+        chat.pay();
+        chat.save(c)?;
+        Ok(true)
+    }
 }
 
 fn known(c: &Connection, finish: &Finish, send: &NewSend) -> rusqlite::Result<bool> {
@@ -143,12 +202,11 @@ pub(super) fn next_id(id: &str) -> String {
 pub(super) fn claim(c: &Connection, ask: &ClaimSends) -> rusqlite::Result<(Vec<ClaimedSend>, Option<i64>)> {
     let account = ask.account.as_str();
     c.prepare_cached(EXPIRE)?.execute(params![account, ask.now_ms.saturating_sub(ask.max_age_ms)])?;
-    let mut busy = c.prepare_cached(BUSY_LANES)?;
     let mut round = Round {
         c,
         ask,
         pacer: Pacer::new(c, account, "", ask.per_account, ask.now_ms)?,
-        seen: busy.query_map([account], |r| r.get(0))?.collect::<Result<_, _>>()?,
+        seen: HashSet::new(),
         claimed: Vec::new(),
         wake: None,
     };
@@ -164,31 +222,13 @@ pub(super) fn claim(c: &Connection, ask: &ClaimSends) -> rusqlite::Result<(Vec<C
     Ok((round.claimed, round.wake))
 }
 
-/// Takes the sends that were just stored, each if nothing else is in its lane and the pace allows it.
-pub(super) fn claim_direct(c: &Connection, ask: &ClaimSends, finish: &Finish) -> rusqlite::Result<Vec<ClaimedSend>> {
-    let account = ask.account.as_str();
-    let mut free = Vec::new();
-    let mut taken = c.prepare_cached(LANE_TAKEN)?;
-    for send in &finish.sends {
-        let lane = send.conv.as_str();
-        if !free.iter().any(|l| l == lane) && !taken.exists(params![account, lane, finish.seq])? {
-            free.push(lane.to_owned());
-        }
-    }
-    let pacer = Pacer::new(c, account, "", ask.per_account, ask.now_ms)?;
-    let mut round = Round { c, ask, pacer, seen: HashSet::new(), claimed: Vec::new(), wake: None };
-    round.visit(free)?;
-    round.pacer.save(c)?;
-    Ok(round.claimed)
-}
-
 /// One claim while it goes from lane to lane.
 struct Round<'a> {
     c: &'a Connection,
     ask: &'a ClaimSends,
     /// Of the account.
     pacer: Pacer<'a>,
-    /// Lanes that were looked at, or have a send under way.
+    /// Lanes that were looked at.
     seen: HashSet<String>,
     claimed: Vec<ClaimedSend>,
     wake: Option<i64>,
@@ -216,7 +256,11 @@ impl Round<'_> {
         let mut head = c.prepare_cached(HEAD)?;
         let mut rows = head.query(params![account, lane])?;
         let Some(row) = rows.next()? else { return Ok(true) };
-        let (id, attempts, not_before): (u64, u32, i64) = (row.get(0)?, row.get(3)?, row.get(4)?);
+        let (id, attempts, not_before, state): (u64, u32, i64, i64) =
+            (row.get(0)?, row.get(3)?, row.get(4)?, row.get(5)?);
+        if state == SENDING {
+            return Ok(true);
+        }
         if not_before > ask.now_ms {
             let latest = ask.now_ms.saturating_add(MAX_WAIT_MS);
             if not_before > latest {
@@ -237,12 +281,11 @@ impl Round<'_> {
         self.pacer.pay();
         pacer.pay();
         pacer.save(c)?;
-        let bad = |e| rusqlite::Error::FromSqlConversionFailure(1, rusqlite::types::Type::Text, Box::new(e));
         let client_id: String = row.get(1)?;
         self.claimed.push(ClaimedSend {
             id,
-            conv: lane.parse().map_err(bad)?,
-            client_id: client_id.parse().map_err(bad)?,
+            conv: lane.parse().map_err(bad_id)?,
+            client_id: client_id.parse().map_err(bad_id)?,
             body: row.get::<_, Option<String>>(2)?.unwrap_or_default(),
             attempts: attempts + 1,
         });
@@ -371,7 +414,11 @@ pub(super) fn counts(c: &Connection, account: &AccountName) -> rusqlite::Result<
     Ok(counts)
 }
 
-pub(super) fn sweep(c: &Connection, now_ms: i64) -> rusqlite::Result<bool> {
-    // Uncertain ones stay until somebody decides.
-    Ok(c.prepare_cached(SWEEP)?.execute([now_ms - KEEP_MS])? == 1000)
+/// One step on after `swept`; how far it came, and true when there is more to do.
+pub(super) fn sweep(c: &Connection, now_ms: i64, swept: u64) -> rusqlite::Result<(u64, bool)> {
+    let (until, more) = older(c, NEXT_ROWS, swept, now_ms - KEEP_MS)?;
+    if until > swept {
+        c.prepare_cached(SWEEP)?.execute([swept, until])?;
+    }
+    Ok((until, more))
 }

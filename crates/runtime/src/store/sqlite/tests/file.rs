@@ -133,7 +133,7 @@ fn a_file_that_cannot_be_written_is_named() {
 #[tokio::test]
 async fn a_file_with_much_free_room_shrinks() {
     let rig = rig();
-    let long = |n| NewRow { body: "x".repeat(4_000), ..event(&format!("k{n}"), "p1") };
+    let long = |n| NewRow { body: "x".repeat(4_000).into(), ..event(&format!("k{n}"), "p1") };
     rig.store.accept(batch((0..3_000).map(long).collect())).await.unwrap();
     rig.sql().execute_batch("UPDATE inbox SET state = 3").unwrap();
     let before = rig.number("PRAGMA page_count");

@@ -83,11 +83,17 @@ fn conv(text: &str) -> ContactId {
 }
 
 fn event(key: &str, chat: &str) -> NewRow {
-    NewRow { key: key.parse().unwrap(), conv: conv(chat), kind: "text", body: format!("body of {key}"), echo: None }
+    NewRow {
+        key: key.parse().unwrap(),
+        conv: conv(chat),
+        kind: "text",
+        body: format!("body of {key}").into(),
+        echo: None,
+    }
 }
 
 fn batch(rows: Vec<NewRow>) -> Accept {
-    Accept { account: shop(), rows, cursor: None, sealed: None, contacts: Vec::new(), now_ms: NOW }
+    Accept { account: shop(), rows, cursor: None, sealed: None, contacts: Vec::new(), claim: 0, now_ms: NOW }
 }
 
 fn send(plugin: &str, ord: u32, chat: &str, client_id: &str) -> NewSend {

@@ -1,111 +1,18 @@
-//! The real carrier (reqwest) and the cookie jar that sits above the seam.
+//! Whose cookies go along? One account's, kept above the carrier, so that they can be seen and saved.
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use bytes::BytesMut;
 use cookie_store::CookieStore;
-use futures_util::future::BoxFuture;
 use http::HeaderMap;
 use http::header::{COOKIE, HeaderValue, SET_COOKIE};
-use url::Url;
+use tokio::time::Instant;
+use url::{Position, Url};
 
 use crate::error::Error;
-use crate::stream;
-use crate::transport::{HttpRequest, HttpResponse, HttpStream, MAX_BODY, Transport, TransportError};
-
-/// Carries requests over TCP and TLS. One serves all accounts with the same proxy, so that they share connections.
-#[derive(Clone)]
-pub struct HttpTransport {
-    client: reqwest::Client,
-}
-
-impl HttpTransport {
-    /// A carrier; `proxy` is `socks5://`, `socks5h://`, `http://` or `https://`.
-    ///
-    /// # Errors
-    /// When the proxy address or the system's certificates cannot be used.
-    pub fn new(proxy: Option<&Url>) -> Result<Self, Error> {
-        static PROVIDER: Once = Once::new();
-        PROVIDER.call_once(|| {
-            // An error means that the embedding program chose a provider first, which is as good.
-            rustls::crypto::ring::default_provider().install_default().ok();
-        });
-        let mut builder = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .tcp_nodelay(true)
-            .connect_timeout(std::time::Duration::from_secs(10))
-            .pool_idle_timeout(std::time::Duration::from_secs(30));
-        if let Some(proxy) = proxy {
-            let proxy = reqwest::Proxy::all(proxy.as_str())
-                .map_err(|e| Error::Settings(format!("the proxy address cannot be used: {}", without_url(e))))?;
-            builder = builder.proxy(proxy);
-        }
-        let client =
-            builder.build().map_err(|e| Error::Settings(format!("cannot set up HTTPS: {}", without_url(e))))?;
-        Ok(Self { client })
-    }
-}
-
-/// A reqwest error without the address: queries hold keys.
-pub(crate) fn without_url(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(&error);
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}
-
-impl Transport for HttpTransport {
-    fn send(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, TransportError>> {
-        Box::pin(async move {
-            let (host, after) = (request.host(), request.timeout);
-            let failed = |error: reqwest::Error| {
-                if error.is_connect() || error.is_builder() {
-                    TransportError::NotSent { host: host.clone(), reason: without_url(error) }
-                } else if error.is_timeout() {
-                    TransportError::Timeout { host: host.clone(), after }
-                } else {
-                    TransportError::Broken { host: host.clone(), reason: without_url(error) }
-                }
-            };
-            let mut answer = self
-                .client
-                .request(request.method, request.url)
-                .headers(request.headers)
-                .body(request.body)
-                .timeout(after)
-                .send()
-                .await
-                .map_err(failed)?;
-            let (status, headers) = (answer.status().as_u16(), std::mem::take(answer.headers_mut()));
-            let mut body = BytesMut::new();
-            while let Some(chunk) = answer.chunk().await.map_err(failed)? {
-                if body.len() + chunk.len() > MAX_BODY {
-                    return Err(TransportError::TooLarge { host: host.clone(), limit: MAX_BODY });
-                }
-                body.extend_from_slice(&chunk);
-            }
-            Ok(HttpResponse { status, headers, body: body.freeze() })
-        })
-    }
-
-    fn open(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpStream, TransportError>> {
-        Box::pin(stream::open(&self.client, request))
-    }
-}
-
-impl fmt::Debug for HttpTransport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HttpTransport")
-    }
-}
+use crate::transport::{HttpRequest, HttpResponse, HttpStream, Transport, TransportError};
 
 /// One account's cookies over a shared carrier.
 ///
@@ -123,6 +30,48 @@ struct Jar {
     store: CookieStore,
     /// Rises when a cookie is new or has another value: tells when credentials must be saved again.
     generation: u64,
+    /// Headers as last put together; emptied whenever a cookie comes.
+    headers: Vec<Ready>,
+}
+
+/// The header for one address without its query.
+struct Ready {
+    address: String,
+    value: Option<HeaderValue>,
+    until: Instant,
+}
+
+/// Addresses of one account that headers are kept for: it asks about ten.
+const READY: usize = 16;
+/// A cookie that expires is sent for so long at most after it did.
+const READY_FOR: Duration = Duration::from_secs(60);
+
+impl Jar {
+    fn new(store: CookieStore) -> Self {
+        Self { store, generation: 0, headers: Vec::new() }
+    }
+
+    fn header(&mut self, url: &Url) -> Option<HeaderValue> {
+        let (address, now) = (&url[..Position::AfterPath], Instant::now());
+        if let Some(ready) = self.headers.iter().find(|ready| ready.address == address && ready.until > now) {
+            return ready.value.clone();
+        }
+        let pairs = self.store.get_request_values(url).map(|(name, value)| format!("{name}={value}"));
+        let text = pairs.collect::<Vec<_>>().join("; ");
+        let value = if text.is_empty() { None } else { HeaderValue::from_str(&text).ok() };
+        self.headers.retain(|ready| ready.address != address && ready.until > now);
+        if self.headers.len() < READY {
+            let address = address.to_owned();
+            self.headers.push(Ready { address, value: value.clone(), until: now + READY_FOR });
+        }
+        value
+    }
+
+    fn parse(&mut self, text: &str, url: &Url) {
+        self.headers.clear();
+        // A cookie for a foreign domain is refused by the store, which is what a browser does too.
+        self.store.parse(text, url).ok();
+    }
 }
 
 impl fmt::Debug for Jar {
@@ -134,7 +83,7 @@ impl fmt::Debug for Jar {
 impl CookieClient {
     /// An empty jar over `transport`. `any_domain` for endpoints that stand in for the real service.
     pub fn new(transport: Arc<dyn Transport>, any_domain: bool) -> Self {
-        Self { transport, jar: Mutex::new(Jar { store: CookieStore::default(), generation: 0 }), any_domain }
+        Self { transport, jar: Mutex::new(Jar::new(CookieStore::default())), any_domain }
     }
 
     /// Sends with the cookies of the address, and keeps those of the answer.
@@ -151,7 +100,7 @@ impl CookieClient {
         Ok(answer)
     }
 
-    /// Opens with the cookies of the address, and keeps those of the answer. The body is still coming.
+    /// Like [`send`](Self::send), with a body that is still coming.
     ///
     /// # Errors
     /// As the carrier says.
@@ -166,9 +115,7 @@ impl CookieClient {
     }
 
     fn header_for(&self, url: &Url) -> Option<HeaderValue> {
-        let jar = self.jar.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = jar.store.get_request_values(url).map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join("; ");
-        if text.is_empty() { None } else { HeaderValue::from_str(&text).ok() }
+        self.jar.lock().unwrap_or_else(PoisonError::into_inner).header(url)
     }
 
     fn keep(&self, headers: &HeaderMap, url: &Url) {
@@ -180,8 +127,7 @@ impl CookieClient {
         for header in headers.get_all(SET_COOKIE) {
             let Ok(text) = header.to_str() else { continue };
             let text = if self.any_domain { host_only(text) } else { text.to_owned() };
-            // A cookie for a foreign domain is refused by the store, which is what a browser does too.
-            jar.store.parse(&text, url).ok();
+            jar.parse(&text, url);
         }
         if values(&jar.store) != before {
             jar.generation += 1;
@@ -202,7 +148,7 @@ impl CookieClient {
     /// Sets a cookie as a page script would.
     pub fn set(&self, url: &Url, name: &str, value: &str) {
         let mut jar = self.jar.lock().unwrap_or_else(PoisonError::into_inner);
-        jar.store.parse(&format!("{name}={value}; Path=/"), url).ok();
+        jar.parse(&format!("{name}={value}; Path=/"), url);
         jar.generation += 1;
     }
 
@@ -226,7 +172,7 @@ impl CookieClient {
         let store =
             cookie_store::serde::json::load_all(text.as_bytes()).map_err(|e| Error::BadSavedSession(e.to_string()))?;
         let mut jar = self.jar.lock().unwrap_or_else(PoisonError::into_inner);
-        jar.store = store;
+        *jar = Jar { generation: jar.generation, ..Jar::new(store) };
         Ok(())
     }
 }
@@ -254,6 +200,8 @@ fn host_only(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::future::BoxFuture;
+
     use super::*;
 
     fn headers(lines: &[&str]) -> HeaderMap {
@@ -291,6 +239,23 @@ mod tests {
             assert_eq!(again.cookie(&url, "evil"), None);
         }
         assert_eq!(again.cookie(&"https://example.com/".parse().unwrap(), "wxsid"), None);
+    }
+
+    #[tokio::test]
+    async fn a_new_cookie_is_in_the_next_header() {
+        let client = CookieClient::new(Arc::new(Nowhere), false);
+        let url: Url = "https://wx.qq.com/cgi-bin/x?a=b".parse().unwrap();
+        let shown = || client.header_for(&url).map(|value| value.to_str().unwrap().to_owned());
+        assert_eq!(shown(), None);
+        client.keep(&headers(&["wxsid=1; Path=/", "deep=1; Path=/cgi-bin/y"]), &url);
+        assert_eq!(shown().as_deref(), Some("wxsid=1"));
+        assert_eq!(shown().as_deref(), Some("wxsid=1"), "kept");
+        client.keep(&headers(&["wxsid=2; Path=/"]), &url);
+        assert_eq!(shown().as_deref(), Some("wxsid=2"));
+        client.set(&url, "own", "3");
+        assert!(shown().unwrap().contains("own=3"));
+        client.load(&CookieClient::new(Arc::new(Nowhere), false).save().unwrap()).unwrap();
+        assert_eq!(shown(), None);
     }
 
     #[test]
