@@ -72,8 +72,7 @@ pub fn text(endpoint: &'static str, answer: &HttpResponse) -> Result<String, Err
 
 /// Percent-encoding undone. A form decoder would turn `+` into a blank; uuids and tickets are base64 and keep theirs.
 pub fn percent_decoded(text: &str) -> String {
-    let protected = text.replace('+', "%2B").replace('&', "%26").replace('=', "%3D");
-    url::form_urlencoded::parse(protected.as_bytes()).next().map(|(key, _)| key.into_owned()).unwrap_or_default()
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 /// An answer that is not what the endpoint says.
