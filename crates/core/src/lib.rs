@@ -11,7 +11,7 @@ pub mod source;
 pub mod transport;
 pub mod webwx;
 
-pub use error::{EndReason, Error, SendError};
+pub use error::{EndReason, Error, FetchError, SendError};
 pub use protocol::{
     ActionSender, Batch, ContactChange, Incoming, LoginEvent, LoginWatcher, Outgoing, Protocol, Receipt, SavedSession,
     Session,

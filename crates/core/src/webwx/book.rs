@@ -12,6 +12,8 @@ pub struct Book {
     contacts: HashMap<PeerId, Arc<Contact>>,
     /// How often each was asked for in vain; an answer counts as [`TRIES`].
     asked: HashMap<PeerId, u8>,
+    /// Learned from an answer to an action, and not told to the runtime yet.
+    learned: Vec<Arc<Contact>>,
 }
 
 /// How often a peer is asked for when no answer comes: each try holds up a batch by up to 15 s.
@@ -50,7 +52,12 @@ impl Book {
     /// A book that knows only the account itself.
     pub fn new(me: Contact) -> Self {
         let id = me.peer.clone();
-        Self { contacts: HashMap::from([(id.clone(), Arc::new(me))]), me: id, asked: HashMap::new() }
+        Self {
+            contacts: HashMap::from([(id.clone(), Arc::new(me))]),
+            me: id,
+            asked: HashMap::new(),
+            learned: Vec::new(),
+        }
     }
 
     /// The book under these new states of contacts.
@@ -121,6 +128,26 @@ impl Book {
     /// Takes a contact as it is.
     pub fn put(&mut self, contact: Arc<Contact>) {
         self.contacts.insert(contact.peer.clone(), contact);
+    }
+
+    /// Merges what the answer to an action says, and keeps it for the runtime: no sync tells what we know already.
+    pub fn learn(&mut self, contact: Contact) {
+        if let Some(merged) = self.merged(contact) {
+            self.learned.push(Arc::clone(&merged));
+            self.put(merged);
+        }
+    }
+
+    /// The same for what the service took from us: this is how it is, even where it is empty.
+    pub fn replace(&mut self, contact: Contact) {
+        let contact = Arc::new(contact);
+        self.learned.push(Arc::clone(&contact));
+        self.put(contact);
+    }
+
+    /// What was learned since it was last asked for.
+    pub fn take_learned(&mut self) -> Vec<Arc<Contact>> {
+        std::mem::take(&mut self.learned)
     }
 
     /// Forgets a contact.

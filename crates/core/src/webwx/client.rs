@@ -2,7 +2,9 @@
 //!
 //! Answers go out in the server's own words; [`convert`](super::convert) makes ours of them.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -11,10 +13,11 @@ use wxbot_model::{PeerId, Secret};
 
 use super::endpoint::{self, Hosts, Mode};
 use super::sync::{Keys, SyncKey};
-use super::wire::answer::{Base, BatchContacts, ContactPage, InitAnswer, PushLogin, SendAnswer, SyncAnswer, elements};
+use super::uploaded::Uploaded;
+use super::username::is_room;
+use super::wire::answer::{Base, BatchContacts, ContactPage, InitAnswer, PushLogin, SyncAnswer, elements};
 use super::wire::request::{
-    BaseRequest, BatchEntry, BatchGetContact, Init, NotifyCode, SendMsg, StatBase, StatEntry, StatReport, StatusNotify,
-    Sync, TextMsg,
+    BaseRequest, BatchEntry, BatchGetContact, Init, NotifyCode, StatBase, StatEntry, StatReport, StatusNotify, Sync,
 };
 use super::wire::script::SyncCheck;
 use super::wire::{contact, json, text, unreadable};
@@ -44,11 +47,29 @@ pub(super) struct Client {
     pub(super) mode: Mode,
     pub(super) source: Source,
     keys: RwLock<Arc<SessionKeys>>,
+    /// What this login has uploaded.
+    pub(super) uploaded: Uploaded,
+    /// From this many members on a room takes nobody without being asked.
+    invite_from: AtomicU64,
+    /// `EncryChatRoomId` by room: how the service wants a room named when it is asked about a member.
+    room_ids: Mutex<HashMap<String, String>>,
 }
+
+/// `InviteStartCount` where webwxinit does not say.
+const INVITE_FROM: u64 = 40;
 
 impl Client {
     pub(super) fn new(http: CookieClient, hosts: Hosts, mode: Mode, source: Source, keys: SessionKeys) -> Self {
-        Self { http, hosts, mode, source, keys: RwLock::new(Arc::new(keys)) }
+        Self {
+            http,
+            hosts,
+            mode,
+            source,
+            keys: RwLock::new(Arc::new(keys)),
+            uploaded: Uploaded::default(),
+            invite_from: AtomicU64::new(INVITE_FROM),
+            room_ids: Mutex::default(),
+        }
     }
 
     pub(super) fn keys(&self) -> Arc<SessionKeys> {
@@ -69,7 +90,7 @@ impl Client {
         format!("e{:015}", self.source.below(1_000_000_000_000_000))
     }
 
-    fn base<'a>(&self, keys: &'a SessionKeys) -> BaseRequest<'a> {
+    pub(super) fn base<'a>(&self, keys: &'a SessionKeys) -> BaseRequest<'a> {
         BaseRequest { uin: keys.uin, sid: keys.sid.expose(), skey: keys.skey.expose(), device_id: self.device_id() }
     }
 
@@ -78,7 +99,7 @@ impl Client {
         json(endpoint, &answer)
     }
 
-    async fn post<T: DeserializeOwned>(
+    pub(super) async fn post<T: DeserializeOwned>(
         &self,
         endpoint: &'static str,
         url: Url,
@@ -92,6 +113,9 @@ impl Client {
         let url = endpoint::init(&self.hosts, keys.pass_ticket.expose(), self.source.now_ms());
         let answer: InitAnswer = self.post("webwxinit", url, &Init { base_request: self.base(&keys) }).await?;
         answer.base_response.check("webwxinit")?;
+        if answer.invite_start_count > 0 {
+            self.invite_from.store(answer.invite_start_count, Ordering::Relaxed);
+        }
         Ok(answer)
     }
 
@@ -191,16 +215,44 @@ impl Client {
     }
 
     async fn batch_of(&self, peers: &[PeerId]) -> Result<Vec<contact::Contact>, Error> {
+        self.batch(peers.iter().map(|peer| BatchEntry::of(peer.as_str())).collect()).await
+    }
+
+    /// Details of somebody who is met in this room.
+    pub(super) async fn member_of(&self, room: &PeerId, who: &PeerId) -> Result<Vec<contact::Contact>, Error> {
+        let room_id = self.room_id(room).await?;
+        let entry = BatchEntry::Peer { user_name: who.as_str(), encry_chat_room_id: &room_id };
+        self.batch(vec![entry]).await
+    }
+
+    async fn batch(&self, list: Vec<BatchEntry<'_>>) -> Result<Vec<contact::Contact>, Error> {
         let keys = self.keys();
-        let body = BatchGetContact {
-            base_request: self.base(&keys),
-            count: peers.len(),
-            list: peers.iter().map(|p| BatchEntry::of(p.as_str())).collect(),
-        };
+        let body = BatchGetContact { base_request: self.base(&keys), count: list.len(), list };
         let url = endpoint::batchgetcontact(&self.hosts, keys.pass_ticket.expose(), self.source.now_ms());
         let answer: BatchContacts = self.post("webwxbatchgetcontact", url, &body).await?;
         answer.base_response.check("webwxbatchgetcontact")?;
-        Ok(elements::<contact::Contact>(&answer.contact_list).0)
+        let contacts = elements::<contact::Contact>(&answer.contact_list).0;
+        let mut room_ids = self.room_ids.lock().unwrap_or_else(PoisonError::into_inner);
+        for room in contacts.iter().filter(|one| is_room(&one.user_name) && !one.encry_chat_room_id.is_empty()) {
+            room_ids.insert(room.user_name.clone(), room.encry_chat_room_id.clone());
+        }
+        Ok(contacts)
+    }
+
+    /// `EncryChatRoomId` of a room, asked for where it is not known; empty where the service does not say.
+    pub(super) async fn room_id(&self, room: &PeerId) -> Result<String, Error> {
+        let known =
+            |client: &Self| client.room_ids.lock().unwrap_or_else(PoisonError::into_inner).get(room.as_str()).cloned();
+        if let Some(id) = known(self) {
+            return Ok(id);
+        }
+        self.batch_of(std::slice::from_ref(room)).await?;
+        Ok(known(self).unwrap_or_default())
+    }
+
+    /// From this many members on, people are invited into a room and cannot be brought.
+    pub(super) fn invite_from(&self) -> u64 {
+        self.invite_from.load(Ordering::Relaxed)
     }
 
     pub(super) async fn synccheck(&self, push: &Url, keys: &Keys, counter_ms: i64) -> Result<SyncCheck, Error> {
@@ -229,32 +281,6 @@ impl Client {
             self.post("webwxsync", url, &Sync { base_request: self.base(&keys), sync_key: key, rr }).await?;
         answer.base_response.check("webwxsync")?;
         Ok(answer)
-    }
-
-    /// One try to send a text: the service's id of it, which may be empty.
-    pub(super) async fn send_text(
-        &self,
-        me: &PeerId,
-        to: &PeerId,
-        content: &str,
-        client_id: &str,
-        msg_source: Option<String>,
-    ) -> Result<String, Error> {
-        let keys = self.keys();
-        let msg = TextMsg {
-            kind: 1,
-            content,
-            from_user_name: me.as_str(),
-            to_user_name: to.as_str(),
-            local_id: client_id,
-            client_msg_id: client_id,
-            msg_source,
-        };
-        let url = endpoint::sendmsg(&self.hosts, keys.pass_ticket.expose());
-        let body = SendMsg { base_request: self.base(&keys), msg, scene: 0 };
-        let answer: SendAnswer = self.post("webwxsendmsg", url, &body).await?;
-        answer.base_response.check("webwxsendmsg")?;
-        Ok(answer.msg_id)
     }
 
     pub(super) async fn push_login(&self) -> Result<String, Error> {

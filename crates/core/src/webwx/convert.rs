@@ -1,13 +1,15 @@
 //! Wire ⇄ model: contacts, the start of a session, messages. Nothing outside of this folder knows both.
 //!
 //! `content` what a message says, `app` when an app shared it, `person` who is recommended in it, `notice` what texts of
-//! the service tell → [`status`] what the phone tells → [`news`] whole sync answers.
+//! the service tell → [`status`] what the phone tells → [`news`] whole sync answers; and the other way [`share`] what apps
+//! are to share.
 
 mod app;
 mod content;
 pub mod news;
 mod notice;
 mod person;
+pub mod share;
 pub mod status;
 
 use serde_json::value::RawValue;

@@ -3,24 +3,37 @@
 //! Reading order: [`endpoint`] where each thing is asked → [`wire`] what the server says and what we send → [`ret`] its
 //! codes → [`login`] the login machine → [`sync`] the keys of the loop and `poll` what a poll means for it → [`xml`] and
 //! [`text`] what messages are made of, [`username`] what an id tells → [`convert`] wire ⇄ model → [`book`] the contacts of
-//! this login → `client` the driver that performs requests → `session` polls and `sender` sends, with `saved` what is
-//! kept of them → [`account`] what the runtime sees. Protocol facts: `docs/protocol/webwx.md`.
+//! this login → `client` the driver that performs requests, with `calls` what sends and changes, `upload` (`uploaded` what
+//! is there already) and `download` (`body` what comes) where bytes go and come from, `outcome` what a failure means → `session` polls, and
+//! `sender` does actions, with `circle` those about friends and rooms; `saved` what is kept of a session → [`account`] what
+//! the runtime sees. Protocol facts: `docs/protocol/webwx.md`.
 
 pub mod account;
+mod body;
 pub mod book;
+mod calls;
+mod circle;
 pub mod client;
 pub mod convert;
+mod download;
 pub mod endpoint;
 pub mod login;
+mod outcome;
 mod poll;
 pub mod ret;
 mod saved;
 mod sender;
 mod session;
 pub mod sync;
+#[cfg(test)]
+mod testing;
 pub mod text;
+mod upload;
+mod uploaded;
 pub mod username;
 pub mod wire;
 pub mod xml;
 
 pub use account::{Settings, WebWx, capabilities};
+#[cfg(test)]
+use wire::testdata;

@@ -22,6 +22,33 @@ impl Ret {
         }
     }
 
+    /// True where a room was made, or people brought into one: −2013 says so too, and the official client takes it.
+    pub fn is_ok_for_rooms(self) -> bool {
+        matches!(self.0, 0 | -2013)
+    }
+
+    /// True for the code with which rooms refuse people who may still be invited.
+    pub fn may_invite(self) -> bool {
+        self.0 == 1
+    }
+
+    /// True for refusals that say nothing about uploaded bytes: it is the receiver, or us.
+    pub fn is_about_peer(self) -> bool {
+        matches!(self.0, 1203..=1205)
+    }
+
+    /// What the code means, for refusals without words.
+    fn words(self) -> &'static str {
+        match self.0 {
+            -14 => "the ticket or key is no longer good",
+            -66 => "only the owner of the room may do this",
+            1203 => "the service does not let this account use the Web",
+            1204 => "this is no friend, or no friend any more",
+            1205 => "too often",
+            _ => "",
+        }
+    }
+
     /// What to do about it where it is not the end of the session.
     ///
     /// 1203 and 1205 are the service's risk control: going on by itself makes it worse. 1205 asks for a pause of tens of
@@ -37,13 +64,27 @@ impl Ret {
         }
     }
 
-    /// As a refusal with the service's words. `<e>` pages in ErrMsg are cut down to their text.
+    /// As a refusal with the service's words, or ours where it has none. `<e>` pages in ErrMsg are cut down to their text.
+    ///
+    /// 1 is a wrong parameter or "too often": only the words tell.
     pub fn refusal(self, message: &str) -> Refusal {
         let message = match (message.find("<![CDATA["), message.find("]]>")) {
             (Some(from), Some(to)) if from + 9 <= to => message.get(from + 9..to).unwrap_or(message),
             _ => message,
         };
-        Refusal { ret: self.0, message: message.trim().chars().take(300).collect(), advice: self.advice() }
+        let message = if message.trim().is_empty() { self.words() } else { message.trim() };
+        let too_often = ["频繁", "too often", "frequent"].iter().any(|word| message.contains(word));
+        let advice = if self.0 == 1 && too_often { Self(1205).advice() } else { self.advice() };
+        Refusal { ret: self.0, message: message.chars().take(300).collect(), advice }
+    }
+}
+
+/// `MemberStatus` of somebody who did not come into a room, in words.
+pub fn member_status(status: i64) -> &'static str {
+    match status {
+        3 => "they blocked us",
+        4 => "they deleted us",
+        _ => "the service does not say why",
     }
 }
 
@@ -96,8 +137,24 @@ mod tests {
 
     #[test]
     fn an_error_page_is_cut_down_to_its_words() {
-        let refusal = Ret(1).refusal("<e><ShowType>1</ShowType><Content><![CDATA[操作太频繁]]></Content></e>");
+        let refusal = Ret(-1).refusal("<e><ShowType>1</ShowType><Content><![CDATA[操作太频繁]]></Content></e>");
         assert_eq!(refusal.message, "操作太频繁");
         assert_eq!(Ret(1).refusal("]]><![CDATA[").message, "]]><![CDATA[");
+    }
+
+    #[test]
+    fn the_words_of_a_refusal_count() {
+        let often = Ret(1).refusal("操作太频繁，请稍后再试。");
+        assert!(matches!(often.advice, Advice::CoolDown(_)), "{often:?}");
+        assert_eq!(Ret(1).refusal("").advice, Advice::TryLater);
+        assert_eq!(Ret(-66).refusal(" ").message, "only the owner of the room may do this");
+        assert_eq!(Ret(-66).refusal("no").message, "no");
+    }
+
+    #[test]
+    fn codes_of_single_calls() {
+        assert!(Ret(0).is_ok_for_rooms() && Ret(-2013).is_ok_for_rooms() && !Ret(1).is_ok_for_rooms());
+        assert!(Ret(1).may_invite() && !Ret(-66).may_invite());
+        assert!(Ret(1204).is_about_peer() && !Ret(1).is_about_peer());
     }
 }

@@ -255,6 +255,9 @@ impl WebSession {
         if let Some(keys) = moved {
             self.keys = keys;
         }
+        // Before the news, which were read knowing it.
+        let learned = self.write_book(Book::take_learned);
+        batch.contacts.splice(..0, learned.into_iter().map(ContactChange::Upsert));
         Ok(batch)
     }
 }

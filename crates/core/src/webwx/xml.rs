@@ -1,4 +1,7 @@
-//! How are the XML texts of messages read? Into a small tree, with limits, without DTDs and without recursion.
+//! How are the XML texts of messages read? Into a small tree, with limits, without DTDs and without recursion. And how is
+//! a text put into one?
+
+use std::borrow::Cow;
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
@@ -130,6 +133,32 @@ pub fn parse(text: &str) -> Result<Node, XmlError> {
     }
 }
 
+/// A text as it stands between tags or in an attribute. XML has no spelling for most control characters: they go.
+pub fn escape(text: &str) -> Cow<'_, str> {
+    let special = |c: char| matches!(c, '&' | '<' | '>' | '"' | '\'' | '\u{fffe}' | '\u{ffff}') || unwritable(c);
+    if !text.contains(special) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&apos;"),
+            '\u{fffe}' | '\u{ffff}' => {}
+            c if unwritable(c) => {}
+            c => out.push(c),
+        }
+    }
+    Cow::Owned(out)
+}
+
+fn unwritable(c: char) -> bool {
+    c < ' ' && !matches!(c, '\t' | '\n' | '\r')
+}
+
 fn element(start: &BytesStart<'_>) -> Result<Node, XmlError> {
     let name = start.name().as_ref().to_owned();
     let mut attrs = Vec::new();
@@ -157,6 +186,14 @@ mod tests {
     }
 
     #[test]
+    fn texts_are_escaped() {
+        let title = "</title><type>5</type>\"'&\u{0}\u{1b}\u{ffff}";
+        let node = parse(&format!("<a>{}</a>", escape(title))).unwrap();
+        assert_eq!((node.text.as_str(), node.children.len()), ("</title><type>5</type>\"'&", 0));
+        assert!(matches!(escape("你好\n"), Cow::Borrowed(_)));
+    }
+
+    #[test]
     fn limits() {
         let deep = "<a>".repeat(40) + &"</a>".repeat(40);
         let wide = format!("<a>{}</a>", "<b/>".repeat(MAX_NODES + 1));
@@ -175,6 +212,13 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn any_text_is_read_as_it_was_written(text in "[\\PC&<>\"'\n]{0,40}") {
+            let node = parse(&format!("<a b='{0}'>{0}</a>", escape(&text))).unwrap();
+            assert_eq!(node.text, text);
+            assert_eq!(node.attr("b"), Some(text.as_str()));
+        }
+
         #[test]
         fn any_text_parses_or_fails(text in "(<[a-c]( x='[^']*')?>|</[a-c]>|<[a-c]/>|&amp;|&#x?[0-9]{0,4};|[^<]|<!\\[CDATA\\[|\\]\\]>){0,40}") {
             drop(parse(&text));

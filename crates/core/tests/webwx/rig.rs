@@ -6,12 +6,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::BoxFuture;
 use serde_json::Value;
-use wxbot_core::protocol::{Batch, ContactChange, Incoming, LoginEvent, LoginWatcher, Protocol, SavedSession, Session};
+use wxbot_core::SendError;
+use wxbot_core::protocol::{
+    Batch, ContactChange, Incoming, LoginEvent, LoginWatcher, MediaFile, Outgoing, Protocol, Receipt, SavedSession,
+    Session,
+};
 use wxbot_core::source::Source;
-use wxbot_core::transport::{HttpRequest, HttpResponse, Transport, TransportError};
+use wxbot_core::transport::{HttpRequest, HttpResponse, HttpStream, Transport, TransportError};
 use wxbot_core::webwx::endpoint::Mode;
 use wxbot_core::webwx::{Settings, WebWx};
-use wxbot_model::{Contact, EventKind, PeerId};
+use wxbot_model::{Action, Contact, ContactId, EventKind, PeerId};
 use wxbot_sim::{AccountSpec, Fault, FaultKind, Sim, World};
 
 pub(crate) const ENDPOINT: &str = "http://sim.invalid";
@@ -27,6 +31,11 @@ impl Transport for Recorder {
     fn send(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, TransportError>> {
         self.seen.lock().unwrap().push(request.clone());
         self.inner.send(request)
+    }
+
+    fn open(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpStream, TransportError>> {
+        self.seen.lock().unwrap().push(request.clone());
+        self.inner.open(request)
     }
 }
 
@@ -154,6 +163,20 @@ impl Rig {
         session.unwrap_or_else(|error| panic!("{error}"))
     }
 
+    /// Does an action: `to` and `others` in the ids of this login.
+    pub(crate) async fn act(
+        &self,
+        session: &dyn Session,
+        action: Action,
+        to: Option<&PeerId>,
+        others: &[&PeerId],
+        media: Option<MediaFile>,
+    ) -> Result<Receipt, SendError> {
+        let (to, others) = (to.cloned(), others.iter().map(|&peer| peer.clone()).collect());
+        let client_id = self.web.draw_client_msg_id();
+        session.sender().perform(Outgoing { action, to, others, media, client_id }).await
+    }
+
     pub(crate) fn fault(&self, endpoint: &str, kind: FaultKind) {
         self.sim.inject(Fault::once(endpoint, kind));
     }
@@ -236,6 +259,11 @@ pub(crate) fn upserted<'a>(batch: &'a Batch, nick: &str) -> Option<&'a Arc<Conta
         ContactChange::Upsert(contact) if contact.nick_name == nick => Some(contact),
         ContactChange::Upsert(_) | ContactChange::Remove(_) => None,
     })
+}
+
+/// Of actions, which name contacts by ids of the runtime's: what counts here is the peer beside them.
+pub(crate) fn id() -> ContactId {
+    "p1".parse().unwrap()
 }
 
 /// Longer than any poll.

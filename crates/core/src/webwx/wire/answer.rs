@@ -27,12 +27,21 @@ impl BaseResponse {
     /// # Errors
     /// By code.
     pub fn check(&self, endpoint: &'static str) -> Result<(), Error> {
+        if Ret(self.ret) == Ret::OK { Ok(()) } else { Err(self.refused(endpoint)) }
+    }
+
+    /// [`check`](Self::check) where rooms take people in, which is a yes with other codes too.
+    ///
+    /// # Errors
+    /// By code.
+    pub fn check_room(&self, endpoint: &'static str) -> Result<(), Error> {
+        if Ret(self.ret).is_ok_for_rooms() { Ok(()) } else { Err(self.refused(endpoint)) }
+    }
+
+    /// The no that this is, even where the code does not say so.
+    pub fn refused(&self, endpoint: &'static str) -> Error {
         let ret = Ret(self.ret);
-        match ret.ended() {
-            Some(reason) => Err(Error::Ended(reason)),
-            None if ret == Ret::OK => Ok(()),
-            None => Err(Error::Refused { endpoint, refusal: ret.refusal(&self.err_msg) }),
-        }
+        ret.ended().map_or_else(|| Error::Refused { endpoint, refusal: ret.refusal(&self.err_msg) }, Error::Ended)
     }
 }
 
@@ -65,6 +74,9 @@ pub struct InitAnswer {
     /// A fresh Skey, or nothing.
     #[serde(default, rename = "SKey", deserialize_with = "text")]
     pub skey: String,
+    /// From this many members on a room takes nobody without being asked; 0 when not stated.
+    #[serde(default, deserialize_with = "uint")]
+    pub invite_start_count: u64,
     /// Articles of official accounts the user has not read.
     #[serde(default, rename = "MPSubscribeMsgList", deserialize_with = "or_default")]
     pub mp_subscribe_msg_list: Vec<MpSubscribeMsg>,
@@ -221,9 +233,7 @@ impl PushLogin {
         if self.ret != 0 || self.uuid.is_empty() {
             return None;
         }
-        // A form decoder would turn `+` into a space; uuids are base64 and keep theirs.
-        let protected = self.uuid.replace('+', "%2B");
-        url::form_urlencoded::parse(format!("u={protected}").as_bytes()).next().map(|(_, v)| v.into_owned())
+        Some(super::percent_decoded(&self.uuid))
     }
 }
 

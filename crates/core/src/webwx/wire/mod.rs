@@ -1,16 +1,21 @@
 //! What the server says and what we send, in the server's spelling.
 //!
 //! [`script`] the JavaScript texts of login and synccheck → [`page`] the XML of newloginpage → [`contact`] address book →
-//! [`answer`] JSON answers of the calls → [`addmsg`] one received message → [`request`] JSON bodies → [`lenient`] how
-//! numbers and texts are read.
+//! [`answer`] JSON answers of the calls → [`addmsg`] one received message → [`request`] JSON bodies → [`send`] messages
+//! that we send → [`upload`] bytes that we send, [`form`] as a form → [`circle`] friends and rooms that we change →
+//! [`lenient`] how numbers and texts are read.
 
 pub mod addmsg;
 pub mod answer;
+pub mod circle;
 pub mod contact;
+pub mod form;
 pub mod lenient;
 pub mod page;
 pub mod request;
 pub mod script;
+pub mod send;
+pub mod upload;
 
 use crate::error::{DecodeError, Error};
 use crate::transport::HttpResponse;
@@ -65,6 +70,11 @@ pub fn text(endpoint: &'static str, answer: &HttpResponse) -> Result<String, Err
     Ok(String::from_utf8_lossy(&answer.body).into_owned())
 }
 
+/// Percent-encoding undone. A form decoder would turn `+` into a blank; uuids and tickets are base64 and keep theirs.
+pub fn percent_decoded(text: &str) -> String {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
 /// An answer that is not what the endpoint says.
 pub fn unreadable(endpoint: &'static str, len: usize, text: &str, why: &str) -> Error {
     let looks = if text.trim_start().starts_with('<') { "an HTML or XML page" } else { "text" };
@@ -75,7 +85,9 @@ pub fn unreadable(endpoint: &'static str, len: usize, text: &str, why: &str) -> 
 pub(crate) mod testdata {
     use bytes::Bytes;
     use http::HeaderMap;
+    use serde::Serialize;
 
+    use super::request::BaseRequest;
     use crate::transport::HttpResponse;
 
     /// A fixture of `tests/fixtures/webwx`.
@@ -87,6 +99,16 @@ pub(crate) mod testdata {
     /// A fixture as JSON.
     pub(crate) fn fixture_json(name: &str) -> serde_json::Value {
         serde_json::from_str(&fixture(name)).unwrap()
+    }
+
+    /// Keys as the fixtures have them.
+    pub(crate) fn base<'a>(sid: &'a str, skey: &'a str, device_id: &str) -> BaseRequest<'a> {
+        BaseRequest { uin: 566_148_615, sid, skey, device_id: device_id.into() }
+    }
+
+    /// What we send is what the fixture has, as JSON.
+    pub(crate) fn same(name: &str, body: &impl Serialize) {
+        assert_eq!(serde_json::to_value(body).unwrap(), fixture_json(name), "{name}");
     }
 
     /// An answer with this body.
@@ -117,6 +139,15 @@ mod tests {
             let error = json::<SyncAnswer>("webwxsync", &answer).unwrap_err();
             assert_eq!(error.to_string(), want, "{name}");
             assert!(error.is_transient(), "{name}");
+        }
+    }
+
+    #[test]
+    fn tickets_are_decoded_but_for_their_plus() {
+        for (text, want) in
+            [("kUY4%2FwIB%3D", "kUY4/wIB="), ("a+b&c=d", "a+b&c=d"), ("gf5Gk61zEA%3d%3d", "gf5Gk61zEA=="), ("", "")]
+        {
+            assert_eq!(percent_decoded(text), want);
         }
     }
 

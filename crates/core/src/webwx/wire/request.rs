@@ -122,41 +122,6 @@ pub struct Sync<'a> {
     pub rr: i32,
 }
 
-/// webwxsendmsg.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct SendMsg<'a> {
-    /// Keys.
-    pub base_request: BaseRequest<'a>,
-    /// The message.
-    pub msg: TextMsg<'a>,
-    /// 0; 2 marks a forwarded message.
-    pub scene: u8,
-}
-
-/// `Msg` of webwxsendmsg.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct TextMsg<'a> {
-    /// 1.
-    #[serde(rename = "Type")]
-    pub kind: u8,
-    /// Raw text, not escaped.
-    pub content: &'a str,
-    /// Ourselves.
-    pub from_user_name: &'a str,
-    /// The peer.
-    pub to_user_name: &'a str,
-    /// The same as ClientMsgId.
-    #[serde(rename = "LocalID")]
-    pub local_id: &'a str,
-    /// Ours; the same for every retry.
-    pub client_msg_id: &'a str,
-    /// Who is mentioned, as XML.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub msg_source: Option<String>,
-}
-
 /// webwxstatreport.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -197,22 +162,13 @@ pub struct StatEntry {
 mod tests {
     use serde_json::json;
 
-    use super::super::testdata::fixture_json;
+    use super::super::testdata::{base, fixture_json, same};
     use super::*;
-
-    fn base<'a>(sid: &'a str, skey: &'a str, device_id: &str) -> BaseRequest<'a> {
-        BaseRequest { uin: 566_148_615, sid, skey, device_id: device_id.into() }
-    }
-
-    fn same(name: &str, body: &impl Serialize) {
-        assert_eq!(serde_json::to_value(body).unwrap(), fixture_json(name), "{name}");
-    }
 
     const SKEY: &str = "@crypt_14ae1b12_f59314a579c67b15f838d09feb79c17f";
     const SKEY2: &str = "@crypt_14ae1b12_1bb5e370393b8cd502919825fe9dbfc0";
     const ME: &str = "@595d9f44c64e2f480baa0d6430ca58ef053a768daa6d7b3fcc4bece244bcbce3";
     const PEER: &str = "@e5403f77c2193da671790c1a242d0b43ac6f570e5047993ef745d13d6376b57b";
-    const ROOM: &str = "@@9e1c0ab62b5ab222835786c00192fb1e10c75f8082c245d360ac6a6bd2efe2df";
     const ROOM2: &str = "@@e2da072e5beda58413f788fd2978b6f9fbde2ba337a71f02e1458958fcdb8371";
 
     // cov: 14
@@ -288,6 +244,20 @@ mod tests {
         );
     }
 
+    #[test]
+    fn members_are_asked_for_by_the_id_of_their_room() {
+        let niu = "@2cbb226c459cc5203aa991942f41e19820f5ef3ccceb2dece598412f36406d1f";
+        let entry = |user_name| BatchEntry::Peer { user_name, encry_chat_room_id: "@4f120905f9814dc8f5438f905b019bb6" };
+        same(
+            "x-webwxbatchgetcontact-members.req.json",
+            &BatchGetContact {
+                base_request: base("2qui+CC4YTiiI2zk", SKEY2, "e316575061818116"),
+                count: 2,
+                list: vec![entry(PEER), entry(niu)],
+            },
+        );
+    }
+
     // cov: 22
     #[test]
     fn statreport() {
@@ -312,28 +282,6 @@ mod tests {
                 base_request: base("2qui+CC4YTiiI2zk", SKEY2, "e151332185497293"),
                 sync_key: &key,
                 rr: crate::webwx::endpoint::not_timestamp_i32(1_476_612_268_499),
-            },
-        );
-    }
-
-    // cov: 43
-    #[test]
-    fn text_to_a_room() {
-        let content = fixture_json("webwxsendmsg.req.json")["Msg"]["Content"].as_str().unwrap().to_owned();
-        same(
-            "webwxsendmsg.req.json",
-            &SendMsg {
-                base_request: base("2qui+CC4YTiiI2zk", SKEY2, "e784205590563506"),
-                msg: TextMsg {
-                    kind: 1,
-                    content: &content,
-                    from_user_name: ME,
-                    to_user_name: ROOM,
-                    local_id: "14766146756340722",
-                    client_msg_id: "14766146756340722",
-                    msg_source: None,
-                },
-                scene: 0,
             },
         );
     }

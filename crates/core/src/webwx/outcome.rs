@@ -1,0 +1,124 @@
+//! What does a failed request mean for doing it again? By whether the service may have acted on it.
+
+use std::time::Duration;
+
+use crate::error::{Advice, Error, FetchError, SendError};
+
+/// Of the request that does the thing.
+pub(super) fn of_act(error: Error) -> SendError {
+    let why = why(&error);
+    match error {
+        Error::Ended(reason) => SendError::Ended(reason),
+        Error::Transport { source, .. } if source.surely_not_sent() => {
+            SendError::NotTaken { why, after: Duration::from_secs(1) }
+        }
+        Error::Status { status: 400..=499, .. } => SendError::NotTaken { why, after: Duration::from_secs(5) },
+        Error::Refused { refusal, .. } => match refusal.advice {
+            Advice::TryLater => SendError::NotTaken { why, after: Duration::from_secs(5) },
+            Advice::CoolDown(after) => SendError::NotTaken { why, after },
+            Advice::GiveUp | Advice::Stop => SendError::Failed { why },
+        },
+        // A gateway's 5xx, a cut or foreign answer, a lost connection: the message may have gone out.
+        Error::Transport { .. }
+        | Error::Status { .. }
+        | Error::Decode { .. }
+        | Error::LoginNotCompleted(_)
+        | Error::BadSavedSession(_)
+        | Error::Settings(_) => SendError::Uncertain { why },
+    }
+}
+
+/// Of a request that only prepares it: whatever became of that, nobody has seen anything.
+pub(super) fn before_act(error: Error) -> SendError {
+    match of_act(error) {
+        SendError::Uncertain { why } => SendError::NotTaken { why, after: Duration::from_secs(5) },
+        known @ (SendError::NotTaken { .. } | SendError::Failed { .. } | SendError::Ended(_)) => known,
+    }
+}
+
+/// Of a request that only asks.
+pub(super) fn of_question(error: Error) -> FetchError {
+    let why = why(&error);
+    match error {
+        Error::Ended(reason) => FetchError::Ended(reason),
+        Error::Refused { refusal, .. } => match refusal.advice {
+            Advice::TryLater | Advice::CoolDown(_) => FetchError::NotNow { why },
+            Advice::GiveUp | Advice::Stop => FetchError::Refused { why },
+        },
+        Error::Transport { .. } | Error::Status { .. } | Error::Decode { .. } => FetchError::NotNow { why },
+        Error::LoginNotCompleted(_) | Error::BadSavedSession(_) | Error::Settings(_) => FetchError::Refused { why },
+    }
+}
+
+/// What happened and its cause.
+fn why(error: &Error) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::EndReason;
+    use crate::transport::TransportError;
+    use crate::webwx::ret::Ret;
+
+    #[test]
+    fn what_may_be_done_again() {
+        let transport = |source| Error::Transport { endpoint: "webwxsendmsg", source };
+        let host = || "h".to_owned();
+        let refused = |ret| Error::Refused { endpoint: "webwxsendmsg", refusal: Ret(ret).refusal("") };
+        let word = |error| match error {
+            SendError::NotTaken { .. } => "not taken",
+            SendError::Uncertain { .. } => "uncertain",
+            SendError::Failed { .. } => "failed",
+            SendError::Ended(_) => "ended",
+        };
+        let asked = |error| match of_question(error) {
+            FetchError::NotNow { .. } => "not now",
+            FetchError::Gone { .. } => "gone",
+            FetchError::Refused { .. } => "refused",
+            FetchError::Ended(_) => "ended",
+        };
+        type Row<'a> = (&'a str, &'a dyn Fn() -> Error, &'a str, &'a str, &'a str);
+        let rows: &[Row<'_>] = &[
+            (
+                "refused connection",
+                &|| transport(TransportError::NotSent { host: host(), reason: String::new() }),
+                "not taken",
+                "not taken",
+                "not now",
+            ),
+            (
+                "time-out",
+                &|| transport(TransportError::Timeout { host: host(), after: Duration::ZERO }),
+                "uncertain",
+                "not taken",
+                "not now",
+            ),
+            (
+                "reset",
+                &|| transport(TransportError::Broken { host: host(), reason: String::new() }),
+                "uncertain",
+                "not taken",
+                "not now",
+            ),
+            ("502", &|| Error::Status { endpoint: "x", status: 502 }, "uncertain", "not taken", "not now"),
+            ("404", &|| Error::Status { endpoint: "x", status: 404 }, "not taken", "not taken", "not now"),
+            ("-1", &|| refused(-1), "not taken", "not taken", "not now"),
+            ("1205", &|| refused(1205), "not taken", "not taken", "not now"),
+            ("1204", &|| refused(1204), "failed", "failed", "refused"),
+            ("-66", &|| refused(-66), "failed", "failed", "refused"),
+            ("1101", &|| Error::Ended(EndReason::Replaced), "ended", "ended", "ended"),
+        ];
+        for (name, error, act, before, question) in rows {
+            let got = [word(of_act(error())), word(before_act(error())), asked(error())];
+            assert_eq!(got, [*act, before, question], "{name}");
+        }
+        assert!(
+            matches!(of_act(refused(1205)), SendError::NotTaken { after, .. } if after >= Duration::from_secs(600))
+        );
+    }
+}
