@@ -13,6 +13,7 @@ use wxbot_plugin::host::PluginFactory;
 use wxbot_plugin::prelude::*;
 use wxbot_runtime::account::Account;
 use wxbot_runtime::config::{self, AccountConfig, Endpoint, Registry};
+use wxbot_runtime::media::MediaFolder;
 use wxbot_runtime::plan::{Change, Plan};
 use wxbot_runtime::runtime::{Ingredients, Patience, Runtime};
 use wxbot_runtime::store::seal::Vault;
@@ -140,11 +141,14 @@ impl Town {
             let protocol = protocol(&account, &sim, &source);
             (account, protocol)
         });
+        let limits = wxbot_runtime::config::MediaSettings::default();
+        let media = MediaFolder::open(&data, Arc::clone(&store), source.clone(), limits).await.unwrap();
         let parts = Ingredients {
             accounts: accounts.collect(),
             registry: Arc::clone(&registry),
             store,
             vault: Arc::new(Vault::open(&data).unwrap()),
+            media,
             source: source.clone(),
             works: true,
         };
