@@ -25,13 +25,14 @@
 //! }
 //! ```
 //!
-//! Reading order: [`plugin`] → [`effects`] → [`ctx`] → [`manifest`] → [`middleware`] → [`testing`]; [`host`] is the
+//! Reading order: [`plugin`] → [`effects`] → [`ctx`] with [`contacts`] → [`manifest`] → [`middleware`] → [`testing`]; [`host`] is the
 //! other side of the table and is for the runtime only.
 //!
 //! **Delivery.** At least once, in order per conversation. [`Ctx::message_id`] is stable over repeats and
 //! [`Ctx::attempt`] tells one. Replies and KV changes are exactly once per message; for calls of your own use
 //! [`Ctx::idempotency_key`].
 
+pub mod contacts;
 pub mod ctx;
 pub mod effects;
 pub mod host;
@@ -40,6 +41,7 @@ pub mod middleware;
 pub mod plugin;
 pub mod testing;
 
+pub use contacts::{ContactQuery, FoundContact, RoomMember};
 pub use ctx::{Ctx, InitCtx};
 pub use effects::{Effect, Effects};
 pub use manifest::{ConfigProblem, Manifest, NoConfig};
@@ -49,6 +51,6 @@ pub use wxbot_model as model;
 
 /// What most plugins import.
 pub mod prelude {
-    pub use crate::{ConfigProblem, Ctx, Effects, InitCtx, Manifest, NoConfig, Plugin, PluginError};
+    pub use crate::{ConfigProblem, ContactQuery, Ctx, Effects, InitCtx, Manifest, NoConfig, Plugin, PluginError};
     pub use wxbot_model::{Action, Capability, ChatKind, ContactId, Content, Event, EventKind, Message};
 }

@@ -9,6 +9,7 @@ use wxbot_model::{
     AccountName, Chat, ChatKind, Contact, ContactId, Content, Event, EventKey, EventKind, Mentions, Message, Person,
 };
 
+use crate::contacts::{ContactQuery, FoundContact, RoomMember};
 use crate::ctx::{Ctx, InitCtx};
 use crate::effects::{Effect, Effects};
 use crate::host::Host;
@@ -32,6 +33,8 @@ struct FakeState {
     now_ms: i64,
     random: u64,
     kv: HashMap<String, Value>,
+    contacts: Vec<(ContactId, Contact)>,
+    members: HashMap<ContactId, Vec<RoomMember>>,
 }
 
 impl<P: Plugin> Kit<P> {
@@ -50,6 +53,19 @@ impl<P: Plugin> Kit<P> {
     /// Lets time pass.
     pub fn advance_ms(&self, ms: i64) {
         self.host.state(|s| s.now_ms += ms);
+    }
+
+    /// Makes a contact known to the account, in place of one of that id.
+    pub fn add_contact(&self, id: ContactId, contact: Contact) {
+        self.host.state(|s| {
+            s.contacts.retain(|(known, _)| *known != id);
+            s.contacts.push((id, contact));
+        });
+    }
+
+    /// Makes somebody a member of a room. Rooms without members are not known.
+    pub fn add_member(&self, room: ContactId, member: RoomMember) {
+        self.host.state(|s| s.members.entry(room).or_default().push(member));
     }
 
     /// A private text from the person `p1`; the texts of the replies.
@@ -159,7 +175,21 @@ impl Host for FakeHost {
         Box::pin(std::future::ready(Ok(value)))
     }
 
-    fn contact(&self, _account: &AccountName, _id: &ContactId) -> Option<Contact> {
-        None
+    fn find_contacts(&self, _account: &AccountName, query: &ContactQuery) -> Vec<FoundContact> {
+        self.state(|s| query.pick(s.contacts.iter().map(|(id, contact)| (id, contact))))
+    }
+
+    fn members<'a>(
+        &'a self,
+        _account: &'a AccountName,
+        room: &'a ContactId,
+    ) -> BoxFuture<'a, Result<Vec<RoomMember>, PluginError>> {
+        let members = self.state(|s| s.members.get(room).cloned());
+        let members = members.ok_or_else(|| PluginError::msg(format!("{room} is nobody this account knows")));
+        Box::pin(std::future::ready(members))
+    }
+
+    fn contact(&self, _account: &AccountName, id: &ContactId) -> Option<Contact> {
+        self.state(|s| s.contacts.iter().find(|(known, _)| known == id).map(|(_, contact)| contact.clone()))
     }
 }

@@ -9,9 +9,11 @@ use wxbot_core::protocol::{ActionSender, Protocol};
 use wxbot_core::source::Source;
 use wxbot_model::AccountName;
 use wxbot_plugin::middleware::AnyMiddleware;
+use wxbot_plugin::{ContactQuery, FoundContact};
 
 use crate::config::{OnUncertain, Pacing};
 use crate::contacts::Contacts;
+use crate::contacts::ask::Asking;
 use crate::dispatch::feed::Feed;
 use crate::outbox::Desk;
 use crate::plugin::ActivePlugin;
@@ -34,6 +36,7 @@ pub struct Account {
     pub(crate) chain: Vec<Arc<dyn AnyMiddleware>>,
     pub(crate) plugins: Vec<Arc<ActivePlugin>>,
     pub(crate) contacts: RwLock<Contacts>,
+    pub(crate) asking: Asking,
     /// The running session's sending half; `None` between sessions.
     pub(crate) sender: watch::Sender<Option<Arc<dyn ActionSender>>>,
     pub(crate) feed: Feed,
@@ -95,6 +98,7 @@ impl Account {
             chain: parts.chain,
             plugins: parts.plugins,
             contacts: RwLock::default(),
+            asking: Asking::default(),
             sender: watch::Sender::new(None),
             feed: Feed::default(),
             outbox: Desk::default(),
@@ -174,6 +178,11 @@ impl Account {
 
     pub(crate) fn write_contacts<T>(&self, f: impl FnOnce(&mut Contacts) -> T) -> T {
         f(&mut self.contacts.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The contacts of the running login that fit.
+    pub fn find_contacts(&self, query: &ContactQuery) -> Vec<FoundContact> {
+        self.read_contacts(|book| crate::contacts::found(book, query))
     }
 
     /// Events that came again and were absorbed, since the start.

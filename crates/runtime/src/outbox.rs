@@ -19,8 +19,6 @@ use crate::store::{ClaimSends, ClaimedSend, Settlement};
 const IN_FLIGHT: usize = 32;
 /// Clear refusals before a send is given up.
 const MAX_TRIES: u32 = 8;
-/// How long a send waits for its contact to be met in this login.
-const CONTACT_WAIT: Duration = Duration::from_secs(60);
 
 /// A hash of a text, to know our own message when it comes back. Collisions cost a wrong "proved", so 63 bits.
 pub(crate) fn echo_of(text: &str) -> i64 {
@@ -189,7 +187,11 @@ async fn perform(account: &Account, way: Option<&dyn ActionSender>, send: Claime
         (Err(settlement), _) => settlement,
     };
     let again = matches!(settlement, Settlement::Again { .. });
-    if let Settlement::Uncertain { error } | Settlement::Failed { error } = &settlement {
+    if matches!(settlement, Settlement::Held { .. }) {
+        // Whoever it is for may be found while it is being put aside: the session looks again.
+        account.write_contacts(|book| book.mark_moved());
+    }
+    if let Settlement::Uncertain { error } | Settlement::Failed { error } | Settlement::Held { error } = &settlement {
         tracing::warn!(account = %account.name, id = send.id, chat = %send.conv, %error, "A reply was not surely sent.");
     }
     // Settling decides whether it goes out twice: it is tried until the store takes it, or the process ends and the
@@ -211,13 +213,11 @@ fn address(account: &Account, send: &ClaimedSend) -> Result<Outgoing, Settlement
     let action: Action = serde_json::from_str(&send.body)
         .map_err(|e| Settlement::Failed { error: format!("the stored action cannot be read: {e}") })?;
     let peer = |id| account.read_contacts(|book| book.peer_of(id).cloned());
-    let unmet = || Settlement::Again {
-        not_before_ms: account.source.now_ms() + i64::try_from(CONTACT_WAIT.as_millis()).unwrap_or(60_000),
-        error: format!("{} was not met in this login yet", send.conv),
-        counts: false,
+    let unmet = |to| Settlement::Held {
+        error: account.read_contacts(|book| book.why_unmet(to)).unwrap_or_else(|| format!("{to} was not met yet")),
     };
     let to = match action.to() {
-        Some(to) => Some(peer(to).ok_or_else(unmet)?),
+        Some(to) => Some(peer(to).ok_or_else(|| unmet(to))?),
         None => None,
     };
     let others = action.others().iter().filter_map(peer).collect();

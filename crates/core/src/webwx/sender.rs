@@ -5,12 +5,12 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use wxbot_model::{Action, PeerId};
+use wxbot_model::{Action, Contact, PeerId};
 
 use super::book::Book;
 use super::client::Client;
 use super::convert;
-use crate::error::{Advice, Error, SendError};
+use crate::error::{Advice, Error, FetchError, SendError};
 use crate::protocol::{ActionSender, Outgoing, Receipt};
 
 /// The sending half of a session.
@@ -44,17 +44,23 @@ impl ActionSender for WebSender {
             }
         })
     }
+
+    fn look_up<'a>(&'a self, peer: &'a PeerId) -> BoxFuture<'a, Result<Arc<Contact>, FetchError>> {
+        Box::pin(self.ask_who(peer))
+    }
+}
+
+/// What happened, with its cause.
+fn why(error: &Error) -> String {
+    let mut text = error.to_string();
+    if let Some(cause) = std::error::Error::source(error) {
+        text = format!("{text}: {cause}");
+    }
+    text
 }
 
 /// What an answer to a send means for sending it again.
 fn judge(answer: Result<String, Error>) -> Result<Receipt, SendError> {
-    let why = |error: &Error| {
-        let mut text = error.to_string();
-        if let Some(cause) = std::error::Error::source(error) {
-            text = format!("{text}: {cause}");
-        }
-        text
-    };
     match answer {
         Ok(id) => Ok(Receipt { server_id: Some(id).filter(|id| !id.is_empty()) }),
         Err(Error::Ended(reason)) => Err(SendError::Ended(reason)),
@@ -79,6 +85,27 @@ fn judge(answer: Result<String, Error>) -> Result<Receipt, SendError> {
             | Error::BadSavedSession(_)
             | Error::Settings(_) => SendError::Uncertain { why: why(&error) },
         }),
+    }
+}
+
+impl WebSender {
+    /// Asks who this is, and keeps the answer: what another asks next is known.
+    async fn ask_who(&self, peer: &PeerId) -> Result<Arc<Contact>, FetchError> {
+        let told = self.client.contacts_of(std::slice::from_ref(peer)).await.map_err(|error| match &error {
+            Error::Ended(reason) => FetchError::Ended(*reason),
+            Error::Refused { refusal, .. } if matches!(refusal.advice, Advice::GiveUp | Advice::Stop) => {
+                FetchError::Refused { why: why(&error) }
+            }
+            _ => FetchError::NotNow { why: why(&error) },
+        })?;
+        let told = convert::contacts(told, &self.me).into_iter().find(|contact| contact.peer == *peer);
+        let told = told.ok_or_else(|| FetchError::Gone { why: format!("it does not say who {peer} is") })?;
+        let mut book = self.book.write().unwrap_or_else(PoisonError::into_inner);
+        book.note_asked(std::slice::from_ref(peer), true, self.client.source.now_s());
+        if let Some(merged) = book.merged(told) {
+            book.put(merged);
+        }
+        book.get(peer).cloned().ok_or_else(|| FetchError::Gone { why: format!("nobody is known as {peer}") })
     }
 }
 

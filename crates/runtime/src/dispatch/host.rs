@@ -7,10 +7,11 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 use wxbot_core::source::Source;
 use wxbot_model::{AccountName, Contact, ContactId};
-use wxbot_plugin::PluginError;
 use wxbot_plugin::host::Host;
+use wxbot_plugin::{ContactQuery, FoundContact, PluginError, RoomMember};
 
 use crate::account::Account;
+use crate::contacts;
 use crate::store::Store;
 
 /// The runtime as plugins see it.
@@ -47,6 +48,23 @@ impl Host for RuntimeHost {
         key: &'a str,
     ) -> BoxFuture<'a, Result<Option<Value>, PluginError>> {
         Box::pin(async move { Ok(self.store.kv_get(plugin, account, key).await?) })
+    }
+
+    fn find_contacts(&self, account: &AccountName, query: &ContactQuery) -> Vec<FoundContact> {
+        let account = self.accounts.get().and_then(|accounts| accounts.get(account)?.upgrade());
+        account.map(|account| account.find_contacts(query)).unwrap_or_default()
+    }
+
+    fn members<'a>(
+        &'a self,
+        account: &'a AccountName,
+        room: &'a ContactId,
+    ) -> BoxFuture<'a, Result<Vec<RoomMember>, PluginError>> {
+        Box::pin(async move {
+            let account = self.accounts.get().and_then(|accounts| accounts.get(account)?.upgrade());
+            let account = account.ok_or_else(|| PluginError::msg("wxbot is stopping"))?;
+            contacts::ask::members(&account, room).await.map_err(PluginError::msg)
+        })
     }
 
     fn contact(&self, account: &AccountName, id: &ContactId) -> Option<Contact> {

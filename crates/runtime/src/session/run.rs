@@ -8,22 +8,27 @@ use futures_util::FutureExt;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wxbot_core::Error;
-use wxbot_core::protocol::{Batch, ContactChange, Incoming, LoginEvent, LoginWatcher, SavedSession, Session};
-use wxbot_model::{Chat, ChatKind, Contact, ContactId, ContactKind, Event, Person, Secret};
+use wxbot_core::protocol::{Batch, LoginEvent, LoginWatcher, SavedSession, Session};
+use wxbot_model::{ContactId, Secret};
 
 use super::phase::{Input, Machine, Order, Phase, Policy, Step, Trouble};
+use super::rows;
+use super::who::{Settling, sort_out};
 use crate::account::Account;
-use crate::contacts::Contacts;
-use crate::outbox::echo_of;
-use crate::store::{Accept, BoundContact, InboxRow, NewRow, StoreError};
+use crate::store::{Accept, InboxRow, NewRow, StoreError};
 
 /// Name of the sealed field, bound into the seal.
 pub(crate) const SESSION_FIELD: &str = "session";
 
 /// Runs an account until `stop`. Never returns early and never panics: a failure is a state.
 pub(crate) async fn run(account: Arc<Account>, stop: CancellationToken) {
-    let mut driver =
-        Driver { account: Arc::clone(&account), session: None, started: Instant::now(), unsaved: Vec::new() };
+    let mut driver = Driver {
+        account: Arc::clone(&account),
+        session: None,
+        settling: Settling::begin(),
+        started: Instant::now(),
+        unfiled: Vec::new(),
+    };
     let mut machine = Machine::new(Policy::default());
     let saved = driver.has_saved().await;
     let mut input = Input::Begin { saved };
@@ -50,10 +55,10 @@ pub(crate) async fn run(account: Arc<Account>, stop: CancellationToken) {
 struct Driver {
     account: Arc<Account>,
     session: Option<Box<dyn Session>>,
+    settling: Settling,
     started: Instant,
-    /// Bindings that the book has and the store does not have yet: kept until a commit takes them, or a number could be
-    /// given to somebody else after a restart.
-    unsaved: Vec<BoundContact>,
+    /// Events of ours that the book counts as told: kept until a commit takes them.
+    unfiled: Vec<NewRow>,
 }
 
 impl Driver {
@@ -73,6 +78,8 @@ impl Driver {
     fn drop_session(&mut self) {
         self.account.sender.send_replace(None);
         self.session = None;
+        // Its questions end with it.
+        self.settling = Settling::begin();
     }
 
     async fn perform(&mut self, step: &Step, machine: &mut Machine) -> Input {
@@ -179,16 +186,42 @@ impl Driver {
     /// A session is there: bind its contacts, open the way for sends.
     async fn enter(&mut self, session: Box<dyn Session>) -> Input {
         let account = Arc::clone(&self.account);
-        let contacts = session.contacts();
-        self.unsaved.extend(account.write_contacts(|book| book.begin(&contacts)));
-        if let Err(error) = account.store.bind_contacts(&account.name, self.unsaved.clone()).await {
+        let (me, contacts) = (session.myself(), session.contacts());
+        let now_ms = account.source.now_ms();
+        let bound = account.write_contacts(|book| {
+            book.begin(&me, &contacts, now_ms);
+            book.unsaved()
+        });
+        if let Err(error) = self.keep(bound).await {
             return Input::Failed(store_trouble(&error));
         }
-        self.unsaved.clear();
+        self.settling = Settling::begin();
         account.sender.send_replace(Some(session.sender()));
         account.outbox.look();
         self.session = Some(session);
         Input::Entered
+    }
+
+    /// Keeps bindings, then holds and lets go what hangs on them: before anything can be sent.
+    async fn keep(&mut self, bound: Vec<crate::store::BoundContact>) -> Result<(), StoreError> {
+        let account = &self.account;
+        if !bound.is_empty() {
+            account.store.bind_contacts(&account.name, bound.clone()).await?;
+            account.write_contacts(|book| book.saved(&bound));
+        }
+        self.sort_out().await
+    }
+
+    async fn sort_out(&self) -> Result<(), StoreError> {
+        if !self.account.write_contacts(|book| book.take_moved()) {
+            return Ok(());
+        }
+        let sorted = sort_out(&self.account).await;
+        if sorted.is_err() {
+            // Next time again.
+            self.account.write_contacts(|book| book.mark_moved());
+        }
+        sorted
     }
 
     async fn poll(&mut self, machine: &mut Machine) -> Input {
@@ -206,6 +239,9 @@ impl Driver {
                     return Input::Failed(trouble);
                 }
             };
+            let quiet = batch.events.is_empty() && batch.contacts.is_empty();
+            self.settling.note(batch.events.iter().map(|event| &event.kind));
+            self.settling.round(&self.account, quiet);
             if let Err(error) = self.accept(batch).await {
                 // The session's cursor has moved and the store's has not: begin again from the store's.
                 self.drop_session();
@@ -220,23 +256,30 @@ impl Driver {
     /// Stores a batch; only then does the next poll move the service's cursor on.
     async fn accept(&mut self, batch: Batch) -> Result<(), StoreError> {
         let account = Arc::clone(&self.account);
-        if batch.events.is_empty() && batch.cursor.is_none() && batch.credentials.is_none() && batch.contacts.is_empty()
-        {
+        let now_ms = account.source.now_ms();
+        let empty =
+            batch.events.is_empty() && batch.cursor.is_none() && batch.credentials.is_none() && batch.contacts.is_empty();
+        if empty && self.unfiled.is_empty() && account.read_contacts(|book| book.is_kept(now_ms)) {
             return Ok(());
         }
         let sealed = match &batch.credentials {
             Some(credentials) => Some(account.vault.seal(&account.name, SESSION_FIELD, credentials)?),
             None => None,
         };
-        let (bound, rows) = account.write_contacts(|book| rows(book, &account.name, batch.contacts, batch.events));
-        let now_ms = account.source.now_ms();
+        let (contacts, rows) = account.write_contacts(|book| {
+            let filed = rows::rows(book, &account.name, batch.contacts, batch.events, now_ms);
+            self.unfiled.extend(rows::noticed(book, &account.name, now_ms));
+            let rows: Vec<NewRow> = filed.into_iter().chain(self.unfiled.iter().cloned()).collect();
+            (book.unsaved(), rows)
+        });
         let bodies: Vec<(ContactId, Arc<str>)> =
             rows.iter().map(|r| (r.conv.clone(), Arc::from(r.body.as_str()))).collect();
-        self.unsaved.extend(bound);
-        let contacts = self.unsaved.clone();
+        let saved = contacts.clone();
         let accept = Accept { account: account.name.clone(), rows, cursor: batch.cursor, sealed, contacts, now_ms };
         let accepted = account.store.accept(accept).await?;
-        self.unsaved.clear();
+        account.write_contacts(|book| book.saved(&saved));
+        self.unfiled.clear();
+        self.sort_out().await?;
         let known = accepted.seqs.iter().filter(|seq| seq.is_none()).count();
         if known > 0 {
             account.duplicates.fetch_add(known as u64, Ordering::Relaxed);
@@ -250,75 +293,6 @@ impl Driver {
         });
         account.feed.offer(fresh.collect());
         Ok(())
-    }
-}
-
-/// Binds the contacts of a batch and turns its events into rows.
-fn rows(
-    book: &mut Contacts,
-    account: &wxbot_model::AccountName,
-    changes: Vec<ContactChange>,
-    events: Vec<Incoming>,
-) -> (Vec<BoundContact>, Vec<NewRow>) {
-    let mut bound = Vec::new();
-    for change in changes {
-        match change {
-            ContactChange::Upsert(contact) => bound.extend(book.upsert(&contact)),
-            // The binding stays: a friend who comes back, or a room joined again, keeps its id.
-            ContactChange::Remove(_) => {}
-        }
-    }
-    let rows = events.into_iter().filter_map(|event| row(book, account, event, &mut bound)).collect();
-    (bound, rows)
-}
-
-fn row(
-    book: &mut Contacts,
-    account: &wxbot_model::AccountName,
-    incoming: Incoming,
-    bound: &mut Vec<BoundContact>,
-) -> Option<NewRow> {
-    let Some(id) = book.id_of(&incoming.chat).cloned() else {
-        // Protocols introduce everybody they name in the same batch; one that does not loses this event, loudly.
-        tracing::error!(%account, key = %incoming.key, "An event of an unknown chat cannot be filed.");
-        return None;
-    };
-    let chat = book.contact(&id).cloned();
-    let kind = match chat.as_ref().map(|c| c.kind) {
-        Some(ContactKind::Room) => ChatKind::Group,
-        Some(ContactKind::Official) => ChatKind::Official,
-        Some(ContactKind::Special | ContactKind::Myself) => ChatKind::Special,
-        Some(_) | None => ChatKind::Private,
-    };
-    let sender = incoming.sender.as_ref().and_then(|peer| {
-        let member = chat.as_ref().and_then(|room| room.member(peer));
-        if book.id_of(peer).is_none() {
-            // Most members of a room are no contacts of ours. They get an id when they first speak.
-            let mut stranger = Contact::nameless(peer.clone(), ContactKind::Person);
-            stranger.nick_name = member.map(|m| m.nick_name.clone()).unwrap_or_default();
-            bound.extend(book.upsert(&Arc::new(stranger)));
-        }
-        let id = book.id_of(peer)?.clone();
-        let known = || book.contact(&id).map(|c| c.display_name().to_owned()).unwrap_or_default();
-        let name = member.map(|m| m.shown_name().to_owned()).filter(|n| !n.is_empty()).unwrap_or_else(known);
-        Some(Person { id, name })
-    });
-    let event = Event {
-        account: account.clone(),
-        chat: Chat { id: id.clone(), kind, name: chat.map(|c| c.display_name().to_owned()).unwrap_or_default() },
-        sender,
-        at_s: incoming.at_s,
-        late: false,
-        kind: incoming.kind,
-        key: incoming.key,
-    };
-    let echo = if event.from_self() { event.text().map(echo_of) } else { None };
-    match serde_json::to_string(&event) {
-        Ok(body) => Some(NewRow { key: event.key.clone(), conv: id, kind: event.kind.word(), body, echo }),
-        Err(error) => {
-            tracing::error!(%account, key = %event.key, %error, "An event cannot be written as JSON.");
-            None
-        }
     }
 }
 
