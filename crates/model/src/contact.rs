@@ -173,9 +173,12 @@ mod tests {
             remark_name: remark.into(),
             members: Members::complete(
                 std::iter::once(member("@me", "Shop", ""))
-                    .chain(members.iter().enumerate().map(|(n, (nick, shown))| {
-                        member(["@a", "@b", "@c", "@d"][n], nick, shown)
-                    }))
+                    .chain(
+                        members
+                            .iter()
+                            .enumerate()
+                            .map(|(n, (nick, shown))| member(["@a", "@b", "@c", "@d"][n], nick, shown)),
+                    )
                     .collect(),
                 Some(&me),
             ),

@@ -244,7 +244,8 @@ mod tests {
     }
 
     fn room() -> Members {
-        let list = [("@z", "Zoe", ""), ("@me", "Shop", "客服"), ("@b", "Bob", "阿鲍"), ("@a", "Ann", ""), ("@c", "C", "")];
+        let list =
+            [("@z", "Zoe", ""), ("@me", "Shop", "客服"), ("@b", "Bob", "阿鲍"), ("@a", "Ann", ""), ("@c", "C", "")];
         let me = "@me".parse().unwrap();
         Members::complete(list.map(|(peer, nick, display)| member(peer, nick, display)).into(), Some(&me))
     }
@@ -279,7 +280,11 @@ mod tests {
         assert_eq!(shelf.put(&peer(3), 400), [peer(2)]);
         assert_eq!(shelf.put(&peer(3), 100), [], "the same room again, smaller");
         assert_eq!(shelf.total(), 500);
-        assert_eq!(shelf.put(&peer(4), 5_000), [peer(1), peer(3)], "one that is larger than all stays while it is used");
+        assert_eq!(
+            shelf.put(&peer(4), 5_000),
+            [peer(1), peer(3)],
+            "one that is larger than all stays while it is used"
+        );
         assert_eq!(shelf.put(&peer(5), 3), [peer(4)]);
         shelf.remove(&peer(5));
         assert_eq!(shelf.total(), 0);

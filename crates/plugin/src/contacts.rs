@@ -94,9 +94,8 @@ impl ContactQuery {
 
     /// The best of these, as many as wanted.
     pub fn pick<'a>(&self, all: impl Iterator<Item = (&'a ContactId, &'a Contact)>) -> Vec<FoundContact> {
-        let mut found: Vec<(u8, &str, &ContactId, &Contact)> = all
-            .filter_map(|(id, contact)| Some((self.rank(contact)?, contact.display_name(), id, contact)))
-            .collect();
+        let mut found: Vec<(u8, &str, &ContactId, &Contact)> =
+            all.filter_map(|(id, contact)| Some((self.rank(contact)?, contact.display_name(), id, contact))).collect();
         found.sort_by(|a, b| (a.0, a.1, a.2).cmp(&(b.0, b.1, b.2)));
         found.truncate(self.limit);
         found.into_iter().map(|(_, _, id, contact)| FoundContact::of(id, contact)).collect()

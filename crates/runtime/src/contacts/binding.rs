@@ -68,7 +68,8 @@ impl Contacts {
             // Bound by names, and now the service says otherwise: whoever it was waits to be met.
             tracing::warn!(%id, "A contact was taken for somebody else; it is parted from that id.");
             self.part(&id);
-        } else if !self.pending.contains_key(&contact.peer) && !self.unbound().any(|known| known.bound.kind == contact.kind)
+        } else if !self.pending.contains_key(&contact.peer)
+            && !self.unbound().any(|known| known.bound.kind == contact.kind)
         {
             // Nobody from before is left whom it could be.
             let id = self.fresh(contact);
@@ -243,7 +244,9 @@ impl Contacts {
         let row = &known.bound;
         let whom = format!("{id} ({})", self.name_of(id));
         if row.of != 0 && self.of != 0 && row.of != self.of {
-            return Some(format!("{whom} is a contact of the WeChat account that was logged in before, not of this one"));
+            return Some(format!(
+                "{whom} is a contact of the WeChat account that was logged in before, not of this one"
+            ));
         }
         let row = Marks::of_row(row);
         let mut names: Vec<String> = self

@@ -159,9 +159,8 @@ pub(super) fn unique_pairs(level: Level, rows: &[Marks<'_>], contacts: &[Marks<'
     let mut edges = Vec::new();
     for (at, contact) in contacts.iter().enumerate() {
         let group = key(level, contact).and_then(|key| by_key.get(&key));
-        let fits = |row: &usize| {
-            rows.get(*row).is_some_and(|row| !contradict(row, contact) && agree(level, row, contact))
-        };
+        let fits =
+            |row: &usize| rows.get(*row).is_some_and(|row| !contradict(row, contact) && agree(level, row, contact));
         let mut found = group.into_iter().flatten().copied().filter(fits);
         let (first, more) = (found.next(), found.next().is_some());
         for row in group.into_iter().flatten().copied().filter(fits) {

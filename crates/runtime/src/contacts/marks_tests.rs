@@ -65,16 +65,23 @@ fn people() {
         ("uin", &["uin=5 nick=A"], &["uin=5 nick=B"], &[(0, 0, Uin)]),
         ("same alias, other uin", &["uin=5 alias=x"], &["uin=6 alias=x"], &[]),
         ("alias, in any case", &["alias=Wang_1 nick=A"], &["alias=wang_1 nick=B"], &[(0, 0, Alias)]),
-        ("other alias, same remark and nick", &["alias=x remark=R nick=A attr=1"], &["alias=y remark=R nick=A attr=1"], &[]),
+        (
+            "other alias, same remark and nick",
+            &["alias=x remark=R nick=A attr=1"],
+            &["alias=y remark=R nick=A attr=1"],
+            &[],
+        ),
         ("alias not shown this time", &["alias=x nick=A attr=1"], &["nick=A attr=1"], &[(0, 0, Nick)]),
         ("remark and nick", &["remark=R nick=A"], &["remark=R nick=A"], &[(0, 0, Remark)]),
         ("remark and attr, renamed", &["remark=R nick=A attr=1"], &["remark=R nick=B attr=1"], &[(0, 0, Remark)]),
         ("remark alone", &["remark=R nick=A attr=1"], &["remark=R nick=B attr=2"], &[]),
         ("remark and nick, other attr", &["remark=R nick=A attr=1"], &["remark=R nick=A attr=2"], &[]),
-        ("a remark for two", &["remark=R nick=A", "remark=R nick=B"], &["remark=R nick=B", "remark=R nick=A"], &[
-            (0, 1, Remark),
-            (1, 0, Remark),
-        ]),
+        (
+            "a remark for two",
+            &["remark=R nick=A", "remark=R nick=B"],
+            &["remark=R nick=B", "remark=R nick=A"],
+            &[(0, 1, Remark), (1, 0, Remark)],
+        ),
         ("nick and attr", &["nick=A attr=1"], &["nick=A attr=1"], &[(0, 0, Nick)]),
         ("a remark given meanwhile", &["nick=A attr=1"], &["remark=R nick=A attr=1"], &[(0, 0, Nick)]),
         ("another remark", &["remark=R nick=A attr=1"], &["remark=S nick=A attr=1"], &[]),
@@ -83,15 +90,24 @@ fn people() {
         ("another picture", &["nick=A attr=1 picture=3"], &["nick=A attr=1 picture=4"], &[(0, 0, Nick)]),
         ("two of one name, one here", &["nick=A attr=1", "nick=A attr=1"], &["nick=A attr=1"], &[]),
         ("one of a name, two here", &["nick=A attr=1"], &["nick=A attr=1", "nick=A attr=1"], &[]),
-        ("two of one name told apart by pictures", &["nick=A attr=1 picture=3", "nick=A attr=1 picture=4"], &[
-            "nick=A attr=1 picture=4",
-            "nick=A attr=1 picture=3",
-        ], &[(0, 1, Picture), (1, 0, Picture)]),
-        ("one of two is proved, the other is left", &["nick=A attr=1 alias=x", "nick=A attr=1"], &[
-            "nick=A attr=1",
-            "nick=A attr=1 alias=x",
-        ], &[(0, 1, Alias), (1, 0, Nick)]),
-        ("one of two is excluded", &["nick=A attr=1 uin=5", "nick=A attr=1"], &["nick=A attr=1 uin=6"], &[(1, 0, Nick)]),
+        (
+            "two of one name told apart by pictures",
+            &["nick=A attr=1 picture=3", "nick=A attr=1 picture=4"],
+            &["nick=A attr=1 picture=4", "nick=A attr=1 picture=3"],
+            &[(0, 1, Picture), (1, 0, Picture)],
+        ),
+        (
+            "one of two is proved, the other is left",
+            &["nick=A attr=1 alias=x", "nick=A attr=1"],
+            &["nick=A attr=1", "nick=A attr=1 alias=x"],
+            &[(0, 1, Alias), (1, 0, Nick)],
+        ),
+        (
+            "one of two is excluded",
+            &["nick=A attr=1 uin=5", "nick=A attr=1"],
+            &["nick=A attr=1 uin=6"],
+            &[(1, 0, Nick)],
+        ),
         ("nothing known", &[""], &[""], &[]),
     ] {
         assert_eq!(matched(ContactKind::Person, rows, contacts), want, "{name}");
@@ -101,24 +117,38 @@ fn people() {
 #[test]
 fn rooms() {
     for (name, rows, contacts, want) in [
-        ("lasting id, all else changed", &["wxid=7@chatroom nick=T members=a,b"][..], &["wxid=7@chatroom nick=U members=c"][..], &[(0, 0, Wxid)][..]),
+        (
+            "lasting id, all else changed",
+            &["wxid=7@chatroom nick=T members=a,b"][..],
+            &["wxid=7@chatroom nick=U members=c"][..],
+            &[(0, 0, Wxid)][..],
+        ),
         ("topic and members", &["nick=T members=a,b,c"], &["nick=T members=a,b,d"], &[(0, 0, TopicAndMembers)]),
         ("same topic, others in it", &["nick=T members=a,b,c"], &["nick=T members=d,e,f"], &[]),
         ("same topic, members not seen yet", &["nick=T members=a,b,c"], &["nick=T"], &[]),
         ("members never seen", &["nick=T"], &["nick=T members=a,b"], &[(0, 0, Topic)]),
-        ("two of one topic", &["nick=T members=a,b", "nick=T members=c,d"], &["nick=T members=c,d", "nick=T members=a,b"], &[
-            (0, 1, TopicAndMembers),
-            (1, 0, TopicAndMembers),
-        ]),
+        (
+            "two of one topic",
+            &["nick=T members=a,b", "nick=T members=c,d"],
+            &["nick=T members=c,d", "nick=T members=a,b"],
+            &[(0, 1, TopicAndMembers), (1, 0, TopicAndMembers)],
+        ),
         ("two of one topic, members never seen", &["nick=T", "nick=T"], &["nick=T", "nick=T"], &[]),
         ("renamed", &["nick=T members=a,b,c"], &["nick=U members=a,b,c"], &[(0, 0, Members)]),
         ("renamed and half changed", &["nick=T members=a,b,c,d"], &["nick=U members=a,b,e,f"], &[]),
         ("renamed, one other member", &["nick=T members=a"], &["nick=U members=a"], &[]),
-        ("renamed, two rooms of the same people", &["nick=T members=a,b"], &["nick=U members=a,b", "nick=V members=a,b"], &[]),
-        ("one of two was renamed", &["nick=T members=a,b", "nick=U members=a,b"], &["nick=V members=a,b", "nick=T members=a,b"], &[
-            (0, 1, TopicAndMembers),
-            (1, 0, Members),
-        ]),
+        (
+            "renamed, two rooms of the same people",
+            &["nick=T members=a,b"],
+            &["nick=U members=a,b", "nick=V members=a,b"],
+            &[],
+        ),
+        (
+            "one of two was renamed",
+            &["nick=T members=a,b", "nick=U members=a,b"],
+            &["nick=V members=a,b", "nick=T members=a,b"],
+            &[(0, 1, TopicAndMembers), (1, 0, Members)],
+        ),
         ("unnamed", &["members=a,b"], &["members=a,b"], &[(0, 0, Members)]),
     ] {
         assert_eq!(matched(ContactKind::Room, rows, contacts), want, "{name}");

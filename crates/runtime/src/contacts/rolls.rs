@@ -175,25 +175,30 @@ mod tests {
             ("list, restart, text", &[List(&[("A", true)]), Restart, Text(true, &["A"])], &[]),
             ("text, restart, list", &[Text(false, &["A"]), Restart, List(&[("A", false)])], &[]),
             ("by the nick name", &[List(&[("A", true)]), Text(true, &["nick of A"])], &[]),
-            ("two of three are told", &[List(&[("A", true), ("B", true), ("C", true)]), Text(true, &["A", "C"])], &[(
-                "B", true,
-            )]),
+            (
+                "two of three are told",
+                &[List(&[("A", true), ("B", true), ("C", true)]), Text(true, &["A", "C"])],
+                &[("B", true)],
+            ),
             ("a name nobody knows, for one who came", &[List(&[("A", true)]), Text(true, &["A very lo…"])], &[]),
             ("the same, the text first", &[Text(true, &["A very lo…"]), List(&[("A", true)])], &[]),
-            ("a name nobody knows, for two who came", &[List(&[("A", true), ("B", true)]), Text(true, &["X"])], &[
-                ("A", true),
-                ("B", true),
-            ]),
+            (
+                "a name nobody knows, for two who came",
+                &[List(&[("A", true), ("B", true)]), Text(true, &["X"])],
+                &[("A", true), ("B", true)],
+            ),
             ("a text about coming explains no going", &[Text(true, &["A"]), List(&[("A", false)])], &[("A", false)]),
             ("gone and back", &[List(&[("A", false)]), List(&[("A", true)])], &[]),
-            ("one text explains one coming", &[Text(true, &["A"]), List(&[("A", true)]), List(&[("A", false)])], &[(
-                "A", false,
-            )]),
-            ("the same text again, nobody came again", &[
-                List(&[("A", true)]),
-                Text(true, &["A"]),
-                List(&[("B", false)]),
-            ], &[("B", false)]),
+            (
+                "one text explains one coming",
+                &[Text(true, &["A"]), List(&[("A", true)]), List(&[("A", false)])],
+                &[("A", false)],
+            ),
+            (
+                "the same text again, nobody came again",
+                &[List(&[("A", true)]), Text(true, &["A"]), List(&[("B", false)])],
+                &[("B", false)],
+            ),
         ] {
             let mut notes = Notes::default();
             for step in steps {
@@ -206,7 +211,8 @@ mod tests {
                 }
             }
             assert_eq!(notes.take_due(1_000 + GRACE_MS - 1).0, [], "{name}: too early");
-            let told: Vec<_> = notes.take_due(1_000 + GRACE_MS).0.into_iter().map(|o| (o.member.name, o.joined)).collect();
+            let told: Vec<_> =
+                notes.take_due(1_000 + GRACE_MS).0.into_iter().map(|o| (o.member.name, o.joined)).collect();
             let want: Vec<_> = want.iter().map(|(name, joined)| ((*name).to_owned(), *joined)).collect();
             assert_eq!(told, want, "{name}");
             assert_eq!(notes.take_due(i64::MAX).0, [], "{name}: once");

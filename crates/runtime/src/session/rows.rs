@@ -96,10 +96,10 @@ fn sender_id(book: &mut Contacts, peer: &PeerId, chat: &ContactId, now_ms: i64) 
 
 /// A text that tells who came or went explains what a comparison sees, before or after it.
 fn explain(book: &mut Contacts, room: &ContactId, kind: &EventKind, now_ms: i64) {
-    match kind {
-        EventKind::MembersJoined(joined) => book.told(room, true, &joined.names, now_ms),
-        EventKind::MembersRemoved { names, .. } => book.told(room, false, names, now_ms),
-        _ => {}
+    if let EventKind::MembersJoined(joined) = kind {
+        book.told(room, true, &joined.names, now_ms);
+    } else if let EventKind::MembersRemoved { names, .. } = kind {
+        book.told(room, false, names, now_ms);
     }
 }
 

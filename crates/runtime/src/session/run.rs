@@ -257,8 +257,10 @@ impl Driver {
     async fn accept(&mut self, batch: Batch) -> Result<(), StoreError> {
         let account = Arc::clone(&self.account);
         let now_ms = account.source.now_ms();
-        let empty =
-            batch.events.is_empty() && batch.cursor.is_none() && batch.credentials.is_none() && batch.contacts.is_empty();
+        let empty = batch.events.is_empty()
+            && batch.cursor.is_none()
+            && batch.credentials.is_none()
+            && batch.contacts.is_empty();
         if empty && self.unfiled.is_empty() && account.read_contacts(|book| book.is_kept(now_ms)) {
             return Ok(());
         }

@@ -65,13 +65,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn hold(&self, account: &AccountName, whom: Vec<(ContactId, String)>) -> Answer<'_, ()>;
 
     /// Lets held sends to these go: back to the queue, or expired when older than `max_age_ms`. How many are queued.
-    fn let_go(
-        &self,
-        account: &AccountName,
-        whom: Vec<ContactId>,
-        now_ms: i64,
-        max_age_ms: i64,
-    ) -> Answer<'_, usize>;
+    fn let_go(&self, account: &AccountName, whom: Vec<ContactId>, now_ms: i64, max_age_ms: i64) -> Answer<'_, usize>;
 
     /// The saved session, if there is one.
     fn session(&self, account: &AccountName) -> Answer<'_, Option<SavedRow>>;

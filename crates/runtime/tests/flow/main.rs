@@ -1,7 +1,13 @@
 //! Do session, store, dispatch and outbox work together? On the in-memory simulator with a paused clock.
 
 #[cfg(test)]
+mod relogin;
+#[cfg(test)]
 mod rig;
+#[cfg(test)]
+mod rooms;
+#[cfg(test)]
+mod veil;
 
 use std::time::Duration;
 

@@ -181,13 +181,7 @@ impl Store for SqliteStore {
         self.write("hold sends", move |c| held::hold(c, &account, &whom))
     }
 
-    fn let_go(
-        &self,
-        account: &AccountName,
-        whom: Vec<ContactId>,
-        now_ms: i64,
-        max_age_ms: i64,
-    ) -> Answer<'_, usize> {
+    fn let_go(&self, account: &AccountName, whom: Vec<ContactId>, now_ms: i64, max_age_ms: i64) -> Answer<'_, usize> {
         let account = account.clone();
         self.write("let held sends go", move |c| held::let_go(c, &account, &whom, now_ms - max_age_ms))
     }

@@ -61,7 +61,8 @@ const AGAIN: &str =
      attempts = attempts - ?4 WHERE id = ?1 AND state = 1";
 /// What is held was never tried in this login, and is decided by whoever turns out to be meant.
 const DECIDE: &str = "UPDATE outbox SET state = ?2 WHERE account = ?1 AND state = 2 AND NOT held";
-const HOLD: &str = "UPDATE outbox SET state = 2, held = 1, error = ?2, attempts = attempts - 1 WHERE id = ?1 AND state = 1";
+const HOLD: &str =
+    "UPDATE outbox SET state = 2, held = 1, error = ?2, attempts = attempts - 1 WHERE id = ?1 AND state = 1";
 const PROVE: &str = "UPDATE outbox SET state = 3, error = NULL WHERE id =
      (SELECT id FROM outbox WHERE account = ?1 AND conv = ?2 AND echo = ?3 AND state = 2 AND tried_at > ?4 ORDER BY id LIMIT 1)";
 const NOTE_ECHO: &str =

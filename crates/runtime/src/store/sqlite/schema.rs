@@ -13,7 +13,8 @@ use crate::store::StoreError;
 ///
 /// SQLite uses a partial index only where its condition stands in the query word for word: `state = 1` says nothing
 /// about an index `WHERE state < 2`, and a bound `?2` nothing about any. `tests/plans.rs` watches over it.
-pub(super) const MIGRATIONS: &[&str] = &[r"
+pub(super) const MIGRATIONS: &[&str] = &[
+    r"
 CREATE TABLE inbox(
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     account TEXT NOT NULL,
@@ -71,7 +72,9 @@ CREATE TABLE contact(
     uin INTEGER NOT NULL, alias TEXT NOT NULL, remark TEXT NOT NULL, nick TEXT NOT NULL, attr INTEGER NOT NULL,
     PRIMARY KEY(account, id)
 ) STRICT, WITHOUT ROWID;
-", CONTACTS];
+",
+    CONTACTS,
+];
 
 /// Who is who after a login (ADR 0016): more marks, of which login they are, members of rooms, and sends that are held.
 const CONTACTS: &str = r"
