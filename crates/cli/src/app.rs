@@ -9,7 +9,7 @@ use wxbot_runtime::config::{self, Registry};
 
 use crate::args::{Args, Command};
 use crate::report::{Failure, OrExit};
-use crate::{accounts, check, init, login, logs, process, registry, run, sim};
+use crate::{accounts, check, contacts, init, login, logs, process, registry, run, sim};
 
 /// wxbot with a set of plugins.
 #[derive(Debug)]
@@ -50,6 +50,7 @@ impl App {
             Command::Check { json } => check::run(&self.registry, &args, json),
             Command::Login(ref options) => login::run(&self.registry, &args, options),
             Command::Accounts { json } => accounts::run(&self.registry, &args, json),
+            Command::Contacts(ref options) => contacts::run(&self.registry, &args, options),
             Command::Init { ref dir } => init::run(dir),
             Command::Sim(ref options) => sim::run(options),
             Command::Schema => {

@@ -15,7 +15,9 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use wxbot_plugin::ContactQuery;
 use wxbot_runtime::account::Account;
+use wxbot_runtime::contacts::find_stored;
 use wxbot_runtime::session::phase::Phase;
 use wxbot_runtime::store::sqlite::DataDir;
 use wxbot_runtime::store::{Counts, Store, StoreError};
@@ -32,6 +34,13 @@ const MAX_REQUEST: u64 = 64 * 1024;
 pub(crate) enum Request {
     /// One line per account.
     Accounts,
+    /// One line per contact that fits.
+    Contacts {
+        /// Whose.
+        account: String,
+        /// Which.
+        query: ContactQuery,
+    },
     /// Log these in; lines as it goes, until each is online or has failed.
     Login {
         /// Names; empty: all that need it.
@@ -112,6 +121,7 @@ async fn client(stream: tokio::net::UnixStream, served: Served) {
                     tell.send(account_line(account, &*served.store).await).await.ok();
                 }
             }
+            Ok(Request::Contacts { account, query }) => contacts(&served, &account, &query, &tell).await,
             Ok(Request::Login { accounts }) => log_in(&served, &accounts, &tell).await,
             Err(error) => drop(tell.send(json!({ "error": format!("not understood: {error}") })).await),
         }
@@ -153,6 +163,30 @@ pub(crate) async fn account_line(account: &Account, store: &dyn Store) -> Value 
         "outbox": counts.outbox,
         "error": error,
     })
+}
+
+/// The contacts of an account that fit, and whether they are those of a running login.
+async fn contacts(served: &Served, name: &str, query: &ContactQuery, tell: &tokio::sync::mpsc::Sender<Value>) {
+    let Some(account) = served.accounts.iter().find(|account| account.name.as_str() == name) else {
+        tell.send(json!({ "error": format!("this wxbot runs no account `{name}`") })).await.ok();
+        return;
+    };
+    let mut found = account.find_contacts(query);
+    let online = account.status().borrow().phase == Phase::Online;
+    if found.is_empty() && !online {
+        // Not logged in since the start: nobody was met yet, but they are known from before.
+        found = match served.store.contacts(&account.name).await {
+            Ok(rows) => find_stored(&rows, query),
+            Err(error) => {
+                tell.send(json!({ "error": error.to_string() })).await.ok();
+                return;
+            }
+        };
+    }
+    tell.send(json!({ "online": online })).await.ok();
+    for contact in found {
+        tell.send(json!(contact)).await.ok();
+    }
 }
 
 async fn log_in(served: &Served, names: &[String], tell: &tokio::sync::mpsc::Sender<Value>) {

@@ -10,6 +10,8 @@ mod notice;
 mod person;
 pub mod status;
 
+use std::collections::HashSet;
+
 use serde_json::value::RawValue;
 use wxbot_model::{
     Contact, ContactKind, Content, EventKey, EventKind, Member, Members, Mentions, Message, MsgId, Name, PeerId, Sex,
@@ -53,7 +55,16 @@ pub fn scene(init: InitAnswer) -> Result<Scene, Error> {
 
 /// Wire contacts in our words, without those that name nobody.
 pub fn contacts(wire: Vec<contact::Contact>, me: &PeerId) -> Vec<Contact> {
-    wire.into_iter().filter_map(|one| contact(one, Some(me))).collect()
+    let mut contacts: Vec<Contact> = wire.into_iter().filter_map(|one| contact(one, Some(me))).collect();
+    // There are few regions, and each of thousands of contacts names two.
+    let mut regions: HashSet<Name> = HashSet::new();
+    for region in contacts.iter_mut().flat_map(|contact| [&mut contact.province, &mut contact.city]) {
+        match regions.get(region) {
+            Some(known) => *region = known.clone(),
+            None => drop(regions.insert(region.clone())),
+        }
+    }
+    contacts
 }
 
 /// A peer that the service does not describe.

@@ -115,7 +115,7 @@ impl Contacts {
     /// Ids of former logins that nobody in this one is bound to, of the same WeChat account: another one's friends are
     /// not ours, whatever they are called.
     fn unbound(&self) -> impl Iterator<Item = &Known> {
-        self.by_id.values().filter(|known| {
+        self.by_id.values().map(|known| &**known).filter(|known| {
             let row = &known.bound;
             row.login != self.login && row.same_as.is_none() && (row.of == 0 || self.of == 0 || row.of == self.of)
         })
@@ -211,6 +211,9 @@ impl Contacts {
             self.pending.values().filter(|contact| !waits(contact)).map(|contact| contact.peer.clone()).collect();
         for peer in ready {
             self.id_for(&peer, now_ms);
+        }
+        if self.pending.is_empty() {
+            self.pending = HashMap::new();
         }
     }
 

@@ -27,7 +27,8 @@ pub use search::{find_stored, found};
 #[derive(Debug, Default)]
 pub struct Contacts {
     by_peer: HashMap<PeerId, ContactId>,
-    by_id: HashMap<ContactId, Known>,
+    /// Boxed: a map keeps up to twice the room it needs, and this is most of what is kept of a contact.
+    by_id: HashMap<ContactId, Box<Known>>,
     next: u64,
     /// The running login: our own id in it, a hash of that, and our `Uin`.
     me: Option<PeerId>,
@@ -70,7 +71,8 @@ impl Contacts {
         let next = rows.iter().map(|row| number(&row.id)).max().unwrap_or(0) + 1;
         let open = |row: &&BoundContact| row.room.as_ref().is_some_and(|room| !room.notes.is_idle());
         let watched = rows.iter().filter(open).map(|row| row.id.clone()).collect();
-        let by_id = rows.into_iter().map(|bound| (bound.id.clone(), Known { bound, contact: None })).collect();
+        let by_id =
+            rows.into_iter().map(|bound| (bound.id.clone(), Box::new(Known { bound, contact: None }))).collect();
         Self { by_id, next, watched, ..Self::default() }
     }
 
@@ -96,7 +98,7 @@ impl Contacts {
             same_as: None,
             room: None,
         };
-        self.by_id.insert(id.clone(), Known { bound, contact: None });
+        self.by_id.insert(id.clone(), Box::new(Known { bound, contact: None }));
         self.unsaved.insert(id.clone());
         id
     }
@@ -185,11 +187,15 @@ impl Contacts {
                 self.unsaved.remove(&row.id);
             }
         }
+        if self.unsaved.is_empty() {
+            // After a login it held everybody.
+            self.unsaved = HashSet::new();
+        }
     }
 
     /// Follows an id that was found out to be another one.
     fn known(&self, id: &ContactId) -> Option<&Known> {
-        let mut known = self.by_id.get(id)?;
+        let mut known: &Known = self.by_id.get(id)?;
         // One step is the rule; a chain comes from ids that were found out one after another.
         for _ in 0..8 {
             match &known.bound.same_as {
