@@ -13,6 +13,7 @@ use wxbot_model::Action;
 
 use crate::account::Account;
 use crate::config::OnUncertain;
+use crate::contacts::ask;
 use crate::store::{ClaimSends, ClaimedSend, Settlement};
 
 /// Sends of one account under way at once, each of another conversation. Pacing holds real accounts far below it.
@@ -177,7 +178,14 @@ async fn claim(account: &Arc<Account>, way: &Arc<dyn ActionSender>, tasks: &mut 
 }
 
 async fn perform(account: &Account, way: Option<&dyn ActionSender>, send: ClaimedSend) {
-    let settlement = match (address(account, &send), way) {
+    let addressed = address(account, &send);
+    if let Ok(Outgoing { action: Action::SendText { to, .. }, others, .. }) = &addressed
+        && !others.is_empty()
+    {
+        // A mention is written with the name that the room shows. Without it the text goes out all the same.
+        ask::room_of(account, to).await.ok();
+    }
+    let settlement = match (addressed, way) {
         (Ok(outgoing), Some(way)) => judge(account, &send, way.perform(outgoing).await),
         (Ok(_), None) => Settlement::Again {
             not_before_ms: account.source.now_ms(),

@@ -106,3 +106,82 @@ pub(crate) async fn members(account: &Account, id: &ContactId) -> Result<Vec<Roo
     let room = room_of(account, id).await?;
     Ok(account.read_contacts(|book| book.members_of(&room)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use wxbot_core::protocol::{Outgoing, Receipt};
+    use wxbot_core::{SendError, error::FetchError};
+
+    use super::*;
+
+    /// Answers after ten seconds, or never.
+    #[derive(Default)]
+    struct Slow {
+        asked: AtomicUsize,
+        under_way: Arc<AtomicUsize>,
+        never: bool,
+    }
+
+    struct Going(Arc<AtomicUsize>);
+
+    impl Drop for Going {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    impl ActionSender for Slow {
+        fn perform(&self, _: Outgoing) -> BoxFuture<'_, Result<Receipt, SendError>> {
+            Box::pin(std::future::pending())
+        }
+
+        fn look_up<'a>(&'a self, peer: &'a PeerId) -> BoxFuture<'a, Result<Arc<Contact>, FetchError>> {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            assert!(self.under_way.fetch_add(1, Ordering::SeqCst) < AT_ONCE, "no more than that at once");
+            let (going, never) = (Going(Arc::clone(&self.under_way)), self.never);
+            Box::pin(async move {
+                let _going = going;
+                if never {
+                    std::future::pending::<()>().await;
+                }
+                tokio::time::sleep(Duration::from_secs(5)).await;
+                Ok(Arc::new(Contact::nameless(peer.clone(), ContactKind::Room)))
+            })
+        }
+    }
+
+    fn room(n: usize) -> PeerId {
+        format!("@@{n}").parse().unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_asks_the_same_at_once_shares_one_request() {
+        let (asking, slow) = (Asking::default(), Arc::new(Slow::default()));
+        let ask = |n| {
+            let way = Arc::clone(&slow) as Arc<dyn ActionSender>;
+            let asking = &asking;
+            async move { asking.look_up(way, &room(n)).await }
+        };
+        let answers = futures_util::future::join_all([ask(1), ask(1), ask(2), ask(1), ask(3)]).await;
+        assert!(answers.iter().all(Result::is_ok));
+        assert_eq!(slow.asked.load(Ordering::SeqCst), 3);
+        ask(1).await.unwrap();
+        assert_eq!(slow.asked.load(Ordering::SeqCst), 4, "an answer is not kept for later questions");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_ever_and_a_question_without_askers_ends() {
+        let (asking, slow) = (Asking::default(), Arc::new(Slow { never: true, ..Slow::default() }));
+        let begun = tokio::time::Instant::now();
+        let why = asking.look_up(Arc::clone(&slow) as _, &room(1)).await.unwrap_err();
+        assert_eq!((begun.elapsed(), why.contains("20 s")), (PATIENCE, true), "{why}");
+        assert_eq!(slow.under_way.load(Ordering::SeqCst), 0);
+        assert_eq!(format!("{asking:?}"), "Asking(1)");
+        let other = room(2);
+        let one = asking.look_up(Arc::clone(&slow) as _, &other);
+        assert!(tokio::time::timeout(Duration::from_secs(1), one).await.is_err());
+        assert_eq!((slow.asked.load(Ordering::SeqCst), slow.under_way.load(Ordering::SeqCst)), (2, 0));
+    }
+}

@@ -57,6 +57,29 @@ impl Plugin for Bad {
     }
 }
 
+/// Answers what a plugin can ask about contacts.
+pub(crate) struct Who;
+
+impl Plugin for Who {
+    type Config = NoConfig;
+    fn manifest() -> Manifest {
+        Manifest::new("who", "Says who is who.").needs(&[Capability::SendText])
+    }
+    async fn init(_config: NoConfig, _cx: &InitCtx) -> Result<Self, PluginError> {
+        Ok(Self)
+    }
+    async fn on_event(&self, event: &Event, cx: &Ctx) -> Result<Effects, PluginError> {
+        let Some(text) = event.text() else { return Ok(Effects::none()) };
+        let found = cx.find_contacts(text);
+        let mut answer: Vec<String> = found.iter().map(|found| found.name.clone()).collect();
+        for room in found.iter().filter(|found| found.kind == wxbot_model::ContactKind::Room) {
+            let members = cx.members(&room.id).await?;
+            answer.extend(members.iter().map(|member| format!("{}/{}", member.name, member.public_name())));
+        }
+        Ok(Effects::reply(answer.join(" ")))
+    }
+}
+
 pub(crate) struct Rig {
     pub(crate) sim: Sim,
     /// Between the account and the simulator.
@@ -88,7 +111,11 @@ impl Rig {
             name = "shop"
             nick = "小店"
             friends = [{{ nick = "Alice", alias = "alice" }}, {{ nick = "鲍勃", alias = "bob" }}, {friends}]
-            rooms = [{{ topic = "测试群", members = ["Alice", "鲍勃"], saved = true }}]
+            rooms = [
+                {{ topic = "测试群", members = ["Alice", "鲍勃"], saved = true }},
+                # Nobody spoke there lately: a login brings no list of it.
+                {{ topic = "静群", members = ["Alice", "路人"], saved = true, met = "message" }},
+            ]
             "#
         );
         // RUST_LOG=debug shows what a failing test did; `--nocapture` prints it.
@@ -119,6 +146,7 @@ impl Rig {
             or("pacing", "pacing = { per_account = \"100000/s\", per_chat = \"100000/s\" }"),
             account.to_owned(),
             "[plugins.echo]".to_owned(),
+            if account.contains("who") { "[plugins.who]".to_owned() } else { String::new() },
             if account.contains("bad") { "[plugins.bad]".to_owned() } else { String::new() },
         ]
         .join("\n");
@@ -261,7 +289,7 @@ fn registry() -> Registry {
             options: &[],
             pacing,
         }],
-        plugins: vec![PluginFactory::of::<Echo>(), PluginFactory::of::<Bad>()],
+        plugins: vec![PluginFactory::of::<Echo>(), PluginFactory::of::<Bad>(), PluginFactory::of::<Who>()],
         middleware: middleware::NAMES.to_vec(),
     }
 }

@@ -79,3 +79,17 @@ async fn a_change_while_wxbot_was_down_is_told_once() {
     assert_eq!(told(&rig), [(vec![], vec!["鲍勃".to_owned()])]);
     rig.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_plugin_finds_people_and_members_that_are_not_loaded() {
+    let friends = r#"{ nick = "Carol", remark = "老客户" }"#;
+    let mut rig = Rig::with_friends("", friends, "use = [\"who\"]").await;
+    rig.log_in().await;
+    rig.sim.deliver("shop", crate::rig::say("Alice", "老客")).unwrap();
+    rig.sim.wait_for(|j| j.sends_of("shop").count() == 1).await;
+    assert_eq!(rig.sends()[0].1, "老客户");
+    rig.sim.deliver("shop", crate::rig::say("Alice", "静")).unwrap();
+    rig.sim.wait_for(|j| j.sends_of("shop").count() == 2).await;
+    assert_eq!(rig.sends()[1].1, "静群 小店/小店 Alice/Alice 路人/路人");
+    rig.stop().await;
+}

@@ -64,7 +64,7 @@ const DECIDE: &str = "UPDATE outbox SET state = ?2 WHERE account = ?1 AND state 
 const HOLD: &str =
     "UPDATE outbox SET state = 2, held = 1, error = ?2, attempts = attempts - 1 WHERE id = ?1 AND state = 1";
 const PROVE: &str = "UPDATE outbox SET state = 3, error = NULL WHERE id =
-     (SELECT id FROM outbox WHERE account = ?1 AND conv = ?2 AND echo = ?3 AND state = 2 AND tried_at > ?4 ORDER BY id LIMIT 1)";
+     (SELECT id FROM outbox WHERE account = ?1 AND conv = ?2 AND echo = ?3 AND state = 2 AND NOT held AND tried_at > ?4 ORDER BY id LIMIT 1)";
 const NOTE_ECHO: &str =
     "UPDATE outbox SET echoed = 1 WHERE account = ?1 AND conv = ?2 AND state = 1 AND echo = ?3 AND tried_at > ?4";
 const SWEEP: &str =
