@@ -193,3 +193,52 @@ impl Host for FakeHost {
         self.state(|s| s.contacts.iter().find(|(known, _)| known == id).map(|(_, contact)| contact.clone()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use wxbot_model::ContactKind;
+
+    use super::*;
+    use crate::prelude::{Manifest, NoConfig};
+
+    struct Greeter;
+
+    impl Plugin for Greeter {
+        type Config = NoConfig;
+        fn manifest() -> Manifest {
+            Manifest::new("greeter", "Greets a room by its members' names.")
+        }
+        async fn init(_config: NoConfig, _cx: &InitCtx) -> Result<Self, PluginError> {
+            Ok(Self)
+        }
+        async fn on_event(&self, event: &Event, cx: &Ctx) -> Result<Effects, PluginError> {
+            let Some(room) = cx.find_contacts(event.text().unwrap_or_default()).into_iter().next() else {
+                return Ok(Effects::reply("no such room"));
+            };
+            let members = cx.members(&room.id).await?;
+            let names: Vec<&str> = members.iter().filter(|member| !member.me).map(RoomMember::public_name).collect();
+            Ok(Effects::reply(format!("{}: {}", room.name, names.join(", "))))
+        }
+    }
+
+    /// Nothing in a kit waits.
+    fn now<T>(future: impl Future<Output = T>) -> T {
+        future.now_or_never().unwrap()
+    }
+
+    #[test]
+    fn a_kit_knows_whom_it_is_told() {
+        let mut kit = now(Kit::<Greeter>::start(serde_json::json!({}))).unwrap();
+        assert_eq!(now(kit.say("team")).unwrap(), ["no such room"]);
+        let room: ContactId = "r7".parse().unwrap();
+        let contact = Contact::nameless("@@r".parse().unwrap(), ContactKind::Room);
+        kit.add_contact(room.clone(), Contact { nick_name: "Team".into(), ..contact });
+        assert!(now(kit.say("team")).is_err(), "a list that is not to be had is an error");
+        for (name, group, me) in [("客户", "Ann in the team", false), ("Shop", "", true)] {
+            let (nick_name, group_name) = ("Ann".to_owned(), group.to_owned());
+            kit.add_member(room.clone(), RoomMember { id: None, name: name.into(), nick_name, group_name, me });
+        }
+        assert_eq!(now(kit.say("team")).unwrap(), ["Team: Ann in the team"], "never the remark");
+    }
+}

@@ -2,6 +2,7 @@
 //!
 //! Core's book and the runtime's contacts hold the same contacts; both are built here as a login builds them.
 #![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "the helpers of tests fail like tests; figures are its output")]
 
 use std::sync::Arc;
 

@@ -91,12 +91,15 @@ fn judge(answer: Result<String, Error>) -> Result<Receipt, SendError> {
 impl WebSender {
     /// Asks who this is, and keeps the answer: what another asks next is known.
     async fn ask_who(&self, peer: &PeerId) -> Result<Arc<Contact>, FetchError> {
-        let told = self.client.contacts_of(std::slice::from_ref(peer)).await.map_err(|error| match &error {
-            Error::Ended(reason) => FetchError::Ended(*reason),
-            Error::Refused { refusal, .. } if matches!(refusal.advice, Advice::GiveUp | Advice::Stop) => {
+        let told = self.client.contacts_of(std::slice::from_ref(peer)).await.map_err(|error| {
+            let refused = |advice| matches!(advice, Advice::GiveUp | Advice::Stop);
+            if let Error::Ended(reason) = &error {
+                FetchError::Ended(*reason)
+            } else if matches!(&error, Error::Refused { refusal, .. } if refused(refusal.advice)) {
                 FetchError::Refused { why: why(&error) }
+            } else {
+                FetchError::NotNow { why: why(&error) }
             }
-            _ => FetchError::NotNow { why: why(&error) },
         })?;
         let told = convert::contacts(told, &self.me).into_iter().find(|contact| contact.peer == *peer);
         let told = told.ok_or_else(|| FetchError::Gone { why: format!("it does not say who {peer} is") })?;

@@ -209,6 +209,8 @@ impl Contacts {
         };
         let ready: Vec<PeerId> =
             self.pending.values().filter(|contact| !waits(contact)).map(|contact| contact.peer.clone()).collect();
+        // Who somebody could be is now told by ids.
+        self.moved |= !ready.is_empty();
         for peer in ready {
             self.id_for(&peer, now_ms);
         }

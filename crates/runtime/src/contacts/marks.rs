@@ -95,7 +95,7 @@ pub(super) fn levels(kind: ContactKind) -> &'static [Level] {
         ContactKind::Room => &[Wxid, Uin, TopicAndMembers, Members, Topic],
         // Nobody but the service gives these their names.
         ContactKind::Special | ContactKind::Myself => &[Wxid, Uin, Alias, Named],
-        _ => &[Wxid, Uin, Alias, Remark, Picture, Nick, Named],
+        ContactKind::Official | _ => &[Wxid, Uin, Alias, Remark, Picture, Nick, Named],
     }
 }
 

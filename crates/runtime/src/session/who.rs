@@ -28,23 +28,34 @@ pub(super) struct Settling {
     done: bool,
     /// Rooms that were asked for their members, so that they are known again.
     asked: HashSet<PeerId>,
-    asking: JoinSet<()>,
+    /// Those of them that were answered, one way or the other.
+    answered: HashSet<PeerId>,
+    asking: JoinSet<PeerId>,
 }
 
 impl Settling {
     pub(super) fn begin() -> Self {
         let until = Instant::now() + SETTLE;
-        Self { until, told: false, done: false, asked: HashSet::new(), asking: JoinSet::new() }
+        Self {
+            until,
+            told: false,
+            done: false,
+            asked: HashSet::new(),
+            answered: HashSet::new(),
+            asking: JoinSet::new(),
+        }
     }
 
-    /// Notes what a batch tells; true when the login counts as settled from now on.
+    /// Notes what a batch tells.
     pub(super) fn note<'a>(&mut self, mut kinds: impl Iterator<Item = &'a EventKind>) {
         self.told |= kinds.any(|kind| matches!(kind, EventKind::Status { code: 4, .. }));
     }
 
     /// After a round of the poll: `quiet` when it brought nothing.
     pub(super) fn round(&mut self, account: &Arc<Account>, quiet: bool) {
-        while self.asking.try_join_next().is_some() {}
+        while let Some(ended) = self.asking.try_join_next() {
+            self.answered.extend(ended.ok());
+        }
         self.done |= Instant::now() >= self.until || (self.told && quiet);
         let now_ms = account.source.now_ms();
         let rooms = account.read_contacts(|book| book.rooms_to_see());
@@ -57,10 +68,11 @@ impl Settling {
                 if let Err(why) = ask::see(&account, &room).await {
                     tracing::debug!(account = %account.name, %room, %why, "A room cannot be looked at.");
                 }
+                room
             });
         }
-        if self.done && self.asking.is_empty() {
-            account.write_contacts(|book| book.settle(now_ms, &|room| self.asked.contains(room)));
+        if self.done {
+            account.write_contacts(|book| book.settle(now_ms, &|room| self.answered.contains(room)));
         }
     }
 }
@@ -73,17 +85,23 @@ pub(super) async fn sort_out(account: &Account) -> Result<(), StoreError> {
         return Ok(());
     }
     let (mut hold, mut free): (Vec<(ContactId, String)>, Vec<ContactId>) = (Vec::new(), Vec::new());
+    let mut new = 0;
     account.read_contacts(|book| {
         for (id, held) in awaited {
             match (book.why_unmet(&id), held) {
-                (Some(why), _) => hold.push((id, why)),
+                (Some(why), held) => {
+                    new += usize::from(!held);
+                    hold.push((id, why));
+                }
                 (None, true) => free.push(id),
                 (None, false) => {}
             }
         }
     });
+    if new > 0 {
+        tracing::warn!(account = %account.name, chats = new, "Replies are held: it is not known who they are for.");
+    }
     if !hold.is_empty() {
-        tracing::warn!(account = %account.name, chats = hold.len(), "Replies are held: it is not known who they are for.");
         store.hold(&account.name, hold).await?;
     }
     if !free.is_empty() {

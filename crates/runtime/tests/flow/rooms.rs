@@ -14,12 +14,11 @@ fn text(content: &str) -> Deliver {
 fn told(rig: &Rig) -> Vec<(Vec<String>, Vec<String>)> {
     let names = |list: Vec<wxbot_model::Noticed>| list.into_iter().map(|noticed| noticed.name).collect();
     let kinds = rig.events("members_changed").into_iter().map(|event| event.kind);
-    kinds
-        .map(|kind| match kind {
-            EventKind::MembersChanged { joined, left } => (names(joined), names(left)),
-            other => panic!("{other:?}"),
-        })
-        .collect()
+    let told = kinds.map(|kind| {
+        let EventKind::MembersChanged { joined, left } = kind else { panic!("{kind:?}") };
+        (names(joined), names(left))
+    });
+    told.collect()
 }
 
 #[tokio::test(start_paused = true)]
