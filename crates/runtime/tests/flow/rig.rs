@@ -183,9 +183,14 @@ impl Rig {
     }
 
     pub(crate) async fn log_in(&mut self) {
+        self.log_in_as("shop").await;
+    }
+
+    /// With the phone of this account of the world.
+    pub(crate) async fn log_in_as(&mut self, phone: &str) {
         let ask = self.ask();
         let uuid = self.sim.next_uuid().await;
-        self.sim.scan(&uuid, "shop").unwrap();
+        self.sim.scan(&uuid, phone).unwrap();
         self.sim.confirm(&uuid).unwrap();
         self.online().await;
         drop(ask);
