@@ -18,7 +18,7 @@ async fn rig(account: &str) -> Rig {
 
 /// Says something to the bot while nothing can be sent, and ends the session with the replies waiting.
 async fn leave_replies_waiting(rig: &Rig, from: &[&str]) {
-    leave_waiting(rig, from.iter().map(|from| say(*from, "hello")).collect()).await;
+    leave_waiting(rig, from.iter().map(|from| say(from, "hello")).collect()).await;
 }
 
 async fn leave_waiting(rig: &Rig, messages: Vec<Deliver>) {
