@@ -13,7 +13,7 @@ use wxbot_core::source::Source;
 use wxbot_model::{AccountName, Contact, ContactId, Event};
 use wxbot_plugin::host::{Host, PluginFactory};
 use wxbot_plugin::middleware::{AnyMiddleware, Destination};
-use wxbot_plugin::{Ctx, Envelope, Next, Outcome, PluginError};
+use wxbot_plugin::{ContactQuery, Ctx, Envelope, FoundContact, Next, Outcome, PluginError, RoomMember};
 use wxbot_runtime::config::{PluginUse, Registry};
 use wxbot_runtime::middleware;
 use wxbot_runtime::plugin::ActivePlugin;
@@ -54,6 +54,16 @@ impl Host for Nothing {
     }
     fn contact(&self, _account: &AccountName, _id: &ContactId) -> Option<Contact> {
         None
+    }
+    fn find_contacts(&self, _account: &AccountName, _query: &ContactQuery) -> Vec<FoundContact> {
+        Vec::new()
+    }
+    fn members<'a>(
+        &'a self,
+        _account: &'a AccountName,
+        _room: &'a ContactId,
+    ) -> BoxFuture<'a, Result<Vec<RoomMember>, PluginError>> {
+        Box::pin(async { Ok(Vec::new()) })
     }
 }
 

@@ -186,6 +186,40 @@ fn accounts_without_a_running_wxbot_come_from_the_store() {
 }
 
 #[test]
+fn contacts_are_found_while_wxbot_runs_and_after() {
+    let folder = shipped();
+    let said = call(folder.path(), &["contacts", "shoop"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.err.contains("shop") && said.err.contains("club"), "{}", said.err);
+    let said = call(folder.path(), &["contacts", "shop", "--json"]);
+    assert_eq!((said.code, said.out.trim()), (Some(0), "[]"), "it has not run yet: {}", said.err);
+    assert_eq!(listed(folder.path()), [Path::new("bot.toml")], "a question makes no data directory");
+
+    let mut run = Running::start(folder.path(), &["run"]).unwrap();
+    run.until_out("the first answer", Duration::from_secs(8), |out| out.contains('→')).unwrap();
+    let ids = |args: &[&str]| -> Vec<String> {
+        let said = call(folder.path(), &[&["contacts", "shop", "--json"], args].concat());
+        let found: Vec<Value> = serde_json::from_str(&said.out).unwrap();
+        found.iter().map(|contact| contact["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let said = call(folder.path(), &["contacts", "shop"]);
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+    let (all, rooms, people) = (ids(&[]), ids(&["--rooms"]), ids(&["--people"]));
+    assert!(rooms.len() < all.len() && rooms.iter().all(|id| id.starts_with('r')), "{rooms:?}");
+    assert_eq!(people.len() + rooms.len(), all.len());
+    let name = said.out.lines().find(|line| line.starts_with('p')).unwrap();
+    let name = name.split_whitespace().nth(1).unwrap();
+    let one = ids(&[name]);
+    assert!(!one.is_empty() && one.len() < all.len(), "{name}: {one:?}");
+    assert!(run.stop("TERM", Duration::from_secs(5)).unwrap().success());
+
+    assert_eq!(ids(&[name]), one, "the same from what is stored");
+    let said = call(folder.path(), &["contacts", "shop", name]);
+    assert!(said.err.contains("may be old"), "{}", said.err);
+    assert!(said.out.contains(name), "{}", said.out);
+}
+
+#[test]
 fn a_data_directory_has_one_wxbot() {
     let folder = tempfile::tempdir().unwrap();
     let fake = Fake::start().unwrap();

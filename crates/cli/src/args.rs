@@ -83,6 +83,8 @@ pub(crate) enum Command {
         #[arg(long, global = true)]
         json: bool,
     },
+    /// Find people and rooms of an account by a part of their names
+    Contacts(ContactsOptions),
     /// Write an annotated bot.toml to begin with
     Init {
         /// Where
@@ -154,6 +156,27 @@ pub(crate) struct LoginOptions {
     /// Also write the QR code to this file: .svg or .png
     #[arg(long, value_name = "FILE", conflicts_with = "all")]
     pub(crate) qr_file: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ContactsOptions {
+    /// Whose
+    pub(crate) account: String,
+    /// A part of the remark, name or WeChat id, or how the name sounds in pinyin; without it, everybody
+    #[arg(default_value = "")]
+    pub(crate) search: String,
+    /// Rooms only
+    #[arg(long)]
+    pub(crate) rooms: bool,
+    /// People only
+    #[arg(long, conflicts_with = "rooms")]
+    pub(crate) people: bool,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(crate) limit: usize,
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, clap::Args)]

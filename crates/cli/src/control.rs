@@ -16,7 +16,9 @@ use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use wxbot_plugin::ContactQuery;
 use wxbot_runtime::account::Account;
+use wxbot_runtime::contacts::find_stored;
 use wxbot_runtime::media::MediaFolder;
 use wxbot_runtime::roster::Roster;
 use wxbot_runtime::session::phase::Phase;
@@ -37,6 +39,13 @@ const MAX_REQUEST: u64 = 64 * 1024;
 pub(crate) enum Request {
     /// One line per account.
     Accounts,
+    /// One line per contact that fits.
+    Contacts {
+        /// Whose.
+        account: String,
+        /// Which.
+        query: ContactQuery,
+    },
     /// Log these in; lines as it goes, until each is online or has failed.
     Login {
         /// Names; empty: all that need it.
@@ -123,6 +132,7 @@ async fn client(stream: tokio::net::UnixStream, served: Served) {
                     tell.send(account_line(account, &*served.store).await).await.ok();
                 }
             }
+            Ok(Request::Contacts { account, query }) => contacts(&served, &account, &query, &tell).await,
             Ok(Request::Login { accounts }) => log_in(&served, &accounts, &tell).await,
             Ok(Request::Reload) => drop(tell.send(reload(&served).await).await),
             Ok(Request::Media(ask)) => media::answer(&served.media, ask, &tell).await,
@@ -180,6 +190,30 @@ async fn reload(served: &Served) -> Value {
     match outcome.await {
         Ok(outcome) => json!(outcome),
         Err(_) => json!({ "error": "wxbot stops, so nothing is reloaded" }),
+    }
+}
+
+/// The contacts of an account that fit, and whether they are those of a running login.
+async fn contacts(served: &Served, name: &str, query: &ContactQuery, tell: &mpsc::Sender<Value>) {
+    let Some(account) = served.accounts.now().iter().find(|account| account.name.as_str() == name).cloned() else {
+        tell.send(json!({ "error": format!("this wxbot runs no account `{name}`") })).await.ok();
+        return;
+    };
+    let mut found = account.find_contacts(query);
+    let online = account.status().borrow().phase == Phase::Online;
+    if found.is_empty() && !online {
+        // Not logged in since the start: nobody was met yet, but they are known from before.
+        found = match served.store.contacts(&account.name).await {
+            Ok(rows) => find_stored(&rows, query),
+            Err(error) => {
+                tell.send(json!({ "error": error.to_string() })).await.ok();
+                return;
+            }
+        };
+    }
+    tell.send(json!({ "online": online })).await.ok();
+    for contact in found {
+        tell.send(json!(contact)).await.ok();
     }
 }
 

@@ -16,6 +16,7 @@ mod app;
 mod args;
 mod check;
 mod console;
+mod contacts;
 mod control;
 mod demo;
 mod init;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{AccountName, ContactId, EventKey, MsgId};
 use crate::message::{Content, Message};
-use crate::notice::{FriendRequest, MembersJoined, Who};
+use crate::notice::{FriendRequest, MembersJoined, Noticed, Who};
 
 /// One event as plugins and middleware see it. It is stored as JSON in the inbox before anybody does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,11 +65,11 @@ pub struct Person {
 ///
 /// A plugin's manifest names the kinds it wants by their [words](Self::word): `message`, `recall`, `status`,
 /// `contact_changed`, `contact_removed`, `gap`; `friend_request`, `friend_added`, `not_friend`; `members_joined`,
-/// `members_removed`, `removed_me`, `topic_changed`, `pat`.
+/// `members_removed`, `removed_me`, `topic_changed`, `pat`; `members_changed`, `owner_changed`.
 ///
-/// The last eight are read out of what the service tells, mostly texts in Chinese or English. What is not recognized
-/// comes as a message with [`Content::System`](crate::Content::System). A member who leaves quietly is told by no text:
-/// compare the members when `contact_changed` comes.
+/// From `friend_request` to `pat` they are read out of what the service tells, mostly texts in Chinese or English. What
+/// is not recognized comes as a message with [`Content::System`](crate::Content::System). The last two come from
+/// comparing lists: a member who leaves quietly is told by no text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -156,6 +156,21 @@ pub enum EventKind {
         /// The whole text.
         notice: String,
     },
+    /// A room's list of members is another than before, and no text said so: noticed by comparison. Whoever is named
+    /// in a `members_joined` or `members_removed` is not told again here, and the other way round.
+    MembersChanged {
+        /// Who came in.
+        joined: Vec<Noticed>,
+        /// Who is gone: left, or removed by somebody else than us.
+        left: Vec<Noticed>,
+    },
+    /// A room has another owner: noticed by comparison.
+    OwnerChanged {
+        /// Who it was.
+        from: Option<Noticed>,
+        /// Who it is.
+        to: Noticed,
+    },
 }
 
 impl EventKind {
@@ -176,6 +191,8 @@ impl EventKind {
             Self::RemovedMe { .. } => "removed_me",
             Self::TopicChanged { .. } => "topic_changed",
             Self::Pat { .. } => "pat",
+            Self::MembersChanged { .. } => "members_changed",
+            Self::OwnerChanged { .. } => "owner_changed",
         }
     }
 
@@ -196,6 +213,8 @@ impl EventKind {
             | Self::ContactChanged
             | Self::ContactRemoved
             | Self::Gap { .. }
+            | Self::MembersChanged { .. }
+            | Self::OwnerChanged { .. }
             | Self::FriendRequest(_) => None,
         }
     }
@@ -218,7 +237,9 @@ impl Event {
             | EventKind::MembersRemoved { .. }
             | EventKind::RemovedMe { .. }
             | EventKind::TopicChanged { .. }
-            | EventKind::Pat { .. } => None,
+            | EventKind::Pat { .. }
+            | EventKind::MembersChanged { .. }
+            | EventKind::OwnerChanged { .. } => None,
         }
     }
 

@@ -9,7 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::contact::Sex;
-use crate::id::PeerId;
+use crate::id::{ContactId, PeerId};
 
 /// A person in a text of the service.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -136,6 +136,15 @@ pub enum JoinedBy {
     Invitation,
     /// They scanned a QR code that a member shared.
     QrCode,
+}
+
+/// A member of a room of whom a comparison of lists tells something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Noticed {
+    /// wxbot's own id of the person; `None` for somebody the account never dealt with.
+    pub id: Option<ContactId>,
+    /// The name as the room shows it; empty when it is not known any more.
+    pub name: String,
 }
 
 #[cfg(test)]

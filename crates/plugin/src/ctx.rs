@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use wxbot_model::{AccountName, Contact, ContactId, EventKey, File, MediaHandle};
 
+use crate::contacts::{ContactQuery, FoundContact, RoomMember};
 use crate::host::Host;
 use crate::media::{MediaError, MediaFile};
 use crate::plugin::PluginError;
@@ -87,6 +88,29 @@ impl Ctx {
     /// What is known of a person or room; `None` when the account does not know it.
     pub fn contact(&self, id: &ContactId) -> Option<Contact> {
         self.host.contact(&self.account, id)
+    }
+
+    /// Contacts by a part of their remark, name or WeChat id, or by how they sound; the best first. After a login with
+    /// new ids whoever cannot be told yet from somebody else is missing for up to a minute.
+    ///
+    /// ```
+    /// # async fn handler(cx: &wxbot_plugin::Ctx) {
+    /// use wxbot_plugin::ContactQuery;
+    /// let anna = cx.find_contacts("anna").into_iter().next();
+    /// let rooms = cx.find_contacts(ContactQuery::new("项目").rooms().limit(5));
+    /// # }
+    /// ```
+    pub fn find_contacts(&self, query: impl Into<ContactQuery>) -> Vec<FoundContact> {
+        self.host.find_contacts(&self.account, &query.into())
+    }
+
+    /// The members of a room, in the order of the service. Most rooms' lists are not kept loaded: then the service is
+    /// asked, once for all who ask at that time.
+    ///
+    /// # Errors
+    /// When the account does not know the room, is not online, or the service does not answer within 20 s.
+    pub async fn members(&self, room: &ContactId) -> Result<Vec<RoomMember>, PluginError> {
+        self.host.members(&self.account, room).await
     }
 
     /// The bytes of a message as a file: fetched now, unless they were before. Two handlers that ask at once share one

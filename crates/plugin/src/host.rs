@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 use wxbot_model::{AccountName, Contact, ContactId, Event, MediaHandle};
 
+use crate::contacts::{ContactQuery, FoundContact, RoomMember};
 use crate::ctx::{Ctx, InitCtx};
 use crate::effects::Effects;
 use crate::manifest::{ConfigProblem, Manifest};
@@ -27,6 +28,14 @@ pub trait Host: Send + Sync {
         account: &'a AccountName,
         key: &'a str,
     ) -> BoxFuture<'a, Result<Option<Value>, PluginError>>;
+    /// Contacts that fit.
+    fn find_contacts(&self, account: &AccountName, query: &ContactQuery) -> Vec<FoundContact>;
+    /// The members of a room.
+    fn members<'a>(
+        &'a self,
+        account: &'a AccountName,
+        room: &'a ContactId,
+    ) -> BoxFuture<'a, Result<Vec<RoomMember>, PluginError>>;
     /// What is known of a contact.
     fn contact(&self, account: &AccountName, id: &ContactId) -> Option<Contact>;
     /// The bytes of a message, fetched unless they are there; `name` is what the sender called them, or nothing.

@@ -25,7 +25,7 @@
 //! }
 //! ```
 //!
-//! Reading order: [`plugin`] → [`effects`] and [`actions`] → [`ctx`] → [`media`] → [`manifest`] → [`middleware`] → [`testing`]; [`host`] is the
+//! Reading order: [`plugin`] → [`effects`] and [`actions`] → [`ctx`] with [`contacts`] → [`media`] → [`manifest`] → [`middleware`] → [`testing`]; [`host`] is the
 //! other side of the table and is for the runtime only.
 //!
 //! **Delivery.** At least once, in order per conversation. [`Ctx::message_id`] is stable over repeats and
@@ -33,6 +33,7 @@
 //! [`Ctx::idempotency_key`].
 
 pub mod actions;
+pub mod contacts;
 pub mod ctx;
 pub mod effects;
 pub mod host;
@@ -42,6 +43,7 @@ pub mod middleware;
 pub mod plugin;
 pub mod testing;
 
+pub use contacts::{ContactQuery, FoundContact, RoomMember};
 pub use ctx::{Ctx, InitCtx};
 pub use effects::{Effect, Effects};
 pub use manifest::{ConfigProblem, Manifest, NoConfig};
@@ -53,8 +55,8 @@ pub use wxbot_model as model;
 /// What most plugins import.
 pub mod prelude {
     pub use crate::{
-        ConfigProblem, Ctx, Effects, InitCtx, Manifest, MediaError, MediaFile, MediaSource, NoConfig, Plugin,
-        PluginError,
+        ConfigProblem, ContactQuery, Ctx, Effects, InitCtx, Manifest, MediaError, MediaFile, MediaSource, NoConfig,
+        Plugin, PluginError,
     };
     pub use wxbot_model::{
         Action, Capability, ChatKind, ContactId, Content, Event, EventKind, FileType, MediaShape, Message,

@@ -10,6 +10,7 @@ use wxbot_model::{
     MediaDigest, MediaHandle, MediaShape, Mentions, Message, Person, StoredMedia, file_name,
 };
 
+use crate::contacts::{ContactQuery, FoundContact, RoomMember};
 use crate::ctx::{Ctx, InitCtx};
 use crate::effects::{Effect, Effects};
 use crate::host::Host;
@@ -38,6 +39,8 @@ struct FakeState {
     media: HashMap<String, Result<MediaFile, MediaError>>,
     sent: Vec<SentMedia>,
     acted: Vec<Action>,
+    contacts: Vec<(ContactId, Contact)>,
+    members: HashMap<ContactId, Vec<RoomMember>>,
 }
 
 /// A picture, film, file or sticker that a plugin sent.
@@ -127,6 +130,19 @@ impl<P: Plugin> Kit<P> {
     /// The other actions that handled events asked for since the last call.
     pub fn acted(&self) -> Vec<Action> {
         self.host.state(|s| std::mem::take(&mut s.acted))
+    }
+
+    /// Makes a contact known to the account, in place of one of that id.
+    pub fn add_contact(&self, id: ContactId, contact: Contact) {
+        self.host.state(|s| {
+            s.contacts.retain(|(known, _)| *known != id);
+            s.contacts.push((id, contact));
+        });
+    }
+
+    /// Makes somebody a member of a room. Rooms without members are not known.
+    pub fn add_member(&self, room: ContactId, member: RoomMember) {
+        self.host.state(|s| s.members.entry(room).or_default().push(member));
     }
 
     /// A private text from the person `p1`; the texts of the replies.
@@ -250,8 +266,18 @@ impl Host for FakeHost {
         Box::pin(std::future::ready(Ok(value)))
     }
 
-    fn contact(&self, _account: &AccountName, _id: &ContactId) -> Option<Contact> {
-        None
+    fn find_contacts(&self, _account: &AccountName, query: &ContactQuery) -> Vec<FoundContact> {
+        self.state(|s| query.pick(s.contacts.iter().map(|(id, contact)| (id, contact))))
+    }
+
+    fn members<'a>(
+        &'a self,
+        _account: &'a AccountName,
+        room: &'a ContactId,
+    ) -> BoxFuture<'a, Result<Vec<RoomMember>, PluginError>> {
+        let members = self.state(|s| s.members.get(room).cloned());
+        let members = members.ok_or_else(|| PluginError::msg(format!("{room} is nobody this account knows")));
+        Box::pin(std::future::ready(members))
     }
 
     fn media<'a>(
@@ -271,15 +297,59 @@ impl Host for FakeHost {
     ) -> BoxFuture<'a, Result<MediaFile, MediaError>> {
         self.answer(&asked_by_avatar(of))
     }
+
+    fn contact(&self, _account: &AccountName, id: &ContactId) -> Option<Contact> {
+        self.state(|s| s.contacts.iter().find(|(known, _)| known == id).map(|(_, contact)| contact.clone()))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt;
-    use wxbot_model::MediaKind;
+    use wxbot_model::{ContactKind, MediaKind};
 
     use super::*;
-    use crate::manifest::{Manifest, NoConfig};
+    use crate::prelude::{Manifest, NoConfig};
+
+    struct Greeter;
+
+    impl Plugin for Greeter {
+        type Config = NoConfig;
+        fn manifest() -> Manifest {
+            Manifest::new("greeter", "Greets a room by its members' names.")
+        }
+        async fn init(_config: NoConfig, _cx: &InitCtx) -> Result<Self, PluginError> {
+            Ok(Self)
+        }
+        async fn on_event(&self, event: &Event, cx: &Ctx) -> Result<Effects, PluginError> {
+            let Some(room) = cx.find_contacts(event.text().unwrap_or_default()).into_iter().next() else {
+                return Ok(Effects::reply("no such room"));
+            };
+            let members = cx.members(&room.id).await?;
+            let names: Vec<&str> = members.iter().filter(|member| !member.me).map(RoomMember::public_name).collect();
+            Ok(Effects::reply(format!("{}: {}", room.name, names.join(", "))))
+        }
+    }
+
+    /// Nothing in a kit waits.
+    fn now<T>(future: impl Future<Output = T>) -> T {
+        future.now_or_never().unwrap()
+    }
+
+    #[test]
+    fn a_kit_knows_whom_it_is_told() {
+        let mut kit = now(Kit::<Greeter>::start(serde_json::json!({}))).unwrap();
+        assert_eq!(now(kit.say("team")).unwrap(), ["no such room"]);
+        let room: ContactId = "r7".parse().unwrap();
+        let contact = Contact::nameless("@@r".parse().unwrap(), ContactKind::Room);
+        kit.add_contact(room.clone(), Contact { nick_name: "Team".into(), ..contact });
+        assert!(now(kit.say("team")).is_err(), "a list that is not to be had is an error");
+        for (name, group, me) in [("客户", "Ann in the team", false), ("Shop", "", true)] {
+            let (nick_name, group_name) = ("Ann".to_owned(), group.to_owned());
+            kit.add_member(room.clone(), RoomMember { id: None, name: name.into(), nick_name, group_name, me });
+        }
+        assert_eq!(now(kit.say("team")).unwrap(), ["Team: Ann in the team"], "never the remark");
+    }
 
     /// Sends what it gets back as a file, and says who it was from.
     struct Mirror;

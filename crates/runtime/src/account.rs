@@ -9,17 +9,20 @@ use wxbot_core::protocol::{ActionSender, Protocol};
 use wxbot_core::source::Source;
 use wxbot_model::AccountName;
 use wxbot_plugin::middleware::AnyMiddleware;
+use wxbot_plugin::{ContactQuery, FoundContact};
 
 use crate::config::{AccountConfig, Endpoint};
 use crate::contacts::Contacts;
+use crate::contacts::ask::Asking;
 use crate::dispatch::feed::Feed;
 use crate::media::MediaFolder;
 use crate::media::uploads::{Upload, Uploads};
 use crate::outbox::Desk;
 use crate::plugin::Held;
 use crate::session::phase::{self, Phase};
+use crate::session::rows::Filed;
+use crate::store::Store;
 use crate::store::seal::Vault;
-use crate::store::{BoundContact, Store};
 
 /// One account while wxbot runs.
 pub struct Account {
@@ -29,9 +32,10 @@ pub struct Account {
     pub(crate) vault: Arc<Vault>,
     pub(crate) source: Source,
     settings: RwLock<Arc<Settings>>,
-    /// Bindings that a session left without a commit; the next one stores them.
-    unsaved: Mutex<Vec<BoundContact>>,
+    /// Events that the book counts as told and a session left without a commit; the next one stores them.
+    unfiled: Mutex<Vec<Filed>>,
     pub(crate) contacts: RwLock<Contacts>,
+    pub(crate) asking: Asking,
     /// The running session's sending half; `None` between sessions.
     pub(crate) sender: watch::Sender<Option<Arc<dyn ActionSender>>>,
     pub(crate) feed: Feed,
@@ -95,8 +99,9 @@ impl Account {
             vault: parts.vault,
             source: parts.source,
             settings: RwLock::new(Arc::new(parts.settings)),
-            unsaved: Mutex::default(),
+            unfiled: Mutex::default(),
             contacts: RwLock::default(),
+            asking: Asking::default(),
             sender: watch::Sender::new(None),
             feed: Feed::default(),
             outbox: Desk::default(),
@@ -210,17 +215,22 @@ impl Account {
         f(&mut self.contacts.write().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(crate) fn take_unsaved(&self) -> Vec<BoundContact> {
-        std::mem::take(&mut self.unsaved.lock().unwrap_or_else(PoisonError::into_inner))
+    pub(crate) fn take_unfiled(&self) -> Vec<Filed> {
+        std::mem::take(&mut self.unfiled.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(crate) fn keep_unsaved(&self, bindings: Vec<BoundContact>) {
-        self.unsaved.lock().unwrap_or_else(PoisonError::into_inner).extend(bindings);
+    pub(crate) fn keep_unfiled(&self, events: Vec<Filed>) {
+        self.unfiled.lock().unwrap_or_else(PoisonError::into_inner).extend(events);
     }
 
     /// The uploads that are under way, the oldest first.
     pub fn uploads(&self) -> Vec<Upload> {
         self.uploads.list()
+    }
+
+    /// The contacts of the running login that fit.
+    pub fn find_contacts(&self, query: &ContactQuery) -> Vec<FoundContact> {
+        self.read_contacts(|book| crate::contacts::found(book, query))
     }
 
     /// Events that came again and were absorbed, since the start.

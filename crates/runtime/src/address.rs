@@ -11,7 +11,8 @@ use crate::account::Account;
 use crate::media::{Held, Wanted, limit_of};
 use crate::store::{ClaimedSend, Settlement};
 
-/// How long a send waits for its contact to be met in this login.
+/// How long an action waits for a member that it names to be met in this login. Whom it goes to is waited for by the
+/// contacts, which know who it could be.
 const CONTACT_WAIT: Duration = Duration::from_secs(60);
 /// How long it waits for a file that cannot be fetched now.
 const FETCH_WAIT: Duration = Duration::from_secs(30);
@@ -62,9 +63,9 @@ fn again(account: &Account, wait: Duration, error: String, counts: bool) -> Sett
 }
 
 fn met(account: &Account, id: &ContactId) -> Result<PeerId, Settlement> {
-    account
-        .read_contacts(|book| book.peer_of(id).cloned())
-        .ok_or_else(|| again(account, CONTACT_WAIT, format!("{id} was not met in this login yet"), false))
+    account.read_contacts(|book| book.peer_of(id).cloned()).ok_or_else(|| Settlement::Held {
+        error: account.read_contacts(|book| book.why_unmet(id)).unwrap_or_else(|| format!("{id} was not met yet")),
+    })
 }
 
 /// A mention of somebody who is not there is left out; without a member the action would be another one, so it waits.
@@ -73,7 +74,9 @@ fn others(account: &Account, action: &Action) -> Result<Vec<PeerId>, Settlement>
     if matches!(action, Action::SendText { .. }) {
         return Ok(account.read_contacts(|book| others.filter_map(|id| book.peer_of(id).cloned()).collect()));
     }
-    others.map(|id| met(account, id)).collect()
+    let wait = |id: &ContactId| again(account, CONTACT_WAIT, format!("{id} was not met in this login yet"), false);
+    let peer = |id: &ContactId| account.read_contacts(|book| book.peer_of(id).cloned());
+    others.map(|id| peer(id).ok_or_else(|| wait(id))).collect()
 }
 
 async fn last_sent(account: &Account, chat: &ContactId) -> Result<MsgId, Settlement> {

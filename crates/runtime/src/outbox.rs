@@ -7,12 +7,14 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use wxbot_core::protocol::ActionSender;
+use wxbot_core::protocol::{ActionSender, Outgoing};
 use wxbot_core::{Receipt, SendError};
+use wxbot_model::Action;
 
 use crate::account::Account;
 use crate::address::{Addressed, address, recalled};
 use crate::config::OnUncertain;
+use crate::contacts::ask;
 use crate::store::{ClaimSends, ClaimedSend, Settlement};
 
 /// Sends of one account under way at once, each of another conversation. Pacing holds real accounts far below it.
@@ -177,7 +179,14 @@ async fn claim(account: &Arc<Account>, way: &Arc<dyn ActionSender>, tasks: &mut 
 }
 
 async fn perform(account: &Account, way: Option<&dyn ActionSender>, send: ClaimedSend) {
-    let settlement = match (address(account, &send).await, way) {
+    let addressed = address(account, &send).await;
+    if let Ok(Addressed { outgoing: Outgoing { action: Action::SendText { to, .. }, others, .. }, .. }) = &addressed
+        && !others.is_empty()
+    {
+        // A mention is written with the name that the room shows. Without it the text goes out all the same.
+        ask::room_of(account, to).await.ok();
+    }
+    let settlement = match (addressed, way) {
         (Ok(Addressed { outgoing, hold: _kept }), Some(way)) => {
             let file = outgoing.media.as_ref();
             let since_ms = account.source.now_ms();
@@ -199,7 +208,11 @@ async fn perform(account: &Account, way: Option<&dyn ActionSender>, send: Claime
         (Err(settlement), _) => settlement,
     };
     let again = matches!(settlement, Settlement::Again { .. });
-    if let Settlement::Uncertain { error } | Settlement::Failed { error } = &settlement {
+    if matches!(settlement, Settlement::Held { .. }) {
+        // Whoever it is for may be found while it is being put aside: the session looks again.
+        account.write_contacts(|book| book.mark_moved());
+    }
+    if let Settlement::Uncertain { error } | Settlement::Failed { error } | Settlement::Held { error } = &settlement {
         tracing::warn!(account = %account.name, id = send.id, chat = %send.conv, %error, "A reply was not surely sent.");
     }
     // Settling decides whether it goes out twice: it is tried until the store takes it, or the process ends and the

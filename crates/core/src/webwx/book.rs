@@ -1,23 +1,36 @@
-//! Who does this login know? The contacts under their present UserNames.
+//! Who does this login know? The contacts under their present UserNames, and of most rooms not the members.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use wxbot_model::{Contact, ContactKind, PeerId};
+use wxbot_model::{Contact, ContactKind, PeerId, Shelf};
 
 /// All contacts of one login, the account itself included.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Book {
     me: PeerId,
     contacts: HashMap<PeerId, Arc<Contact>>,
-    /// How often each was asked for in vain; an answer counts as [`TRIES`].
-    asked: HashMap<PeerId, u8>,
     /// Learned from an answer to an action, and not told to the runtime yet.
     learned: Vec<Arc<Contact>>,
+    /// Rooms whose members are loaded.
+    shelf: Shelf,
+    asked: HashMap<PeerId, Asked>,
+}
+
+/// How a peer was asked for.
+#[derive(Debug, Default)]
+struct Asked {
+    /// How often in vain; an answer counts as [`TRIES`].
+    tries: u8,
+    /// When last, seconds.
+    at_s: i64,
 }
 
 /// How often a peer is asked for when no answer comes: each try holds up a batch by up to 15 s.
 const TRIES: u8 = 3;
+/// A room whose members had to go for others' is not asked for again before this: an account with more busy rooms than
+/// it may keep would fetch a list of 500 for each message. Until then a sender is called as the address book knows it.
+const AGAIN_S: i64 = 600;
 
 /// The book as it will be once a batch is committed: its own contacts with those of the batch over them.
 ///
@@ -41,9 +54,9 @@ impl<'a> View<'a> {
 
     /// How our account is called in a room: its group nickname, else its nick name.
     pub fn my_name_in(&self, room: &PeerId) -> Option<&'a str> {
-        match self.get(room).and_then(|room| room.member(self.me())) {
-            Some(member) if !member.shown_name().is_empty() => Some(member.shown_name()),
-            Some(_) | None => self.get(self.me()).map(|me| me.nick_name.as_str()),
+        match self.get(room).map(|room| room.members.own_name()) {
+            Some(name) if !name.is_empty() => Some(name),
+            Some(_) | None => self.get(self.me()).map(|me| &*me.nick_name),
         }
     }
 }
@@ -55,8 +68,9 @@ impl Book {
         Self {
             contacts: HashMap::from([(id.clone(), Arc::new(me))]),
             me: id,
-            asked: HashMap::new(),
             learned: Vec::new(),
+            shelf: Shelf::default(),
+            asked: HashMap::new(),
         }
     }
 
@@ -99,6 +113,8 @@ impl Book {
             (&mut new.nick_name, &old.nick_name),
             (&mut new.remark_name, &old.remark_name),
             (&mut new.alias, &old.alias),
+            (&mut new.wxid, &old.wxid),
+            (&mut new.pinyin, &old.pinyin),
             (&mut new.signature, &old.signature),
             (&mut new.province, &old.province),
             (&mut new.city, &old.city),
@@ -107,8 +123,12 @@ impl Book {
                 new.clone_from(old);
             }
         }
-        if new.members.is_empty() {
-            new.members.clone_from(&old.members);
+        // A list stays until another one comes, but not beside a number that it cannot have.
+        if !new.members.is_loaded() && [0, old.members.count()].contains(&new.members.count()) {
+            new.members = old.members.clone();
+        }
+        if new.picture == 0 {
+            new.picture = old.picture;
         }
         if new.uin == 0 {
             new.uin = old.uin;
@@ -125,9 +145,26 @@ impl Book {
         if *old == new { None } else { Some(Arc::new(new)) }
     }
 
-    /// Takes a contact as it is.
+    /// Takes a contact as it is. The members of rooms that were not needed for the longest time go for its own.
     pub fn put(&mut self, contact: Arc<Contact>) {
-        self.contacts.insert(contact.peer.clone(), contact);
+        let room = &contact.peer;
+        let gone = if contact.members.is_loaded() {
+            self.shelf.put(room, contact.members.len())
+        } else {
+            self.shelf.remove(room);
+            Vec::new()
+        };
+        self.contacts.insert(room.clone(), contact);
+        for room in gone {
+            if let Some(contact) = self.contacts.get_mut(&room) {
+                *contact = Arc::new(Contact { members: contact.members.unloaded(), ..(**contact).clone() });
+            }
+        }
+    }
+
+    /// Something happened in these chats: the members of those that are rooms stay for longer.
+    pub fn touch<'a>(&mut self, chats: impl Iterator<Item = &'a PeerId>) {
+        chats.for_each(|chat| self.shelf.touch(chat));
     }
 
     /// Merges what the answer to an action says, and keeps it for the runtime: no sync tells what we know already.
@@ -153,35 +190,45 @@ impl Book {
     /// Forgets a contact.
     pub fn remove(&mut self, peer: &PeerId) {
         self.contacts.remove(peer);
+        self.shelf.remove(peer);
         self.asked.remove(peer);
     }
 
     /// Notes that the service was asked for these peers, and whether it answered.
-    pub fn note_asked(&mut self, peers: &[PeerId], answered: bool) {
+    pub fn note_asked(&mut self, peers: &[PeerId], answered: bool, now_s: i64) {
         for peer in peers {
-            let tries = self.asked.entry(peer.clone()).or_default();
-            *tries = if answered { TRIES } else { tries.saturating_add(1) };
+            let asked = self.asked.entry(peer.clone()).or_default();
+            asked.tries = if answered { TRIES } else { asked.tries.saturating_add(1) };
+            asked.at_s = now_s;
         }
     }
 
-    /// True when asking for this peer may help: not known, a person without a name or a room without members, and not
-    /// asked before.
-    pub fn should_ask(&self, peer: &PeerId) -> bool {
-        let lacking = match self.contacts.get(peer) {
-            None => !super::username::is_special(peer.as_str()),
-            Some(contact) if contact.kind == ContactKind::Room => contact.members.is_empty(),
-            Some(contact) => contact.kind == ContactKind::Person && contact.nick_name.is_empty(),
+    /// True when asking for this peer may help: not known, a person without a name or a room without its members, and
+    /// not asked before, or long ago.
+    pub fn should_ask(&self, peer: &PeerId, now_s: i64) -> bool {
+        let (lacking, room) = match self.contacts.get(peer) {
+            None => (!super::username::is_special(peer.as_str()), false),
+            Some(contact) if contact.kind == ContactKind::Room => (!contact.members.is_loaded(), true),
+            Some(contact) => (contact.kind == ContactKind::Person && contact.nick_name.is_empty(), false),
         };
-        lacking && self.asked.get(peer).is_none_or(|tries| *tries < TRIES)
+        let may = |asked: &Asked| asked.tries < TRIES || (room && now_s.saturating_sub(asked.at_s) >= AGAIN_S);
+        lacking && self.asked.get(peer).is_none_or(may)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use wxbot_model::{Member, Members};
+
     use super::*;
 
+    fn member(peer: &str) -> Member {
+        let peer = peer.parse().unwrap();
+        Member { peer, nick_name: "n".into(), display_name: "".into(), attr_status: 0 }
+    }
+
     fn contact(peer: &str, kind: ContactKind, nick: &str) -> Contact {
-        Contact { nick_name: nick.to_owned(), ..Contact::nameless(peer.parse().unwrap(), kind) }
+        Contact { nick_name: nick.into(), ..Contact::nameless(peer.parse().unwrap(), kind) }
     }
 
     #[test]
@@ -190,20 +237,53 @@ mod tests {
         book.put(Arc::new(contact("@friend", ContactKind::Person, "friend")));
         book.put(Arc::new(contact("@stub", ContactKind::Person, "")));
         book.put(Arc::new(contact("@@room", ContactKind::Room, "room")));
-        let asks = |book: &Book, peer: &str| book.should_ask(&peer.parse().unwrap());
+        let asks = |book: &Book, peer: &str| book.should_ask(&peer.parse().unwrap(), 1_000);
         for (peer, want) in
             [("@me", false), ("@friend", false), ("@stub", true), ("@@room", true), ("@new", true), ("weixin", false)]
         {
             assert_eq!(asks(&book, peer), want, "{peer}");
         }
         let new = ["@new".parse().unwrap()];
-        book.note_asked(&new, false);
+        book.note_asked(&new, false, 1_000);
         assert!(asks(&book, "@new"), "no answer came: asked again");
-        book.note_asked(&new, false);
-        book.note_asked(&new, false);
+        book.note_asked(&new, false, 1_000);
+        book.note_asked(&new, false, 1_000);
         assert!(!asks(&book, "@new"), "but not for ever");
-        book.note_asked(&["@@room".parse().unwrap()], true);
+        let room = "@@room".parse().unwrap();
+        book.note_asked(std::slice::from_ref(&room), true, 1_000);
         assert!(!asks(&book, "@@room"), "a room that is not described is not asked for at each message");
+        assert!(!book.should_ask(&room, 1_599) && book.should_ask(&room, 1_600), "but after a while");
+    }
+
+    #[test]
+    fn members_of_the_rooms_that_are_quiet_go_first_and_the_rooms_stay() {
+        let mut book = Book::new(contact("@me", ContactKind::Myself, "me"));
+        let room = |n: usize, count: usize| {
+            let member = |m| Member { attr_status: 0, ..member(&format!("@{n}x{m}")) };
+            let members = Members::complete((0..count).map(member).collect(), None);
+            Arc::new(Contact { members, ..contact(&format!("@@{n}"), ContactKind::Room, "room") })
+        };
+        for n in 0..20 {
+            book.put(room(n, 500));
+        }
+        let first: PeerId = "@@0".parse().unwrap();
+        book.touch(std::iter::once(&first));
+        book.put(room(20, 500));
+        let loaded: Vec<bool> =
+            (0..21).map(|n| book.get(&format!("@@{n}").parse().unwrap()).unwrap().members.is_loaded()).collect();
+        assert_eq!(loaded.iter().filter(|loaded| **loaded).count() * 500, wxbot_model::MEMBERS_KEPT);
+        assert!(loaded[0] && !loaded[1] && loaded[20]);
+        assert_eq!(book.get(&"@@1".parse().unwrap()).unwrap().members.count(), 500);
+    }
+
+    #[test]
+    fn a_list_stays_until_another_comes_but_not_beside_a_number_it_cannot_have() {
+        let list = Members::complete(vec![member("@a"), member("@b")], None);
+        let old = Contact { members: list, ..contact("@@r", ContactKind::Room, "R") };
+        for (count, loaded) in [(0, true), (2, true), (3, false)] {
+            let new = Contact { members: Members::counted(count), ..contact("@@r", ContactKind::Room, "R2") };
+            assert_eq!(Book::merged_over(&old, new).unwrap().members.is_loaded(), loaded, "{count}");
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ impl WebSender {
         let gone = || FetchError::Gone { why: format!("it does not say who {peer} is") };
         let told = self.described(peer).await.map_err(of_question)?.ok_or_else(gone)?;
         let mut book = self.book.write().unwrap_or_else(PoisonError::into_inner);
-        book.note_asked(from_ref(peer), true);
+        book.note_asked(from_ref(peer), true, self.client.source.now_s());
         if let Some(merged) = book.merged(told) {
             book.put(merged);
         }

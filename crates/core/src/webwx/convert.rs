@@ -12,8 +12,12 @@ mod person;
 pub mod share;
 pub mod status;
 
+use std::collections::HashSet;
+
 use serde_json::value::RawValue;
-use wxbot_model::{Contact, ContactKind, Content, EventKey, EventKind, Member, Mentions, Message, MsgId, PeerId, Sex};
+use wxbot_model::{
+    Contact, ContactKind, Content, EventKey, EventKind, Member, Members, Mentions, Message, MsgId, Name, PeerId, Sex,
+};
 
 use super::book::{Book, View};
 use super::text::{mentions, name, split_prefix};
@@ -53,7 +57,16 @@ pub fn scene(init: InitAnswer) -> Result<Scene, Error> {
 
 /// Wire contacts in our words, without those that name nobody.
 pub fn contacts(wire: Vec<contact::Contact>, me: &PeerId) -> Vec<Contact> {
-    wire.into_iter().filter_map(|one| contact(one, Some(me))).collect()
+    let mut contacts: Vec<Contact> = wire.into_iter().filter_map(|one| contact(one, Some(me))).collect();
+    // There are few regions, and each of thousands of contacts names two.
+    let mut regions: HashSet<Name> = HashSet::new();
+    for region in contacts.iter_mut().flat_map(|contact| [&mut contact.province, &mut contact.city]) {
+        match regions.get(region) {
+            Some(known) => *region = known.clone(),
+            None => drop(regions.insert(region.clone())),
+        }
+    }
+    contacts
 }
 
 /// A peer that the service does not describe.
@@ -71,25 +84,49 @@ pub fn contact(wire: contact::Contact, me: Option<&PeerId>) -> Option<Contact> {
     // only the blacklist bit (8) takes a contact from us here; leaving comes by DelContactList.
     let is_ours = wire.contact_flag & 8 == 0;
     // A part of the members is as good as none: our own group nickname may be in the other part. Whoever has none asks.
-    let listed = u64::try_from(wire.member_list.len()).unwrap_or(u64::MAX);
-    let members = if wire.member_count > listed { Vec::new() } else { wire.member_list };
+    let (listed, counted) = (wire.member_list.len(), usize::try_from(wire.member_count).unwrap_or(usize::MAX));
+    let members: Vec<Member> = wire.member_list.into_iter().filter_map(member).collect();
+    let whole = !members.is_empty() && members.len() == listed && counted <= listed;
+    let members = if whole { Members::complete(members, me) } else { Members::counted(counted) };
+    let pinyin = [&wire.py_initial, &wire.py_quan_pin, &wire.remark_py_initial, &wire.remark_py_quan_pin];
     Some(Contact {
         peer,
         kind,
-        nick_name: name(&wire.nick_name),
-        remark_name: name(&wire.remark_name),
-        alias: wire.alias,
+        nick_name: name(&wire.nick_name).into(),
+        remark_name: name(&wire.remark_name).into(),
+        alias: wire.alias.into(),
+        wxid: Name::default(),
+        pinyin: joined(&pinyin).into(),
         uin: wire.uin,
         attr_status: wire.attr_status,
+        picture: picture(&wire.head_img_url),
         sex: sex(wire.sex),
-        signature: name(&wire.signature),
-        province: wire.province,
-        city: wire.city,
+        signature: name(&wire.signature).into(),
+        province: wire.province.into(),
+        city: wire.city.into(),
         verify_flag,
         owner: wire.chat_room_owner.parse().ok(),
         is_ours,
-        members: members.into_iter().filter_map(member).collect(),
+        members,
     })
+}
+
+/// What there is of them, in lower case and one after another.
+fn joined(parts: &[&String]) -> String {
+    let mut all = String::new();
+    for part in parts.iter().filter(|part| !part.is_empty()) {
+        if !all.is_empty() {
+            all.push(' ');
+        }
+        all.extend(part.chars().flat_map(char::to_lowercase));
+    }
+    all
+}
+
+/// `seq` of a picture's address.
+fn picture(address: &str) -> u64 {
+    let query = address.split_once('?').map_or("", |(_, query)| query);
+    query.split('&').find_map(|pair| pair.strip_prefix("seq=")?.parse().ok()).unwrap_or(0)
 }
 
 fn sex(number: i64) -> Sex {
@@ -103,8 +140,9 @@ fn sex(number: i64) -> Sex {
 fn member(wire: contact::Member) -> Option<Member> {
     Some(Member {
         peer: wire.user_name.parse().ok()?,
-        nick_name: name(&wire.nick_name),
-        display_name: name(&wire.display_name),
+        nick_name: name(&wire.nick_name).into(),
+        display_name: name(&wire.display_name).into(),
+        attr_status: wire.attr_status,
     })
 }
 
@@ -270,7 +308,7 @@ pub fn mention_text(text: &str, room: &PeerId, members: &[PeerId], book: &Book) 
         let shown = known
             .and_then(|room| room.member(peer))
             .map(Member::shown_name)
-            .or_else(|| book.get(peer).map(|c| c.nick_name.as_str()))
+            .or_else(|| book.get(peer).map(|c| &*c.nick_name))
             .unwrap_or_default();
         if !shown.is_empty() {
             out.push('@');

@@ -118,9 +118,10 @@ impl WebSession {
             saved,
             mark_read,
         };
-        let mut ask = Vec::new();
+        // The rooms that were last spoken in: who is there is wanted soon. Of others it is asked when it is needed.
+        let (mut ask, now_s) = (Vec::new(), session.client.source.now_s());
         for peer in open {
-            if session.read_book(|book| book.should_ask(&peer)) && !ask.contains(&peer) {
+            if session.read_book(|book| book.should_ask(&peer, now_s)) && !ask.contains(&peer) {
                 ask.push(peer);
             }
         }
@@ -152,7 +153,8 @@ impl WebSession {
                     false
                 }
             };
-            self.write_book(|book| book.note_asked(batch, answered));
+            let now_s = self.client.source.now_s();
+            self.write_book(|book| book.note_asked(batch, answered, now_s));
         }
         Ok(told)
     }
@@ -210,7 +212,8 @@ impl WebSession {
             return Ok(batch);
         }
         let Fetched { news, from, keys, skey, more, gap } = self.fetch().await?;
-        let strangers = self.read_book(|book| news.strangers(book));
+        let asked_s = self.client.source.now_s();
+        let strangers = self.read_book(|book| news.strangers(book, asked_s));
         let told = self.look_up(&strangers).await?;
 
         // Nothing is awaited from here on, and what can fail comes before what changes.
@@ -229,8 +232,9 @@ impl WebSession {
         self.last = brought;
         self.more = more && !stood_still;
         self.fresh = None;
-        if !batch.contacts.is_empty() {
+        if !batch.contacts.is_empty() || !batch.events.is_empty() {
             self.write_book(|book| {
+                book.touch(batch.events.iter().map(|event| &event.chat));
                 for change in &batch.contacts {
                     match change {
                         ContactChange::Upsert(contact) => book.put(Arc::clone(contact)),

@@ -9,9 +9,10 @@ use serde_json::Value;
 use wxbot_core::source::Source;
 use wxbot_model::{AccountName, Capability, Contact, ContactId, MediaHandle};
 use wxbot_plugin::host::Host;
-use wxbot_plugin::{MediaError, MediaFile, PluginError};
+use wxbot_plugin::{ContactQuery, FoundContact, MediaError, MediaFile, PluginError, RoomMember};
 
 use crate::account::Account;
+use crate::contacts;
 use crate::media::Wanted;
 use crate::store::Store;
 
@@ -69,6 +70,23 @@ impl Host for RuntimeHost {
         key: &'a str,
     ) -> BoxFuture<'a, Result<Option<Value>, PluginError>> {
         Box::pin(async move { Ok(self.store.kv_get(plugin, account, key).await?) })
+    }
+
+    fn find_contacts(&self, account: &AccountName, query: &ContactQuery) -> Vec<FoundContact> {
+        let account = self.account(account);
+        account.map(|account| account.find_contacts(query)).unwrap_or_default()
+    }
+
+    fn members<'a>(
+        &'a self,
+        account: &'a AccountName,
+        room: &'a ContactId,
+    ) -> BoxFuture<'a, Result<Vec<RoomMember>, PluginError>> {
+        Box::pin(async move {
+            let account = self.account(account);
+            let account = account.ok_or_else(|| PluginError::msg("wxbot is stopping"))?;
+            contacts::ask::members(&account, room).await.map_err(PluginError::msg)
+        })
     }
 
     fn contact(&self, account: &AccountName, id: &ContactId) -> Option<Contact> {

@@ -1,4 +1,6 @@
-//! How does a session live? [`phase`] decides, [`run`] does.
+//! How does a session live? [`phase`] decides, [`run`] does; `rows` files what came, `who` settles who is who.
 
 pub mod phase;
+pub(crate) mod rows;
 pub mod run;
+mod who;

@@ -8,15 +8,16 @@ use futures_util::FutureExt;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wxbot_core::Error;
-use wxbot_core::protocol::{Batch, ContactChange, Incoming, LoginEvent, LoginWatcher, Protocol, SavedSession, Session};
-use wxbot_model::{Chat, ChatKind, Contact, ContactKind, Event, Person, Secret};
+use wxbot_core::protocol::{Batch, LoginEvent, LoginWatcher, Protocol, SavedSession, Session};
+use wxbot_model::Secret;
 
 use super::phase::{Input, Machine, Order, Phase, Policy, Step, Trouble};
+use super::rows;
+use super::rows::Filed;
+use super::who::{Settling, sort_out};
 use crate::account::Account;
-use crate::contacts::Contacts;
 use crate::dispatch::feed::Work;
-use crate::outbox::echo_of;
-use crate::store::{Accept, BoundContact, InboxRow, NewRow, StoreError};
+use crate::store::{Accept, InboxRow, NewRow, StoreError};
 
 /// Name of the sealed field, bound into the seal.
 pub(crate) const SESSION_FIELD: &str = "session";
@@ -27,8 +28,9 @@ pub(crate) async fn run(account: Arc<Account>, stop: CancellationToken) {
         account: Arc::clone(&account),
         protocol: Arc::clone(&account.settings().protocol),
         session: None,
+        settling: Settling::begin(),
         started: Instant::now(),
-        unsaved: account.take_unsaved(),
+        unfiled: account.take_unfiled(),
         stop: stop.clone(),
     };
     let mut machine = Machine::new(Policy::default());
@@ -50,7 +52,7 @@ pub(crate) async fn run(account: Arc<Account>, stop: CancellationToken) {
         };
     }
     driver.drop_session();
-    account.keep_unsaved(driver.unsaved);
+    account.keep_unfiled(driver.unfiled);
 }
 
 struct Driver {
@@ -58,10 +60,10 @@ struct Driver {
     /// A session keeps to it; another one needs another session.
     protocol: Arc<dyn Protocol>,
     session: Option<Box<dyn Session>>,
+    settling: Settling,
     started: Instant,
-    /// Bindings that the book has and the store does not have yet: kept until a commit takes them, or a number could be
-    /// given to somebody else after a restart.
-    unsaved: Vec<BoundContact>,
+    /// Events of ours that the book counts as told: kept until a commit takes them.
+    unfiled: Vec<Filed>,
     /// Ends whatever waits for the network or for people. What waits for the store is never cut short: an event that was
     /// taken is handed on.
     stop: CancellationToken,
@@ -84,6 +86,8 @@ impl Driver {
     fn drop_session(&mut self) {
         self.account.sender.send_replace(None);
         self.session = None;
+        // Its questions end with it.
+        self.settling = Settling::begin();
     }
 
     /// `None` when told to stop.
@@ -192,19 +196,45 @@ impl Driver {
     /// A session is there: bind its contacts, open the way for sends.
     async fn enter(&mut self, session: Box<dyn Session>) -> Input {
         let account = Arc::clone(&self.account);
-        let contacts = session.contacts();
-        self.unsaved.extend(account.write_contacts(|book| book.begin(&contacts)));
-        if let Err(error) = account.store.bind_contacts(&account.name, self.unsaved.clone()).await {
+        let (me, contacts) = (session.myself(), session.contacts());
+        let now_ms = account.source.now_ms();
+        let bound = account.write_contacts(|book| {
+            book.begin(&me, &contacts, now_ms);
+            book.unsaved()
+        });
+        if let Err(error) = self.keep(bound).await {
             return Input::Failed(store_trouble(&error));
         }
-        self.unsaved.clear();
         // The session before this one may have been cut off between a commit and its offer. The step above was the
         // store's answer, so that commit is over, and the disk has what memory missed.
         account.feed.look_at_disk();
+        self.settling = Settling::begin();
         account.sender.send_replace(Some(session.sender()));
         account.outbox.look();
         self.session = Some(session);
         Input::Entered
+    }
+
+    /// Keeps bindings, then holds and lets go what hangs on them: before anything can be sent.
+    async fn keep(&mut self, bound: Vec<crate::store::BoundContact>) -> Result<(), StoreError> {
+        let account = &self.account;
+        if !bound.is_empty() {
+            account.store.bind_contacts(&account.name, bound.clone()).await?;
+            account.write_contacts(|book| book.saved(&bound));
+        }
+        self.sort_out().await
+    }
+
+    async fn sort_out(&self) -> Result<(), StoreError> {
+        if !self.account.write_contacts(|book| book.take_moved()) {
+            return Ok(());
+        }
+        let sorted = sort_out(&self.account).await;
+        if sorted.is_err() {
+            // Next time again.
+            self.account.write_contacts(|book| book.mark_moved());
+        }
+        sorted
     }
 
     async fn poll(&mut self, machine: &mut Machine) -> Option<Input> {
@@ -223,6 +253,9 @@ impl Driver {
                     return Some(Input::Failed(trouble));
                 }
             };
+            let quiet = batch.events.is_empty() && batch.contacts.is_empty();
+            self.settling.note(batch.events.iter().map(|event| &event.kind));
+            self.settling.round(&self.account, quiet);
             if let Err(error) = self.accept(batch).await {
                 // The session's cursor has moved and the store's has not: begin again from the store's.
                 self.drop_session();
@@ -237,25 +270,34 @@ impl Driver {
     /// Stores a batch; only then does the next poll move the service's cursor on.
     async fn accept(&mut self, batch: Batch) -> Result<(), StoreError> {
         let account = Arc::clone(&self.account);
-        if batch.events.is_empty() && batch.cursor.is_none() && batch.credentials.is_none() && batch.contacts.is_empty()
-        {
+        let now_ms = account.source.now_ms();
+        let empty = batch.events.is_empty()
+            && batch.cursor.is_none()
+            && batch.credentials.is_none()
+            && batch.contacts.is_empty();
+        if empty && self.unfiled.is_empty() && account.read_contacts(|book| book.is_kept(now_ms)) {
             return Ok(());
         }
         let sealed = match &batch.credentials {
             Some(credentials) => Some(account.vault.seal(&account.name, SESSION_FIELD, credentials)?),
             None => None,
         };
-        let (bound, filed) = account.write_contacts(|book| rows(book, &account.name, batch.contacts, batch.events));
-        let now_ms = account.source.now_ms();
-        self.unsaved.extend(bound);
-        let contacts = self.unsaved.clone();
+        let (contacts, filed) = account.write_contacts(|book| {
+            let filed = rows::rows(book, &account.name, batch.contacts, batch.events, now_ms);
+            self.unfiled.extend(rows::noticed(book, &account.name, now_ms));
+            let filed: Vec<Filed> = filed.into_iter().chain(self.unfiled.iter().cloned()).collect();
+            (book.unsaved(), filed)
+        });
+        let saved = contacts.clone();
         let (rows, events): (Vec<_>, Vec<_>) = filed.into_iter().unzip();
         let bodies: Vec<Arc<str>> = rows.iter().map(|row: &NewRow| Arc::clone(&row.body)).collect();
         let claim = account.feed.room();
         let accept =
             Accept { account: account.name.clone(), rows, cursor: batch.cursor, sealed, contacts, claim, now_ms };
         let accepted = account.store.accept(accept).await?;
-        self.unsaved.clear();
+        account.write_contacts(|book| book.saved(&saved));
+        self.unfiled.clear();
+        let sorted = self.sort_out().await;
         let known = accepted.seqs.iter().filter(|seq| seq.is_none()).count();
         if known > 0 {
             account.duplicates.fetch_add(known as u64, Ordering::Relaxed);
@@ -270,80 +312,9 @@ impl Driver {
                 Some(Work { row, fresh: Some(Box::new(event)) })
             });
         let claimed = fresh.by_ref().take(claim).collect();
+        // Whatever became of the rest: these are claimed, and nobody else will hand them on.
         account.feed.offer(claimed, fresh.next().is_some());
-        Ok(())
-    }
-}
-
-/// Binds the contacts of a batch and turns its events into rows.
-fn rows(
-    book: &mut Contacts,
-    account: &wxbot_model::AccountName,
-    changes: Vec<ContactChange>,
-    events: Vec<Incoming>,
-) -> (Vec<BoundContact>, Vec<(NewRow, Event)>) {
-    let mut bound = Vec::new();
-    for change in changes {
-        match change {
-            ContactChange::Upsert(contact) => bound.extend(book.upsert(&contact)),
-            // The binding stays: a friend who comes back, or a room joined again, keeps its id.
-            ContactChange::Remove(_) => {}
-        }
-    }
-    let rows = events.into_iter().filter_map(|event| row(book, account, event, &mut bound)).collect();
-    (bound, rows)
-}
-
-fn row(
-    book: &mut Contacts,
-    account: &wxbot_model::AccountName,
-    incoming: Incoming,
-    bound: &mut Vec<BoundContact>,
-) -> Option<(NewRow, Event)> {
-    let Some(id) = book.id_of(&incoming.chat).cloned() else {
-        // Protocols introduce everybody they name in the same batch; one that does not loses this event, loudly.
-        tracing::error!(%account, key = %incoming.key, "An event of an unknown chat cannot be filed.");
-        return None;
-    };
-    let chat = book.contact(&id).cloned();
-    let kind = match chat.as_ref().map(|c| c.kind) {
-        Some(ContactKind::Room) => ChatKind::Group,
-        Some(ContactKind::Official) => ChatKind::Official,
-        Some(ContactKind::Special | ContactKind::Myself) => ChatKind::Special,
-        Some(_) | None => ChatKind::Private,
-    };
-    let sender = incoming.sender.as_ref().and_then(|peer| {
-        let member = chat.as_ref().and_then(|room| room.member(peer));
-        if book.id_of(peer).is_none() {
-            // Most members of a room are no contacts of ours. They get an id when they first speak.
-            let mut stranger = Contact::nameless(peer.clone(), ContactKind::Person);
-            stranger.nick_name = member.map(|m| m.nick_name.clone()).unwrap_or_default();
-            bound.extend(book.upsert(&Arc::new(stranger)));
-        }
-        let id = book.id_of(peer)?.clone();
-        let known = || book.contact(&id).map(|c| c.display_name().to_owned()).unwrap_or_default();
-        let name = member.map(|m| m.shown_name().to_owned()).filter(|n| !n.is_empty()).unwrap_or_else(known);
-        Some(Person { id, name })
-    });
-    let event = Event {
-        account: account.clone(),
-        chat: Chat { id: id.clone(), kind, name: chat.map(|c| c.display_name().to_owned()).unwrap_or_default() },
-        sender,
-        at_s: incoming.at_s,
-        late: false,
-        kind: incoming.kind,
-        key: incoming.key,
-    };
-    let echo = if event.from_self() { event.text().map(echo_of) } else { None };
-    match serde_json::to_string(&event) {
-        Ok(body) => {
-            let row = NewRow { key: event.key.clone(), conv: id, kind: event.kind.word(), body: body.into(), echo };
-            Some((row, event))
-        }
-        Err(error) => {
-            tracing::error!(%account, key = %event.key, %error, "An event cannot be written as JSON.");
-            None
-        }
+        sorted
     }
 }
 

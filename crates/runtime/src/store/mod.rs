@@ -14,12 +14,12 @@ use std::fmt;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
-use wxbot_model::AccountName;
+use wxbot_model::{AccountName, ContactId};
 
 pub use media::{MediaRow, MediaSourceKey, MediaStore};
 pub use types::{
     Accept, Accepted, BoundContact, ClaimSends, ClaimedSend, Claims, Counts, Failure, Finish, InboxRow, NewRow,
-    NewSend, SavedRow, Settlement, StoreError, Verdict,
+    NewSend, RoomRow, SavedRow, Settlement, StoreError, Verdict,
 };
 
 /// A store's answer, later.
@@ -57,8 +57,18 @@ pub trait Store: MediaStore + Send + Sync + fmt::Debug {
     /// Notes what became of a send.
     fn settle(&self, id: u64, settlement: Settlement) -> Answer<'_, ()>;
 
-    /// Decides about all uncertain sends of an account: back to the queue, or dropped.
+    /// Decides about all uncertain sends of an account but the held ones: back to the queue, or dropped.
     fn decide_uncertain(&self, account: &AccountName, verdict: Verdict) -> Answer<'_, usize>;
+
+    /// Whom sends wait for that are queued or held, and whether some of them are held.
+    fn awaited(&self, account: &AccountName) -> Answer<'_, Vec<(ContactId, bool)>>;
+
+    /// Holds the queued sends to these: uncertain, each with its reason, until they are let go. No verdict touches them.
+    /// Sends held before get the new reason.
+    fn hold(&self, account: &AccountName, whom: Vec<(ContactId, String)>) -> Answer<'_, ()>;
+
+    /// Lets held sends to these go: back to the queue, or expired when older than `max_age_ms`. How many are queued.
+    fn let_go(&self, account: &AccountName, whom: Vec<ContactId>, now_ms: i64, max_age_ms: i64) -> Answer<'_, usize>;
 
     /// The saved session, if there is one.
     fn session(&self, account: &AccountName) -> Answer<'_, Option<SavedRow>>;

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::Value;
 use wxbot_model::span::Rate;
-use wxbot_model::{AccountName, ClientMsgId, ContactId, ContactKind, EventKey, MediaDigest, PeerId};
+use wxbot_model::{AccountName, ClientMsgId, ContactId, ContactKind, EventKey, MediaDigest, Name, PeerId};
+
+use crate::contacts::rolls::Notes;
 
 /// Why a step could not be made. Nothing of it was done.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -234,6 +236,11 @@ pub enum Settlement {
         /// What happened.
         error: String,
     },
+    /// Nobody in this login is known to be whom it goes to. Not tried; it waits until somebody is.
+    Held {
+        /// Who it could be.
+        error: String,
+    },
     /// Refused for good.
     Failed {
         /// What the service said.
@@ -275,16 +282,41 @@ pub struct BoundContact {
     pub peer: PeerId,
     /// Person, room, ….
     pub kind: ContactKind,
-    /// Things that outlive a login.
+    /// The service's number, 0 when not told. This and what follows outlives a login.
     pub uin: u64,
+    /// The service's lasting id, where it was told.
+    pub wxid: Name,
     /// WeChat id.
-    pub alias: String,
+    pub alias: Name,
     /// Our name for it.
-    pub remark_name: String,
+    pub remark_name: Name,
     /// Its own name.
-    pub nick_name: String,
+    pub nick_name: Name,
     /// A number that is nearly unique.
     pub attr_status: u64,
+    /// Number of its picture.
+    pub picture: u64,
+    /// The account that was logged in, by its own `Uin`; 0 when unknown.
+    pub of: u64,
+    /// The login that `peer` is of, by a hash of our own id in it; 0: none that is known.
+    pub login: u64,
+    /// The login that the id was made in.
+    pub born: u64,
+    /// Found out later to be another one: whatever is asked for this id is asked of that.
+    pub same_as: Option<ContactId>,
+    /// Of rooms.
+    pub room: Option<Box<RoomRow>>,
+}
+
+/// What is kept of a room.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RoomRow {
+    /// Who is in it, so that it is known again after a login; empty while never seen.
+    pub sketch: Box<[u32]>,
+    /// Who was in its last whole list of this login; empty when there was none.
+    pub roll: Box<[u32]>,
+    /// What is open about its members.
+    pub notes: Notes,
 }
 
 /// Rows by state.

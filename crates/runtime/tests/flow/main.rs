@@ -3,9 +3,15 @@
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
+mod relogin;
+#[cfg(test)]
 mod rig;
 #[cfg(test)]
+mod rooms;
+#[cfg(test)]
 mod town;
+#[cfg(test)]
+mod veil;
 
 use std::time::Duration;
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wxbot_core::source::Source;
+use wxbot_core::transport::Transport;
 use wxbot_core::webwx::endpoint::Mode;
 use wxbot_core::webwx::{Settings, WebWx, capabilities};
 use wxbot_model::span::Rate;
@@ -19,6 +20,8 @@ use wxbot_runtime::store::seal::Vault;
 use wxbot_runtime::store::sqlite::{DataDir, SqliteStore};
 use wxbot_runtime::store::{Counts, Store};
 use wxbot_sim::{Deliver, Sim, World};
+
+use crate::veil::Veil;
 
 pub(crate) struct Echo;
 
@@ -55,8 +58,33 @@ impl Plugin for Bad {
     }
 }
 
+/// Answers what a plugin can ask about contacts.
+pub(crate) struct Who;
+
+impl Plugin for Who {
+    type Config = NoConfig;
+    fn manifest() -> Manifest {
+        Manifest::new("who", "Says who is who.").needs(&[Capability::SendText])
+    }
+    async fn init(_config: NoConfig, _cx: &InitCtx) -> Result<Self, PluginError> {
+        Ok(Self)
+    }
+    async fn on_event(&self, event: &Event, cx: &Ctx) -> Result<Effects, PluginError> {
+        let Some(text) = event.text() else { return Ok(Effects::none()) };
+        let found = cx.find_contacts(text);
+        let mut answer: Vec<String> = found.iter().map(|found| found.name.clone()).collect();
+        for room in found.iter().filter(|found| found.kind == wxbot_model::ContactKind::Room) {
+            let members = cx.members(&room.id).await?;
+            answer.extend(members.iter().map(|member| format!("{}/{}", member.name, member.public_name())));
+        }
+        Ok(Effects::reply(answer.join(" ")))
+    }
+}
+
 pub(crate) struct Rig {
     pub(crate) sim: Sim,
+    /// Between the account and the simulator.
+    pub(crate) veil: Arc<Veil>,
     runtime: Option<Runtime>,
     dir: tempfile::TempDir,
     source: Source,
@@ -73,13 +101,22 @@ impl Rig {
     }
 
     pub(crate) async fn with_world(world: &str, account: &str) -> Self {
+        Self::with_friends(world, "", account).await
+    }
+
+    /// With these friends besides Alice and 鲍勃.
+    pub(crate) async fn with_friends(world: &str, friends: &str, account: &str) -> Self {
         let world = format!(
             r#"{world}
             [[accounts]]
             name = "shop"
             nick = "小店"
-            friends = [{{ nick = "Alice", alias = "alice" }}, {{ nick = "鲍勃", alias = "bob" }}]
-            rooms = [{{ topic = "测试群", members = ["Alice", "鲍勃"], saved = true }}]
+            friends = [{{ nick = "Alice", alias = "alice" }}, {{ nick = "鲍勃", alias = "bob" }}, {friends}]
+            rooms = [
+                {{ topic = "测试群", members = ["Alice", "鲍勃"], saved = true }},
+                # Nobody spoke there lately: a login brings no list of it.
+                {{ topic = "静群", members = ["Alice", "路人"], saved = true, met = "message" }},
+            ]
             "#
         );
         // RUST_LOG=debug shows what a failing test did; `--nocapture` prints it.
@@ -90,7 +127,8 @@ impl Rig {
             .ok();
         let sim = Sim::new(World::from_toml(&world).unwrap());
         let dir = tempfile::tempdir().unwrap();
-        let mut rig = Self { sim, runtime: None, dir, source: Source::seeded(3, now_s()), lock: None };
+        let veil = Arc::new(Veil::new(sim.transport()));
+        let mut rig = Self { sim, veil, runtime: None, dir, source: Source::seeded(3, now_s()), lock: None };
         rig.start(account).await;
         rig
     }
@@ -109,6 +147,7 @@ impl Rig {
             or("pacing", "pacing = { per_account = \"100000/s\", per_chat = \"100000/s\" }"),
             account.to_owned(),
             "[plugins.echo]".to_owned(),
+            if account.contains("who") { "[plugins.who]".to_owned() } else { String::new() },
             if account.contains("bad") { "[plugins.bad]".to_owned() } else { String::new() },
         ]
         .join("\n");
@@ -127,7 +166,7 @@ impl Rig {
             .into_iter()
             .map(|account| {
                 let settings = Settings { endpoint: endpoint.clone(), mode: mode.clone(), mark_read: false };
-                let protocol = WebWx::new(settings, self.sim.transport(), self.source.clone());
+                let protocol = WebWx::new(settings, Arc::clone(&self.veil) as Arc<dyn Transport>, self.source.clone());
                 (account, Arc::new(protocol) as Arc<dyn wxbot_core::Protocol>)
             })
             .collect();
@@ -147,9 +186,14 @@ impl Rig {
     }
 
     pub(crate) async fn log_in(&mut self) {
+        self.log_in_as("shop").await;
+    }
+
+    /// With the phone of this account of the world.
+    pub(crate) async fn log_in_as(&mut self, phone: &str) {
         let ask = self.ask();
         let uuid = self.sim.next_uuid().await;
-        self.sim.scan(&uuid, "shop").unwrap();
+        self.sim.scan(&uuid, phone).unwrap();
         self.sim.confirm(&uuid).unwrap();
         self.online().await;
         drop(ask);
@@ -184,9 +228,28 @@ impl Rig {
         self.runtime.as_ref().unwrap().store().counts(&"shop".parse().unwrap()).await.unwrap()
     }
 
+    /// State and error of each send, in order.
+    pub(crate) fn outbox(&self) -> Vec<(i64, String)> {
+        let file = rusqlite::Connection::open(self.dir.path().join("data").join("queue.db")).unwrap();
+        let mut query = file.prepare("SELECT state, coalesce(error, '') FROM outbox ORDER BY id").unwrap();
+        query.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().collect::<Result<_, _>>().unwrap()
+    }
+
+    /// The events of one kind that were stored, in order.
+    pub(crate) fn events(&self, kind: &str) -> Vec<Event> {
+        let file = rusqlite::Connection::open(self.dir.path().join("data").join("queue.db")).unwrap();
+        let mut query = file.prepare("SELECT body FROM inbox WHERE kind = ?1 ORDER BY seq").unwrap();
+        let bodies = query.query_map([kind], |row| row.get::<_, String>(0)).unwrap();
+        bodies.map(|body| serde_json::from_str(&body.unwrap()).unwrap()).collect()
+    }
+
+    pub(crate) fn id_of(&self, name: &str) -> Option<ContactId> {
+        self.account().find_contacts(&name.into()).into_iter().next().map(|found| found.id)
+    }
+
     pub(crate) async fn contact_ids(&self) -> Vec<(String, String)> {
         let rows = self.runtime.as_ref().unwrap().store().contacts(&"shop".parse().unwrap()).await.unwrap();
-        let mut ids: Vec<_> = rows.into_iter().map(|r| (r.id.to_string(), r.nick_name)).collect();
+        let mut ids: Vec<_> = rows.into_iter().map(|r| (r.id.to_string(), r.nick_name.to_string())).collect();
         ids.sort();
         ids
     }
@@ -234,7 +297,7 @@ pub(crate) fn registry() -> Registry {
             options: &[],
             pacing,
         }],
-        plugins: vec![PluginFactory::of::<Echo>(), PluginFactory::of::<Bad>()],
+        plugins: vec![PluginFactory::of::<Echo>(), PluginFactory::of::<Bad>(), PluginFactory::of::<Who>()],
         middleware: middleware::NAMES.to_vec(),
     }
 }

@@ -12,7 +12,7 @@ use wxbot_core::webwx::{Settings, WebWx};
 use wxbot_plugin::host::PluginFactory;
 use wxbot_plugin::prelude::*;
 use wxbot_runtime::account::Account;
-use wxbot_runtime::config::{self, AccountConfig, Endpoint, Registry};
+use wxbot_runtime::config::{self, AccountConfig, Endpoint, MediaSettings, Registry};
 use wxbot_runtime::media::MediaFolder;
 use wxbot_runtime::plan::{Change, Plan};
 use wxbot_runtime::runtime::{Ingredients, Patience, Runtime};
@@ -141,7 +141,7 @@ impl Town {
             let protocol = protocol(&account, &sim, &source);
             (account, protocol)
         });
-        let limits = wxbot_runtime::config::MediaSettings::default();
+        let limits = MediaSettings::default();
         let media = MediaFolder::open(&data, Arc::clone(&store), source.clone(), limits).await.unwrap();
         let parts = Ingredients {
             accounts: accounts.collect(),

@@ -276,8 +276,16 @@ fn the_list_of_recent_chats() {
     assert_eq!(pairs(&json), [], "four names and three ids: nobody can say whose is whose");
     json["StatusNotifyUserName"] = "filehelper,@@9e,@e5,@77".into();
     let pairs_of_ids: Vec<_> = pairs(&json).into_iter().map(|(name, peer)| (name, String::from(peer))).collect();
-    let want = [("filehelper", "filehelper"), ("xxx@chatroom", "@@9e"), ("wxid_xxx", "@e5"), ("xxx", "@77")];
+    let want = [("xxx@chatroom", "@@9e"), ("wxid_xxx", "@e5"), ("xxx", "@77")];
     assert_eq!(pairs_of_ids, want.map(|(name, peer)| (name.to_owned(), peer.to_owned())));
+    for (name, ids) in [
+        ("a room beside a person", "filehelper,@e5,@@9e,@77"),
+        ("a built-in account beside another id", "@77,@@9e,@e5,filehelper"),
+        ("one id twice", "filehelper,@@9e,@e5,@e5"),
+    ] {
+        json["StatusNotifyUserName"] = ids.into();
+        assert_eq!(pairs(&json), [], "{name}");
+    }
     json["StatusNotifyCode"] = 2.into();
     assert_eq!(pairs(&json), [], "another notice");
 }

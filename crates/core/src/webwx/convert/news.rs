@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use wxbot_model::{Contact, EventKind, PeerId};
 
-use super::{Read, contacts, hash_key, nameless, peers_of};
+use super::{Read, contacts, hash_key, nameless, peers_of, status};
 use crate::protocol::{ContactChange, Incoming};
 use crate::webwx::book::Book;
 use crate::webwx::text::name;
+use crate::webwx::wire::addmsg::AddMsg;
 use crate::webwx::wire::answer::{Profile, SyncAnswer, deleted, elements};
 use crate::webwx::wire::contact;
 
@@ -50,19 +51,22 @@ impl News {
     }
 
     /// Whom the service should be asked for before the messages can be told.
-    pub fn strangers(&self, book: &Book) -> Vec<PeerId> {
+    pub fn strangers(&self, book: &Book, now_s: i64) -> Vec<PeerId> {
         let mut seen: HashSet<PeerId> = self.changed.iter().map(|contact| contact.peer.clone()).collect();
-        let messages = self.messages.iter().filter_map(|read| match read {
-            Read::Message(msg) => Some(msg),
-            Read::Unreadable(_) => None,
-        });
         let mut strangers = Vec::new();
-        for peer in messages.flat_map(|msg| peers_of(msg, book.me())) {
-            if book.should_ask(&peer) && seen.insert(peer.clone()) {
+        for peer in self.readable().flat_map(|msg| peers_of(msg, book.me())) {
+            if book.should_ask(&peer, now_s) && seen.insert(peer.clone()) {
                 strangers.push(peer);
             }
         }
         strangers
+    }
+
+    fn readable(&self) -> impl Iterator<Item = &AddMsg> {
+        self.messages.iter().filter_map(|read| match read {
+            Read::Message(msg) => Some(&**msg),
+            Read::Unreadable(_) => None,
+        })
     }
 
     /// Turns it into changes and events. `told` is what the service said of the strangers; `from` is the position that
@@ -72,27 +76,39 @@ impl News {
             let key = hash_key(&[word, peer.as_str(), from]);
             Incoming { key, chat: peer.clone(), sender: None, at_s: now_s, kind }
         };
+        // Pairs of ids with lasting ones say who is who, so they come before the events.
+        let pairs: Vec<(String, PeerId)> =
+            self.readable().filter(|msg| msg.msg_type == 51).flat_map(status::recent_pairs).collect();
         // Nobody can be told of the loss of somebody who was not known.
         let removed: Vec<PeerId> = self.removed.into_iter().filter(|peer| book.get(peer).is_some()).collect();
         let mut events: Vec<Incoming> =
             removed.iter().map(|peer| event("del", peer, EventKind::ContactRemoved)).collect();
 
         let mut upserts = Upserts { book, list: Vec::new() };
-        for contact in self.changed {
+        for mut contact in self.changed {
             let peer = contact.peer.clone();
+            let before = book.get(&peer).filter(|before| before.is_ours);
+            // We were in the whole list and are not in the next one: we are no longer in the room.
+            let left = contact.members.is_loaded() && contact.member(book.me()).is_none();
+            contact.is_ours &= !(left && before.is_some_and(|before| before.member(book.me()).is_some()));
+            let lost = before.is_some() && !contact.is_ours;
             if upserts.merge(contact) {
-                events.push(event("mod", &peer, EventKind::ContactChanged));
+                let kind = if lost { EventKind::ContactRemoved } else { EventKind::ContactChanged };
+                events.push(event("mod", &peer, kind));
             }
         }
         if let (Some(profile), Some(myself)) = (self.profile, book.myself()) {
             upserts.merge(Contact {
-                nick_name: name(&profile.nick_name.buff),
-                signature: name(&profile.signature),
+                nick_name: name(&profile.nick_name.buff).into(),
+                signature: name(&profile.signature).into(),
                 ..(**myself).clone()
             });
         }
         for contact in told {
             upserts.merge(contact);
+        }
+        for (wxid, peer) in pairs.into_iter().filter(|(_, peer)| peer != book.me()) {
+            upserts.pair(wxid, peer);
         }
         let mut upserts = upserts.list;
 
@@ -140,6 +156,24 @@ impl Upserts<'_> {
     }
 }
 
+impl Upserts<'_> {
+    /// Takes the lasting id of a peer. What was told first in a login stays.
+    fn pair(&mut self, wxid: String, peer: PeerId) {
+        let known = self.list.iter().find(|known| known.peer == peer).or_else(|| self.book.get(&peer));
+        match known {
+            Some(known) if known.wxid.is_empty() => {
+                let contact = Contact { wxid: wxid.into(), ..(**known).clone() };
+                self.merge(contact);
+            }
+            Some(known) if known.wxid != wxid => {
+                tracing::warn!(%peer, "A contact is told under another lasting id than before; the first one counts.");
+            }
+            Some(_) => {}
+            None => drop(self.merge(Contact { wxid: wxid.into(), ..nameless(peer) })),
+        }
+    }
+}
+
 /// The event that says: messages may be missing.
 pub fn gap(me: &PeerId, from_s: i64, to_s: i64) -> Incoming {
     let key = hash_key(&["gap", me.as_str(), &to_s.to_string()]);
@@ -177,7 +211,7 @@ mod tests {
         let upserts = settled.contacts.iter().filter(|change| upsert(change));
         upserts
             .map(|change| match change {
-                ContactChange::Upsert(contact) => (contact.peer.as_str(), contact.nick_name.as_str()),
+                ContactChange::Upsert(contact) => (contact.peer.as_str(), &*contact.nick_name),
                 ContactChange::Remove(peer) => (peer.as_str(), ""),
             })
             .collect()
@@ -208,6 +242,61 @@ mod tests {
             ContactChange::Upsert(_) | ContactChange::Remove(_) => None,
         });
         assert_eq!(room.unwrap().members.len(), 1, "what the first entry said is kept");
+    }
+
+    fn pairs(names: &str, ids: &str) -> Value {
+        json!({"AddMsgList": [{
+            "MsgId": "51", "FromUserName": "@me", "ToUserName": "@me", "MsgType": 51, "StatusNotifyCode": 4,
+            "StatusNotifyUserName": ids,
+            "Content": format!("&lt;msg&gt;&lt;op id='4'&gt;&lt;username&gt;{names}&lt;/username&gt;&lt;/op&gt;&lt;/msg&gt;")
+        }]})
+    }
+
+    #[test]
+    fn recent_chats_tell_lasting_ids() {
+        let wxids = |settled: &Settled| -> Vec<(String, String)> {
+            let told = settled.contacts.iter().filter_map(|change| match change {
+                ContactChange::Upsert(contact) => Some((contact.peer.to_string(), contact.wxid.to_string())),
+                ContactChange::Remove(_) => None,
+            });
+            told.collect()
+        };
+        let one = settle(pairs("wxid_a,7@chatroom,wxid_new", "@a,@@r,@new"), Vec::new());
+        let want = [("@a", "wxid_a"), ("@@r", "7@chatroom"), ("@new", "wxid_new")];
+        assert_eq!(wxids(&one), want.map(|(peer, wxid)| (peer.to_owned(), wxid.to_owned())));
+        assert_eq!(events(&one), [("status", "@me")], "to know somebody better is no event");
+        let mut book = book();
+        for change in one.contacts {
+            if let ContactChange::Upsert(contact) = change {
+                book.put(contact);
+            }
+        }
+        let mut again = pairs("wxid_other,7@chatroom", "@a,@@r");
+        again["BaseResponse"] = json!({"Ret": 0});
+        let again: SyncAnswer = serde_json::from_value(again).unwrap();
+        let again = News::read(again, book.me()).settle(&book, Vec::new(), "1_6", 8);
+        assert!(again.contacts.is_empty(), "what was told first in a login stays: {:?}", again.contacts);
+    }
+
+    #[test]
+    fn a_whole_list_without_us_is_of_a_room_we_are_no_longer_in() {
+        let list = |members: &[&str]| {
+            let members: Vec<Value> = members.iter().map(|peer| json!({"UserName": peer, "NickName": "n"})).collect();
+            json!({"UserName": "@@r", "NickName": "R", "MemberCount": members.len(), "MemberList": members})
+        };
+        for (name, before, after, want) in [
+            ("we are gone", vec!["@me", "@a"], vec!["@a"], "contact_removed"),
+            ("another is gone", vec!["@me", "@a"], vec!["@me"], "contact_changed"),
+            ("never listed", vec!["@a"], vec!["@a", "@b"], "contact_changed"),
+        ] {
+            let mut book = book();
+            let wire = |members: &[&str]| serde_json::from_value(list(members)).unwrap();
+            book.put(Arc::new(super::super::contact(wire(&before), None).unwrap()));
+            let answer = json!({"BaseResponse": {"Ret": 0}, "ModContactList": [list(&after)]});
+            let answer: SyncAnswer = serde_json::from_value(answer).unwrap();
+            let settled = News::read(answer, book.me()).settle(&book, Vec::new(), "1_5", 7);
+            assert_eq!(events(&settled), [(want, "@@r")], "{name}");
+        }
     }
 
     #[test]

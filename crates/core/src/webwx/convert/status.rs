@@ -1,8 +1,11 @@
 //! What does the phone tell of its chats? Type 51: `<msg><op id=…>` and the lists in it.
 
+use std::collections::HashSet;
+
 use wxbot_model::PeerId;
 
 use super::content::tree;
+use crate::webwx::username;
 use crate::webwx::wire::addmsg::AddMsg;
 
 /// What stands in a status notice.
@@ -49,14 +52,30 @@ pub fn operation(content: &str) -> Option<Operation> {
 /// Which lasting id of the phone belongs to which id of this login.
 ///
 /// A notice with code 4 has two lists of the recent chats in one order `[I]`. They pair only when they are of one
-/// length: where one of them leaves a chat out, nobody can say which.
+/// length: where one of them leaves a chat out, nobody can say which. Rights hang on these pairs, so whatever shows that
+/// the lists do not go together costs all of them: a room's id beside a person's, a built-in account beside another, an
+/// id that stands for two.
 pub fn recent_pairs(msg: &AddMsg) -> Vec<(String, PeerId)> {
     let names = operation(&msg.content).filter(|_| msg.status_notify_code == 4).unwrap_or_default().names;
     let peers: Vec<&str> = msg.recent_chats().collect();
     if names.len() != peers.len() {
         return Vec::new();
     }
-    names.into_iter().zip(peers).filter_map(|(name, peer)| Some((name, peer.parse().ok()?))).collect()
+    let (mut seen_names, mut seen_peers) = (HashSet::new(), HashSet::new());
+    let mut pairs = Vec::with_capacity(names.len());
+    for (name, peer) in names.into_iter().zip(peers) {
+        let same_sort = username::is_room(&name) == username::is_room(peer);
+        let built_in = username::is_special(&name) || username::is_special(peer);
+        let fits = if built_in { name == peer } else { same_sort && !name.starts_with('@') };
+        if !fits || !seen_names.insert(name.clone()) || !seen_peers.insert(peer) {
+            tracing::debug!("The two lists of recent chats do not go together; nobody is known by them.");
+            return Vec::new();
+        }
+        if !built_in && let Ok(peer) = peer.parse() {
+            pairs.push((name, peer));
+        }
+    }
+    pairs
 }
 
 fn listed(list: &str) -> impl Iterator<Item = &str> {

@@ -23,6 +23,14 @@ pub struct Contact {
     pub alias: String,
     #[serde(deserialize_with = "text")]
     pub head_img_url: String,
+    #[serde(rename = "PYInitial", deserialize_with = "text")]
+    pub py_initial: String,
+    #[serde(rename = "PYQuanPin", deserialize_with = "text")]
+    pub py_quan_pin: String,
+    #[serde(rename = "RemarkPYInitial", deserialize_with = "text")]
+    pub remark_py_initial: String,
+    #[serde(rename = "RemarkPYQuanPin", deserialize_with = "text")]
+    pub remark_py_quan_pin: String,
     #[serde(deserialize_with = "int")]
     pub contact_flag: i64,
     #[serde(deserialize_with = "int")]
@@ -63,6 +71,8 @@ pub struct Member {
     pub nick_name: String,
     #[serde(deserialize_with = "text")]
     pub display_name: String,
+    #[serde(deserialize_with = "uint")]
+    pub attr_status: u64,
 }
 
 /// Null is empty, and a member that cannot be read costs neither the others nor the room.

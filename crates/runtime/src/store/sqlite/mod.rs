@@ -1,8 +1,9 @@
 //! The store on one machine: SQLite in WAL mode, one writer with group commit, separate connections for reading.
 //!
-//! [`schema`] tables and migrations → [`writer`] group commit → [`inbox`], [`outbox`], [`session`], [`media`] the steps as
-//! SQL on a connection → [`place`] the data directory and its lock. No SQL outside this folder.
+//! [`schema`] tables and migrations → [`writer`] group commit → [`inbox`], [`outbox`], [`held`], [`session`], [`media`] the
+//! steps as SQL on a connection → [`place`] the data directory and its lock. No SQL outside this folder.
 
+mod held;
 mod inbox;
 mod media;
 mod outbox;
@@ -17,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
-use wxbot_model::AccountName;
+use wxbot_model::{AccountName, ContactId};
 
 use super::types::{
     Accept, Accepted, BoundContact, ClaimSends, ClaimedSend, Claims, Counts, Failure, Finish, InboxRow, SavedRow,
@@ -173,6 +174,21 @@ impl Store for SqliteStore {
     fn decide_uncertain(&self, account: &AccountName, verdict: Verdict) -> Answer<'_, usize> {
         let account = account.clone();
         self.write("decide uncertain sends", move |c| outbox::decide(c, &account, verdict))
+    }
+
+    fn awaited(&self, account: &AccountName) -> Answer<'_, Vec<(ContactId, bool)>> {
+        let account = account.clone();
+        self.write("see whom sends wait for", move |c| held::awaited(c, &account))
+    }
+
+    fn hold(&self, account: &AccountName, whom: Vec<(ContactId, String)>) -> Answer<'_, ()> {
+        let account = account.clone();
+        self.write("hold sends", move |c| held::hold(c, &account, &whom))
+    }
+
+    fn let_go(&self, account: &AccountName, whom: Vec<ContactId>, now_ms: i64, max_age_ms: i64) -> Answer<'_, usize> {
+        let account = account.clone();
+        self.write("let held sends go", move |c| held::let_go(c, &account, &whom, now_ms - max_age_ms))
     }
 
     fn session(&self, account: &AccountName) -> Answer<'_, Option<SavedRow>> {

@@ -61,9 +61,12 @@ const SETTLE_UNSURE: &str =
 const AGAIN: &str =
     "UPDATE outbox SET state = iif(echoed AND ?5, 3, 0), not_before = ?2, error = iif(echoed AND ?5, NULL, ?3),
      attempts = attempts - ?4 WHERE id = ?1 AND state = 1";
-const DECIDE: &str = "UPDATE outbox SET state = ?2 WHERE account = ?1 AND state = 2";
+/// What is held was never tried in this login, and is decided by whoever turns out to be meant.
+const DECIDE: &str = "UPDATE outbox SET state = ?2 WHERE account = ?1 AND state = 2 AND NOT held";
+const HOLD: &str =
+    "UPDATE outbox SET state = 2, held = 1, error = ?2, attempts = attempts - 1 WHERE id = ?1 AND state = 1";
 const PROVE: &str = "UPDATE outbox SET state = 3, error = NULL WHERE id =
-     (SELECT id FROM outbox WHERE account = ?1 AND conv = ?2 AND echo = ?3 AND state = 2 AND tried_at > ?4 ORDER BY id LIMIT 1)";
+     (SELECT id FROM outbox WHERE account = ?1 AND conv = ?2 AND echo = ?3 AND state = 2 AND NOT held AND tried_at > ?4 ORDER BY id LIMIT 1)";
 const NOTE_ECHO: &str = "UPDATE outbox SET echoed = 1 WHERE account = ?1 AND conv = ?2 AND state < 2 AND state = 1 AND echo = ?3 AND tried_at > ?4";
 const NEXT_ROWS: &str = "SELECT id, created_at FROM outbox WHERE id > ?1 ORDER BY id LIMIT ?2";
 /// Uncertain ones stay until somebody decides.
@@ -87,6 +90,7 @@ pub(super) const HOT: &[&str] = &[
     SETTLE_UNSURE,
     AGAIN,
     DECIDE,
+    HOLD,
     PROVE,
     NOTE_ECHO,
     NEXT_ROWS,
@@ -363,6 +367,7 @@ pub(super) fn settle(c: &Connection, id: u64, settlement: &Settlement) -> rusqli
         Settlement::Failed { error } => ended(FAILED, None, Some(error))?,
         Settlement::Uncertain { error } => unsure(UNCERTAIN, error)?,
         Settlement::Dropped { error } => unsure(DROPPED, error)?,
+        Settlement::Held { error } => c.prepare_cached(HOLD)?.execute(params![id, error])?,
         Settlement::Again { not_before_ms, error, counts } => {
             c.prepare_cached(AGAIN)?.execute(params![id, not_before_ms, error, i64::from(!counts), counts])?
         }

@@ -84,7 +84,22 @@ CREATE INDEX media_from_digest ON media_from(digest);
 ALTER TABLE outbox ADD COLUMN media TEXT;   -- the file that this send needs until it is settled
 CREATE INDEX outbox_media ON outbox(media) WHERE media IS NOT NULL AND state < 3;
 ",
+    CONTACTS,
 ];
+
+/// Who is who after a login (ADR 0016): more marks, of which login they are, members of rooms, and sends that are held.
+const CONTACTS: &str = r"
+ALTER TABLE contact ADD COLUMN wxid TEXT NOT NULL DEFAULT '';
+ALTER TABLE contact ADD COLUMN picture INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE contact ADD COLUMN of INTEGER NOT NULL DEFAULT 0;     -- Uin of the account that was logged in
+ALTER TABLE contact ADD COLUMN login INTEGER NOT NULL DEFAULT 0;  -- which login `peer` is of; 0 unknown
+ALTER TABLE contact ADD COLUMN born INTEGER NOT NULL DEFAULT 0;   -- which login the id was made in
+ALTER TABLE contact ADD COLUMN same_as TEXT;                      -- found out later to be this one
+ALTER TABLE contact ADD COLUMN sketch BLOB;                       -- members that outlive a login, 4 bytes each
+ALTER TABLE contact ADD COLUMN roll BLOB;                         -- the last whole list of this login, 4 bytes a member
+ALTER TABLE contact ADD COLUMN notes TEXT;                        -- differences not told yet
+ALTER TABLE outbox ADD COLUMN held INTEGER NOT NULL DEFAULT 0;    -- uncertain for whom, not whether: no verdict moves it
+";
 
 /// Pages given back in one step.
 const SHRINK_PAGES: i64 = 1_000;

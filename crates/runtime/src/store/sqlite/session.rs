@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::Value;
-use wxbot_model::{AccountName, ContactKind};
+use wxbot_model::{AccountName, ContactId, ContactKind, Name};
 
-use crate::store::types::{BoundContact, SavedRow};
+use crate::contacts::rolls::Notes;
+use crate::store::types::{BoundContact, RoomRow, SavedRow};
 
 pub(super) fn advance(
     c: &Connection,
@@ -52,48 +53,91 @@ pub(super) fn set_aside(c: &Connection, account: &AccountName) -> rusqlite::Resu
 }
 
 pub(super) fn bind(c: &Connection, account: &AccountName, contacts: &[BoundContact]) -> rusqlite::Result<()> {
-    let mut upsert = c.prepare_cached("INSERT OR REPLACE INTO contact VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?;
+    let mut upsert = c.prepare_cached(
+        "INSERT OR REPLACE INTO contact(account, id, peer, kind, uin, alias, remark, nick, attr, wxid, picture, of, login,
+             born, same_as, sketch, roll, notes)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+    )?;
     for b in contacts {
+        let room = b.room.as_deref();
+        let notes = room.map(|room| &room.notes).filter(|notes| **notes != Notes::default());
+        let notes = notes.map(serde_json::to_string).transpose();
         upsert.execute(params![
             account.as_str(),
             b.id.as_str(),
             b.peer.as_str(),
             b.kind.letter().to_string(),
             b.uin.cast_signed(),
-            b.alias,
-            b.remark_name,
-            b.nick_name,
-            b.attr_status.cast_signed()
+            &*b.alias,
+            &*b.remark_name,
+            &*b.nick_name,
+            b.attr_status.cast_signed(),
+            &*b.wxid,
+            b.picture.cast_signed(),
+            b.of.cast_signed(),
+            b.login.cast_signed(),
+            b.born.cast_signed(),
+            b.same_as.as_ref().map(ContactId::as_str),
+            room.map(|room| packed(&room.sketch)),
+            room.map(|room| packed(&room.roll)),
+            notes.map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?,
         ])?;
     }
     Ok(())
 }
 
+fn packed(numbers: &[u32]) -> Vec<u8> {
+    numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
+}
+
+fn unpacked(bytes: Option<Vec<u8>>) -> Box<[u32]> {
+    let bytes = bytes.unwrap_or_default();
+    bytes.chunks_exact(4).filter_map(|chunk| chunk.try_into().ok()).map(u32::from_le_bytes).collect()
+}
+
 pub(super) fn contacts(c: &Connection, account: &AccountName) -> rusqlite::Result<Vec<BoundContact>> {
-    let mut query =
-        c.prepare_cached("SELECT id, peer, kind, uin, alias, remark, nick, attr FROM contact WHERE account = ?1")?;
+    let mut query = c.prepare_cached(
+        "SELECT id, peer, kind, uin, alias, remark, nick, attr, wxid, picture, of, login, born, same_as, sketch, roll, notes
+         FROM contact WHERE account = ?1",
+    )?;
+    query.query_map([account.as_str()], contact)?.collect()
+}
+
+fn contact(r: &Row<'_>) -> rusqlite::Result<BoundContact> {
     let bad = |i, e| rusqlite::Error::FromSqlConversionFailure(i, rusqlite::types::Type::Text, Box::new(e));
-    query
-        .query_map([account.as_str()], |r| {
-            let (id, peer, kind): (String, String, String) = (r.get(0)?, r.get(1)?, r.get(2)?);
-            Ok(BoundContact {
-                id: id.parse().map_err(|e| bad(0, e))?,
-                peer: peer.parse().map_err(|e| bad(1, e))?,
-                kind: match kind.as_str() {
-                    "r" => ContactKind::Room,
-                    "o" => ContactKind::Official,
-                    "s" => ContactKind::Special,
-                    "m" => ContactKind::Myself,
-                    _ => ContactKind::Person,
-                },
-                uin: r.get::<_, i64>(3)?.cast_unsigned(),
-                alias: r.get(4)?,
-                remark_name: r.get(5)?,
-                nick_name: r.get(6)?,
-                attr_status: r.get::<_, i64>(7)?.cast_unsigned(),
-            })
-        })?
-        .collect()
+    let name = |i| Ok::<_, rusqlite::Error>(Name::from(r.get_ref(i)?.as_str()?));
+    let number = |i| Ok::<_, rusqlite::Error>(r.get::<_, i64>(i)?.cast_unsigned());
+    let (id, peer, kind): (String, String, String) = (r.get(0)?, r.get(1)?, r.get(2)?);
+    let kind = match kind.as_str() {
+        "r" => ContactKind::Room,
+        "o" => ContactKind::Official,
+        "s" => ContactKind::Special,
+        "m" => ContactKind::Myself,
+        _ => ContactKind::Person,
+    };
+    let room = RoomRow {
+        sketch: unpacked(r.get(14)?),
+        roll: unpacked(r.get(15)?),
+        // Written by `bind`; what a hand has spoiled is as good as nothing open.
+        notes: r.get::<_, Option<String>>(16)?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
+    };
+    Ok(BoundContact {
+        id: id.parse().map_err(|e| bad(0, e))?,
+        peer: peer.parse().map_err(|e| bad(1, e))?,
+        kind,
+        uin: number(3)?,
+        alias: name(4)?,
+        remark_name: name(5)?,
+        nick_name: name(6)?,
+        attr_status: number(7)?,
+        wxid: name(8)?,
+        picture: number(9)?,
+        of: number(10)?,
+        login: number(11)?,
+        born: number(12)?,
+        same_as: r.get::<_, Option<String>>(13)?.map(|id| id.parse()).transpose().map_err(|e| bad(13, e))?,
+        room: (room != RoomRow::default()).then(|| Box::new(room)),
+    })
 }
 
 pub(super) fn kv_put(

@@ -2,21 +2,31 @@
 
 use bytes::Bytes;
 use serde_json::json;
-use wxbot_model::ContactKind;
+use wxbot_model::{ContactKind, Noticed};
 
 use super::*;
-use crate::store::{BoundContact, Claims};
+use crate::contacts::rolls::Notes;
+use crate::store::{BoundContact, Claims, RoomRow};
 
 fn friend(id: &str, peer: &str) -> BoundContact {
+    let member = Noticed { id: Some(conv("p9")), name: "老王".into() };
+    let notes = Notes { made: 3, owner: Some((None, member)), ..Notes::default() };
     BoundContact {
         id: conv(id),
         peer: peer.parse().unwrap(),
         kind: ContactKind::Official,
         uin: u64::MAX,
+        wxid: "wxid_a".into(),
         alias: "al".into(),
         remark_name: "小店".into(),
         nick_name: "n".into(),
         attr_status: 3,
+        picture: 7,
+        of: u64::MAX - 1,
+        login: u64::MAX - 2,
+        born: 5,
+        same_as: Some(conv("p3")),
+        room: Some(Box::new(RoomRow { sketch: [1, u32::MAX].into(), roll: [5].into(), notes })),
     }
 }
 

@@ -1,10 +1,11 @@
 //! Does each step keep its promise on a real file?
 //!
-//! [`inbox`] taking, claiming and ending events → [`outbox`] sends and their pacing → [`media`] files and who needs them →
-//! [`writer`] group commit and closing →
+//! [`held`] sends to nobody known → [`inbox`] taking, claiming and ending events → [`outbox`] sends and their pacing →
+//! [`media`] files and who needs them → [`writer`] group commit and closing →
 //! [`file`] rights, versions and damage → [`plans`] does every hot statement use an index? → [`model`] random interleavings.
 
 mod file;
+mod held;
 mod inbox;
 mod media;
 mod model;

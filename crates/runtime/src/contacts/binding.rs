@@ -1,0 +1,276 @@
+//! Who is who in this login? Contacts against the ids of former logins, at its start and whenever more is told.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use wxbot_model::{Contact, ContactId, ContactKind, PeerId};
+
+use super::marks::{self, Marks};
+use super::{Contacts, Known, hash64};
+
+/// At most so many names stand in a reason.
+const NAMED: usize = 3;
+
+/// Who may turn out to be somebody from before.
+enum Candidate {
+    /// Without an id so far.
+    Pending(PeerId),
+    /// Was given a new one in this login.
+    Newborn(ContactId),
+}
+
+impl Contacts {
+    /// A session began, as `me`, and knows these.
+    pub fn begin(&mut self, me: &Contact, contacts: &[Arc<Contact>], now_ms: i64) {
+        self.by_peer.clear();
+        self.pending.clear();
+        self.shelf = wxbot_model::Shelf::default();
+        self.me = Some(me.peer.clone());
+        self.of = me.uin;
+        self.login = hash64(&[me.peer.as_str(), &me.uin.to_string()]).max(1);
+        self.moved = true;
+        for known in self.by_id.values_mut() {
+            known.contact = None;
+        }
+        // The same login goes on: whoever was met in it is still the same, also those that nobody lists.
+        let here = self.by_id.values().filter(|known| known.bound.login == self.login && known.bound.same_as.is_none());
+        self.by_peer = here.map(|known| (known.bound.peer.clone(), known.bound.id.clone())).collect();
+        let by_former_peer: HashMap<PeerId, ContactId> =
+            self.unbound().map(|known| (known.bound.peer.clone(), known.bound.id.clone())).collect();
+        for contact in contacts {
+            match by_former_peer.get(&contact.peer) {
+                Some(id) if !self.by_peer.contains_key(&contact.peer) => self.see(id, contact, now_ms),
+                Some(_) | None => self.meet(contact, now_ms),
+            }
+        }
+        self.resolve(now_ms);
+    }
+
+    /// Takes a new or changed contact of the running login. [`resolve`](Self::resolve) decides who is new.
+    pub fn upsert(&mut self, contact: &Arc<Contact>, now_ms: i64) {
+        if self.by_peer.contains_key(&contact.peer) || self.pending.contains_key(&contact.peer) {
+            return self.meet(contact, now_ms);
+        }
+        // Built-in accounts have the same id in each login.
+        let same = self.unbound().find(|known| known.bound.peer == contact.peer).map(|known| known.bound.id.clone());
+        match same {
+            Some(id) => self.see(&id, contact, now_ms),
+            None => self.meet(contact, now_ms),
+        }
+    }
+
+    fn meet(&mut self, contact: &Arc<Contact>, now_ms: i64) {
+        if let Some(id) = self.by_peer.get(&contact.peer).cloned() {
+            if !self.is_another(&id, contact) {
+                self.recheck |= self.may_tell_more(&id, contact);
+                return self.see(&id, contact, now_ms);
+            }
+            // Bound by names, and now the service says otherwise: whoever it was waits to be met.
+            tracing::warn!(%id, "A contact was taken for somebody else; it is parted from that id.");
+            self.part(&id);
+        } else if !self.pending.contains_key(&contact.peer)
+            && !self.unbound().any(|known| known.bound.kind == contact.kind)
+        {
+            // Nobody from before is left whom it could be.
+            let id = self.fresh(contact);
+            return self.see(&id, contact, now_ms);
+        }
+        self.pending.insert(contact.peer.clone(), Arc::clone(contact));
+        self.shelve(contact);
+        self.recheck = true;
+    }
+
+    /// True when the id belongs to somebody else than this contact, by what the service tells of it now.
+    fn is_another(&self, id: &ContactId, contact: &Contact) -> bool {
+        let Some(known) = self.by_id.get(id) else { return false };
+        let (row, told) = (&known.bound, contact);
+        let other_wxid = !row.wxid.is_empty() && !told.wxid.is_empty() && row.wxid != told.wxid;
+        let other_uin = row.uin != 0 && told.uin != 0 && row.uin != told.uin;
+        // An older id that lacks the lasting one was bound by names; another id has it.
+        let of_other = row.wxid.is_empty()
+            && !told.wxid.is_empty()
+            && row.born != self.login
+            && self.unbound().any(|known| known.bound.wxid == told.wxid);
+        other_wxid || other_uin || of_other
+    }
+
+    /// True when a new id was given and there is now more to know its owner by.
+    fn may_tell_more(&self, id: &ContactId, contact: &Contact) -> bool {
+        let Some(known) = self.by_id.get(id).filter(|known| known.bound.born == self.login) else { return false };
+        (known.bound.wxid.is_empty() && !contact.wxid.is_empty())
+            || (known.bound.uin == 0 && contact.uin != 0)
+            || (known.bound.alias.is_empty() && !contact.alias.is_empty())
+            || (contact.members.is_loaded() && known.bound.room.as_ref().is_none_or(|room| room.sketch.is_empty()))
+    }
+
+    fn part(&mut self, id: &ContactId) {
+        if let Some(known) = self.by_id.get_mut(id) {
+            self.by_peer.remove(&known.bound.peer);
+            (known.bound.login, known.contact) = (0, None);
+            self.unsaved.insert(id.clone());
+            self.moved = true;
+        }
+    }
+
+    /// Ids of former logins that nobody in this one is bound to, of the same WeChat account: another one's friends are
+    /// not ours, whatever they are called.
+    fn unbound(&self) -> impl Iterator<Item = &Known> {
+        self.by_id.values().map(|known| &**known).filter(|known| {
+            let row = &known.bound;
+            row.login != self.login && row.same_as.is_none() && (row.of == 0 || self.of == 0 || row.of == self.of)
+        })
+    }
+
+    /// Decides who is somebody from before, as far as it can be told now.
+    pub fn resolve(&mut self, now_ms: i64) {
+        if !std::mem::take(&mut self.recheck) {
+            return;
+        }
+        use ContactKind::{Myself, Official, Person, Room, Special};
+        for kind in [Myself, Special, Official, Room, Person] {
+            for level in marks::levels(kind) {
+                let rows: Vec<&Known> = self.unbound().filter(|known| known.bound.kind == kind).collect();
+                if rows.is_empty() {
+                    break;
+                }
+                let (who, seen): (Vec<Candidate>, Vec<Marks<'_>>) = self.candidates(kind).unzip();
+                let row_marks: Vec<Marks<'_>> = rows.iter().map(|known| Marks::of_row(&known.bound)).collect();
+                let pairs = marks::unique_pairs(*level, &row_marks, &seen);
+                let pairs: Vec<(ContactId, usize)> = pairs
+                    .into_iter()
+                    .filter_map(|(row, contact)| Some((rows.get(row)?.bound.id.clone(), contact)))
+                    .collect();
+                drop((rows, seen, row_marks));
+                for (id, contact) in pairs {
+                    match who.get(contact) {
+                        Some(Candidate::Pending(peer)) => self.bind_pending(&id, peer, now_ms),
+                        // A new id was given to somebody who could not be told from others by name. By name nobody is
+                        // told from them later either, but a room is by its members.
+                        Some(Candidate::Newborn(new)) if level.is_strong() || kind == Room => {
+                            self.unite(&id, new, now_ms);
+                        }
+                        Some(Candidate::Newborn(_)) | None => {}
+                    }
+                }
+            }
+        }
+    }
+
+    fn candidates(&self, kind: ContactKind) -> impl Iterator<Item = (Candidate, Marks<'_>)> {
+        let me = self.me.as_ref();
+        let pending = self.pending.values().filter(move |contact| contact.kind == kind);
+        let pending = pending.map(move |c| (Candidate::Pending(c.peer.clone()), Marks::of_contact(c, me)));
+        let newborn = self.by_id.values().filter(move |known| {
+            known.bound.kind == kind
+                && known.bound.born == self.login
+                && known.bound.login == self.login
+                && known.bound.same_as.is_none()
+        });
+        pending.chain(newborn.map(|known| (Candidate::Newborn(known.bound.id.clone()), Marks::of_row(&known.bound))))
+    }
+
+    fn bind_pending(&mut self, id: &ContactId, peer: &PeerId, now_ms: i64) {
+        if let Some(contact) = self.pending.remove(peer) {
+            self.see(id, &contact, now_ms);
+            self.moved = true;
+        }
+    }
+
+    /// The new id turns out to be a former one: both reach the same peer from now on, events come under the former one.
+    fn unite(&mut self, former: &ContactId, new: &ContactId, now_ms: i64) {
+        let Some(known) = self.by_id.get_mut(new) else { return };
+        known.bound.same_as = Some(former.clone());
+        let (peer, contact, row) = (known.bound.peer.clone(), known.contact.take(), known.bound.clone());
+        self.unsaved.insert(new.clone());
+        let contact = contact.unwrap_or_else(|| {
+            let stored = Contact::nameless(peer, row.kind);
+            Arc::new(Contact { uin: row.uin, wxid: row.wxid, alias: row.alias, nick_name: row.nick_name, ..stored })
+        });
+        self.see(former, &contact, now_ms);
+        self.moved = true;
+    }
+
+    /// The id under which an event of this peer is filed: a new one, when it is not known whose it is.
+    pub fn id_for(&mut self, peer: &PeerId, now_ms: i64) -> Option<ContactId> {
+        if let Some(id) = self.by_peer.get(peer) {
+            return Some(id.clone());
+        }
+        let contact = self.pending.remove(peer)?;
+        let id = self.fresh(&contact);
+        self.see(&id, &contact, now_ms);
+        Some(id)
+    }
+
+    /// The login has settled: whoever is still nobody from before gets a new id. Rooms whose members were never seen
+    /// have to be seen first, unless nobody can tell (`given_up`).
+    pub fn settle(&mut self, now_ms: i64, given_up: &dyn Fn(&PeerId) -> bool) {
+        let waits = |contact: &Contact| {
+            contact.kind == ContactKind::Room && !contact.members.is_loaded() && !given_up(&contact.peer)
+        };
+        let ready: Vec<PeerId> =
+            self.pending.values().filter(|contact| !waits(contact)).map(|contact| contact.peer.clone()).collect();
+        // Who somebody could be is now told by ids.
+        self.moved |= !ready.is_empty();
+        for peer in ready {
+            self.id_for(&peer, now_ms);
+        }
+        if self.pending.is_empty() {
+            self.pending = HashMap::new();
+        }
+    }
+
+    /// Rooms that may be known from before, which their members would tell.
+    pub fn rooms_to_see(&self) -> Vec<PeerId> {
+        let unseen = |contact: &&Arc<Contact>| contact.kind == ContactKind::Room && !contact.members.is_loaded();
+        self.pending.values().filter(unseen).map(|contact| contact.peer.clone()).collect()
+    }
+
+    /// True once after ids from before were bound or parted.
+    pub fn take_moved(&mut self) -> bool {
+        std::mem::take(&mut self.moved)
+    }
+
+    /// Ids are to be looked at again.
+    pub fn mark_moved(&mut self) {
+        self.moved = true;
+    }
+
+    /// True when there is nothing to store and nothing to tell.
+    pub fn is_kept(&self, now_ms: i64) -> bool {
+        self.unsaved.is_empty() && !self.moved && !self.has_due(now_ms)
+    }
+
+    /// Why nothing can be sent to this id, in words for people; `None` when it can.
+    pub fn why_unmet(&self, id: &ContactId) -> Option<String> {
+        if self.peer_of(id).is_some() {
+            return None;
+        }
+        let Some(known) = self.known(id) else { return Some(format!("{id} is nobody this account knows")) };
+        let row = &known.bound;
+        let whom = format!("{id} ({})", self.name_of(id));
+        if row.of != 0 && self.of != 0 && row.of != self.of {
+            return Some(format!(
+                "{whom} is a contact of the WeChat account that was logged in before, not of this one"
+            ));
+        }
+        let row = Marks::of_row(row);
+        let mut names: Vec<String> = self
+            .candidates(known.bound.kind)
+            .filter(|(_, contact)| marks::could_be(&row, contact))
+            .map(|(who, _)| match who {
+                Candidate::Pending(peer) => {
+                    format!("“{}”", self.pending.get(&peer).map_or("", |contact| contact.display_name()))
+                }
+                Candidate::Newborn(id) => format!("{id} ({})", self.name_of(&id)),
+            })
+            .collect();
+        names.sort();
+        let more = names.len().saturating_sub(NAMED);
+        names.truncate(NAMED);
+        let more = if more > 0 { format!(" or {more} more") } else { String::new() };
+        Some(match names.as_slice() {
+            [] => format!("after the login nobody is known to be {whom}"),
+            _ => format!("after the login {whom} could be {}{more}", names.join(" or ")),
+        })
+    }
+}
