@@ -21,8 +21,9 @@ use tokio::time::Instant;
 
 use super::connect::{Origin, Wire};
 
-/// Connections at rest are closed after this: servers keep theirs for 60 s and more, so ours ends first.
-const IDLE: Duration = Duration::from_secs(30);
+/// Connections at rest are closed after this: servers keep theirs for 60 s and more, so ours ends first, and each takes
+/// 25 KiB.
+const IDLE: Duration = Duration::from_secs(15);
 /// Connections at rest to one origin. More than so many requests at a moment are rare, and a new connection is no loss.
 const REST: usize = 256;
 

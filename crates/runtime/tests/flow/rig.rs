@@ -149,6 +149,7 @@ impl Rig {
             "[plugins.echo]".to_owned(),
             if account.contains("who") { "[plugins.who]".to_owned() } else { String::new() },
             if account.contains("bad") { "[plugins.bad]".to_owned() } else { String::new() },
+            if account.contains("mirror") { "[plugins.mirror]".to_owned() } else { String::new() },
         ]
         .join("\n");
         let registry = Arc::new(registry());
@@ -297,7 +298,12 @@ pub(crate) fn registry() -> Registry {
             options: &[],
             pacing,
         }],
-        plugins: vec![PluginFactory::of::<Echo>(), PluginFactory::of::<Bad>(), PluginFactory::of::<Who>()],
+        plugins: vec![
+            PluginFactory::of::<Echo>(),
+            PluginFactory::of::<Bad>(),
+            PluginFactory::of::<Who>(),
+            PluginFactory::of::<crate::media::Mirror>(),
+        ],
         middleware: middleware::NAMES.to_vec(),
     }
 }
