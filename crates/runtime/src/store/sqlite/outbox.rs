@@ -401,17 +401,20 @@ pub(super) fn prove(
 }
 
 pub(super) fn counts(c: &Connection, account: &AccountName) -> rusqlite::Result<OutboxCounts> {
-    let mut query =
-        c.prepare_cached("SELECT state, count(*), count(server_id) FROM outbox WHERE account = ?1 GROUP BY state")?;
+    // Only a message gets an id; a remark or a new topic is confirmed by the plain yes. Actions begin with what they do.
+    let mut query = c.prepare_cached(
+        "SELECT state, count(*), count(*) FILTER (WHERE server_id IS NULL AND body LIKE '{\"do\":\"send%')
+         FROM outbox WHERE account = ?1 GROUP BY state",
+    )?;
     let mut counts = OutboxCounts::default();
     let mut rows = query.query([account.as_str()])?;
     while let Some(row) = rows.next()? {
-        let (state, all, with_id): (i64, u64, u64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let (state, all, without_id): (i64, u64, u64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         match state {
             QUEUED => counts.queued = all,
             SENDING => counts.sending = all,
             UNCERTAIN => counts.uncertain = all,
-            SENT => (counts.sent, counts.unconfirmed) = (all, all - with_id),
+            SENT => (counts.sent, counts.unconfirmed) = (all, without_id),
             FAILED => counts.failed = all,
             EXPIRED => counts.expired = all,
             _ => counts.dropped = all,

@@ -193,13 +193,19 @@ async fn counts_name_every_state() {
         queued: 1,
         sending: 1,
         sent: 1,
-        unconfirmed: 1,
+        unconfirmed: 0,
         uncertain: 1,
         failed: 1,
         expired: 1,
         dropped: 1,
     };
     assert_eq!(counts, each);
+    for (what, without) in [("{\"do\":\"send_text\",\"to\":\"p1\"}", 1), ("{\"do\":\"set_topic\",\"room\":\"r1\"}", 0)]
+    {
+        rig.sql().execute("UPDATE outbox SET body = ?1 WHERE state = 3", [what]).unwrap();
+        let counts = rig.store.counts(&shop()).await.unwrap().outbox;
+        assert_eq!((counts.sent, counts.unconfirmed), (1, without), "only of messages an id is due: {what}");
+    }
 }
 
 #[tokio::test]
