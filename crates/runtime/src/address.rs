@@ -59,7 +59,7 @@ pub(crate) async fn address(account: &Account, send: &ClaimedSend) -> Result<Add
 
 fn again(account: &Account, wait: Duration, error: String, counts: bool) -> Settlement {
     let not_before_ms = account.source.now_ms() + i64::try_from(wait.as_millis()).unwrap_or(60_000);
-    Settlement::Again { not_before_ms, error, counts }
+    Settlement::Again { not_before_ms, error, counts, unsure: false }
 }
 
 fn met(account: &Account, id: &ContactId) -> Result<PeerId, Settlement> {

@@ -1,9 +1,11 @@
 //! How do stored sends go out? One task per account: claim, perform, settle; one send of a conversation at a time.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -101,10 +103,10 @@ pub(crate) async fn run(account: Arc<Account>, stop: CancellationToken, patience
         let way = sender.borrow_and_update().clone();
         let direct = std::mem::take(&mut *account.outbox.direct.lock().unwrap_or_else(PoisonError::into_inner));
         for send in direct {
-            start(&account, way.as_ref(), send, &mut tasks);
+            start(&account, way.as_ref(), send, &mut tasks, &stop);
         }
         let wake = match &way {
-            Some(way) => claim(&account, way, &mut tasks).await,
+            Some(way) => claim(&account, way, &mut tasks, &stop).await,
             None => LONG,
         };
         tokio::select! {
@@ -123,7 +125,7 @@ pub(crate) async fn run(account: Arc<Account>, stop: CancellationToken, patience
     // Claimed by a handler that ended after our last look: without a request they would only be uncertain.
     let way = account.sender.borrow().clone();
     for send in std::mem::take(&mut *account.outbox.direct.lock().unwrap_or_else(PoisonError::into_inner)) {
-        start(&account, way.as_ref(), send, &mut tasks);
+        start(&account, way.as_ref(), send, &mut tasks, &stop);
     }
     let drained = tokio::time::timeout(patience, async {
         while let Some(done) = tasks.join_next().await {
@@ -138,10 +140,16 @@ pub(crate) async fn run(account: Arc<Account>, stop: CancellationToken, patience
 /// Without news the store is looked at this often, in case a wall clock moved.
 const LONG: Duration = Duration::from_secs(60);
 
-fn start(account: &Arc<Account>, way: Option<&Arc<dyn ActionSender>>, send: ClaimedSend, tasks: &mut JoinSet<()>) {
+fn start(
+    account: &Arc<Account>,
+    way: Option<&Arc<dyn ActionSender>>,
+    send: ClaimedSend,
+    tasks: &mut JoinSet<()>,
+    stop: &CancellationToken,
+) {
     account.outbox.under_way.fetch_add(1, Ordering::Relaxed);
-    let (account, way) = (Arc::clone(account), way.cloned());
-    tasks.spawn(async move { perform(&account, way.as_deref(), send).await });
+    let (account, way, stop) = (Arc::clone(account), way.cloned(), stop.clone());
+    tasks.spawn(async move { perform(&account, way.as_deref(), send, &stop).await });
 }
 
 fn report(account: &Account, done: Result<(), tokio::task::JoinError>) {
@@ -152,7 +160,12 @@ fn report(account: &Account, done: Result<(), tokio::task::JoinError>) {
 }
 
 /// Claims what may go out, if there may be anything, and starts it; how long until more may.
-async fn claim(account: &Arc<Account>, way: &Arc<dyn ActionSender>, tasks: &mut JoinSet<()>) -> Duration {
+async fn claim(
+    account: &Arc<Account>,
+    way: &Arc<dyn ActionSender>,
+    tasks: &mut JoinSet<()>,
+    stop: &CancellationToken,
+) -> Duration {
     let desk = &account.outbox;
     if tasks.len() >= IN_FLIGHT || !desk.more.swap(false, Ordering::AcqRel) {
         return LONG;
@@ -166,7 +179,7 @@ async fn claim(account: &Arc<Account>, way: &Arc<dyn ActionSender>, tasks: &mut 
                 desk.more.store(true, Ordering::Release);
             }
             for send in sends {
-                start(account, Some(way), send, tasks);
+                start(account, Some(way), send, tasks, stop);
             }
             wake.map_or(LONG, |at| Duration::from_millis(u64::try_from(at - now_ms).unwrap_or(0).clamp(1, 60_000)))
         }
@@ -178,8 +191,10 @@ async fn claim(account: &Arc<Account>, way: &Arc<dyn ActionSender>, tasks: &mut 
     }
 }
 
-async fn perform(account: &Account, way: Option<&dyn ActionSender>, send: ClaimedSend) {
-    let addressed = address(account, &send).await;
+async fn perform(account: &Account, way: Option<&dyn ActionSender>, send: ClaimedSend, stop: &CancellationToken) {
+    // It may wait for a file; who stops meanwhile leaves it as it was.
+    let addressed = stop.run_until_cancelled(address(account, &send)).await;
+    let addressed = addressed.unwrap_or_else(|| Err(back(account, "wxbot stopped while its file was fetched")));
     if let Ok(Addressed { outgoing: Outgoing { action: Action::SendText { to, .. }, others, .. }, .. }) = &addressed
         && !others.is_empty()
     {
@@ -192,7 +207,10 @@ async fn perform(account: &Account, way: Option<&dyn ActionSender>, send: Claime
             let since_ms = account.source.now_ms();
             let _shown = file.map(|file| account.uploads.begin(send.id, &send.conv, file, since_ms));
             let recalls = recalled(&outgoing.action);
-            let result = way.perform(outgoing).await;
+            // A bug of the protocol must not keep the lane closed until the next start.
+            let result = AssertUnwindSafe(way.perform(outgoing)).catch_unwind().await.unwrap_or_else(|_panic| {
+                Err(SendError::Uncertain { why: "internal error: sending panicked; please report it".into() })
+            });
             // What was taken back is kept as the id of the recall, so that the next one takes the message before it.
             let known = |receipt: Receipt| match recalls {
                 Some(msg) => Receipt { server_id: Some(msg.to_string()) },
@@ -200,18 +218,10 @@ async fn perform(account: &Account, way: Option<&dyn ActionSender>, send: Claime
             };
             judge(account, &send, result.map(known))
         }
-        (Ok(_), None) => Settlement::Again {
-            not_before_ms: account.source.now_ms(),
-            error: "the session ended before it was sent".into(),
-            counts: false,
-        },
+        (Ok(_), None) => back(account, "the session ended before it was sent"),
         (Err(settlement), _) => settlement,
     };
     let again = matches!(settlement, Settlement::Again { .. });
-    if matches!(settlement, Settlement::Held { .. }) {
-        // Whoever it is for may be found while it is being put aside: the session looks again.
-        account.write_contacts(|book| book.mark_moved());
-    }
     if let Settlement::Uncertain { error } | Settlement::Failed { error } | Settlement::Held { error } = &settlement {
         tracing::warn!(account = %account.name, id = send.id, chat = %send.conv, %error, "A reply was not surely sent.");
     }
@@ -224,9 +234,18 @@ async fn perform(account: &Account, way: Option<&dyn ActionSender>, send: Claime
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
+    if matches!(settlement, Settlement::Held { .. }) {
+        // Whoever it is for may have been found while it was being put aside: the session looks again.
+        account.write_contacts(|book| book.mark_moved());
+    }
     if again {
         account.outbox.look();
     }
+}
+
+/// Nothing of it was written: as it was before.
+fn back(account: &Account, why: &str) -> Settlement {
+    Settlement::Again { not_before_ms: account.source.now_ms(), error: why.into(), counts: false, unsure: false }
 }
 
 fn judge(account: &Account, send: &ClaimedSend, result: Result<Receipt, SendError>) -> Settlement {
@@ -238,12 +257,18 @@ fn judge(account: &Account, send: &ClaimedSend, result: Result<Receipt, SendErro
         }
         Err(SendError::NotTaken { why, after }) => {
             let grown = Duration::from_secs(1 << send.attempts.min(8)).max(after);
-            Settlement::Again { not_before_ms: in_ms(account.source.jitter(grown)), error: why, counts: true }
+            Settlement::Again {
+                not_before_ms: in_ms(account.source.jitter(grown)),
+                error: why,
+                counts: true,
+                unsure: false,
+            }
         }
         Err(SendError::Ended(reason)) => Settlement::Again {
             not_before_ms: in_ms(Duration::from_secs(1)),
             error: format!("the session ended: {reason}"),
             counts: false,
+            unsure: false,
         },
         Err(SendError::Failed { why }) => Settlement::Failed { error: why },
         Err(error) => match account.settings().config.on_uncertain {
@@ -252,6 +277,7 @@ fn judge(account: &Account, send: &ClaimedSend, result: Result<Receipt, SendErro
                 not_before_ms: in_ms(Duration::from_secs(2)),
                 error: error.to_string(),
                 counts: true,
+                unsure: true,
             },
             OnUncertain::Resend => Settlement::Failed { error: format!("{error}; given up after {MAX_TRIES} tries") },
             OnUncertain::Drop => Settlement::Dropped { error: error.to_string() },

@@ -61,7 +61,7 @@ pub(super) struct Connector {
     tcp: HttpConnector,
     proxy: Option<Proxy>,
     /// Made at the first use: it loads the system's certificates, which accounts on a stand-in never need.
-    tls: OnceLock<Result<TlsConnector, String>>,
+    tls: OnceLock<TlsConnector>,
 }
 
 struct Proxy {
@@ -119,7 +119,12 @@ impl Connector {
     }
 
     fn tls(&self) -> Result<TlsConnector, String> {
-        self.tls.get_or_init(tls_connector).clone()
+        if let Some(tls) = self.tls.get() {
+            return Ok(tls.clone());
+        }
+        // What failed once, for lack of files to open say, may work the next time: only the good is kept.
+        let tls = tls_connector()?;
+        Ok(self.tls.get_or_init(|| tls).clone())
     }
 }
 

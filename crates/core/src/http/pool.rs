@@ -81,16 +81,18 @@ pub(super) enum Lost {
     Broken(String),
 }
 
+/// hyper's half of a connection, which is polled by whoever uses it.
+type Driven = Pin<Box<Connection<TokioIo<Wire>, Full<Bytes>>>>;
+
 /// A connection, and the body of the answer that is coming on it.
 pub(super) struct Ready {
     origin: Origin,
     sender: SendRequest<Full<Bytes>>,
-    connection: Pin<Box<Connection<TokioIo<Wire>, Full<Bytes>>>>,
+    /// `None` once it has ended. Only its end tells a request that waits in it that it will not be written.
+    connection: Option<Driven>,
     body: Option<Incoming>,
     /// It can carry one more request.
     open: bool,
-    /// It has ended, and must not be polled again.
-    over: bool,
 }
 
 impl Ready {
@@ -98,18 +100,18 @@ impl Ready {
     pub(super) async fn new(origin: Origin, wire: Wire) -> Result<Self, String> {
         let begun = http1::Builder::new().read_buf_exact_size(Some(READ)).handshake(TokioIo::new(wire)).await;
         let (sender, connection) = begun.map_err(|e| words(&e))?;
-        Ok(Self { origin, sender, connection: Box::pin(connection), body: None, open: true, over: false })
+        Ok(Self { origin, sender, connection: Some(Box::pin(connection)), body: None, open: true })
     }
 
     /// Sends a request and waits for the head of its answer.
     pub(super) async fn exchange(mut self, message: Request<Full<Bytes>>) -> Result<(response::Parts, Self), Lost> {
         // Whatever the server did while it rested shows here.
         poll_fn(|cx| {
-            self.drive(cx);
+            drive(&mut self.connection, cx);
             Poll::Ready(())
         })
         .await;
-        if self.over || !self.sender.is_ready() {
+        if self.connection.is_none() || !self.sender.is_ready() {
             return Err(Lost::Unsent(Box::new(message)));
         }
         let mut answer = Box::pin(self.sender.try_send_request(message));
@@ -117,9 +119,7 @@ impl Ready {
             if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
                 return Poll::Ready(answer);
             }
-            if !self.over && self.connection.as_mut().poll(cx).is_ready() {
-                self.over = true;
-            }
+            drive(&mut self.connection, cx);
             answer.as_mut().poll(cx)
         })
         .await;
@@ -145,9 +145,7 @@ impl Ready {
                 if let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(cx) {
                     return Poll::Ready(frame);
                 }
-                if !self.over && self.connection.as_mut().poll(cx).is_ready() {
-                    self.over = true;
-                }
+                drive(&mut self.connection, cx);
                 Pin::new(body).poll_frame(cx)
             })
             .await;
@@ -173,17 +171,17 @@ impl Ready {
     /// Lets the connection see that its answer was read, and whether it stays open.
     async fn settle(&mut self) {
         poll_fn(|cx| {
-            self.drive(cx);
+            drive(&mut self.connection, cx);
             Poll::Ready(())
         })
         .await;
-        self.open = !self.over && self.sender.is_ready();
+        self.open = self.connection.is_some() && self.sender.is_ready();
     }
+}
 
-    fn drive(&mut self, cx: &mut Context<'_>) {
-        if !self.over && self.connection.as_mut().poll(cx).is_ready() {
-            self.over = true;
-        }
+fn drive<C: Future + ?Sized>(connection: &mut Option<Pin<Box<C>>>, cx: &mut Context<'_>) {
+    if connection.as_mut().is_some_and(|connection| connection.as_mut().poll(cx).is_ready()) {
+        *connection = None;
     }
 }
 

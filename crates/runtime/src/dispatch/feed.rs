@@ -101,6 +101,11 @@ impl Feed {
         self.wake.notify_one();
     }
 
+    /// How many parked events fit in.
+    pub(crate) fn free(&self) -> usize {
+        self.state(|s| CAPACITY.saturating_sub(s.held))
+    }
+
     /// Parked events whose time has come; they are behind in order already.
     pub(crate) fn unpark(&self, rows: Vec<InboxRow>) {
         self.state(|s| rows.into_iter().for_each(|row| s.push(row.into())));

@@ -147,10 +147,16 @@ fn start_lanes(
     false
 }
 
+/// Memory is full of events that could run: how long until the parked ones are looked at again.
+const FULL: Duration = Duration::from_millis(200);
+
 /// Brings back parked events that are due; how long until the next are.
 async fn unpark(account: &Account) -> Duration {
-    let now = account.source.now_ms();
-    match account.store.due(&account.name, now, super::feed::CAPACITY).await {
+    let (now, free) = (account.source.now_ms(), account.feed.free());
+    if free == 0 {
+        return FULL;
+    }
+    match account.store.due(&account.name, now, free).await {
         Ok((rows, next)) => {
             account.feed.unpark(rows);
             let wait = next.map_or(60_000, |at| (at - now).clamp(10, 60_000));

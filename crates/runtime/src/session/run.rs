@@ -77,8 +77,9 @@ impl Driver {
         match self.account.store.session(&self.account.name).await {
             Ok(row) => row.is_some_and(|row| !row.set_aside),
             Err(error) => {
+                // Resuming reads it again, and tries again while it cannot be read; asking for a login would not.
                 tracing::error!(account = %self.account.name, %error, "The saved session cannot be read.");
-                false
+                true
             }
         }
     }
@@ -295,9 +296,15 @@ impl Driver {
         let accept =
             Accept { account: account.name.clone(), rows, cursor: batch.cursor, sealed, contacts, claim, now_ms };
         let accepted = account.store.accept(accept).await?;
+        // First of all: these are claimed, and nobody else will hand them on.
+        let mut fresh = accepted.seqs.iter().zip(bodies.into_iter().zip(events)).filter_map(|(seq, (body, event))| {
+            let row = InboxRow { seq: (*seq)?, conv: event.chat.id.clone(), recv_ms: now_ms, body, done: Vec::new() };
+            Some(Work { row, fresh: Some(Box::new(event)) })
+        });
+        let claimed = fresh.by_ref().take(claim).collect();
+        account.feed.offer(claimed, fresh.next().is_some());
         account.write_contacts(|book| book.saved(&saved));
         self.unfiled.clear();
-        let sorted = self.sort_out().await;
         let known = accepted.seqs.iter().filter(|seq| seq.is_none()).count();
         if known > 0 {
             account.duplicates.fetch_add(known as u64, Ordering::Relaxed);
@@ -306,15 +313,7 @@ impl Driver {
         if accepted.proved > 0 {
             tracing::info!(account = %account.name, proved = accepted.proved, "Uncertain sends were proved by our own message coming back.");
         }
-        let mut fresh =
-            accepted.seqs.into_iter().zip(bodies.into_iter().zip(events)).filter_map(|(seq, (body, event))| {
-                let row = InboxRow { seq: seq?, conv: event.chat.id.clone(), recv_ms: now_ms, body, done: Vec::new() };
-                Some(Work { row, fresh: Some(Box::new(event)) })
-            });
-        let claimed = fresh.by_ref().take(claim).collect();
-        // Whatever became of the rest: these are claimed, and nobody else will hand them on.
-        account.feed.offer(claimed, fresh.next().is_some());
-        sorted
+        self.sort_out().await
     }
 }
 

@@ -230,6 +230,8 @@ pub enum Settlement {
         error: String,
         /// False when the try says nothing about the send (the session ended).
         counts: bool,
+        /// True when the try may have been taken after all: our own message that came back meanwhile proves it then.
+        unsure: bool,
     },
     /// It may have been taken.
     Uncertain {

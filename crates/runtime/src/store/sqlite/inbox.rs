@@ -9,7 +9,7 @@ use super::outbox;
 use crate::store::types::{Accept, Accepted, Claims, Failure, Finish, InboxCounts, InboxRow};
 
 // States where they are written; where they are looked for, the statement names the number, or no partial index is used.
-const NEW: i64 = 0;
+const RUNNING: i64 = 1;
 const RETRY: i64 = 2;
 const DEAD: i64 = 4;
 
@@ -148,7 +148,8 @@ pub(super) fn fail(c: &Connection, failure: &Failure) -> rusqlite::Result<bool> 
     // Plugin ids hold no spaces.
     let done = Some(failure.done.join(" ")).filter(|d| !d.is_empty());
     let (state, not_before) = match failure.again_ms {
-        Some(at) if at <= 0 => (NEW, 0),
+        // It stays with its caller: the disk must not hand it out a second time.
+        Some(at) if at <= 0 => (RUNNING, 0),
         Some(at) => (RETRY, at),
         None => (DEAD, 0),
     };
@@ -170,7 +171,8 @@ pub(super) fn counts(c: &Connection, account: &AccountName) -> rusqlite::Result<
     })
 }
 
-/// How far old rows were swept since the start. Numbers and times rise together, so that nobody needs an index by time.
+/// How far old rows were swept since the start. Numbers and times rise together, so that nobody needs an index by time;
+/// rows of a moment in which the clock was wrong are walked past.
 /// What could not go yet when its turn came goes after the next start.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Swept {
@@ -178,13 +180,15 @@ pub(super) struct Swept {
     deleted: u64,
 }
 
+/// Clocks that are further ahead than this were wrong.
+const AHEAD_MS: i64 = 3_600_000;
 /// Rows looked at in one step, so that the writer is never held for long.
 const STEP: usize = 1000;
 
 /// One step on; true when there is more to do.
 pub(super) fn sweep(c: &Connection, now_ms: i64, swept: Swept) -> rusqlite::Result<(Swept, bool)> {
     let step = |sql, after, keep_ms| -> rusqlite::Result<(u64, bool)> {
-        let (until, more) = older(c, NEXT_ROWS, after, now_ms - keep_ms)?;
+        let (until, more) = older(c, NEXT_ROWS, after, now_ms - keep_ms, now_ms)?;
         if until > after {
             c.prepare_cached(sql)?.execute([after, until])?;
         }
@@ -198,16 +202,27 @@ pub(super) fn sweep(c: &Connection, now_ms: i64, swept: Swept) -> rusqlite::Resu
 
 /// The last row after `after` that is older than `limit_ms`, as far as one step reaches; true when it did not reach the
 /// end of them.
-pub(super) fn older(c: &Connection, next_rows: &str, after: u64, limit_ms: i64) -> rusqlite::Result<(u64, bool)> {
+pub(super) fn older(
+    c: &Connection,
+    next_rows: &str,
+    after: u64,
+    limit_ms: i64,
+    now_ms: i64,
+) -> rusqlite::Result<(u64, bool)> {
     let mut next = c.prepare_cached(next_rows)?;
     let mut rows = next.query(params![after, STEP])?;
     let (mut until, mut seen) = (after, 0);
     while let Some(row) = rows.next()? {
-        if row.get::<_, i64>(1)? >= limit_ms {
+        let at_ms: i64 = row.get(1)?;
+        // Written under a clock that was ahead: it says nothing about those behind it.
+        let ahead = at_ms > now_ms.saturating_add(AHEAD_MS);
+        if at_ms >= limit_ms && !ahead {
             return Ok((until, false));
         }
-        until = row.get(0)?;
         seen += 1;
+        if !ahead {
+            until = row.get(0)?;
+        }
     }
     Ok((until, seen == STEP))
 }

@@ -368,8 +368,8 @@ pub(super) fn settle(c: &Connection, id: u64, settlement: &Settlement) -> rusqli
         Settlement::Uncertain { error } => unsure(UNCERTAIN, error)?,
         Settlement::Dropped { error } => unsure(DROPPED, error)?,
         Settlement::Held { error } => c.prepare_cached(HOLD)?.execute(params![id, error])?,
-        Settlement::Again { not_before_ms, error, counts } => {
-            c.prepare_cached(AGAIN)?.execute(params![id, not_before_ms, error, i64::from(!counts), counts])?
+        Settlement::Again { not_before_ms, error, counts, unsure } => {
+            c.prepare_cached(AGAIN)?.execute(params![id, not_before_ms, error, i64::from(!counts), unsure])?
         }
     };
     Ok(())
@@ -425,7 +425,7 @@ pub(super) fn counts(c: &Connection, account: &AccountName) -> rusqlite::Result<
 
 /// One step on after `swept`; how far it came, and true when there is more to do.
 pub(super) fn sweep(c: &Connection, now_ms: i64, swept: u64) -> rusqlite::Result<(u64, bool)> {
-    let (until, more) = older(c, NEXT_ROWS, swept, now_ms - KEEP_MS)?;
+    let (until, more) = older(c, NEXT_ROWS, swept, now_ms - KEEP_MS, now_ms)?;
     if until > swept {
         c.prepare_cached(SWEEP)?.execute([swept, until])?;
     }

@@ -120,7 +120,7 @@ fn failed(seq: u64, again_ms: Option<i64>, counts: bool) -> Failure {
 }
 
 fn again(not_before_ms: i64, counts: bool) -> Settlement {
-    Settlement::Again { not_before_ms, error: "later".into(), counts }
+    Settlement::Again { not_before_ms, error: "later".into(), counts, unsure: counts }
 }
 
 fn unsure() -> Settlement {
