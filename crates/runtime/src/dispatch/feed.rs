@@ -164,6 +164,16 @@ impl Feed {
         });
     }
 
+    /// Takes out what was claimed with its batch and not begun, for good: nothing more will be handled.
+    pub(crate) fn unbegun(&self) -> Vec<u64> {
+        self.state(|s| {
+            s.ready.clear();
+            s.held = 0;
+            let works = std::mem::take(&mut s.lanes).into_values().flatten();
+            works.filter(|work| work.fresh.is_some()).map(|work| work.row.seq).collect()
+        })
+    }
+
     /// True when no lane runs.
     pub(crate) fn is_quiet(&self) -> bool {
         self.state(|s| s.running.is_empty())

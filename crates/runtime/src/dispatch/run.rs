@@ -80,6 +80,13 @@ pub(crate) async fn run(
             () = tokio::time::sleep_until(next_due) => {}
         }
     }
+    // After a start these are first tries again, and no crashes.
+    let unbegun = account.feed.unbegun();
+    if !unbegun.is_empty()
+        && let Err(error) = account.store.give_back(unbegun).await
+    {
+        tracing::debug!(account = %account.name, %error, "Events that were not begun stay claimed; that counts as one try.");
+    }
     let drained = tokio::time::timeout(patience, async {
         while let Some(ended) = tasks.join_next().await {
             finished(&account, ended);

@@ -44,6 +44,9 @@ pub trait Store: MediaStore + Send + Sync + fmt::Debug {
     /// Notes that handling begins, before any plugin runs: an event that kills the process is counted.
     fn claim(&self, seq: u64) -> Answer<'_, Claims>;
 
+    /// Gives back events that were claimed with their batch and never begun: the claim does not count.
+    fn give_back(&self, seqs: Vec<u64>) -> Answer<'_, ()>;
+
     /// Ends an event: sends, KV changes and the mark of being done. One that has ended before is left as it is. Answers
     /// the sends that were claimed with it, as [`claim_sends`](Self::claim_sends) would have.
     fn finish(&self, finish: Finish) -> Answer<'_, Vec<ClaimedSend>>;

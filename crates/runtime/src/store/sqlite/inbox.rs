@@ -33,6 +33,8 @@ const UNPARK: &str = "UPDATE inbox SET state = 1 WHERE seq = ?1";
 const NEXT_DUE: &str = "SELECT min(not_before) FROM inbox WHERE account = ?1 AND state = 2";
 const CLAIM: &str =
     "UPDATE inbox SET state = 1, attempts = attempts + 1 WHERE seq = ?1 AND state < 3 RETURNING attempts, errors";
+const GIVE_BACK: &str =
+    "UPDATE inbox SET state = 0, attempts = attempts - 1 WHERE seq = ?1 AND state = 1 AND attempts = 1";
 const ENDED: &str = "SELECT attempts, errors FROM inbox WHERE seq = ?1";
 const FINISH: &str = "UPDATE inbox SET state = 3, note = ?2 WHERE seq = ?1 AND state < 3";
 const FAIL: &str =
@@ -55,6 +57,7 @@ pub(super) const HOT: &[&str] = &[
     UNPARK,
     NEXT_DUE,
     CLAIM,
+    GIVE_BACK,
     ENDED,
     FINISH,
     FAIL,
@@ -136,6 +139,11 @@ pub(super) fn claim(c: &Connection, seq: u64) -> rusqlite::Result<Claims> {
         // It has ended already and stays ended. Whoever handles it once more may do so; nothing of that is recorded.
         None => c.prepare_cached(ENDED)?.query_row([seq], claims),
     }
+}
+
+pub(super) fn give_back(c: &Connection, seqs: &[u64]) -> rusqlite::Result<()> {
+    let mut give = c.prepare_cached(GIVE_BACK)?;
+    seqs.iter().try_for_each(|seq| give.execute([seq]).map(drop))
 }
 
 /// False when the event has ended before.

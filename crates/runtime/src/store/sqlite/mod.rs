@@ -145,6 +145,10 @@ impl Store for SqliteStore {
         self.write("claim an event", move |c| inbox::claim(c, seq))
     }
 
+    fn give_back(&self, seqs: Vec<u64>) -> Answer<'_, ()> {
+        self.write("give events back", move |c| inbox::give_back(c, &seqs))
+    }
+
     fn finish(&self, finish: Finish) -> Answer<'_, Vec<ClaimedSend>> {
         self.write("finish an event", move |c| {
             // A second end of the same event changes nothing: its effects are recorded once.

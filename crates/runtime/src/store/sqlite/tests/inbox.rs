@@ -88,10 +88,11 @@ async fn tries_that_end_with_the_process_are_told_from_errors() {
     ] {
         assert_eq!(rig.store.claim(1).await.unwrap(), Claims { attempts, errors }, "{what}");
         assert!(rig.store.waiting(&shop(), 0, 9).await.unwrap().is_empty(), "{what}: it runs");
-        match then {
-            Some(failure) => rig.store.fail(failure).await.unwrap(),
-            None => rig.store.recover(&shop()).await.unwrap(),
+        if let Some(failure) = then {
+            rig.store.fail(failure).await.unwrap();
+            assert!(rig.store.waiting(&shop(), 0, 9).await.unwrap().is_empty(), "{what}: its lane keeps it");
         }
+        rig.store.recover(&shop()).await.unwrap();
         assert_eq!(rig.store.waiting(&shop(), 0, 9).await.unwrap().len(), 1, "{what}: it waits again");
     }
 }
@@ -125,6 +126,7 @@ async fn effects_are_recorded_once() {
     let partial = Finish { kv: put(1), ..end(1, vec![send("a", 0, "p1", "10")]) };
     let failure = Failure { partial: Some(partial), done: vec!["a".into(), "b".into()], ..failed(1, Some(0), true) };
     rig.store.fail(failure).await.unwrap();
+    rig.store.recover(&shop()).await.unwrap();
     assert_eq!(rig.store.waiting(&shop(), 0, 1).await.unwrap()[0].done, ["a", "b"]);
 
     let twice =
@@ -222,4 +224,49 @@ async fn retention_goes_in_steps_and_spares_what_is_open() {
     ] {
         assert_eq!((sweep_all(at).await, left()), (steps, want), "{what}");
     }
+}
+
+#[tokio::test]
+async fn the_first_events_of_a_batch_are_claimed_with_it() {
+    let rig = rig();
+    rig.store.accept(batch(vec![event("known", "p1")])).await.unwrap();
+    let rows = ["known", "a", "b", "c"].map(|key| event(key, "p1")).into();
+    let accepted = rig.store.accept(Accept { claim: 2, ..batch(rows) }).await.unwrap();
+    let seqs: Vec<_> = accepted.seqs.iter().map(Option::is_some).collect();
+    assert_eq!(seqs, [false, true, true, true], "a repeat takes no place");
+    let waiting =
+        async || rig.store.waiting(&shop(), 0, 9).await.unwrap().iter().map(|row| row.seq).collect::<Vec<_>>();
+    let all: Vec<u64> = accepted.seqs.into_iter().flatten().collect();
+    assert_eq!(waiting().await, [1, all[2]], "the disk hands out what nobody has");
+    // The process ends before either is finished: both come again, and their next try is the second.
+    rig.store.recover(&shop()).await.unwrap();
+    assert_eq!(waiting().await.len(), 4);
+    assert_eq!(rig.store.claim(all[0]).await.unwrap(), Claims { attempts: 2, errors: 0 });
+    assert_eq!(rig.store.claim(all[2]).await.unwrap(), Claims { attempts: 1, errors: 0 });
+}
+
+#[tokio::test]
+async fn what_a_stop_finds_unbegun_was_never_begun() {
+    let rig = rig();
+    rig.store.accept(Accept { claim: 2, ..batch(vec![event("a", "p1"), event("b", "p1")]) }).await.unwrap();
+    rig.store.give_back(vec![2]).await.unwrap();
+    rig.store.recover(&shop()).await.unwrap();
+    assert_eq!(rig.store.claim(1).await.unwrap().attempts, 2, "it may have been begun");
+    assert_eq!(rig.store.claim(2).await.unwrap().attempts, 1);
+}
+
+#[tokio::test]
+async fn a_moment_under_a_wrong_clock_does_not_end_the_sweep() {
+    let rig = rig();
+    rig.store.accept(Accept { now_ms: NOW, ..batch(vec![event("a", "p1")]) }).await.unwrap();
+    rig.store.accept(Accept { now_ms: NOW + 3_000 * DAY, ..batch(vec![event("ahead", "p1")]) }).await.unwrap();
+    rig.store.accept(Accept { now_ms: NOW + 1, ..batch(vec![event("b", "p1")]) }).await.unwrap();
+    for seq in 1..=3 {
+        rig.store.claim(seq).await.unwrap();
+        rig.store.finish(end(seq, Vec::new())).await.unwrap();
+    }
+    while rig.store.sweep(NOW + 31 * DAY).await.unwrap() {}
+    let left: i64 =
+        rig.sql().query_row("SELECT count(*) FROM inbox WHERE src_key IN ('a', 'b')", [], |r| r.get(0)).unwrap();
+    assert_eq!(left, 0);
 }

@@ -130,6 +130,11 @@ async fn an_own_message_may_come_before_the_answer_fails() {
         ("no answer", Some(unsure()), 3),
         ("no answer, dropped", Some(Settlement::Dropped { error: "x".into() }), 3),
         ("no answer, again", Some(again(NOW, true)), 3),
+        (
+            "surely not taken",
+            Some(Settlement::Again { not_before_ms: NOW, error: "x".into(), counts: true, unsure: false }),
+            0,
+        ),
         ("the session was over before it", Some(again(NOW, false)), 0),
         ("refused", Some(Settlement::Failed { error: "x".into() }), 4),
         ("killed", None, 3),
