@@ -40,7 +40,7 @@ const MAY_DEPEND: [(&str, &[&str]); 11] = [
 ];
 
 /// What a plugin author must not have to compile.
-const NOT_FOR_AUTHORS: [&str; 5] = ["reqwest", "quick-xml", "libloading", "rusqlite", "tokio"];
+const NOT_FOR_AUTHORS: [&str; 5] = ["hyper", "quick-xml", "libloading", "rusqlite", "tokio"];
 
 /// What of the model may be named next to wire types: words that mean the same on both sides (docs/adr/0011).
 const FREE_OF_MODEL: [&str; 8] =
