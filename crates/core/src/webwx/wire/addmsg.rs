@@ -2,6 +2,7 @@
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
 use super::lenient::{int, text, uint};
 
@@ -103,8 +104,9 @@ pub struct AppInfo {
 
 /// A part that matters to few messages: in another shape than expected it counts as absent, and the message stays.
 fn readable<'de, T: DeserializeOwned + Default, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
-    let value = serde_json::Value::deserialize(deserializer)?;
-    Ok(serde_json::from_value(value).unwrap_or_default())
+    // Raw, since nearly all messages have these parts empty, and a tree of values costs more than the whole message.
+    let raw = Box::<RawValue>::deserialize(deserializer)?;
+    Ok(serde_json::from_str(raw.get()).unwrap_or_default())
 }
 
 impl AddMsg {
