@@ -30,8 +30,8 @@ protocol = "web"
 
 /// Rules of three instances: none answers what the first two are asked.
 const RULES: [&str; 3] = [
-    r#"{"rules": [{"equals": ["价格", "price"], "reply": "99"}, {"regex": "^订单\\s*(\\d+)$", "reply": "{{ groups[1] }}"}]}"#,
-    r#"{"rules": [{"contains": ["发货", "shipping"], "reply": "明天"}, {"prefix": "/help", "reply": "…"}]}"#,
+    r#"{"rules": [{"exact": ["价格", "price"], "reply": "99"}, {"regex": "^订单\\s*(\\d+)$", "reply": "{{ groups[1] }}"}]}"#,
+    r#"{"rules": [{"contains": ["发货", "shipping"], "reply": "明天"}, {"exact": ["/help"], "reply": "…"}]}"#,
     r#"{"rules": [{"contains": ["在吗"], "reply": "在的,{{ sender }}"}]}"#,
 ];
 
