@@ -93,7 +93,9 @@ fn recallable(last: Option<LastSent>, chat: &ContactId) -> Result<MsgId, String>
         return Err(format!("wxbot sent nothing to {chat} within the last two minutes that could be taken back"));
     };
     last.server_id.and_then(|id| id.parse().ok()).ok_or_else(|| {
-        format!("the last message to {chat} cannot be taken back: the service gave no id for it; nothing was taken back")
+        format!(
+            "the last message to {chat} cannot be taken back: the service gave no id for it; nothing was taken back"
+        )
     })
 }
 
