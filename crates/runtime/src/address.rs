@@ -125,15 +125,51 @@ async fn file(account: &Account, send: &ClaimedSend, shape: MediaShape, media: &
 }
 
 fn not_fetched(account: &Account, send: &ClaimedSend, error: &MediaError) -> Settlement {
-    let why = format!("its file cannot be fetched: {error}");
+    match in_vain(send.attempts, error) {
+        Some(error) => Settlement::Failed { error },
+        None => again(account, FETCH_WAIT, unfetched(error), true),
+    }
+}
+
+fn unfetched(error: &MediaError) -> String {
+    format!("its file cannot be fetched: {error}")
+}
+
+/// Why a file is not to be fetched once more, after so many tries; `None` when it is.
+fn in_vain(attempts: u32, error: &MediaError) -> Option<String> {
     match error {
         // Without room each further try brings the same bytes in vain.
-        MediaError::NoRoom { .. } if send.attempts >= MAX_TRIES => {
-            Settlement::Failed { error: format!("{why}; given up after {MAX_TRIES} tries") }
+        MediaError::NoRoom { .. } if attempts >= MAX_TRIES => {
+            Some(format!("{}; given up after {MAX_TRIES} tries", unfetched(error)))
         }
-        MediaError::NotNow { .. } | MediaError::NoRoom { .. } => again(account, FETCH_WAIT, why, true),
+        MediaError::NotNow { .. } | MediaError::NoRoom { .. } => None,
         MediaError::Gone { .. } | MediaError::Refused { .. } | MediaError::TooLarge { .. } | _ => {
-            Settlement::Failed { error: why }
+            Some(unfetched(error))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_last_message_is_taken_back() {
+        let chat = "p1".parse().unwrap();
+        let of = |server_id: Option<&str>| LastSent { server_id: server_id.map(str::to_owned) };
+        assert_eq!(recallable(Some(of(Some("7"))), &chat), Ok("7".parse().unwrap()));
+        assert!(recallable(None, &chat).unwrap_err().contains("sent nothing to p1"));
+        assert!(recallable(Some(of(None)), &chat).unwrap_err().contains("nothing was taken back"));
+    }
+
+    #[test]
+    fn a_folder_that_stays_full_is_given_up() {
+        let (full, later) = (MediaError::NoRoom { why: "full".into() }, MediaError::NotNow { why: "busy".into() });
+        let large = MediaError::TooLarge { len: 2, limit: 1 };
+        for (error, attempts, given_up) in
+            [(&full, MAX_TRIES - 1, false), (&full, MAX_TRIES, true), (&later, MAX_TRIES, false), (&large, 1, true)]
+        {
+            assert_eq!(in_vain(attempts, error).is_some(), given_up, "{error} after {attempts}");
         }
     }
 }
