@@ -249,9 +249,16 @@ fn export(place: &Where, options: &ExportOptions, as_json: bool) -> Result<(), F
     Ok(())
 }
 
-/// Copies into the folder under the first free name: `a.png`, `a (2).png`, …. Nothing is ever overwritten.
+/// Copies into the folder under the first free name: `a.png`, `a (2).png`, …. Nothing is ever overwritten, and a good
+/// name is only given to a whole file: what is interrupted leaves a hidden one at most.
 fn put(from: &Path, folder: &Path, name: &str) -> io::Result<PathBuf> {
     let mut source = File::open(from)?;
+    let part = Part(folder.join(format!(".wxbot-export-{}.part", std::process::id())));
+    let told = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", part.0.display()));
+    // One that a process of the same number left.
+    std::fs::remove_file(&part.0).ok();
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part.0).map_err(told)?;
+    io::copy(&mut source, &mut file).and_then(|_| file.sync_all()).map_err(told)?;
     let (stem, extension) = match name.rsplit_once('.') {
         Some((stem, extension)) => (stem, format!(".{extension}")),
         None => (name, String::new()),
@@ -259,20 +266,39 @@ fn put(from: &Path, folder: &Path, name: &str) -> io::Result<PathBuf> {
     for number in 1..=1_000 {
         let name = if number == 1 { name.to_owned() } else { format!("{stem} ({number}){extension}") };
         let to = folder.join(name);
-        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&to) {
-            Ok(mut file) => {
-                let copied = io::copy(&mut source, &mut file).and_then(|_| file.sync_all());
-                if copied.is_err() {
-                    // Half a file under a good name is worse than none.
-                    std::fs::remove_file(&to).ok();
-                }
-                return copied.map(|()| to);
+        match publish(&part.0, &to) {
+            Ok(()) => {
+                drop(part);
+                // The bytes are on the disk; a folder that cannot be opened costs the name at most.
+                File::open(folder).and_then(|folder| folder.sync_all()).ok();
+                return Ok(to);
             }
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
             Err(e) => return Err(io::Error::new(e.kind(), format!("{}: {e}", to.display()))),
         }
     }
     Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("there are a thousand files called {name}")))
+}
+
+/// A hidden file that goes with this value.
+struct Part(PathBuf);
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        std::fs::remove_file(&self.0).ok();
+    }
+}
+
+/// Gives a whole file its name, if that is free.
+fn publish(part: &Path, to: &Path) -> io::Result<()> {
+    match std::fs::hard_link(part, to) {
+        Err(e) if e.kind() == io::ErrorKind::PermissionDenied || e.kind() == io::ErrorKind::Unsupported => {
+            // A memory stick knows no second names: the name is taken first, and given at once.
+            drop(OpenOptions::new().write(true).create_new(true).mode(0o600).open(to)?);
+            std::fs::rename(part, to)
+        }
+        done => done,
+    }
 }
 
 #[cfg(test)]
@@ -292,6 +318,23 @@ mod tests {
         assert_eq!(std::fs::read(dir.path().join("a.png")).unwrap(), b"mine");
         assert_eq!(put(&from, dir.path(), "none").unwrap(), dir.path().join("none"));
         assert!(put(&from, &dir.path().join("missing"), "a").unwrap_err().to_string().contains("missing"));
+    }
+
+    #[test]
+    fn an_export_that_fails_leaves_nothing_and_a_whole_one_only_itself() {
+        let dir = tempfile::tempdir().unwrap();
+        let there = || std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect::<Vec<_>>();
+        // A folder can be opened and not be read: it fails after the copy has begun.
+        put(Path::new("/"), dir.path(), "a.png").unwrap_err();
+        assert!(there().is_empty(), "{:?}", there());
+        let from = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(from.path(), b"new").unwrap();
+        let part = dir.path().join(format!(".wxbot-export-{}.part", std::process::id()));
+        std::fs::write(&part, b"left by a kill").unwrap();
+        put(from.path(), dir.path(), "a.png").unwrap();
+        assert_eq!(there(), ["a.png"]);
+        std::fs::write(&part, b"whole").unwrap();
+        assert_eq!(publish(&part, &dir.path().join("a.png")).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `wxbot run`: the main job. Opens the place, builds the accounts, shows the start, waits for a signal, stops.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +20,7 @@ use wxbot_runtime::config::{AccountConfig, Endpoint, MediaSettings, Registry};
 use wxbot_runtime::plan::{Change, Plan};
 use wxbot_runtime::runtime::{Ingredients, Patience, Runtime};
 use wxbot_runtime::session::phase::Phase;
+use wxbot_runtime::store::{Store, StoreError};
 
 use crate::args::Args;
 use crate::control::{self, Served};
@@ -29,7 +30,7 @@ use crate::place::{Place, data_dir, read_config};
 use crate::registry;
 use crate::reload::Reloader;
 use crate::report::{Failure, OrExit, chain, say};
-use crate::watch::{ASKS, Ask, hang_ups, print_of, watch};
+use crate::watch::{ASKS, Ask, Watcher, hang_ups, print_of, watch};
 use crate::words::Lang;
 
 /// Threads for what blocks: the store's writer and readers, name look-ups, standard input. Each costs memory of its
@@ -87,6 +88,8 @@ struct Ways {
     /// Accounts with the same proxy share a carrier, and so its connections.
     carriers: HashMap<Option<Url>, Arc<dyn Transport>>,
     demo: Option<Demo>,
+    /// Accounts that the simulator does not know from before, and whose saved sessions are of an earlier one.
+    fresh: HashSet<AccountName>,
 }
 
 impl Ways {
@@ -107,22 +110,41 @@ impl Ways {
         Ok(registry::protocol(account, endpoint, transport, &self.source))
     }
 
-    /// Has a simulator with these accounts, where there are any on it. Those that it did not have yet are answered.
-    async fn simulate(&mut self, accounts: &[AccountConfig]) -> Result<Vec<AccountName>, Failure> {
-        let simulated = accounts.iter().filter(|a| a.enabled && a.endpoint == Some(Endpoint::Sim));
-        let mut new = Vec::new();
-        for account in simulated {
+    /// Has a simulator with these accounts, where there are any on it. Those that it did not have yet are fresh.
+    async fn simulate(&mut self, accounts: &[AccountConfig]) -> Result<(), Failure> {
+        for account in accounts.iter().filter(|account| is_simulated(account)) {
             let demo = match &mut self.demo {
                 Some(demo) => demo,
                 None => self.demo.insert(Demo::start(self.source.random_u64()).await?),
             };
             if !demo.has(account.name.as_str()) {
                 demo.add(account.name.as_str())?;
-                new.push(account.name.clone());
+                self.fresh.insert(account.name.clone());
             }
         }
-        Ok(new)
+        Ok(())
     }
+
+    /// Sets the saved sessions of fresh accounts aside, which nothing has been asked with: the simulator's world is new
+    /// at each start. Those that `running` names have sessions of now.
+    async fn set_aside(
+        &mut self,
+        accounts: &[AccountConfig],
+        running: impl Fn(&AccountName) -> bool,
+        store: &Arc<dyn Store>,
+    ) -> Result<(), StoreError> {
+        for account in accounts.iter().filter(|account| is_simulated(account)) {
+            if self.fresh.contains(&account.name) && !running(&account.name) {
+                store.set_session_aside(&account.name).await?;
+            }
+            self.fresh.remove(&account.name);
+        }
+        Ok(())
+    }
+}
+
+fn is_simulated(account: &AccountConfig) -> bool {
+    account.enabled && account.endpoint == Some(Endpoint::Sim)
 }
 
 impl Built {
@@ -166,13 +188,14 @@ impl Built {
     /// Cancel safe: dropped before it is ready, nothing was changed.
     pub(crate) async fn reload(&mut self, accounts: &[AccountConfig], place: &Place) -> Result<Plan, String> {
         while self.tasks.try_join_next().is_some() {}
-        let new = self.ways.simulate(accounts).await.map_err(|failure| failure.to_string())?;
-        for name in new.iter().filter(|name| !self.runtime.accounts().iter().any(|a| a.name == **name)) {
-            // What was saved of an earlier simulator is no session of this one.
-            place.store.set_session_aside(name).await.map_err(|error| chain(&error))?;
-        }
+        self.ways.simulate(accounts).await.map_err(|failure| failure.to_string())?;
         let way = |account: &AccountConfig| self.ways.protocol(account).map_err(Into::into);
-        let plan = self.runtime.reload(accounts, way).await.map_err(|error| chain(&error))?;
+        let prepared = self.runtime.prepare(accounts, way).await.map_err(|error| chain(&error))?;
+        // The last thing that can fail, and before any session begins.
+        let running = self.runtime.accounts();
+        let running = |name: &AccountName| running.iter().any(|account| account.name == *name);
+        self.ways.set_aside(accounts, running, &place.store).await.map_err(|error| chain(&error))?;
+        let plan = self.runtime.apply(prepared);
         self.ways.carriers.retain(|proxy, _| accounts.iter().any(|account| account.enabled && account.proxy == *proxy));
         self.attendants.retain(|name, _| plan.change(name) != Some(&Change::Removed));
         let mut begun = Vec::new();
@@ -211,11 +234,9 @@ pub(crate) async fn build(
 ) -> Result<Built, Failure> {
     let source = Source::system();
     let media = place.media(media, source.clone()).await?;
-    let mut ways = Ways { source: source.clone(), carriers: HashMap::new(), demo: None };
-    // The simulator's world is new at each start, so what was saved of the last one is no session of this one.
-    for name in ways.simulate(&accounts).await? {
-        place.store.set_session_aside(&name).await.or_exit("cannot prepare the simulated accounts")?;
-    }
+    let mut ways = Ways { source: source.clone(), carriers: HashMap::new(), demo: None, fresh: HashSet::new() };
+    ways.simulate(&accounts).await?;
+    ways.set_aside(&accounts, |_| false, &place.store).await.or_exit("cannot prepare the simulated accounts")?;
     let mut built = Vec::new();
     for account in accounts {
         let protocol =
@@ -270,7 +291,7 @@ pub(crate) fn run(registry: Registry, args: &Args) -> Result<(), Failure> {
         let (stop, gone) = (built.stop.clone(), CancellationToken::new());
         let hang_ups = hang_ups(hang_up, asks.clone(), gone.clone());
         built.tasks.spawn(async move { stop.run_until_cancelled(hang_ups).await.unwrap_or_default() });
-        let watcher = watch(&args.config, asks.clone())
+        let mut watcher = watch(&args.config, asks.clone())
             .inspect_err(|error| tracing::warn!(%error, "Changes of the configuration are not seen; `wxbot reload` and SIGHUP work."));
         // What was changed since it was read, and before it was watched.
         asks.try_send(Ask::File).ok();
@@ -291,6 +312,9 @@ pub(crate) fn run(registry: Registry, args: &Args) -> Result<(), Failure> {
             tokio::select! {
                 first = &mut ended => break first,
                 () = reloader.answer(&mut built, ask) => {}
+            }
+            if watcher.as_mut().is_ok_and(Watcher::renew) {
+                asks.try_send(Ask::File).ok();
             }
         };
         drop(watcher);
@@ -384,5 +408,29 @@ async fn offer_logins(accounts: Vec<Arc<Account>>) {
             }
         })
         .await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wxbot_runtime::config;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_reload_that_is_refused_leaves_saved_sessions_to_the_next_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = Place::open_patiently(&dir.path().join("data")).await.unwrap();
+        let text = "[[accounts]]\nname = \"a\"\nprotocol = \"web\"\nendpoint = \"sim\"\n";
+        let read = config::parse(text, std::path::Path::new("bot.toml"), &registry::bundled());
+        let accounts = read.unwrap_or_else(|mistakes| panic!("{mistakes}")).config.accounts;
+        let mut ways = Ways { source: Source::system(), carriers: HashMap::new(), demo: None, fresh: HashSet::new() };
+        // The first time a plugin did not start, and nothing was put into force.
+        ways.simulate(&accounts).await.unwrap();
+        ways.simulate(&accounts).await.unwrap();
+        assert_eq!(ways.fresh.len(), 1, "its session is still the one of an earlier simulator");
+        ways.set_aside(&accounts, |_| false, &place.store).await.unwrap();
+        ways.simulate(&accounts).await.unwrap();
+        assert!(ways.fresh.is_empty(), "this one has to last");
     }
 }

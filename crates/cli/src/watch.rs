@@ -1,6 +1,5 @@
 //! What asks a running wxbot to read `bot.toml` again? A change of the file, SIGHUP, and `wxbot reload`.
 
-use std::ffi::OsStr;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -31,21 +30,23 @@ pub(crate) const ASKS: usize = 8;
 const SETTLED_AFTER: Duration = Duration::from_millis(500);
 
 /// Watches while it lives.
-pub(crate) type Watcher = Debouncer<RecommendedWatcher, NoCache>;
+pub(crate) struct Watcher {
+    debouncer: Debouncer<RecommendedWatcher, NoCache>,
+    file: PathBuf,
+    /// Where the file really is, when its name is a link; watched besides the folder of the name.
+    beyond: Option<PathBuf>,
+}
 
 /// Asks whenever something happens to the file. Its folder is watched and not the file, since editors write another one
 /// and rename it.
 pub(crate) fn watch(file: &Path, asks: mpsc::Sender<Ask>) -> notify::Result<Watcher> {
-    let (folder, name) = (folder(file), file.file_name().map(OsStr::to_owned));
-    // Where the name is a link, what changes is what it leads to, under whatever name.
-    let link = std::fs::symlink_metadata(file).is_ok_and(|meta| meta.file_type().is_symlink());
+    let watched = file.to_owned();
     let on_events = move |events: DebounceEventResult| {
-        let concerns = |path: &PathBuf| link || path.file_name() == name.as_deref();
         let ask = match events {
-            // Our own reading is an event too, and must not be answered by reading.
-            Ok(events) => events
-                .iter()
-                .any(|event| !matches!(event.kind, EventKind::Access(_)) && event.paths.iter().any(concerns)),
+            Ok(events) => {
+                let link = is_link(&watched);
+                events.iter().any(|event| concerns(event, &watched, link))
+            }
             Err(errors) => {
                 tracing::warn!(?errors, "The configuration is not watched as it should be; `wxbot reload` works.");
                 false
@@ -58,9 +59,63 @@ pub(crate) fn watch(file: &Path, asks: mpsc::Sender<Ask>) -> notify::Result<Watc
     let config = notify::Config::default();
     // Its thread wakes up at every tick, changes or not, so there are as few as it allows.
     let tick = Some(SETTLED_AFTER);
-    let mut watcher = new_debouncer_opt::<_, RecommendedWatcher, _>(SETTLED_AFTER, tick, on_events, NoCache, config)?;
-    watcher.watch(folder, RecursiveMode::NonRecursive)?;
+    let mut debouncer = new_debouncer_opt::<_, RecommendedWatcher, _>(SETTLED_AFTER, tick, on_events, NoCache, config)?;
+    debouncer.watch(folder(file), RecursiveMode::NonRecursive)?;
+    let mut watcher = Watcher { debouncer, file: file.to_owned(), beyond: None };
+    watcher.renew();
     Ok(watcher)
+}
+
+impl Watcher {
+    /// Looks again where the file really is: a link may lead elsewhere by now. True when it does, so that the file may
+    /// have changed there before it was watched.
+    pub(crate) fn renew(&mut self) -> bool {
+        let beyond = beyond(&self.file);
+        let elsewhere = beyond != self.beyond;
+        if let Some(before) = self.beyond.take().filter(|_| elsewhere) {
+            self.debouncer.unwatch(&before).ok();
+        }
+        if let Some(folder) = beyond {
+            // Also where it is the same: by this name there may be another folder since.
+            match self.debouncer.watch(&folder, RecursiveMode::NonRecursive) {
+                Ok(()) => self.beyond = Some(folder),
+                Err(error) => {
+                    tracing::warn!(
+                        folder = %folder.display(), %error,
+                        "Where the configuration really is cannot be watched; `wxbot reload` works."
+                    );
+                    return false;
+                }
+            }
+        }
+        elsewhere
+    }
+}
+
+fn is_link(file: &Path) -> bool {
+    std::fs::symlink_metadata(file).is_ok_and(|meta| meta.file_type().is_symlink())
+}
+
+/// The folder of what a link leads to, unless that is the link's own.
+fn beyond(file: &Path) -> Option<PathBuf> {
+    if !is_link(file) {
+        return None;
+    }
+    let real = std::fs::canonicalize(file).ok()?;
+    let real = folder(&real);
+    (std::fs::canonicalize(folder(file)).ok()?.as_path() != real).then(|| real.to_owned())
+}
+
+/// Whether the file may be another one after this event.
+fn concerns(event: &notify::Event, file: &Path, link: bool) -> bool {
+    // Events were lost: whatever happened is in none of them.
+    if event.need_rescan() {
+        return true;
+    }
+    // Our own reading is an event too, and must not be answered by reading. Where the name is a link, what changes is
+    // what it leads to, under whatever name.
+    let ours = |path: &PathBuf| link || path.file_name() == file.file_name();
+    !matches!(event.kind, EventKind::Access(_)) && event.paths.iter().any(ours)
 }
 
 fn folder(file: &Path) -> &Path {
@@ -130,5 +185,41 @@ mod tests {
         let told = tokio::time::timeout(Duration::from_secs(9), asked.recv()).await.unwrap();
         assert!(matches!(told, Some(Ask::File)), "{told:?}");
         drop(watcher);
+    }
+
+    #[test]
+    fn lost_events_are_a_change() {
+        let rescan = notify::Event::new(EventKind::Other).set_flag(notify::event::Flag::Rescan);
+        let other = notify::Event::new(EventKind::Any).add_path("/etc/other".into());
+        let file = Path::new("/etc/bot.toml");
+        assert!(concerns(&rescan, file, false) && !concerns(&other, file, false) && concerns(&other, file, true));
+    }
+
+    #[tokio::test]
+    async fn what_a_link_leads_to_is_watched_also_after_it_leads_elsewhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |name: &str| folder.path().join(name);
+        for (name, text) in [("one", "a"), ("two", "b")] {
+            std::fs::create_dir(place(name)).unwrap();
+            std::fs::write(place(name).join("real.toml"), text).unwrap();
+        }
+        std::fs::create_dir(place("here")).unwrap();
+        let file = place("here").join("bot.toml");
+        std::os::unix::fs::symlink("../one/real.toml", &file).unwrap();
+        let (asks, mut asked) = mpsc::channel(ASKS);
+        let mut watcher = watch(&file, asks).unwrap();
+        let mut told = async |what: &str| {
+            let told = tokio::time::timeout(Duration::from_secs(9), asked.recv()).await;
+            assert!(matches!(told, Ok(Some(Ask::File))), "{what}: {told:?}");
+        };
+        std::fs::write(place("one").join("real.toml"), "c").unwrap();
+        told("another text").await;
+        std::os::unix::fs::symlink("../two/real.toml", place("here").join("new")).unwrap();
+        std::fs::rename(place("here").join("new"), &file).unwrap();
+        told("another link").await;
+        assert!(watcher.renew() && !watcher.renew());
+        assert_eq!(watcher.beyond, Some(std::fs::canonicalize(place("two")).unwrap()));
+        std::fs::write(place("two").join("real.toml"), "d").unwrap();
+        told("another text behind the other link").await;
     }
 }

@@ -9,7 +9,8 @@ use wxbot_plugin::MediaError;
 
 use crate::account::Account;
 use crate::media::{Held, Wanted, limit_of};
-use crate::store::{ClaimedSend, Settlement};
+use crate::outbox::MAX_TRIES;
+use crate::store::{ClaimedSend, LastSent, Settlement};
 
 /// How long an action waits for a member that it names to be met in this login. Whom it goes to is waited for by the
 /// contacts, which know who it could be.
@@ -83,10 +84,19 @@ async fn last_sent(account: &Account, chat: &ContactId) -> Result<MsgId, Settlem
     let since_ms = account.source.now_ms() - i64::try_from(RECALL_WITHIN.as_millis()).unwrap_or(120_000);
     let found = account.store.last_sent(&account.name, chat, since_ms).await;
     let found = found.map_err(|e| again(account, Duration::from_secs(1), e.to_string(), false))?;
-    let none = || Settlement::Failed {
-        error: format!("wxbot sent nothing to {chat} within the last two minutes that could be taken back"),
+    recallable(found, chat).map_err(|error| Settlement::Failed { error })
+}
+
+/// The message to take back is the last one and no other: an older one is not what was asked for.
+fn recallable(last: Option<LastSent>, chat: &ContactId) -> Result<MsgId, String> {
+    let Some(last) = last else {
+        return Err(format!("wxbot sent nothing to {chat} within the last two minutes that could be taken back"));
     };
-    found.and_then(|id| id.parse().ok()).ok_or_else(none)
+    last.server_id.and_then(|id| id.parse().ok()).ok_or_else(|| {
+        format!(
+            "the last message to {chat} cannot be taken back: the service gave no id for it; nothing was taken back"
+        )
+    })
 }
 
 async fn file(account: &Account, send: &ClaimedSend, shape: MediaShape, media: &Media) -> Result<Held, Settlement> {
@@ -94,12 +104,12 @@ async fn file(account: &Account, send: &ClaimedSend, shape: MediaShape, media: &
     let held = match media {
         Media::Stored(stored) => match account.media.hold(&stored.digest, &stored.name).await {
             Ok(held) => held.ok_or_else(|| failed("its file is no longer in the media folder".into()))?,
-            Err(error) => return Err(not_fetched(account, &error)),
+            Err(error) => return Err(not_fetched(account, send, &error)),
         },
         Media::Received { media, name } => {
             let wanted = Wanted::media(&account.name, media, name);
             let fetched = account.media.fetch(wanted, account.sender.subscribe(), FETCH_PATIENCE).await;
-            let held = fetched.map_err(|error| not_fetched(account, &error))?;
+            let held = fetched.map_err(|error| not_fetched(account, send, &error))?;
             // From here on the row keeps the file, over every further try.
             let noted = account.store.hold_media(send.id, &held.stored.digest).await;
             noted.map_err(|e| again(account, Duration::from_secs(1), e.to_string(), false))?;
@@ -114,12 +124,52 @@ async fn file(account: &Account, send: &ClaimedSend, shape: MediaShape, media: &
     Ok(held)
 }
 
-fn not_fetched(account: &Account, error: &MediaError) -> Settlement {
-    let why = format!("its file cannot be fetched: {error}");
+fn not_fetched(account: &Account, send: &ClaimedSend, error: &MediaError) -> Settlement {
+    match in_vain(send.attempts, error) {
+        Some(error) => Settlement::Failed { error },
+        None => again(account, FETCH_WAIT, unfetched(error), true),
+    }
+}
+
+fn unfetched(error: &MediaError) -> String {
+    format!("its file cannot be fetched: {error}")
+}
+
+/// Why a file is not to be fetched once more, after so many tries; `None` when it is.
+fn in_vain(attempts: u32, error: &MediaError) -> Option<String> {
     match error {
-        MediaError::NotNow { .. } | MediaError::NoRoom { .. } => again(account, FETCH_WAIT, why, true),
+        // Without room each further try brings the same bytes in vain.
+        MediaError::NoRoom { .. } if attempts >= MAX_TRIES => {
+            Some(format!("{}; given up after {MAX_TRIES} tries", unfetched(error)))
+        }
+        MediaError::NotNow { .. } | MediaError::NoRoom { .. } => None,
         MediaError::Gone { .. } | MediaError::Refused { .. } | MediaError::TooLarge { .. } | _ => {
-            Settlement::Failed { error: why }
+            Some(unfetched(error))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_last_message_is_taken_back() {
+        let chat = "p1".parse().unwrap();
+        let of = |server_id: Option<&str>| LastSent { server_id: server_id.map(str::to_owned) };
+        assert_eq!(recallable(Some(of(Some("7"))), &chat), Ok("7".parse().unwrap()));
+        assert!(recallable(None, &chat).unwrap_err().contains("sent nothing to p1"));
+        assert!(recallable(Some(of(None)), &chat).unwrap_err().contains("nothing was taken back"));
+    }
+
+    #[test]
+    fn a_folder_that_stays_full_is_given_up() {
+        let (full, later) = (MediaError::NoRoom { why: "full".into() }, MediaError::NotNow { why: "busy".into() });
+        let large = MediaError::TooLarge { len: 2, limit: 1 };
+        for (error, attempts, given_up) in
+            [(&full, MAX_TRIES - 1, false), (&full, MAX_TRIES, true), (&later, MAX_TRIES, false), (&large, 1, true)]
+        {
+            assert_eq!(in_vain(attempts, error).is_some(), given_up, "{error} after {attempts}");
         }
     }
 }

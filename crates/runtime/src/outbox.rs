@@ -22,7 +22,7 @@ use crate::store::{ClaimSends, ClaimedSend, Settlement};
 /// Sends of one account under way at once, each of another conversation. Pacing holds real accounts far below it.
 const IN_FLIGHT: usize = 32;
 /// Clear refusals before a send is given up.
-const MAX_TRIES: u32 = 8;
+pub(crate) const MAX_TRIES: u32 = 8;
 
 /// A hash of a text, to know our own message when it comes back. Collisions cost a wrong "proved", so 63 bits.
 pub(crate) fn echo_of(text: &str) -> i64 {

@@ -174,14 +174,28 @@ impl Runtime {
     pub async fn reload(
         &mut self,
         wanted: &[AccountConfig],
-        mut way: impl FnMut(&AccountConfig) -> Result<Arc<dyn Protocol>, Box<dyn Error + Send + Sync>>,
+        way: impl FnMut(&AccountConfig) -> Result<Arc<dyn Protocol>, Box<dyn Error + Send + Sync>>,
     ) -> Result<Plan, StartError> {
+        let prepared = self.prepare(wanted, way).await?;
+        Ok(self.apply(prepared))
+    }
+
+    /// The first half of [`Self::reload`]: everything that can fail. Dropping the answer drops the reload. Nothing may
+    /// be reloaded before it is put into force.
+    ///
+    /// # Errors
+    /// As [`Self::reload`].
+    pub async fn prepare(
+        &mut self,
+        wanted: &[AccountConfig],
+        mut way: impl FnMut(&AccountConfig) -> Result<Arc<dyn Protocol>, Box<dyn Error + Send + Sync>>,
+    ) -> Result<Prepared, StartError> {
         while self.leaving.try_join_next().is_some() {}
         while self.chores.try_join_next().is_some() {}
         self.left.retain(|_, left| !left.is_cancelled());
         let running: Vec<_> = self.crews.iter().map(|crew| crew.account.settings()).collect();
         let plan = Plan::between(running.iter().map(|settings| &settings.config), wanted);
-        let mut prepared = HashMap::new();
+        let (mut ready, mut added) = (HashMap::new(), Vec::new());
         for config in wanted.iter().filter(|config| config.enabled) {
             let was = running.iter().find(|settings| settings.config.name == config.name);
             let protocol = match (plan.change(&config.name), was) {
@@ -193,14 +207,18 @@ impl Runtime {
             };
             let settings = self.settings(config, protocol, was.map(|was| &**was)).await?;
             if was.is_none() {
-                let account = self.account(settings).await?;
-                prepared.insert(config.name.clone(), Prepared::Account(account));
+                added.push(settings);
             } else {
-                prepared.insert(config.name.clone(), Prepared::Settings(Arc::new(settings)));
+                ready.insert(config.name.clone(), Ready::Settings(Arc::new(settings)));
             }
         }
-        self.apply(&plan, prepared);
-        Ok(plan)
+        // What is stored of added accounts is brought into order, so it comes when all else is ready.
+        for settings in added {
+            let name = settings.config.name.clone();
+            let account = self.account(settings).await?;
+            ready.insert(name, Ready::Account(account));
+        }
+        Ok(Prepared { plan, ready })
     }
 
     async fn settings(
@@ -233,18 +251,19 @@ impl Runtime {
     }
 
     /// Puts a plan into force. Nothing here waits or fails, so it happens as a whole or not at all.
-    fn apply(&mut self, plan: &Plan, mut prepared: HashMap<AccountName, Prepared>) {
+    pub fn apply(&mut self, prepared: Prepared) -> Plan {
+        let Prepared { plan, mut ready } = prepared;
         let mut crews: HashMap<AccountName, Crew> =
             std::mem::take(&mut self.crews).into_iter().map(|crew| (crew.account.name.clone(), crew)).collect();
         for (name, change) in &plan.accounts {
-            let (crew, new) = (crews.remove(name), prepared.remove(name));
+            let (crew, new) = (crews.remove(name), ready.remove(name));
             match (crew, new) {
                 (Some(crew), _) if *change == Change::Removed => self.dismiss(crew),
-                (Some(mut crew), Some(Prepared::Settings(settings))) => {
+                (Some(mut crew), Some(Ready::Settings(settings))) => {
                     self.change(&mut crew, settings, change);
                     self.crews.push(crew);
                 }
-                (_, Some(Prepared::Account(account))) => {
+                (_, Some(Ready::Account(account))) => {
                     let works = self.works.then_some((&self.host, &self.gate));
                     self.crews.push(Crew::start(account, works));
                 }
@@ -255,6 +274,7 @@ impl Runtime {
         let accounts: Arc<[_]> = self.crews.iter().map(|crew| Arc::clone(&crew.account)).collect();
         self.host.know(&accounts);
         self.roster.publish(accounts);
+        plan
     }
 
     fn change(&mut self, crew: &mut Crew, settings: Arc<Settings>, change: &Change) {
@@ -352,8 +372,21 @@ impl Runtime {
     }
 }
 
+/// A reload of which everything that can fail has been done.
+#[must_use = "nothing is in force before it is applied"]
+pub struct Prepared {
+    plan: Plan,
+    ready: HashMap<AccountName, Ready>,
+}
+
+impl std::fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Prepared").field("plan", &self.plan).finish_non_exhaustive()
+    }
+}
+
 /// What a reload has made ready.
-enum Prepared {
+enum Ready {
     /// For an account that runs.
     Settings(Arc<Settings>),
     /// One that starts.

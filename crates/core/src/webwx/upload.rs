@@ -7,6 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use md5::{Digest, Md5};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use url::Url;
 use wxbot_model::PeerId;
@@ -31,6 +32,9 @@ const TRIES: u32 = 3;
 /// Uploads that are longer in bytes or time are told at INFO.
 const WORTH_TELLING: u64 = MIB;
 const WORTH_TELLING_TIME: Duration = Duration::from_secs(2);
+
+/// Files read at once, of all accounts: each takes a blocking thread, and the process has few, which the store needs too.
+static READS: Semaphore = Semaphore::const_new(2);
 
 /// What the bytes are shown as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -295,6 +299,12 @@ impl Client {
 /// Work on files, off the threads that must not wait.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T, SendError> {
     let later = |why| SendError::NotTaken { why, after: Duration::from_secs(5) };
+    let read = READS.acquire().await;
+    let work = move || {
+        // Until the work ends, also when nobody waits for it any more.
+        let _read = read;
+        work()
+    };
     match tokio::task::spawn_blocking(work).await {
         Ok(Ok(done)) => Ok(done),
         Ok(Err(error)) => Err(if error.kind() == io::ErrorKind::NotFound {

@@ -52,6 +52,25 @@ fn media_types_and_what_is_too_long() {
     }
 }
 
+#[tokio::test]
+async fn no_more_than_two_files_are_read_at_once() {
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+    static NOW: AtomicUsize = AtomicUsize::new(0);
+    let work = || {
+        let mut most = NOW.fetch_add(1, SeqCst) + 1;
+        // Long enough for a third one to come in, if it may.
+        for _ in 0..20_000 {
+            most = most.max(NOW.load(SeqCst));
+            std::thread::yield_now();
+        }
+        NOW.fetch_sub(1, SeqCst);
+        Ok(most)
+    };
+    for most in futures_util::future::join_all((0..8).map(|_| blocking(work))).await {
+        assert!(most.unwrap() <= 2);
+    }
+}
+
 // cov: 51, 52, 54
 #[tokio::test(start_paused = true)]
 async fn a_picture_goes_up_in_one_piece_and_is_sent() {

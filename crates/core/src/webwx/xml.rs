@@ -2,6 +2,7 @@
 //! a text put into one?
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
@@ -76,6 +77,19 @@ impl Node {
 /// # Errors
 /// Limits and bad form; see [`XmlError`].
 pub fn parse(text: &str) -> Result<Node, XmlError> {
+    read(text, "").map(|(node, _)| node)
+}
+
+/// The place of the element that is found under this name: the first element of `text`, or the first of its children
+/// that is called so. It ends where that element ends, whatever follows.
+///
+/// # Errors
+/// As [`parse`].
+pub fn place_of(text: &str, name: &str) -> Result<Option<Range<usize>>, XmlError> {
+    read(text, name).map(|(_, place)| place)
+}
+
+fn read(text: &str, name: &str) -> Result<(Node, Option<Range<usize>>), XmlError> {
     if text.len() > MAX_LEN {
         return Err(XmlError::TooLong);
     }
@@ -83,7 +97,10 @@ pub fn parse(text: &str) -> Result<Node, XmlError> {
     reader.config_mut().check_end_names = true;
     let mut open: Vec<Node> = Vec::new();
     let mut nodes = 0;
+    // Where the element called `name` begins, and where it is: the root itself goes before its children.
+    let (mut begun, mut place) = (None, None);
     loop {
+        let at = position(&reader);
         let event = reader.read_event().map_err(|_ignored| XmlError::Malformed)?;
         let closed = match event {
             Event::Start(start) => {
@@ -91,12 +108,20 @@ pub fn parse(text: &str) -> Result<Node, XmlError> {
                     return Err(XmlError::TooDeep);
                 }
                 nodes += 1;
-                open.push(element(&start)?);
+                let node = element(&start)?;
+                if open.len() < 2 && begun.is_none() && node.name == name {
+                    begun = Some((at, open.len()));
+                }
+                open.push(node);
                 None
             }
             Event::Empty(start) => {
                 nodes += 1;
-                Some(element(&start)?)
+                let node = element(&start)?;
+                if open.len() < 2 && begun.is_none() && node.name == name {
+                    begun = Some((at, open.len()));
+                }
+                Some(node)
             }
             Event::End(_) => Some(open.pop().ok_or(XmlError::Malformed)?),
             Event::Text(piece) => {
@@ -125,9 +150,15 @@ pub fn parse(text: &str) -> Result<Node, XmlError> {
             return Err(XmlError::TooMany);
         }
         if let Some(node) = closed {
+            if let Some((from, depth)) = begun
+                && place.is_none()
+                && depth == open.len()
+            {
+                place = Some(from..position(&reader));
+            }
             match open.last_mut() {
                 Some(parent) => parent.children.push(node),
-                None => return Ok(node),
+                None => return Ok((node, place)),
             }
         }
     }
@@ -153,6 +184,10 @@ pub fn escape(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(out)
+}
+
+fn position(reader: &Reader<&[u8]>) -> usize {
+    usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX)
 }
 
 fn unwritable(c: char) -> bool {
@@ -183,6 +218,18 @@ mod tests {
         assert_eq!(node.attr("a"), Some("1 & 2"));
         assert_eq!(node.path(&["x"]).unwrap().text, "one <two> <3");
         assert!(node.child("y").is_some() && node.child("z").is_none());
+    }
+
+    #[test]
+    fn an_element_ends_where_it_ends() {
+        for (text, want) in [
+            ("<a>x</a><a/>", Some("<a>x</a>")),
+            (" <?xml version='1.0'?><m><b/><a n='1'><a/></a><a/></m><m><a/></m>", Some("<a n='1'><a/></a>")),
+            ("<m><!-- <a/> --><b><a/></b><![CDATA[<a/>]]>名<a/></m>", Some("<a/>")),
+            ("<m><b><a/></b></m><a/>", None),
+        ] {
+            assert_eq!(place_of(text, "a").unwrap().map(|place| &text[place]), want, "{text}");
+        }
     }
 
     #[test]

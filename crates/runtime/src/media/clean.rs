@@ -100,15 +100,17 @@ impl MediaFolder {
         self.source.now_ms().saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX))
     }
 
-    /// Removes until a file of `len` bytes fits.
+    /// Removes until a file of `len` bytes fits. One that is longer than the folder is too large for good.
     pub(super) async fn make_room(&self, total: &mut u64, len: u64) -> Result<(), MediaError> {
         let most = self.settings().max_size;
         if total.saturating_add(len) <= most {
             return Ok(());
         }
-        if len <= most {
-            self.shrink(total, most - len).await?;
+        if len > most {
+            // No removing makes room for it, so nothing has to go.
+            return Err(MediaError::TooLarge { len, limit: most });
         }
+        self.shrink(total, most - len).await?;
         if total.saturating_add(len) <= most {
             return Ok(());
         }

@@ -56,6 +56,10 @@ impl Disk {
         folder(&root)?;
         let parts = root.join(PARTS);
         folder(&parts)?;
+        // A send that needs a file is worth as much as the folder's own name in the data directory.
+        if let Some(parent) = root.parent() {
+            File::open(parent)?.sync_all()?;
+        }
         for entry in fs::read_dir(&parts)? {
             let entry = entry?;
             if !entry.file_type()?.is_dir() {

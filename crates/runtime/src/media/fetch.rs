@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use ring::digest::{SHA256, digest};
-use tokio::sync::{Semaphore, SemaphorePermit, watch};
-use tokio::time::timeout;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
+use tokio::time::{Instant, timeout};
 use wxbot_core::error::FetchError;
 use wxbot_core::protocol::{ActionSender, Fetch, Fetched};
 use wxbot_model::{AccountName, ContactId, FileType, MediaHandle, MediaKind, PeerId};
@@ -22,15 +22,17 @@ use crate::store::MediaSourceKey;
 /// Bytes that downloads under way may come to (security R12). Each counts with the limit of its kind, since what a
 /// service states is not to be trusted.
 const IN_FLIGHT: u64 = 512 << 20;
-/// How many at once, of all accounts: the limit of a kind in MiB, and places for kinds up to it. Each kind has places
-/// of its own, so that no picture waits for a film.
-const PLACES: [(u64, usize); 3] = [(20, 5), (100, 2), (200, 1)];
+/// How many at once: the limit of a kind in MiB, places for kinds up to it, and how many of them one account may have.
+/// Each kind has places of its own, so that no picture waits for a film, and no account can take all places of a kind
+/// that has more than one.
+const PLACES: [(u64, usize, usize); KINDS] = [(20, 5, 2), (100, 2, 1), (200, 1, 1)];
+const KINDS: usize = 3;
 const _: () = assert!((20 * 5 + 100 * 2 + 200) << 20 <= IN_FLIGHT, "the places keep to the bound");
 /// Kept in memory of one download before it is written.
 const BUFFER: usize = 256 * 1024;
 /// Without a byte for this long a download has stalled.
 const STALL: Duration = Duration::from_secs(30);
-/// One download with all of its tries; slow drops of bytes end here.
+/// One download with all of its tries, without what it waits for a session or a place; slow drops of bytes end here.
 const WHOLE: Duration = Duration::from_secs(600);
 /// How long a download waits for the account's next session.
 const SESSION_WAIT: Duration = Duration::from_secs(20);
@@ -49,19 +51,37 @@ pub(super) struct Flights(Mutex<HashMap<MediaSourceKey, watch::Receiver<Outcome>
 
 /// The places of all downloads.
 #[derive(Debug)]
-pub(super) struct Bounds([(u64, Semaphore); 3]);
+pub(super) struct Bounds {
+    all: [(u64, Semaphore); KINDS],
+    /// Each account's own, in the order of `all`.
+    own: Mutex<HashMap<AccountName, [Arc<Semaphore>; KINDS]>>,
+}
+
+/// A place, held for one try.
+struct Place<'a> {
+    _own: OwnedSemaphorePermit,
+    _shared: SemaphorePermit<'a>,
+}
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self(PLACES.map(|(mib, places)| (mib << 20, Semaphore::new(places))))
+        Self { all: PLACES.map(|(mib, places, _)| (mib << 20, Semaphore::new(places))), own: Mutex::default() }
     }
 }
 
 impl Bounds {
-    /// A place for a download of at most so many bytes; `None` when there will be none.
-    async fn enter(&self, bytes: u64) -> Option<SemaphorePermit<'_>> {
-        let (_, places) = self.0.iter().find(|(limit, _)| bytes <= *limit)?;
-        places.acquire().await.ok()
+    /// A place for a download of at most so many bytes; `None` when there will be none. The account's own comes first:
+    /// whoever waits for that must not keep a shared one from others.
+    async fn enter(&self, account: &AccountName, bytes: u64) -> Option<Place<'_>> {
+        let (own, (_, shared)) =
+            self.own_of(account).into_iter().zip(&self.all).find(|(_, (limit, _))| bytes <= *limit)?;
+        let own = own.acquire_owned().await.ok()?;
+        Some(Place { _own: own, _shared: shared.acquire().await.ok()? })
+    }
+
+    fn own_of(&self, account: &AccountName) -> [Arc<Semaphore>; KINDS] {
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        own.entry(account.clone()).or_insert_with(|| PLACES.map(|(_, _, most)| Arc::new(Semaphore::new(most)))).clone()
     }
 }
 
@@ -163,8 +183,9 @@ impl MediaFolder {
         if let Some(held) = self.known(&wanted.from, &wanted.label, wanted.fresh_for).await? {
             return Ok(held);
         }
-        if let Some(len) = wanted.stated_len().filter(|len| *len > wanted.limit) {
-            return Err(MediaError::TooLarge { len, limit: wanted.limit });
+        let limit = self.most(&wanted);
+        if let Some(len) = wanted.stated_len().filter(|len| *len > limit) {
+            return Err(MediaError::TooLarge { len, limit });
         }
         let mut flight = self.join(wanted, way);
         let not_now = |why: &str| Err(MediaError::NotNow { why: why.into() });
@@ -200,8 +221,6 @@ impl MediaFolder {
     }
 
     async fn get(&self, wanted: &Wanted, way: Way) -> Result<Held, MediaError> {
-        let not_now = |why: String| MediaError::NotNow { why };
-        let _place = self.bounds.enter(wanted.limit).await.ok_or_else(|| not_now("there is no place for it".into()))?;
         // One that was under way when this was asked may have landed since.
         if let Some(held) = self.known(&wanted.from, &wanted.label, wanted.fresh_for).await? {
             return Ok(held);
@@ -217,57 +236,64 @@ impl MediaFolder {
     }
 
     async fn fetched(&self, wanted: &Wanted, way: Way) -> Result<Held, MediaError> {
-        let took =
-            |_elapsed| MediaError::NotNow { why: format!("the download took longer than {} s", WHOLE.as_secs()) };
-        let part = timeout(WHOLE, self.tries(wanted, way)).await.map_err(took)??;
+        let part = self.tries(wanted, way).await?;
         self.land(part, &wanted.from.account, &wanted.label, Some(wanted.from.clone())).await
     }
 
+    /// The most bytes that it may have: what is longer than the folder never fits.
+    fn most(&self, wanted: &Wanted) -> u64 {
+        wanted.limit.min(self.settings().max_size)
+    }
+
     async fn tries(&self, wanted: &Wanted, mut way: Way) -> Result<Finished, MediaError> {
-        let mut tried = 0;
+        let not_now = |why: String| MediaError::NotNow { why };
+        let (mut tried, mut left) = (0, WHOLE);
         loop {
             tried += 1;
-            let why = match self.try_once(wanted, &mut way).await {
-                Ok(part) => return Ok(part),
-                Err(Miss::Never(error)) => return Err(error),
-                Err(Miss::Again(why)) => why,
+            // An account that has no session must not keep a place from others, nor does one that pauses.
+            let sender = session(&mut way).await?;
+            let place = self.bounds.enter(&wanted.from.account, wanted.limit).await;
+            let place = place.ok_or_else(|| not_now("there is no place for it".into()))?;
+            // Its session may be another one since.
+            let sender = way.borrow().clone().unwrap_or(sender);
+            let begun = Instant::now();
+            let why = match timeout(left, self.try_once(wanted, sender)).await {
+                Ok(Ok(part)) => return Ok(part),
+                Ok(Err(Miss::Never(error))) => return Err(error),
+                Ok(Err(Miss::Again(why))) => why,
+                Err(_elapsed) => return Err(not_now(format!("the download took longer than {} s", WHOLE.as_secs()))),
             };
+            drop(place);
+            left = left.saturating_sub(begun.elapsed());
             if tried >= TRIES {
-                return Err(MediaError::NotNow { why: format!("{why}; given up after {TRIES} tries") });
+                return Err(not_now(format!("{why}; given up after {TRIES} tries")));
             }
             tokio::time::sleep(self.source.jitter(Duration::from_secs(1 << (tried - 1)))).await;
         }
     }
 
-    async fn try_once(&self, wanted: &Wanted, way: &mut Way) -> Result<Finished, Miss> {
+    async fn try_once(&self, wanted: &Wanted, sender: Arc<dyn ActionSender>) -> Result<Finished, Miss> {
         let again = |why: String| Miss::Again(why);
-        let sender = match timeout(SESSION_WAIT, way.wait_for(Option::is_some)).await {
-            Ok(Ok(sender)) => (*sender).clone(),
-            Ok(Err(_closed)) => None,
-            Err(_elapsed) => None,
-        };
-        let Some(sender) = sender else {
-            return Err(Miss::Never(MediaError::NotNow { why: "the account has no session".into() }));
-        };
         let stalled = |_elapsed| again(format!("nothing came for {} s", STALL.as_secs()));
         let Fetched { stated_len, mut body, .. } =
             timeout(STALL, sender.fetch(wanted.what.clone())).await.map_err(stalled)??;
-        let too_large = |len| Miss::Never(MediaError::TooLarge { len, limit: wanted.limit });
-        if let Some(len) = stated_len.filter(|len| *len > wanted.limit) {
+        let most = self.most(wanted);
+        let too_large = |len| Miss::Never(MediaError::TooLarge { len, limit: most });
+        if let Some(len) = stated_len.filter(|len| *len > most) {
             return Err(too_large(len));
         }
         let failed = |error: &std::io::Error| match error.get_ref().and_then(|e| e.downcast_ref::<TooMany>()) {
             Some(TooMany(len)) => too_large(*len),
             None => Miss::Never(io_error(error)),
         };
-        let (disk, most) = (Arc::clone(&self.disk), wanted.limit);
+        let disk = Arc::clone(&self.disk);
         let mut part = blocking(move || disk.begin(most)).await.map_err(|e| failed(&e))?;
         let mut buffer = Vec::new();
         let mut seen = 0u64;
         while let Some(chunk) = timeout(STALL, body.next()).await.map_err(stalled)? {
             let chunk = chunk?;
             seen += chunk.len() as u64;
-            if seen > wanted.limit {
+            if seen > most {
                 return Err(too_large(seen));
             }
             buffer.extend_from_slice(&chunk);
@@ -288,6 +314,16 @@ impl MediaFolder {
         }
         Ok(done)
     }
+}
+
+/// The account's session, as soon as there is one.
+async fn session(way: &mut Way) -> Result<Arc<dyn ActionSender>, MediaError> {
+    let sender = match timeout(SESSION_WAIT, way.wait_for(Option::is_some)).await {
+        Ok(Ok(sender)) => (*sender).clone(),
+        Ok(Err(_closed)) => None,
+        Err(_elapsed) => None,
+    };
+    sender.ok_or_else(|| MediaError::NotNow { why: "the account has no session".into() })
 }
 
 async fn write(mut part: Part, bytes: Vec<u8>) -> std::io::Result<Part> {

@@ -39,6 +39,13 @@ pub struct MediaSourceKey {
     pub key: String,
 }
 
+/// The last message of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastSent {
+    /// The service's id, where one is known: without it nothing can be taken back.
+    pub server_id: Option<String>,
+}
+
 /// The steps around media files. Each is all or nothing, as those of [`Store`](super::Store).
 pub trait MediaStore {
     /// Notes a file, or that it came once more, and where from.
@@ -68,6 +75,6 @@ pub trait MediaStore {
     /// Notes that a send which is under way needs this file until it is settled.
     fn hold_media(&self, send: u64, digest: &MediaDigest) -> Answer<'_, ()>;
 
-    /// The service's id of the last message that was sent there since then, has one, and was not taken back.
-    fn last_sent(&self, account: &AccountName, chat: &ContactId, since_ms: i64) -> Answer<'_, Option<String>>;
+    /// The last message that went out there since then, or may have, and was not taken back.
+    fn last_sent(&self, account: &AccountName, chat: &ContactId, since_ms: i64) -> Answer<'_, Option<LastSent>>;
 }

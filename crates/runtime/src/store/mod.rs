@@ -16,7 +16,7 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 use wxbot_model::{AccountName, ContactId};
 
-pub use media::{MediaRow, MediaSourceKey, MediaStore};
+pub use media::{LastSent, MediaRow, MediaSourceKey, MediaStore};
 pub use types::{
     Accept, Accepted, BoundContact, ClaimSends, ClaimedSend, Claims, Counts, Failure, Finish, InboxRow, NewRow,
     NewSend, RoomRow, SavedRow, Settlement, StoreError, Verdict,

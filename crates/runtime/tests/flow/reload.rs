@@ -143,6 +143,25 @@ async fn a_policy_decides_what_was_held_before_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refused_reload_decides_nothing_about_an_account_that_it_would_have_added() {
+    let mut town = Town::new(&["a"], &file("", &[("a", "")])).await;
+    town.log_in("a").await;
+    town.sim.inject(Fault::once("webwxsendmsg", FaultKind::Drop));
+    town.hear("a", "Alice", "hi");
+    town.settled("it is held", async |town| town.counts("a").await.outbox.uncertain == 1).await;
+    let gone = town.account("a");
+    town.reload(&file("", &[("a", "enabled = false")])).await.unwrap();
+    phase(&gone, "stopped").await;
+    let back = ("a", "on_uncertain = \"drop\"");
+    let far = ("b", "proxy = \"http://nowhere.invalid:1\"");
+    assert!(town.reload(&file("", &[back, far])).await.is_err());
+    assert_eq!(town.counts("a").await.outbox.uncertain, 1);
+    assert_eq!(town.reload(&file("", &[back])).await.unwrap(), "+a");
+    assert_eq!(town.counts("a").await.outbox.dropped, 1);
+    town.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_middleware_remembers_outlives_the_change_of_another_setting() {
     let of = |limit: u32, burst: u32| {
         let pacing = format!("pacing = {{ per_account = \"100000/s\", per_chat = \"100000/s\", burst = {burst} }}");

@@ -48,15 +48,14 @@ fn page(mode: &Mode, app_type: i64, title: &str, description: &str, url: &str, t
     )
 }
 
-/// `<appmsg>…</appmsg>` within a message, if it is well-formed.
+/// The `<appmsg>…</appmsg>` that was read when the message came, and nothing of what stands around it: the rest would
+/// go out in our name.
 fn inner(raw: &str) -> Option<&str> {
-    const END: &str = "</appmsg>";
-    let (from, to) = (raw.find("<appmsg")?, raw.rfind(END)? + END.len());
-    let inner = raw.get(from..to)?;
-    // Read as the only child: an element that ends early would leave the rest behind it.
-    let root = xml::parse(&format!("<msg>{inner}</msg>")).ok()?;
-    let alone = root.children.len() == 1 && root.text.trim().is_empty();
-    (alone && root.children.first()?.name == "appmsg").then_some(inner)
+    const NAME: &str = "appmsg";
+    let inner = raw.get(xml::place_of(raw, NAME).ok()??)?;
+    // Read once more, alone: what goes out is one element from its first byte to its last.
+    let alone = xml::place_of(inner, NAME).ok()? == Some(0..inner.len());
+    alone.then_some(inner)
 }
 
 #[cfg(test)]
@@ -112,10 +111,26 @@ mod tests {
         let out = app(&web(), &shared);
         assert!(received.contains(&out));
         assert_eq!(read(&out), read_inner(&received));
-        for raw in ["", "<msg/>", "<appmsg><title>", "<appmsg></appmsg><evil/><appmsg></appmsg>", "<appmsgs></appmsg>"]
-        {
+        for raw in ["", "<msg/>", "<appmsg><title>", "<appmsgs></appmsg>", "<msg><x><appmsg></appmsg></x></msg>"] {
             let node = read(&app(&web(), &App { raw: raw.into(), ..shared.clone() }));
             assert_eq!((node.words("title"), node.words("type")), ("t", "33"), "{raw}");
+        }
+    }
+
+    #[test]
+    fn nothing_goes_out_that_the_author_put_around_it() {
+        let seen = "<appmsg><type>99</type><title>x</title></appmsg>";
+        let evil = "<appmsg><type>2000</type></appmsg>";
+        for raw in [
+            format!("<msg>{seen}</msg><msg>{evil}</msg>"),
+            format!("<msg>{seen}{evil}</msg>"),
+            format!("{seen}</msg><evil/>{evil}"),
+            format!("<msg><x><![CDATA[{evil}]]></x><!--{evil}-->{seen}</msg>"),
+            format!("<msg><x>{evil}</x>{seen}<x a='</appmsg>'/></msg>"),
+        ] {
+            let (app_type, title, none) = (99, "x".to_owned(), String::new());
+            let received = App { app_type, title, description: none.clone(), url: none, raw };
+            assert_eq!(app(&web(), &received), seen, "{}", received.raw);
         }
     }
 

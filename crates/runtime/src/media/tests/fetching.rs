@@ -137,15 +137,26 @@ async fn between_sessions_a_download_waits_for_a_while() {
 
 #[tokio::test(start_paused = true)]
 async fn sec_r12_downloads_are_bounded_in_number_and_in_bytes() {
-    for (kind, most) in [(MediaKind::Image, 5), (MediaKind::File, 2), (MediaKind::Video, 1)] {
+    let accounts = ["a", "b", "c"];
+    for (kind, accounts, most) in [
+        (MediaKind::Image, &accounts[..1], 2),
+        (MediaKind::Image, &accounts, 5),
+        (MediaKind::File, &accounts[..1], 1),
+        (MediaKind::File, &accounts, 2),
+        (MediaKind::Video, &accounts, 1),
+    ] {
         let rig = rig().await;
         let script = Script::of([give(PNG)]);
         let handles: Vec<_> = (0..30).map(|n| MediaHandle::new(kind, n.to_string(), None)).collect();
-        let all = handles.iter().map(|handle| rig.fetch(handle, &script));
+        let wanted = handles.iter().zip(accounts.iter().cycle());
+        let all = wanted.map(|(handle, account)| {
+            rig.folder.fetch(Wanted::media(&account.parse().unwrap(), handle, ""), script.online(), LONG)
+        });
         for held in futures_util::future::join_all(all).await {
             held.unwrap();
         }
-        assert_eq!((script.asked(), script.most.load(Ordering::SeqCst)), (30, most), "{kind:?}");
+        let found = (script.asked(), script.most.load(Ordering::SeqCst));
+        assert_eq!(found, (30, most), "{kind:?} of {}", accounts.len());
         assert_eq!(rig.files().len(), 1, "the same bytes");
     }
 }
@@ -167,6 +178,61 @@ async fn a_picture_does_not_wait_for_films() {
         held = rig.fetch(&handle, &script) => drop(held.unwrap()),
     }
     assert!(begun.elapsed() < Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_in_trouble_does_not_hold_up_others() {
+    let (_logged_out, nowhere) = watch::channel(None);
+    let stalls = Script::of([Act::Stall(vec![Bytes::from_static(b"half")])]);
+    for (name, way, kind, within) in [
+        ("no session", nowhere, MediaKind::Image, 1),
+        ("stalled pictures", stalls.online(), MediaKind::Image, 1),
+        ("stalled files", stalls.online(), MediaKind::File, 1),
+        // There is one place for films: no longer than one try takes to stall.
+        ("a stalled film", stalls.online(), MediaKind::Video, 31),
+    ] {
+        let rig = rig().await;
+        let bad = async {
+            let wanted = |n: u32| {
+                let handle = MediaHandle::new(kind, n.to_string(), None);
+                Wanted::media(&"bad".parse().unwrap(), &handle, "")
+            };
+            futures_util::future::join_all((0..9).map(|n| rig.folder.fetch(wanted(n), way.clone(), LONG))).await
+        };
+        let script = Script::of([give(PNG)]);
+        let handle = MediaHandle::new(kind, "7", None);
+        let begun = tokio::time::Instant::now();
+        let good = async {
+            // The others are all on their way.
+            tokio::task::yield_now().await;
+            rig.fetch(&handle, &script).await
+        };
+        tokio::select! {
+            biased;
+            _ = bad => panic!("{name}: the others were first"),
+            held = good => drop(held.unwrap()),
+        }
+        assert!(begun.elapsed() < Duration::from_secs(within), "{name}: {:?}", begun.elapsed());
+        rig.folder.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_longer_than_the_folder_is_not_even_fetched() {
+    let cap = MediaSettings { max_size: 1 << 10, ..MediaSettings::default() };
+    let bytes = |n: usize| Ok(Bytes::from(vec![b'x'; n]));
+    for (name, act, stated, len, asked) in [
+        ("the message says so", give(PNG), Some(1_025), 1_025, 0),
+        ("the header says so", Act::Give(Some(1_026), vec![bytes(1)]), None, 1_026, 1),
+        ("nobody says so", Act::Give(None, vec![bytes(1_000), bytes(1_000)]), None, 2_000, 1),
+    ] {
+        let rig = rig_of(cap).await;
+        let script = Script::of([act]);
+        let handle = MediaHandle::new(MediaKind::Image, "7", stated);
+        let error = rig.fetch(&handle, &script).await.unwrap_err();
+        assert_eq!(error, MediaError::TooLarge { len, limit: 1 << 10 }, "{name}");
+        assert_eq!((script.asked(), rig.files().len()), (asked, 0), "{name}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -119,6 +119,8 @@ async fn a_file_that_is_needed_outlives_the_cap_and_clear() {
     let error = rig.folder.take(&shop(), MediaShape::File, MediaSource::bytes("x", vec![9; 2048])).await.unwrap_err();
     assert!(error.contains("no room") && error.contains("max_size = 3 KiB"), "{error}");
     assert_eq!(rig.there().await, [1, 2]);
+    let longer = rig.folder.take(&shop(), MediaShape::File, MediaSource::bytes("x", vec![9; 3073])).await.unwrap_err();
+    assert!(longer.contains("at most 3072 are taken"), "room never makes it fit: {longer}");
     drop(held);
     rig.folder.take(&shop(), MediaShape::File, MediaSource::bytes("x", vec![9; 2048])).await.unwrap();
     assert_eq!(rig.there().await, [1, 9]);

@@ -9,7 +9,7 @@ use wxbot_model::{AccountName, ContactId, FileType, MediaDigest};
 
 use super::SqliteStore;
 use crate::store::Answer;
-use crate::store::media::{MediaRow, MediaSourceKey, MediaStore};
+use crate::store::media::{LastSent, MediaRow, MediaSourceKey, MediaStore};
 
 /// So many sends of all accounts are looked at for the last one of a chat.
 const LOOKED_AT: i64 = 20_000;
@@ -31,14 +31,15 @@ pub(super) const NEEDED: &str = "SELECT DISTINCT media FROM outbox WHERE media I
 const FORGET: &str = "DELETE FROM media WHERE digest = ?1";
 const FORGET_FROM: &str = "DELETE FROM media_from WHERE digest = ?1";
 const HOLD: &str = "UPDATE outbox SET media = ?2 WHERE id = ?1 AND state < 3";
-/// Walks back from the newest send, by number alone, and stops at the first that fits. Sends that were taken back are
-/// known by the recall, which was settled with the id of what it took back.
-const LAST_SENT: &str = "SELECT server_id FROM outbox AS o NOT INDEXED
-     WHERE id > (SELECT max(id) FROM outbox) - ?4 AND state = 3 AND account = ?1 AND conv = ?2 AND tried_at >= ?3
-       AND server_id <> '' AND body LIKE '{\"do\":\"send!_%' ESCAPE '!'
+/// Walks back from the newest send, by number alone, and stops at the first message that went out or may have: the one
+/// before it is not the last one. What is held was never sent. Messages that were taken back are known by the recall,
+/// which was settled with the id of what it took back.
+const LAST_SENT: &str = "SELECT ifnull(server_id, '') FROM outbox AS o NOT INDEXED
+     WHERE id > (SELECT max(id) FROM outbox) - ?4 AND state IN (2, 3) AND NOT held AND account = ?1 AND conv = ?2
+       AND tried_at >= ?3 AND body LIKE '{\"do\":\"send!_%' ESCAPE '!'
        AND NOT EXISTS (SELECT 1 FROM outbox AS r NOT INDEXED
             WHERE r.id > o.id AND r.state = 3 AND r.account = ?1 AND r.conv = ?2 AND r.server_id = o.server_id
-              AND r.body LIKE '{\"do\":\"recall\"%')
+              AND r.server_id <> '' AND r.body LIKE '{\"do\":\"recall\"%')
      ORDER BY id DESC LIMIT 1";
 
 /// Statements that must never walk through a whole table.
@@ -138,11 +139,15 @@ impl MediaStore for SqliteStore {
         })
     }
 
-    fn last_sent(&self, account: &AccountName, chat: &ContactId, since_ms: i64) -> Answer<'_, Option<String>> {
+    fn last_sent(&self, account: &AccountName, chat: &ContactId, since_ms: i64) -> Answer<'_, Option<LastSent>> {
         let (account, chat) = (account.clone(), chat.clone());
         Self::read(&self.lister, "look for what was sent last", move |c| {
             let values = params![account.as_str(), chat.as_str(), since_ms, LOOKED_AT];
-            c.prepare_cached(LAST_SENT)?.query_row(values, |row| row.get(0)).optional()
+            let found = |row: &Row<'_>| {
+                let id: String = row.get(0)?;
+                Ok(LastSent { server_id: Some(id).filter(|id| !id.is_empty()) })
+            };
+            c.prepare_cached(LAST_SENT)?.query_row(values, found).optional()
         })
     }
 }

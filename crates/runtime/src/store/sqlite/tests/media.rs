@@ -111,7 +111,10 @@ async fn the_last_message_is_the_one_to_take_back() {
         |chat, id| NewSend { body: r#"{"do":"send_text","to":"p1","text":"x"}"#.into(), ..send("a", 0, chat, id) };
     let recall = |id| NewSend { body: r#"{"do":"recall","chat":"p1","msg":null}"#.into(), ..send("a", 0, "p1", id) };
     let pin = NewSend { body: r#"{"do":"pin","chat":"p1","on":true}"#.into(), ..send("a", 0, "p1", "19") };
-    let last = async |since| rig.store.last_sent(&shop(), &conv("p1"), since).await.unwrap();
+    let last = async |since| {
+        let last = rig.store.last_sent(&shop(), &conv("p1"), since).await.unwrap();
+        last.map(|last| last.server_id.unwrap_or_else(|| "no id".into()))
+    };
     assert_eq!(last(NOW).await, None);
     let sent = async |send: NewSend, server_id: Option<&str>| {
         rig.queue(vec![send]).await;
@@ -121,7 +124,6 @@ async fn the_last_message_is_the_one_to_take_back() {
     sent(text("p1", "10"), Some("m1")).await;
     sent(text("p1", "11"), Some("m2")).await;
     sent(text("p2", "12"), Some("m3")).await;
-    sent(text("p1", "13"), None).await;
     sent(pin, Some("x")).await;
     assert_eq!(last(NOW).await.as_deref(), Some("m2"), "of this chat, with an id, and a message");
     assert_eq!(last(NOW + 1).await, None, "too long ago");
@@ -129,4 +131,18 @@ async fn the_last_message_is_the_one_to_take_back() {
     assert_eq!(last(NOW).await.as_deref(), Some("m1"), "what was taken back is gone");
     sent(recall("15"), Some("m1")).await;
     assert_eq!(last(NOW).await, None);
+    sent(text("p1", "16"), Some("m4")).await;
+    sent(text("p1", "17"), None).await;
+    assert_eq!(last(NOW).await.as_deref(), Some("no id"), "the one before it is not the last one");
+    sent(text("p1", "18"), Some("m5")).await;
+    let ended = async |id, settlement: Settlement| {
+        rig.queue(vec![text("p1", id)]).await;
+        let [id] = rig.claim(ask()).await[..] else { panic!("one send") };
+        rig.store.settle(id, settlement).await.unwrap();
+    };
+    ended("20", Settlement::Failed { error: "no".into() }).await;
+    ended("21", Settlement::Held { error: "who?".into() }).await;
+    assert_eq!(last(NOW).await.as_deref(), Some("m5"), "these were never sent");
+    ended("22", Settlement::Uncertain { error: "cut".into() }).await;
+    assert_eq!(last(NOW).await.as_deref(), Some("no id"), "it may be there");
 }
