@@ -1,7 +1,7 @@
 //! How does a batch become rows? Its contacts are bound, its events filed under contact ids and written as JSON.
 
 use wxbot_core::protocol::{ContactChange, Incoming};
-use wxbot_model::{AccountName, Chat, ChatKind, Contact, ContactId, ContactKind, Event, EventKind, PeerId, Person};
+use wxbot_model::{AccountName, Chat, ChatKind, ContactId, ContactKind, Event, EventKind, PeerId, Person};
 
 use crate::contacts::{Contacts, NoticedEvent};
 use crate::outbox::echo_of;
@@ -58,15 +58,15 @@ fn row(book: &mut Contacts, account: &AccountName, incoming: Incoming, now_ms: i
         book.touch(&incoming.chat);
         explain(book, &id, &incoming.kind, now_ms);
     }
-    let sender = incoming.sender.as_ref().and_then(|peer| {
-        let id = sender_id(book, peer, &id, now_ms)?;
+    let sender = incoming.sender.as_ref().map(|peer| {
+        let id = sender_id(book, peer, &id, now_ms);
         let room = book.id_of(&incoming.chat).and_then(|chat| book.contact(chat));
         let name = match room.filter(|room| room.kind == ContactKind::Room) {
             Some(room) => room.name_of_member(peer, book.contact(&id).map(|contact| &**contact)),
             None => "",
         };
         let name = if name.is_empty() { book.name_of(&id) } else { name };
-        Some(Person { name: name.to_owned(), id })
+        Person { name: name.to_owned(), id }
     });
     written(Event {
         account: account.clone(),
@@ -80,21 +80,12 @@ fn row(book: &mut Contacts, account: &AccountName, incoming: Incoming, now_ms: i
 }
 
 /// Most members of a room are no contacts of ours. They get an id when they first speak.
-fn sender_id(book: &mut Contacts, peer: &PeerId, chat: &ContactId, now_ms: i64) -> Option<ContactId> {
-    if let Some(id) = book.id_of(peer) {
-        return Some(id.clone());
+fn sender_id(book: &mut Contacts, peer: &PeerId, chat: &ContactId, now_ms: i64) -> ContactId {
+    if let Some(id) = book.id_of(peer).cloned() {
+        book.note_met(&id, chat);
+        return id;
     }
-    if let Some(id) = book.id_for(peer, now_ms) {
-        return Some(id);
-    }
-    let mut stranger = Contact::nameless(peer.clone(), ContactKind::Person);
-    if let Some(member) = book.contact(chat).and_then(|room| room.member(peer)) {
-        stranger.nick_name = member.nick_name.clone();
-        stranger.attr_status = member.attr_status;
-    }
-    book.upsert(&std::sync::Arc::new(stranger), now_ms);
-    book.resolve(now_ms);
-    book.id_for(peer, now_ms)
+    book.id_for(peer, now_ms).unwrap_or_else(|| book.meet_stranger(peer, chat, now_ms))
 }
 
 /// A text that tells who came or went explains what a comparison sees, before or after it.
