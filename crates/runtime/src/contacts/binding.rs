@@ -11,6 +11,14 @@ use super::{Contacts, Known, hash64};
 /// At most so many names stand in a reason.
 const NAMED: usize = 3;
 
+fn peer_key(peer: &PeerId) -> u64 {
+    hash64(&["peer", peer.as_str()])
+}
+
+pub(super) fn name_key(nick: &str, attr: u64) -> u64 {
+    hash64(&["name", nick, &attr.to_string()])
+}
+
 /// Who may turn out to be somebody from before.
 enum Candidate {
     /// Without an id so far.
@@ -56,6 +64,25 @@ impl Contacts {
         self.beginning = true;
         self.resolve(now_ms);
         self.beginning = false;
+        let left: Vec<ContactId> = self.unbound().map(|known| known.bound.id.clone()).collect();
+        self.former = HashMap::new();
+        left.iter().for_each(|id| self.index(id));
+    }
+
+    fn index(&mut self, id: &ContactId) {
+        let Some(row) = self.by_id.get(id).map(|known| &known.bound) else { return };
+        for key in [peer_key(&row.peer), name_key(&row.nick_name, row.attr_status)] {
+            let ids = self.former.entry(key).or_default();
+            if !ids.contains(id) {
+                ids.push(id.clone());
+            }
+        }
+    }
+
+    /// Those of [`unbound`](Self::unbound) under a key, and maybe others.
+    pub(super) fn unbound_under(&self, key: u64) -> impl Iterator<Item = &Known> {
+        let ids = self.former.get(&key).into_iter().flatten();
+        ids.filter_map(|id| self.by_id.get(id)).map(|known| &**known).filter(|known| self.is_unbound(known))
     }
 
     /// Takes a new or changed contact of the running login. [`resolve`](Self::resolve) decides who is new.
@@ -64,8 +91,7 @@ impl Contacts {
             return self.meet(contact, now_ms);
         }
         // Built-in accounts have the same id in each login.
-        let same = self.unbound().find(|known| known.bound.peer == contact.peer).map(|known| known.bound.id.clone());
-        match same {
+        match self.unbound_at(&contact.peer) {
             Some(id) => self.see(&id, contact, now_ms),
             None => {
                 self.meet(contact, now_ms);
@@ -119,18 +145,17 @@ impl Contacts {
     /// Who this was in a former login; by name only when that is `unique` in the room.
     fn stranger_before(&self, stranger: &Contact, room: &ContactId, unique: bool) -> Option<ContactId> {
         let named = unique && !stranger.nick_name.is_empty() && stranger.attr_status != 0;
-        let mut namesakes = Vec::new();
-        for known in self.unbound() {
-            let row = &known.bound;
-            // Where peers are lasting, nothing else is asked.
-            if row.peer == stranger.peer {
-                return Some(row.id.clone());
-            }
-            let same = named && row.attr_status == stranger.attr_status && row.nick_name == stranger.nick_name;
-            if same && row.kind == ContactKind::Person {
-                namesakes.push(row);
-            }
+        // Where peers are lasting, nothing else is asked.
+        if let Some(id) = self.unbound_at(&stranger.peer) {
+            return Some(id);
         }
+        if !named {
+            return None;
+        }
+        let (nick, attr) = (&stranger.nick_name, stranger.attr_status);
+        let rows = self.unbound_under(name_key(nick, attr)).map(|known| &known.bound);
+        let called = rows.filter(|row| row.nick_name == *nick && row.attr_status == attr);
+        let namesakes: Vec<_> = called.filter(|row| row.kind == ContactKind::Person).collect();
         // A friend of that name who is not here is somebody whom it could be, too.
         let [row] = namesakes.as_slice() else { return None };
         let here = self.known(room).map(|known| &known.bound.id);
@@ -195,22 +220,31 @@ impl Contacts {
             || (contact.members.is_loaded() && known.bound.room.as_ref().is_none_or(|room| room.sketch.is_empty()))
     }
 
-    fn part(&mut self, id: &ContactId) {
+    pub(super) fn part(&mut self, id: &ContactId) {
         if let Some(known) = self.by_id.get_mut(id) {
             self.by_peer.remove(&known.bound.peer);
             (known.bound.login, known.contact) = (0, None);
             self.unsaved.insert(id.clone());
             self.moved = true;
+            self.index(id);
         }
     }
 
     /// Ids of former logins that nobody in this one is bound to, of the same WeChat account: another one's friends are
     /// not ours, whatever they are called.
     fn unbound(&self) -> impl Iterator<Item = &Known> {
-        self.by_id.values().map(|known| &**known).filter(|known| {
-            let row = &known.bound;
-            row.login != self.login && row.same_as.is_none() && (row.of == 0 || self.of == 0 || row.of == self.of)
-        })
+        self.by_id.values().map(|known| &**known).filter(|known| self.is_unbound(known))
+    }
+
+    fn is_unbound(&self, known: &Known) -> bool {
+        let row = &known.bound;
+        row.login != self.login && row.same_as.is_none() && (row.of == 0 || self.of == 0 || row.of == self.of)
+    }
+
+    /// The one that had the same peer: built-in accounts do, in each login.
+    fn unbound_at(&self, peer: &PeerId) -> Option<ContactId> {
+        let mut there = self.unbound_under(peer_key(peer)).filter(|known| known.bound.peer == *peer);
+        there.next().map(|known| known.bound.id.clone())
     }
 
     /// Decides who is somebody from before, as far as it can be told now.

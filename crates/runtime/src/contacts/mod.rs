@@ -42,6 +42,9 @@ pub struct Contacts {
     whole: bool,
     /// The first list is being read.
     beginning: bool,
+    /// Ids of former logins that the first list did not bind, by hashes of their peers and of their names; so that not all
+    /// rows are read for each new speaker in a room. Some may be bound by now.
+    former: HashMap<u64, Vec<ContactId>>,
     /// Rooms whose members are loaded.
     shelf: Shelf,
     /// Ids whose rows the store does not have as they are here. Kept until a commit takes them, or a number could be

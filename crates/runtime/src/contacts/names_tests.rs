@@ -173,3 +173,17 @@ fn an_answer_to_a_question_of_another_login_is_dropped() {
     assert_eq!(id(&again, "@b1"), None);
     assert!(again.take_answer(again.login(), &person("@y2", "Y", |_| {}), 0));
 }
+
+/// What is read per new speaker is the index: it has whoever the first list left, and whoever is parted later.
+#[test]
+fn whoever_is_left_or_parted_is_found_by_peer_and_by_name() {
+    let helper = contact("filehelper", ContactKind::Special, "文件传输助手", |_| {});
+    let first = login(Vec::new(), "@me1", 1, &[bob("@b1"), Arc::clone(&helper)]);
+    let mut again = login(stored(&first), "@me2", 1, &[bob("@x2")]);
+    again.upsert(&helper, 0);
+    assert_eq!(id(&again, "filehelper"), id(&first, "filehelper"), "left by the first list");
+    let former = id(&first, "@b1").unwrap();
+    assert_eq!(again.unbound_under(binding::name_key("Bob", 1)).count(), 0, "bound");
+    again.part(&former);
+    assert_eq!(again.unbound_under(binding::name_key("Bob", 1)).count(), 1);
+}
