@@ -110,3 +110,52 @@ fn written(event: Event) -> Option<Filed> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use wxbot_model::{Contact, Member, Members};
+
+    use super::*;
+
+    fn login(rows: Vec<crate::store::BoundContact>, me: &str, contacts: &[Contact]) -> Contacts {
+        let mut book = Contacts::load(rows);
+        let contacts: Vec<Arc<Contact>> = contacts.iter().cloned().map(Arc::new).collect();
+        book.begin(&Contact::nameless(me.parse().unwrap(), ContactKind::Myself), &contacts, true, 0);
+        book
+    }
+
+    fn named(peer: &str, kind: ContactKind, nick: &str) -> Contact {
+        Contact { nick_name: nick.into(), attr_status: 7, ..Contact::nameless(peer.parse().unwrap(), kind) }
+    }
+
+    #[test]
+    fn sec_who_speaks_under_the_name_of_a_lost_friend_is_a_stranger() {
+        let first = login(Vec::new(), "@me1", &[named("@b1", ContactKind::Person, "Bob")]);
+        let bob = first.id_of(&"@b1".parse().unwrap()).unwrap().clone();
+        let me: PeerId = "@me2".parse().unwrap();
+        let member = |peer: &str, nick: &str| Member {
+            peer: peer.parse().unwrap(),
+            nick_name: nick.into(),
+            display_name: "".into(),
+            attr_status: 7,
+        };
+        let members = Members::complete(vec![member("@me2", "shop"), member("@x2", "Bob")], Some(&me));
+        let room = Contact { members, ..named("@@r2", ContactKind::Room, "群") };
+        let mut book = login(first.unsaved(), "@me2", &[room]);
+        let event = Incoming {
+            key: "k".parse().unwrap(),
+            chat: "@@r2".parse().unwrap(),
+            sender: Some("@x2".parse().unwrap()),
+            at_s: 0,
+            kind: EventKind::ContactChanged,
+        };
+        let filed = rows(&mut book, &"shop".parse().unwrap(), Vec::new(), vec![event], 0);
+        let sender = filed[0].1.sender.clone().unwrap();
+        assert_eq!((sender.name.as_str(), sender.id == bob), ("Bob", false));
+        assert!(!book.contact(&sender.id).unwrap().is_ours);
+        let row = book.unsaved().into_iter().find(|row| row.id == sender.id).unwrap();
+        assert_eq!((row.ours, row.met_in.as_ref()), (false, Some(&filed[0].1.chat.id)));
+    }
+}
