@@ -66,6 +66,12 @@ pub trait Session: Send + Sync {
     /// All contacts known so far; the first thing the runtime asks.
     fn contacts(&self) -> Vec<Arc<Contact>>;
 
+    /// True when [`contacts`](Self::contacts) began with the whole address book. Without it nobody who was known before
+    /// is known again by name: somebody of the same name may be missing.
+    fn has_address_book(&self) -> bool {
+        true
+    }
+
     /// State to save, with nothing pending. Batches carry their own.
     ///
     /// # Errors

@@ -19,6 +19,7 @@ pub struct ContactQuery {
     text: String,
     sort: Sort,
     limit: usize,
+    strangers: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +33,7 @@ enum Sort {
 
 impl Default for ContactQuery {
     fn default() -> Self {
-        Self { text: String::new(), sort: Sort::All, limit: LIMIT }
+        Self { text: String::new(), sort: Sort::All, limit: LIMIT, strangers: false }
     }
 }
 
@@ -63,6 +64,14 @@ impl ContactQuery {
         self
     }
 
+    /// Also those who are no contacts of ours: whoever spoke in a room, friends who were lost, rooms that were left. They
+    /// gave themselves their names, and anybody can take the name of somebody else.
+    #[must_use]
+    pub fn with_strangers(mut self) -> Self {
+        self.strangers = true;
+        self
+    }
+
     /// At most so many; 20 unless stated.
     #[must_use]
     pub fn limit(mut self, limit: usize) -> Self {
@@ -78,7 +87,7 @@ impl ContactQuery {
             (Sort::People, kind) => kind != ContactKind::Room,
             (Sort::Rooms, _) => false,
         };
-        if !wanted || !contact.is_ours {
+        if !wanted || !(contact.is_ours || self.strangers) {
             return None;
         }
         let names = [&*contact.remark_name, &*contact.nick_name, &*contact.alias, contact.members.names()];
@@ -190,6 +199,7 @@ mod tests {
             ("people", ContactQuery::new("王").people(), &["p1"]),
             ("everybody, bounded", ContactQuery::new("").limit(2), &["o4", "p2"]),
             ("nobody", ContactQuery::new("x-y"), &[]),
+            ("strangers, asked for", ContactQuery::new("王芳").people().with_strangers(), &["p1", "p6"]),
         ] {
             let found = query.pick(all.iter().map(|(id, contact)| (id, contact)));
             let ids: Vec<&str> = found.iter().map(|found| found.id.as_str()).collect();

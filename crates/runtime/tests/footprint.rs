@@ -69,7 +69,7 @@ fn account(number: usize, people: usize, rooms: usize) -> (Book, Contacts) {
         book.put(Arc::new(friend(number, n, &region)));
     }
     let mut contacts = Contacts::default();
-    contacts.begin(&me, &book.all().cloned().collect::<Vec<_>>(), 0);
+    contacts.begin(&me, &book.all().cloned().collect::<Vec<_>>(), true, 0);
     for n in 0..rooms {
         let room = Arc::new(room(number, n, &me.peer));
         book.put(Arc::clone(&room));

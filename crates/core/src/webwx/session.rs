@@ -43,6 +43,8 @@ pub(super) struct WebSession {
     started_ms: i64,
     saved: Saved,
     mark_read: bool,
+    /// The service gave the address book.
+    listed: bool,
 }
 
 /// Which credentials the runtime has.
@@ -95,7 +97,7 @@ impl WebSession {
         let first = Keys::new(init.sync_key.clone());
         let Scene { myself, recent, open } = convert::scene(init)?;
         let me = myself.peer.clone();
-        let book = load(&client, Book::new(myself), recent, &me).await?;
+        let (book, listed) = load(&client, Book::new(myself), recent, &me).await?;
         let (keys, fresh, complete_until_s) = match cursor {
             // The saved key goes on where we stopped; the fresh one would skip what came while we were away. It is kept
             // for the case that the service no longer takes ours.
@@ -117,6 +119,7 @@ impl WebSession {
             polls: 0,
             saved,
             mark_read,
+            listed,
         };
         // The rooms that were last spoken in: who is there is wanted soon. Of others it is asked when it is needed.
         let (mut ask, now_s) = (Vec::new(), session.client.source.now_s());
@@ -281,8 +284,8 @@ fn gives_up_position(advice: Advice) -> bool {
     }
 }
 
-/// Tells the service that we are up, and loads the address book.
-async fn load(client: &Client, mut book: Book, recent: Vec<Contact>, me: &PeerId) -> Result<Book, Error> {
+/// Tells the service that we are up, and loads the address book; false when it is not to be had.
+async fn load(client: &Client, mut book: Book, recent: Vec<Contact>, me: &PeerId) -> Result<(Book, bool), Error> {
     learn(&mut book, recent);
     match client.notify_up(me).await {
         Err(error @ Error::Ended(_)) => return Err(error),
@@ -290,12 +293,17 @@ async fn load(client: &Client, mut book: Book, recent: Vec<Contact>, me: &PeerId
         Ok(()) => {}
     }
     match client.all_contacts().await {
-        Ok(contacts) => learn(&mut book, convert::contacts(contacts, me)),
-        Err(error @ Error::Ended(_)) => return Err(error),
+        Ok(contacts) => {
+            learn(&mut book, convert::contacts(contacts, me));
+            Ok((book, true))
+        }
+        Err(error @ Error::Ended(_)) => Err(error),
         // Very large accounts get no list at all; contacts are then met one by one.
-        Err(error) => tracing::warn!(%error, "The address book is not to be had; names come as people write."),
+        Err(error) => {
+            tracing::warn!(%error, "The address book is not to be had; names come as people write.");
+            Ok((book, false))
+        }
     }
-    Ok(book)
 }
 
 fn learn(book: &mut Book, contacts: Vec<Contact>) {
@@ -332,6 +340,10 @@ impl Session for WebSession {
 
     fn contacts(&self) -> Vec<Arc<Contact>> {
         self.read_book(|book| book.all().cloned().collect())
+    }
+
+    fn has_address_book(&self) -> bool {
+        self.listed
     }
 
     fn saved(&self) -> Result<SavedSession, Error> {

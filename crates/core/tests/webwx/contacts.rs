@@ -178,6 +178,7 @@ async fn a_session_without_an_address_book_still_works() {
     let rig = Rig::new();
     rig.fault("webwxgetcontact", FaultKind::Status { code: 500 });
     let mut session = rig.online().await;
+    assert!(!session.has_address_book(), "so that nobody is known again by a name");
     rig.sim.deliver("shop", Deliver::text("Alice", "hello")).unwrap();
     // Whoever the recent chats of webwxinit show is known from there.
     let batch = next(&mut session).await;

@@ -12,6 +12,7 @@ use wxbot_core::protocol::ActionSender;
 use wxbot_model::{Contact, ContactId, ContactKind, PeerId};
 use wxbot_plugin::RoomMember;
 
+use super::Contacts;
 use crate::account::Account;
 
 /// Requests of one account under way at once: the service counts them, and answers 1205 to whoever asks too often.
@@ -91,13 +92,14 @@ pub(crate) async fn room_of(account: &Account, id: &ContactId) -> Result<Arc<Con
 
 /// Asks the service for a room and takes what it says.
 pub(crate) async fn see(account: &Account, room: &PeerId) -> Result<Arc<Contact>, String> {
+    // Before the way: of two logins the answer is then held to be of the older one.
+    let login = account.read_contacts(Contacts::login);
     let way = account.sender.borrow().clone().ok_or("the account is not online")?;
     let told = account.asking.look_up(way, room).await.map_err(|why| format!("members are not to be had: {why}"))?;
     let now_ms = account.source.now_ms();
-    account.write_contacts(|book| {
-        book.upsert(&told, now_ms);
-        book.resolve(now_ms);
-    });
+    if !account.write_contacts(|book| book.take_answer(login, &told, now_ms)) {
+        return Err("another login began before the service answered".into());
+    }
     if told.members.is_loaded() { Ok(told) } else { Err("the service gives no whole list of members".into()) }
 }
 

@@ -1,15 +1,23 @@
 //! Who is who in this login? Contacts against the ids of former logins, at its start and whenever more is told.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use wxbot_model::{Contact, ContactId, ContactKind, PeerId};
 
-use super::marks::{self, Marks};
+use super::marks::{self, Level, Marks};
 use super::{Contacts, Known, hash64};
 
 /// At most so many names stand in a reason.
 const NAMED: usize = 3;
+
+fn peer_key(peer: &PeerId) -> u64 {
+    hash64(&["peer", peer.as_str()])
+}
+
+pub(super) fn name_key(nick: &str, attr: u64) -> u64 {
+    hash64(&["name", nick, &attr.to_string()])
+}
 
 /// Who may turn out to be somebody from before.
 enum Candidate {
@@ -20,10 +28,12 @@ enum Candidate {
 }
 
 impl Contacts {
-    /// A session began, as `me`, and knows these.
-    pub fn begin(&mut self, me: &Contact, contacts: &[Arc<Contact>], now_ms: i64) {
+    /// A session began, as `me`, and knows these; `whole` when they are the whole address book.
+    pub fn begin(&mut self, me: &Contact, contacts: &[Arc<Contact>], whole: bool, now_ms: i64) {
         self.by_peer.clear();
         self.pending.clear();
+        self.late.clear();
+        self.whole = whole;
         self.shelf = wxbot_model::Shelf::default();
         self.me = Some(me.peer.clone());
         self.of = me.uin;
@@ -31,6 +41,14 @@ impl Contacts {
         self.moved = true;
         for known in self.by_id.values_mut() {
             known.contact = None;
+        }
+        // Whose contacts were the last ones is told by which of our own rows has a login.
+        let of = self.of;
+        for known in self.by_id.values_mut().filter(|known| known.bound.kind == ContactKind::Myself) {
+            if known.bound.of != of && known.bound.login != 0 {
+                known.bound.login = 0;
+                self.unsaved.insert(known.bound.id.clone());
+            }
         }
         // The same login goes on: whoever was met in it is still the same, also those that nobody lists.
         let here = self.by_id.values().filter(|known| known.bound.login == self.login && known.bound.same_as.is_none());
@@ -43,7 +61,28 @@ impl Contacts {
                 Some(_) | None => self.meet(contact, now_ms),
             }
         }
+        self.beginning = true;
         self.resolve(now_ms);
+        self.beginning = false;
+        let left: Vec<ContactId> = self.unbound().map(|known| known.bound.id.clone()).collect();
+        self.former = HashMap::new();
+        left.iter().for_each(|id| self.index(id));
+    }
+
+    fn index(&mut self, id: &ContactId) {
+        let Some(row) = self.by_id.get(id).map(|known| &known.bound) else { return };
+        for key in [peer_key(&row.peer), name_key(&row.nick_name, row.attr_status)] {
+            let ids = self.former.entry(key).or_default();
+            if !ids.contains(id) {
+                ids.push(id.clone());
+            }
+        }
+    }
+
+    /// Those of [`unbound`](Self::unbound) under a key, and maybe others.
+    pub(super) fn unbound_under(&self, key: u64) -> impl Iterator<Item = &Known> {
+        let ids = self.former.get(&key).into_iter().flatten();
+        ids.filter_map(|id| self.by_id.get(id)).map(|known| &**known).filter(|known| self.is_unbound(known))
     }
 
     /// Takes a new or changed contact of the running login. [`resolve`](Self::resolve) decides who is new.
@@ -52,10 +91,87 @@ impl Contacts {
             return self.meet(contact, now_ms);
         }
         // Built-in accounts have the same id in each login.
-        let same = self.unbound().find(|known| known.bound.peer == contact.peer).map(|known| known.bound.id.clone());
-        match same {
+        match self.unbound_at(&contact.peer) {
             Some(id) => self.see(&id, contact, now_ms),
-            None => self.meet(contact, now_ms),
+            None => {
+                self.meet(contact, now_ms);
+                if self.pending.contains_key(&contact.peer) {
+                    self.late.insert(contact.peer.clone());
+                }
+            }
+        }
+    }
+
+    /// Which login this is.
+    pub fn login(&self) -> u64 {
+        self.login
+    }
+
+    /// Takes the answer to a question that was asked in a login. The ids of another one mean nobody in this: false then.
+    pub fn take_answer(&mut self, asked_in: u64, told: &Arc<Contact>, now_ms: i64) -> bool {
+        if asked_in != self.login {
+            return false;
+        }
+        self.upsert(told, now_ms);
+        self.resolve(now_ms);
+        true
+    }
+
+    /// Gives an id to a member of a room who is no contact of ours. All that is known of such a one is a name that
+    /// anybody in the room can take; so it is somebody from before only where that one was last met in this very room,
+    /// and one member alone is called so.
+    pub fn meet_stranger(&mut self, peer: &PeerId, room: &ContactId, now_ms: i64) -> ContactId {
+        let mut stranger = Contact { is_ours: false, ..Contact::nameless(peer.clone(), ContactKind::Person) };
+        let mut unique = false;
+        if let Some(listed) = self.contact(room).filter(|listed| listed.kind == ContactKind::Room)
+            && let Some(member) = listed.member(peer)
+        {
+            let namesakes = listed
+                .members
+                .iter()
+                .filter(|other| other.attr_status == member.attr_status && other.nick_name == member.nick_name);
+            unique = namesakes.count() == 1;
+            stranger.nick_name = member.nick_name.clone();
+            stranger.attr_status = member.attr_status;
+        }
+        let before = self.stranger_before(&stranger, room, unique && self.whole);
+        let id = before.unwrap_or_else(|| self.fresh(&stranger));
+        self.moved |= self.by_id.get(&id).is_some_and(|known| known.bound.born != self.login);
+        self.see(&id, &Arc::new(stranger), now_ms);
+        self.note_met(&id, room);
+        id
+    }
+
+    /// Who this was in a former login; by name only when that is `unique` in the room.
+    fn stranger_before(&self, stranger: &Contact, room: &ContactId, unique: bool) -> Option<ContactId> {
+        let named = unique && !stranger.nick_name.is_empty() && stranger.attr_status != 0;
+        // Where peers are lasting, nothing else is asked.
+        if let Some(id) = self.unbound_at(&stranger.peer) {
+            return Some(id);
+        }
+        if !named {
+            return None;
+        }
+        let (nick, attr) = (&stranger.nick_name, stranger.attr_status);
+        let rows = self.unbound_under(name_key(nick, attr)).map(|known| &known.bound);
+        let called = rows.filter(|row| row.nick_name == *nick && row.attr_status == attr);
+        let namesakes: Vec<_> = called.filter(|row| row.kind == ContactKind::Person).collect();
+        // A friend of that name who is not here is somebody whom it could be, too.
+        let [row] = namesakes.as_slice() else { return None };
+        let here = self.known(room).map(|known| &known.bound.id);
+        let there = row.met_in.as_ref().and_then(|met| self.known(met)).map(|known| &known.bound.id);
+        (here.is_some() && here == there).then(|| row.id.clone())
+    }
+
+    /// Somebody spoke in a room. Of those who are no contacts of ours it is remembered where.
+    pub fn note_met(&mut self, id: &ContactId, room: &ContactId) {
+        let Some(known) = self.by_id.get_mut(id) else { return };
+        let row = &mut known.bound;
+        // A contact that was lost is not looked for among members: its rights were not given to one of them.
+        let stranger = !row.ours && (row.born == self.login || row.met_in.is_some());
+        if stranger && row.kind == ContactKind::Person && row.met_in.as_ref() != Some(room) {
+            row.met_in = Some(room.clone());
+            self.unsaved.insert(id.clone());
         }
     }
 
@@ -68,6 +184,7 @@ impl Contacts {
             // Bound by names, and now the service says otherwise: whoever it was waits to be met.
             tracing::warn!(%id, "A contact was taken for somebody else; it is parted from that id.");
             self.part(&id);
+            self.late.insert(contact.peer.clone());
         } else if !self.pending.contains_key(&contact.peer)
             && !self.unbound().any(|known| known.bound.kind == contact.kind)
         {
@@ -103,22 +220,31 @@ impl Contacts {
             || (contact.members.is_loaded() && known.bound.room.as_ref().is_none_or(|room| room.sketch.is_empty()))
     }
 
-    fn part(&mut self, id: &ContactId) {
+    pub(super) fn part(&mut self, id: &ContactId) {
         if let Some(known) = self.by_id.get_mut(id) {
             self.by_peer.remove(&known.bound.peer);
             (known.bound.login, known.contact) = (0, None);
             self.unsaved.insert(id.clone());
             self.moved = true;
+            self.index(id);
         }
     }
 
     /// Ids of former logins that nobody in this one is bound to, of the same WeChat account: another one's friends are
     /// not ours, whatever they are called.
     fn unbound(&self) -> impl Iterator<Item = &Known> {
-        self.by_id.values().map(|known| &**known).filter(|known| {
-            let row = &known.bound;
-            row.login != self.login && row.same_as.is_none() && (row.of == 0 || self.of == 0 || row.of == self.of)
-        })
+        self.by_id.values().map(|known| &**known).filter(|known| self.is_unbound(known))
+    }
+
+    fn is_unbound(&self, known: &Known) -> bool {
+        let row = &known.bound;
+        row.login != self.login && row.same_as.is_none() && (row.of == 0 || self.of == 0 || row.of == self.of)
+    }
+
+    /// The one that had the same peer: built-in accounts do, in each login.
+    fn unbound_at(&self, peer: &PeerId) -> Option<ContactId> {
+        let mut there = self.unbound_under(peer_key(peer)).filter(|known| known.bound.peer == *peer);
+        there.next().map(|known| known.bound.id.clone())
     }
 
     /// Decides who is somebody from before, as far as it can be told now.
@@ -138,12 +264,21 @@ impl Contacts {
                 let pairs = marks::unique_pairs(*level, &row_marks, &seen);
                 let pairs: Vec<(ContactId, usize)> = pairs
                     .into_iter()
+                    .filter(|(row, contact)| {
+                        let stranger = rows.get(*row).is_some_and(|known| known.bound.met_in.is_some());
+                        who.get(*contact).is_some_and(|who| self.may_bind(*level, kind, who, stranger))
+                    })
                     .filter_map(|(row, contact)| Some((rows.get(row)?.bound.id.clone(), contact)))
                     .collect();
                 drop((rows, seen, row_marks));
                 for (id, contact) in pairs {
                     match who.get(contact) {
-                        Some(Candidate::Pending(peer)) => self.bind_pending(&id, peer, now_ms),
+                        Some(Candidate::Pending(peer)) => {
+                            self.bind_pending(&id, peer, now_ms);
+                            if *level == Level::Topic {
+                                self.doubt(&id);
+                            }
+                        }
                         // A new id was given to somebody who could not be told from others by name. By name nobody is
                         // told from them later either, but a room is by its members.
                         Some(Candidate::Newborn(new)) if level.is_strong() || kind == Room => {
@@ -152,6 +287,47 @@ impl Contacts {
                         Some(Candidate::Newborn(_)) | None => {}
                     }
                 }
+            }
+        }
+    }
+
+    /// What anybody can copy counts only for those whom the service listed when the session began, and only where that
+    /// was the whole address book. A `stranger` from before was no contact, so a contact is not taken for them by it.
+    fn may_bind(&self, level: Level, kind: ContactKind, who: &Candidate, stranger: bool) -> bool {
+        let listed = match who {
+            Candidate::Pending(peer) => self.whole && !self.late.contains(peer),
+            Candidate::Newborn(_) => false,
+        };
+        match level {
+            Level::Wxid | Level::Uin | Level::Alias | Level::TopicAndMembers | Level::Members => true,
+            Level::Remark | Level::Picture | Level::Nick => listed && !stranger,
+            Level::Topic => listed && self.beginning,
+            // Nobody but the service names built-in accounts and ourselves.
+            Level::Named => listed || kind != ContactKind::Official,
+        }
+    }
+
+    /// Bound by its topic alone: what is held for it stays held.
+    fn doubt(&mut self, id: &ContactId) {
+        if let Some(known) = self.by_id.get_mut(id) {
+            known.bound.room.get_or_insert_default().by_topic = true;
+            self.unsaved.insert(id.clone());
+        }
+    }
+
+    /// True for a room that may be another one than replies were held for.
+    pub fn is_doubtful(&self, id: &ContactId) -> bool {
+        self.known(id).and_then(|known| known.bound.room.as_ref()).is_some_and(|room| room.by_topic)
+    }
+
+    /// These have something held; of others nothing is left to be careful with.
+    pub fn keep_doubts(&mut self, held: &HashSet<ContactId>) {
+        let held: HashSet<ContactId> =
+            held.iter().filter_map(|id| self.known(id)).map(|known| known.bound.id.clone()).collect();
+        for (id, known) in &mut self.by_id {
+            if let Some(room) = known.bound.room.as_mut().filter(|room| room.by_topic && !held.contains(id)) {
+                room.by_topic = false;
+                self.unsaved.insert(id.clone());
             }
         }
     }
@@ -171,6 +347,7 @@ impl Contacts {
 
     fn bind_pending(&mut self, id: &ContactId, peer: &PeerId, now_ms: i64) {
         if let Some(contact) = self.pending.remove(peer) {
+            self.late.remove(peer);
             self.see(id, &contact, now_ms);
             self.moved = true;
         }
@@ -184,7 +361,15 @@ impl Contacts {
         self.unsaved.insert(new.clone());
         let contact = contact.unwrap_or_else(|| {
             let stored = Contact::nameless(peer, row.kind);
-            Arc::new(Contact { uin: row.uin, wxid: row.wxid, alias: row.alias, nick_name: row.nick_name, ..stored })
+            let is_ours = row.ours;
+            Arc::new(Contact {
+                is_ours,
+                uin: row.uin,
+                wxid: row.wxid,
+                alias: row.alias,
+                nick_name: row.nick_name,
+                ..stored
+            })
         });
         self.see(former, &contact, now_ms);
         self.moved = true;
@@ -196,6 +381,7 @@ impl Contacts {
             return Some(id.clone());
         }
         let contact = self.pending.remove(peer)?;
+        self.late.remove(peer);
         let id = self.fresh(&contact);
         self.see(&id, &contact, now_ms);
         Some(id)

@@ -36,6 +36,15 @@ pub struct Contacts {
     of: u64,
     /// Contacts of this login that may be somebody from before. They get an id when that is decided or needed.
     pending: HashMap<PeerId, Arc<Contact>>,
+    /// Those of them that were not in the first list of the session: names say nothing of who they were before.
+    late: HashSet<PeerId>,
+    /// The first list was the whole address book: a name that is unique in it is unique.
+    whole: bool,
+    /// The first list is being read.
+    beginning: bool,
+    /// Ids of former logins that the first list did not bind, by hashes of their peers and of their names; so that not all
+    /// rows are read for each new speaker in a room. Some may be bound by now.
+    former: HashMap<u64, Vec<ContactId>>,
     /// Rooms whose members are loaded.
     shelf: Shelf,
     /// Ids whose rows the store does not have as they are here. Kept until a commit takes them, or a number could be
@@ -96,6 +105,8 @@ impl Contacts {
             login: self.login,
             born: self.login,
             same_as: None,
+            ours: true,
+            met_in: None,
             room: None,
         };
         self.by_id.insert(id.clone(), Box::new(Known { bound, contact: None }));
@@ -114,6 +125,10 @@ impl Contacts {
         row.peer = contact.peer.clone();
         row.kind = contact.kind;
         (row.login, row.of) = (self.login, self.of);
+        row.ours = contact.is_ours;
+        if contact.is_ours {
+            row.met_in = None;
+        }
         // What belongs to one person alone stays known; what others may have as well is only worth something as it is now.
         if contact.uin != 0 {
             row.uin = contact.uin;
@@ -159,12 +174,16 @@ impl Contacts {
     /// Somebody is no contact any more, or a room was left. The binding stays: a friend who comes back keeps the id.
     pub fn remove(&mut self, peer: &PeerId) {
         self.pending.remove(peer);
+        self.late.remove(peer);
         self.shelf.remove(peer);
         let Some(id) = self.by_peer.get(peer).cloned() else { return };
         if let Some(known) = self.by_id.get_mut(&id) {
             if let Some(contact) = &known.contact {
                 let members = contact.members.unloaded();
                 known.contact = Some(Arc::new(Contact { is_ours: false, members, ..(**contact).clone() }));
+            }
+            if std::mem::take(&mut known.bound.ours) {
+                self.unsaved.insert(id.clone());
             }
             // Whoever is there when we come back came while we were away.
             if let Some(room) = known.bound.room.as_mut().filter(|room| !room.roll.is_empty()) {
@@ -243,5 +262,7 @@ impl Contacts {
     }
 }
 
+#[cfg(test)]
+mod names_tests;
 #[cfg(test)]
 mod tests;

@@ -109,18 +109,24 @@ impl Notes {
         self.open.truncate(MOST);
     }
 
-    /// A text told that these came in, or are gone.
-    pub(super) fn tell(&mut self, joined: bool, names: &[String], at_ms: i64) {
+    /// A text told that these came in, or are gone. `agrees`: the list shows it of this name already, so that no later
+    /// difference is what the text meant.
+    pub(super) fn tell(&mut self, joined: bool, names: &[String], at_ms: i64, agrees: impl Fn(&str) -> bool) {
         let mut left: Vec<&String> = names.iter().collect();
         left.retain(|name| {
             let open = self.open.iter().position(|open| open.joined == joined && open.is_called(name));
             open.map(|at| self.open.remove(at)).is_none()
         });
+        if joined {
+            left.retain(|name| !agrees(name));
+        }
         let open = self.open.iter().filter(|open| open.joined == joined).count();
         if !left.is_empty() && open == left.len() {
             self.open.retain(|open| open.joined != joined);
             return;
         }
+        // Only now: whoever is gone may have been told under a name that no list has.
+        left.retain(|name| !agrees(name));
         self.told.extend(left.into_iter().map(|name| Told { joined, name: name.clone(), at_ms }));
         self.told.truncate(MOST);
     }
@@ -205,7 +211,12 @@ mod tests {
                 match step {
                     List(seen) => notes.differ(seen.iter().map(|(name, joined)| open(name, *joined, 1_000)).collect()),
                     Text(joined, names) => {
-                        notes.tell(*joined, &names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>(), 1_000);
+                        notes.tell(
+                            *joined,
+                            &names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>(),
+                            1_000,
+                            |_| false,
+                        );
                     }
                     Restart => notes = serde_json::from_str(&serde_json::to_string(&notes).unwrap()).unwrap(),
                 }
@@ -222,7 +233,7 @@ mod tests {
     #[test]
     fn a_text_that_nothing_follows_is_forgotten_in_time() {
         let mut notes = Notes::default();
-        notes.tell(true, &["A".into()], 0);
+        notes.tell(true, &["A".into()], 0, |_| false);
         assert_eq!(notes.due_ms(), Some(TOLD_MS));
         notes.take_due(TOLD_MS);
         assert!(notes.is_idle() && notes.due_ms().is_none());

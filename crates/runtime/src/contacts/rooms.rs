@@ -1,5 +1,7 @@
 //! What does a room's new list tell against the former one, and when does it become an event?
 
+use std::collections::HashSet;
+
 use wxbot_model::{Contact, ContactId, EventKey, EventKind, Noticed, PeerId};
 
 use super::Contacts;
@@ -45,6 +47,10 @@ impl Contacts {
                 room.notes.differ(seen);
             }
             if room.roll != roll {
+                if room.roll.is_empty() {
+                    // What was told before is in this list already.
+                    room.notes.told.clear();
+                }
                 room.roll = roll;
             }
         }
@@ -93,14 +99,27 @@ impl Contacts {
         Open { who, joined: false, member: Noticed { id: spoke, name }, names: Vec::new(), at_ms }
     }
 
+    /// True when a member of this list is called so, by any name that a text may use.
+    fn is_in(&self, room: &Contact, name: &str) -> bool {
+        room.members.iter().any(|member| {
+            let remark = || self.by_peer.get(&member.peer).is_some_and(|id| self.name_of(id) == name);
+            &*member.nick_name == name || &*member.display_name == name || remark()
+        })
+    }
+
     /// A text told of people who came into a room (`joined`), or are gone from it.
     pub fn told(&mut self, room: &ContactId, joined: bool, names: &[String], at_ms: i64) {
         if names.is_empty() {
             return;
         }
+        let listed = self.contact(room).filter(|contact| contact.members.is_loaded()).cloned();
+        let agrees: HashSet<&str> = listed
+            .iter()
+            .flat_map(|listed| names.iter().map(String::as_str).filter(|name| self.is_in(listed, name) == joined))
+            .collect();
         if let Some(known) = self.by_id.get_mut(room) {
             let notes = &mut known.bound.room.get_or_insert_default().notes;
-            notes.tell(joined, names, at_ms);
+            notes.tell(joined, names, at_ms, |name| agrees.contains(name));
             if !notes.is_idle() {
                 self.watched.insert(room.clone());
             }

@@ -1,6 +1,6 @@
 //! Who is found by a part of a name? In the running login, else in what is stored of the last one.
 
-use wxbot_model::{Contact, ContactId};
+use wxbot_model::{Contact, ContactId, ContactKind};
 use wxbot_plugin::{ContactQuery, FoundContact, RoomMember};
 
 use super::Contacts;
@@ -12,16 +12,18 @@ pub fn found(book: &Contacts, query: &ContactQuery) -> Vec<FoundContact> {
     query.pick(here.filter_map(|(id, known)| Some((id, &**known.contact.as_ref()?))))
 }
 
-/// The stored contacts that fit, under names that may be old.
+/// The stored contacts that fit, under names that may be old: those of the WeChat account that was logged in last.
 pub fn find_stored(rows: &[BoundContact], query: &ContactQuery) -> Vec<FoundContact> {
     let stored = |row: &BoundContact| Contact {
         nick_name: row.nick_name.clone(),
         remark_name: row.remark_name.clone(),
         alias: row.alias.clone(),
+        is_ours: row.ours,
         ..Contact::nameless(row.peer.clone(), row.kind)
     };
-    let rows: Vec<(&ContactId, Contact)> =
-        rows.iter().filter(|row| row.same_as.is_none()).map(|row| (&row.id, stored(row))).collect();
+    let last = rows.iter().find(|row| row.kind == ContactKind::Myself && row.login != 0).map_or(0, |row| row.of);
+    let fits = |row: &&BoundContact| row.same_as.is_none() && (row.of == 0 || last == 0 || row.of == last);
+    let rows: Vec<(&ContactId, Contact)> = rows.iter().filter(fits).map(|row| (&row.id, stored(row))).collect();
     query.pick(rows.iter().map(|(id, contact)| (*id, contact)))
 }
 

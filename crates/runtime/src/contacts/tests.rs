@@ -7,14 +7,14 @@ use super::*;
 
 const PERSON: ContactKind = ContactKind::Person;
 
-fn contact(peer: &str, kind: ContactKind, nick: &str, edit: impl FnOnce(&mut Contact)) -> Arc<Contact> {
+pub(super) fn contact(peer: &str, kind: ContactKind, nick: &str, edit: impl FnOnce(&mut Contact)) -> Arc<Contact> {
     let mut contact = Contact::nameless(peer.parse().unwrap(), kind);
     contact.nick_name = nick.into();
     edit(&mut contact);
     Arc::new(contact)
 }
 
-fn person(peer: &str, nick: &str, edit: impl FnOnce(&mut Contact)) -> Arc<Contact> {
+pub(super) fn person(peer: &str, nick: &str, edit: impl FnOnce(&mut Contact)) -> Arc<Contact> {
     contact(peer, PERSON, nick, edit)
 }
 
@@ -31,28 +31,39 @@ fn members(me: &str, list: &[(&str, &str)]) -> Members {
     Members::complete(std::iter::once(own).chain(list.iter().map(member)).collect(), Some(&me))
 }
 
-fn room(peer: &str, topic: &str, me: &str, list: &[(&str, &str)]) -> Arc<Contact> {
+pub(super) fn room(peer: &str, topic: &str, me: &str, list: &[(&str, &str)]) -> Arc<Contact> {
     contact(peer, ContactKind::Room, topic, |c| c.members = members(me, list))
 }
 
 /// A login as `me` of the WeChat account `uin`, on what a former one left in the store.
-fn login(rows: Vec<BoundContact>, me: &str, uin: u64, contacts: &[Arc<Contact>]) -> Contacts {
+pub(super) fn login(rows: Vec<BoundContact>, me: &str, uin: u64, contacts: &[Arc<Contact>]) -> Contacts {
+    login_of(rows, me, uin, contacts, true)
+}
+
+/// The same; `whole` when the contacts are the whole address book.
+pub(super) fn login_of(
+    rows: Vec<BoundContact>,
+    me: &str,
+    uin: u64,
+    contacts: &[Arc<Contact>],
+    whole: bool,
+) -> Contacts {
     let mut book = Contacts::load(rows);
     let me = contact(me, ContactKind::Myself, "shop", |c| c.uin = uin);
     let all: Vec<_> = std::iter::once(Arc::clone(&me)).chain(contacts.iter().cloned()).collect();
-    book.begin(&me, &all, 0);
+    book.begin(&me, &all, whole, 0);
     book
 }
 
-fn stored(book: &Contacts) -> Vec<BoundContact> {
+pub(super) fn stored(book: &Contacts) -> Vec<BoundContact> {
     book.by_id.values().map(|known| known.bound.clone()).collect()
 }
 
-fn id(book: &Contacts, peer: &str) -> Option<ContactId> {
+pub(super) fn id(book: &Contacts, peer: &str) -> Option<ContactId> {
     book.id_of(&peer.parse().unwrap()).cloned()
 }
 
-fn reached(book: &Contacts, id: &Option<ContactId>) -> Option<String> {
+pub(super) fn reached(book: &Contacts, id: &Option<ContactId>) -> Option<String> {
     book.peer_of(id.as_ref().unwrap()).map(|peer| peer.to_string())
 }
 

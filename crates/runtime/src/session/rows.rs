@@ -1,7 +1,7 @@
 //! How does a batch become rows? Its contacts are bound, its events filed under contact ids and written as JSON.
 
 use wxbot_core::protocol::{ContactChange, Incoming};
-use wxbot_model::{AccountName, Chat, ChatKind, Contact, ContactId, ContactKind, Event, EventKind, PeerId, Person};
+use wxbot_model::{AccountName, Chat, ChatKind, ContactId, ContactKind, Event, EventKind, PeerId, Person};
 
 use crate::contacts::{Contacts, NoticedEvent};
 use crate::outbox::echo_of;
@@ -58,15 +58,15 @@ fn row(book: &mut Contacts, account: &AccountName, incoming: Incoming, now_ms: i
         book.touch(&incoming.chat);
         explain(book, &id, &incoming.kind, now_ms);
     }
-    let sender = incoming.sender.as_ref().and_then(|peer| {
-        let id = sender_id(book, peer, &id, now_ms)?;
+    let sender = incoming.sender.as_ref().map(|peer| {
+        let id = sender_id(book, peer, &id, now_ms);
         let room = book.id_of(&incoming.chat).and_then(|chat| book.contact(chat));
         let name = match room.filter(|room| room.kind == ContactKind::Room) {
             Some(room) => room.name_of_member(peer, book.contact(&id).map(|contact| &**contact)),
             None => "",
         };
         let name = if name.is_empty() { book.name_of(&id) } else { name };
-        Some(Person { name: name.to_owned(), id })
+        Person { name: name.to_owned(), id }
     });
     written(Event {
         account: account.clone(),
@@ -80,21 +80,12 @@ fn row(book: &mut Contacts, account: &AccountName, incoming: Incoming, now_ms: i
 }
 
 /// Most members of a room are no contacts of ours. They get an id when they first speak.
-fn sender_id(book: &mut Contacts, peer: &PeerId, chat: &ContactId, now_ms: i64) -> Option<ContactId> {
-    if let Some(id) = book.id_of(peer) {
-        return Some(id.clone());
+fn sender_id(book: &mut Contacts, peer: &PeerId, chat: &ContactId, now_ms: i64) -> ContactId {
+    if let Some(id) = book.id_of(peer).cloned() {
+        book.note_met(&id, chat);
+        return id;
     }
-    if let Some(id) = book.id_for(peer, now_ms) {
-        return Some(id);
-    }
-    let mut stranger = Contact::nameless(peer.clone(), ContactKind::Person);
-    if let Some(member) = book.contact(chat).and_then(|room| room.member(peer)) {
-        stranger.nick_name = member.nick_name.clone();
-        stranger.attr_status = member.attr_status;
-    }
-    book.upsert(&std::sync::Arc::new(stranger), now_ms);
-    book.resolve(now_ms);
-    book.id_for(peer, now_ms)
+    book.id_for(peer, now_ms).unwrap_or_else(|| book.meet_stranger(peer, chat, now_ms))
 }
 
 /// A text that tells who came or went explains what a comparison sees, before or after it.
@@ -117,5 +108,54 @@ fn written(event: Event) -> Option<Filed> {
             tracing::error!(account = %event.account, key = %event.key, %error, "An event cannot be written as JSON.");
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use wxbot_model::{Contact, Member, Members};
+
+    use super::*;
+
+    fn login(rows: Vec<crate::store::BoundContact>, me: &str, contacts: &[Contact]) -> Contacts {
+        let mut book = Contacts::load(rows);
+        let contacts: Vec<Arc<Contact>> = contacts.iter().cloned().map(Arc::new).collect();
+        book.begin(&Contact::nameless(me.parse().unwrap(), ContactKind::Myself), &contacts, true, 0);
+        book
+    }
+
+    fn named(peer: &str, kind: ContactKind, nick: &str) -> Contact {
+        Contact { nick_name: nick.into(), attr_status: 7, ..Contact::nameless(peer.parse().unwrap(), kind) }
+    }
+
+    #[test]
+    fn sec_who_speaks_under_the_name_of_a_lost_friend_is_a_stranger() {
+        let first = login(Vec::new(), "@me1", &[named("@b1", ContactKind::Person, "Bob")]);
+        let bob = first.id_of(&"@b1".parse().unwrap()).unwrap().clone();
+        let me: PeerId = "@me2".parse().unwrap();
+        let member = |peer: &str, nick: &str| Member {
+            peer: peer.parse().unwrap(),
+            nick_name: nick.into(),
+            display_name: "".into(),
+            attr_status: 7,
+        };
+        let members = Members::complete(vec![member("@me2", "shop"), member("@x2", "Bob")], Some(&me));
+        let room = Contact { members, ..named("@@r2", ContactKind::Room, "群") };
+        let mut book = login(first.unsaved(), "@me2", &[room]);
+        let event = Incoming {
+            key: "k".parse().unwrap(),
+            chat: "@@r2".parse().unwrap(),
+            sender: Some("@x2".parse().unwrap()),
+            at_s: 0,
+            kind: EventKind::ContactChanged,
+        };
+        let filed = rows(&mut book, &"shop".parse().unwrap(), Vec::new(), vec![event], 0);
+        let sender = filed[0].1.sender.clone().unwrap();
+        assert_eq!((sender.name.as_str(), sender.id == bob), ("Bob", false));
+        assert!(!book.contact(&sender.id).unwrap().is_ours);
+        let row = book.unsaved().into_iter().find(|row| row.id == sender.id).unwrap();
+        assert_eq!((row.ours, row.met_in.as_ref()), (false, Some(&filed[0].1.chat.id)));
     }
 }

@@ -197,10 +197,10 @@ impl Driver {
     /// A session is there: bind its contacts, open the way for sends.
     async fn enter(&mut self, session: Box<dyn Session>) -> Input {
         let account = Arc::clone(&self.account);
-        let (me, contacts) = (session.myself(), session.contacts());
+        let (me, contacts, whole) = (session.myself(), session.contacts(), session.has_address_book());
         let now_ms = account.source.now_ms();
         let bound = account.write_contacts(|book| {
-            book.begin(&me, &contacts, now_ms);
+            book.begin(&me, &contacts, whole, now_ms);
             book.unsaved()
         });
         if let Err(error) = self.keep(bound).await {

@@ -81,6 +81,8 @@ impl Settling {
 pub(super) async fn sort_out(account: &Account) -> Result<(), StoreError> {
     let store = &account.store;
     let awaited = store.awaited(&account.name).await?;
+    let held: HashSet<ContactId> = awaited.iter().filter(|(_, held)| *held).map(|(id, _)| id.clone()).collect();
+    account.write_contacts(|book| book.keep_doubts(&held));
     if awaited.is_empty() {
         return Ok(());
     }
@@ -93,8 +95,9 @@ pub(super) async fn sort_out(account: &Account) -> Result<(), StoreError> {
                     new += usize::from(!held);
                     hold.push((id, why));
                 }
-                (None, true) => free.push(id),
-                (None, false) => {}
+                (None, true) if !book.is_doubtful(&id) => free.push(id),
+                // Whoever called a room like ours would get what was kept for ours.
+                (None, true | false) => {}
             }
         }
     });

@@ -306,6 +306,10 @@ pub struct BoundContact {
     pub born: u64,
     /// Found out later to be another one: whatever is asked for this id is asked of that.
     pub same_as: Option<ContactId>,
+    /// False for somebody who is no contact of ours: met in a room, or lost.
+    pub ours: bool,
+    /// The room in which somebody who never was a contact of ours was last met.
+    pub met_in: Option<ContactId>,
     /// Of rooms.
     pub room: Option<Box<RoomRow>>,
 }
@@ -319,6 +323,8 @@ pub struct RoomRow {
     pub roll: Box<[u32]>,
     /// What is open about its members.
     pub notes: Notes,
+    /// Bound by its topic alone, while replies to it were held: those stay where they are.
+    pub by_topic: bool,
 }
 
 /// Rows by state.

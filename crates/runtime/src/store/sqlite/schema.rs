@@ -85,6 +85,7 @@ ALTER TABLE outbox ADD COLUMN media TEXT;   -- the file that this send needs unt
 CREATE INDEX outbox_media ON outbox(media) WHERE media IS NOT NULL AND state < 3;
 ",
     CONTACTS,
+    STRANGERS,
 ];
 
 /// Who is who after a login (ADR 0016): more marks, of which login they are, members of rooms, and sends that are held.
@@ -99,6 +100,13 @@ ALTER TABLE contact ADD COLUMN sketch BLOB;                       -- members tha
 ALTER TABLE contact ADD COLUMN roll BLOB;                         -- the last whole list of this login, 4 bytes a member
 ALTER TABLE contact ADD COLUMN notes TEXT;                        -- differences not told yet
 ALTER TABLE outbox ADD COLUMN held INTEGER NOT NULL DEFAULT 0;    -- uncertain for whom, not whether: no verdict moves it
+";
+
+/// Who is no contact of ours, and which rooms were bound by what anybody can copy (ADR 0016).
+const STRANGERS: &str = r"
+ALTER TABLE contact ADD COLUMN ours INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE contact ADD COLUMN met_in TEXT;                       -- the room where a stranger was last met
+ALTER TABLE contact ADD COLUMN by_topic INTEGER NOT NULL DEFAULT 0;
 ";
 
 /// Pages given back in one step.

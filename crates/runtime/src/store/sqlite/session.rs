@@ -55,8 +55,8 @@ pub(super) fn set_aside(c: &Connection, account: &AccountName) -> rusqlite::Resu
 pub(super) fn bind(c: &Connection, account: &AccountName, contacts: &[BoundContact]) -> rusqlite::Result<()> {
     let mut upsert = c.prepare_cached(
         "INSERT OR REPLACE INTO contact(account, id, peer, kind, uin, alias, remark, nick, attr, wxid, picture, of, login,
-             born, same_as, sketch, roll, notes)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+             born, same_as, sketch, roll, notes, ours, met_in, by_topic)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
     )?;
     for b in contacts {
         let room = b.room.as_deref();
@@ -81,6 +81,9 @@ pub(super) fn bind(c: &Connection, account: &AccountName, contacts: &[BoundConta
             room.map(|room| packed(&room.sketch)),
             room.map(|room| packed(&room.roll)),
             notes.map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?,
+            b.ours,
+            b.met_in.as_ref().map(ContactId::as_str),
+            room.is_some_and(|room| room.by_topic),
         ])?;
     }
     Ok(())
@@ -97,7 +100,8 @@ fn unpacked(bytes: Option<Vec<u8>>) -> Box<[u32]> {
 
 pub(super) fn contacts(c: &Connection, account: &AccountName) -> rusqlite::Result<Vec<BoundContact>> {
     let mut query = c.prepare_cached(
-        "SELECT id, peer, kind, uin, alias, remark, nick, attr, wxid, picture, of, login, born, same_as, sketch, roll, notes
+        "SELECT id, peer, kind, uin, alias, remark, nick, attr, wxid, picture, of, login, born, same_as, sketch, roll, notes,
+             ours, met_in, by_topic
          FROM contact WHERE account = ?1",
     )?;
     query.query_map([account.as_str()], contact)?.collect()
@@ -120,7 +124,9 @@ fn contact(r: &Row<'_>) -> rusqlite::Result<BoundContact> {
         roll: unpacked(r.get(15)?),
         // Written by `bind`; what a hand has spoiled is as good as nothing open.
         notes: r.get::<_, Option<String>>(16)?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
+        by_topic: r.get(19)?,
     };
+    let other = |i| r.get::<_, Option<String>>(i)?.map(|id| id.parse()).transpose().map_err(|e| bad(i, e));
     Ok(BoundContact {
         id: id.parse().map_err(|e| bad(0, e))?,
         peer: peer.parse().map_err(|e| bad(1, e))?,
@@ -135,7 +141,9 @@ fn contact(r: &Row<'_>) -> rusqlite::Result<BoundContact> {
         of: number(10)?,
         login: number(11)?,
         born: number(12)?,
-        same_as: r.get::<_, Option<String>>(13)?.map(|id| id.parse()).transpose().map_err(|e| bad(13, e))?,
+        same_as: other(13)?,
+        ours: r.get(17)?,
+        met_in: other(18)?,
         room: (room != RoomRow::default()).then(|| Box::new(room)),
     })
 }

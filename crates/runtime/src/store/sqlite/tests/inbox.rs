@@ -26,7 +26,9 @@ fn friend(id: &str, peer: &str) -> BoundContact {
         login: u64::MAX - 2,
         born: 5,
         same_as: Some(conv("p3")),
-        room: Some(Box::new(RoomRow { sketch: [1, u32::MAX].into(), roll: [5].into(), notes })),
+        ours: false,
+        met_in: Some(conv("r4")),
+        room: Some(Box::new(RoomRow { sketch: [1, u32::MAX].into(), roll: [5].into(), notes, by_topic: true })),
     }
 }
 
