@@ -294,6 +294,8 @@ fn login_without_a_running_wxbot_saves_the_session_for_the_next_run() {
     let folder = tempfile::tempdir().unwrap();
     let fake = Fake::start().unwrap();
     fs::write(folder.path().join("bot.toml"), fake.bot_toml()).unwrap();
+    // Otherwise the login may be over before anybody looked at it.
+    fake.scan_from(&folder.path().join("code.png"));
     let said = call(folder.path(), &["login", "bot", "--json", "--qr-file", "code.png"]);
     assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
     let events: Vec<Value> = said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

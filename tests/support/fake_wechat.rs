@@ -6,11 +6,14 @@
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
+
+use super::wait;
 
 /// Part of every key that is handed out but [`UIN`].
 pub(crate) const CANARY: &str = "CANARY";
@@ -24,6 +27,9 @@ const COOKIES: [(&str, &str); 3] = [
     ("webwx_auth_ticket", "CANARYauthTicket2"),
     ("webwxuvid", "CANARYuvid3"),
 ];
+
+/// A login poll of the real service is held for about so long.
+const SCANNED_WITHIN: Duration = Duration::from_secs(25);
 
 const ME: &str = "@me0000000000000000000000000000000000000000000000000000000000000000";
 const FRIEND: &str = "@friend00000000000000000000000000000000000000000000000000000000000";
@@ -69,6 +75,8 @@ struct State {
     sends: Vec<String>,
     /// The code that ends the session until the next login.
     ended: Option<i64>,
+    /// Nobody scans before this file is there.
+    code: Option<PathBuf>,
 }
 
 #[derive(Debug, Default)]
@@ -142,6 +150,11 @@ on_uncertain = "hold"
     /// The friend writes.
     pub(crate) fn deliver(&self, text: &str) {
         self.change(|state| state.texts.push(text.to_owned()));
+    }
+
+    /// Nobody scans a code before it lies in this file.
+    pub(crate) fn scan_from(&self, code: &Path) {
+        self.change(|state| state.code = Some(code.to_owned()));
     }
 
     /// synccheck says this code (1100, 1101, 1102) until the next login.
@@ -250,6 +263,11 @@ fn answer(request: &Request, body: &[u8], shared: &Shared, base: &str) -> String
     let said = match request.endpoint.as_str() {
         "jslogin" => return r#"window.QRLogin.code = 200; window.QRLogin.uuid = "QRuuid5678==";"#.to_owned(),
         "login" => {
+            let code = lock(shared).code.clone();
+            if let Some(code) = code {
+                // A time-out shows in the test that waits for the login.
+                wait::until("the QR code", SCANNED_WITHIN, || Ok(code.exists().then_some(()))).ok();
+            }
             let page = format!("{base}/cgi-bin/mmwebwx-bin/webwxnewloginpage?ticket=CANARYlogin&uuid=x&scan=1");
             return format!("window.code=200;\nwindow.redirect_uri=\"{page}\";");
         }
