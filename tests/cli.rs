@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use support::fake_wechat::{CANARY, Fake};
+use support::rig::{self, Bot, Sim};
 use support::wxbot::{self, Running, Said};
 use tempfile::TempDir;
 
@@ -323,4 +324,21 @@ fn the_simulator_serves_this_machine_only() {
     let said = call(folder.path(), &["sim", "--world", "nowhere.toml"]);
     assert_eq!(said.code, Some(1));
     assert!(said.err.contains("nowhere.toml"), "{}", said.err);
+}
+
+#[test]
+fn of_many_accounts_each_shows_its_code_and_is_logged_in() {
+    // Several times what the control socket holds of lines that nobody has read.
+    const MANY: usize = 300;
+    let binary = Path::new(env!("CARGO_BIN_EXE_wxbot"));
+    let dir = tempfile::tempdir().unwrap();
+    let world = dir.path().join("world.toml");
+    fs::write(&world, rig::world_toml(MANY, 1)).unwrap();
+    let sim = Sim::start(binary, &world, dir.path()).unwrap();
+    let mut bot = Bot::new(binary, dir.path(), &rig::bot_toml(sim.base(), MANY)).unwrap();
+    bot.start().unwrap();
+    // A code that is not shown is found out only when it runs out, after five minutes.
+    bot.log_in_all(&sim, Duration::from_secs(60)).unwrap();
+    assert_eq!(bot.accounts().unwrap().len(), MANY);
+    bot.stop().unwrap();
 }

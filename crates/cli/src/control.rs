@@ -229,18 +229,21 @@ async fn log_in(served: &Served, names: &[String], tell: &mpsc::Sender<Value>) {
     let mut all = JoinSet::new();
     for account in wanted {
         let (account, tell) = (Arc::clone(account), tell.clone());
-        all.spawn(async move { follow_login(&account, &|line| drop(tell.try_send(line))).await });
+        all.spawn(async move { follow_login(&account, &tell).await });
     }
     while all.join_next().await.is_some() {}
 }
 
 /// Asks for a login and tells what happens; true when the account is online.
-pub(crate) async fn follow_login(account: &Arc<Account>, tell: &(dyn Fn(Value) + Sync)) -> bool {
+///
+/// Waits where `tell` is full: of a thousand accounts each shows its code, however slowly they are read. Ends when
+/// nobody listens any more.
+pub(crate) async fn follow_login(account: &Arc<Account>, tell: &mpsc::Sender<Value>) -> bool {
     let name = account.name.as_str();
     let mut status = account.status();
     let before = status.borrow().clone();
     if before.phase == Phase::Online {
-        tell(json!({ "account": name, "event": "online" }));
+        tell.send(json!({ "account": name, "event": "online" })).await.ok();
         return true;
     }
     let _interest = account.ask_login();
@@ -254,16 +257,16 @@ pub(crate) async fn follow_login(account: &Arc<Account>, tell: &(dyn Fn(Value) +
             Phase::AwaitingScan { .. } => Some(json!({ "account": name, "event": "pushed" })),
             Phase::AwaitingConfirm => Some(json!({ "account": name, "event": "scanned" })),
             Phase::Online => {
-                tell(json!({ "account": name, "event": "online" }));
+                tell.send(json!({ "account": name, "event": "online" })).await.ok();
                 return true;
             }
             Phase::Stopped => {
-                tell(json!({ "account": name, "event": "failed", "why": now.why }));
+                tell.send(json!({ "account": name, "event": "failed", "why": now.why })).await.ok();
                 return false;
             }
             // The state from before the request is not its answer.
             Phase::NeedsLogin | Phase::LoggedOut | Phase::Degraded if now.round > before.round => {
-                tell(json!({ "account": name, "event": "failed", "why": now.why }));
+                tell.send(json!({ "account": name, "event": "failed", "why": now.why })).await.ok();
                 return false;
             }
             Phase::NeedsLogin | Phase::LoggedOut | Phase::Degraded | Phase::Starting | Phase::Reconnecting { .. } => {
@@ -272,8 +275,9 @@ pub(crate) async fn follow_login(account: &Arc<Account>, tell: &(dyn Fn(Value) +
         };
         if event != last
             && let Some(event) = &event
+            && tell.send(event.clone()).await.is_err()
         {
-            tell(event.clone());
+            return false;
         }
         last = event.or(last);
         if status.changed().await.is_err() {

@@ -70,7 +70,7 @@ fn alone(
         let mut logins = tokio::task::JoinSet::new();
         for account in built.runtime.accounts().iter() {
             let (account, tell) = (account.clone(), tell.clone());
-            logins.spawn(async move { control::follow_login(&account, &|line| drop(tell.try_send(line))).await });
+            logins.spawn(async move { control::follow_login(&account, &tell).await });
         }
         drop(tell);
         while let Some(line) = told.recv().await {

@@ -401,13 +401,17 @@ async fn offer_logins(accounts: Vec<Arc<Account>>) {
         if !matches!(settled, Ok(Phase::NeedsLogin | Phase::LoggedOut)) {
             continue;
         }
-        control::follow_login(&account, &|line| {
-            let text = |key: &str| line.get(key).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
-            if text("event") == "qr" {
-                show_qr(&text("account"), &text("url"), &text("image_url"));
+        let (tell, mut told) = mpsc::channel::<serde_json::Value>(1);
+        let show = async {
+            while let Some(line) = told.recv().await {
+                let text = |key: &str| line.get(key).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+                if text("event") == "qr" {
+                    show_qr(&text("account"), &text("url"), &text("image_url"));
+                }
             }
-        })
-        .await;
+        };
+        let follow = async move { control::follow_login(&account, &tell).await };
+        tokio::join!(follow, show);
     }
 }
 

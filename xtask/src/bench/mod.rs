@@ -116,11 +116,13 @@ fn scale(options: &Options, binary: &Path, home: &Path) -> io::Result<()> {
         let failed = |error| io::Error::other(format!("{error}\nall files are kept in {}", folder.display()));
         points.push((accounts, sample.map_err(failed)?));
         fs::remove_dir_all(&folder)?;
+        // Two thousand accounts take minutes: what is known by then is said, also when the next size fails.
+        eprint!("{}", report::fleet_table(points.split_at(points.len() - 1).1));
+        if let Some(path) = &options.plot {
+            fs::write(path, plot::svg(&points))?;
+        }
     }
     print!("{}", report::fleet_table(&points));
-    if let Some(path) = &options.plot {
-        fs::write(path, plot::svg(&points))?;
-    }
     match &options.json {
         Some(path) => fs::write(path, format!("{:#}\n", report::fleet_json(&points))),
         None => Ok(()),
