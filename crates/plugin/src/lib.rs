@@ -61,6 +61,7 @@ pub use middleware::{Envelope, Middleware, Next, Outcome};
 pub use plugin::{Plugin, PluginError, Verdict};
 pub use role::Role;
 pub use wxbot_model as model;
+pub use wxbot_plugin_macros::{PluginConfig, plugin, test};
 
 /// What most plugins import.
 pub mod prelude {
