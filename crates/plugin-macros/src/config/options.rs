@@ -50,10 +50,13 @@ impl FieldOptions {
                 "default" => {
                     options.default = Some(if meta.input.peek(Token![=]) { Some(value(&meta)?) } else { None })
                 }
-                "range" => match value(&meta)? {
-                    Expr::Range(range) => options.range = Some(range),
-                    other => return Err(syn::Error::new_spanned(other, "a range like `1..=10`, please")),
-                },
+                "range" => {
+                    let value = value(&meta)?;
+                    let Expr::Range(range) = value else {
+                        return Err(syn::Error::new_spanned(value, "a range like `1..=10`, please"));
+                    };
+                    options.range = Some(range);
+                }
                 "min_len" => options.min_len = Some(value(&meta)?),
                 "max_len" => options.max_len = Some(value(&meta)?),
                 "env" => {

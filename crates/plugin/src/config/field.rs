@@ -32,9 +32,11 @@ enum Fallback<T> {
     Written(&'static str),
 }
 
+/// What is wrong with a value: the end of a sentence that begins with its name.
+type Judge<T> = Box<dyn Fn(&T) -> Option<String>>;
+
 struct Limit<T> {
-    /// What is wrong with a value, behind its name.
-    breaks: Box<dyn Fn(&T) -> Option<String>>,
+    breaks: Judge<T>,
     schema: Map<String, Value>,
 }
 

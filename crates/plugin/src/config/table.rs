@@ -61,10 +61,8 @@ impl<'v> Table<'v> {
     /// When it is something else.
     pub fn open(settings: &'v Value, place: &'v Place) -> Result<Self, Vec<ConfigProblem>> {
         let at = At::top(place);
-        match settings {
-            Value::Object(map) => Ok(Self { map, at, known: Vec::new(), problems: Vec::new() }),
-            other => Err(at.wants("a table", other)),
-        }
+        let map = settings.as_object().ok_or_else(|| at.wants("a table", settings))?;
+        Ok(Self { map, at, known: Vec::new(), problems: Vec::new() })
     }
 
     /// Reads one key; `None` when something is wrong with it.
