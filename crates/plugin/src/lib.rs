@@ -32,6 +32,9 @@
 //! [`Ctx::attempt`] tells one. Replies and KV changes are exactly once per message; for calls of your own use
 //! [`Ctx::idempotency_key`].
 
+// Tests and macros call it by its name.
+extern crate self as wxbot_plugin;
+
 pub mod actions;
 pub mod args;
 pub mod ask;
