@@ -7,7 +7,7 @@
 //! | `Option<T>`, `Vec<T>` of these | a word that may be missing; all that are left | |
 //! | [`Rest`], `Option<Rest>` | the text behind the command, as it was typed | as a word |
 //! | [`Text`] | the whole text, without the mention of ourselves | the handler is passed over |
-//! | [`Sender`], [`Room`], [`ChatId`], [`Roles`] | who, and where | likewise |
+//! | [`Sender`], [`Room`], [`ChatId`], [`Roles`] | who, and where | likewise; `Option<Room>` is `None` |
 //! | [`Mentions`](wxbot_model::Mentions), [`Quote`](wxbot_model::Quote) | parts of the message | likewise |
 //! | `&Message`, `&MediaHandle`, `&FriendRequest`, `&MembersJoined` | what the event brings | likewise |
 //! | [`Captures`] | the groups of `#[regex]` | does not compile elsewhere |
@@ -70,6 +70,12 @@ pub enum Given {}
 /// How an argument is made: of a word that was typed.
 #[derive(Debug)]
 pub enum Typed {}
+/// How an argument is made: of words that may be missing.
+#[derive(Debug)]
+pub enum Several {}
+/// How an argument is made: of the event, where it has such a thing.
+#[derive(Debug)]
+pub enum Perhaps {}
 
 /// What an argument takes of the text, and where it may stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

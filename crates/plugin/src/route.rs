@@ -27,7 +27,7 @@ use look::Look;
 
 #[doc(hidden)]
 pub use table::MadeByDefault;
-pub use table::{Handler, Handlers, On, Run, arg, check, extract, id_of, made, manifest, shape};
+pub use table::{Handler, Handlers, On, Run, args, check, extract, id_of, made, manifest, shape};
 
 /// The name under which `wxbot explain` shows a dialog that the person ended.
 const DIALOG: &str = "dialogue";

@@ -168,8 +168,12 @@ pub const fn check(on: On, mut shapes: &[Shape]) {
     }
 }
 
-/// An argument in the manifest, if people type it.
-pub fn arg(shape: Shape, name: &str, about: &str) -> Option<ArgSpec> {
+/// The arguments of a command that people type, for the manifest: shapes, names and doc comments of all of them.
+pub fn args(shapes: &[Shape], told: &[(&str, &str)]) -> Vec<ArgSpec> {
+    shapes.iter().zip(told).filter_map(|(shape, (name, about))| arg(*shape, name, about)).collect()
+}
+
+fn arg(shape: Shape, name: &str, about: &str) -> Option<ArgSpec> {
     let (kind, optional, rest) = match shape {
         Shape::Word(kind) => (kind, false, false),
         Shape::Optional(kind) => (kind, true, false),
