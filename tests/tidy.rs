@@ -46,7 +46,7 @@ const NOT_FOR_AUTHORS: [&str; 5] = ["hyper", "quick-xml", "libloading", "rusqlit
 const FREE_OF_MODEL: [&str; 8] =
     ["PeerId", "ClientMsgId", "MsgId", "EventKey", "Secret", "Action", "Capability", "Capabilities"];
 
-const UNSAFE_PLACES: [&str; 2] = ["crates/plugin/src/abi/", "crates/runtime/src/plugin/dylib.rs"];
+const UNSAFE_PLACES: [&str; 2] = ["crates/plugin/src/abi/", "crates/runtime/src/plugin/dylib/"];
 
 // ---- packages ----
 
