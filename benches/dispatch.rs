@@ -11,9 +11,9 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 use wxbot_core::source::Source;
 use wxbot_model::{AccountName, Contact, ContactId, Event};
-use wxbot_plugin::host::{Host, PluginFactory};
+use wxbot_plugin::host::{Call, CallMeta, Host, PluginFactory};
 use wxbot_plugin::middleware::{AnyMiddleware, Destination};
-use wxbot_plugin::{ContactQuery, Ctx, Envelope, FoundContact, Next, Outcome, PluginError, RoomMember};
+use wxbot_plugin::{ContactQuery, Envelope, FoundContact, InitCtx, Next, Outcome, PluginError, RoomMember};
 use wxbot_runtime::config::{PluginUse, Registry};
 use wxbot_runtime::middleware;
 use wxbot_runtime::plugin::ActivePlugin;
@@ -69,7 +69,6 @@ impl Host for Nothing {
 
 /// The plugins one after another, as the dispatcher asks them.
 struct Plugins {
-    host: Arc<dyn Host>,
     list: Vec<Arc<ActivePlugin>>,
 }
 
@@ -77,10 +76,11 @@ impl Destination for Plugins {
     fn arrive(&self, env: Envelope) -> BoxFuture<'_, Outcome> {
         Box::pin(async move {
             let mut actions = 0;
+            let event = Arc::new(env.event);
             for plugin in &self.list {
-                let (id, event) = (Arc::clone(&plugin.id), &env.event);
-                let cx = Ctx::new(Arc::clone(&self.host), id, event.account.clone(), event.key.clone(), env.attempt);
-                actions += plugin.run(event, &cx).await.map_or(0, |effects| effects.into_iter().count());
+                let meta = CallMeta::first().attempt(env.attempt);
+                let call = Call { event: Arc::clone(&event), meta, dialog: None };
+                actions += plugin.run(call).await.map_or(0, |answer| answer.effects.into_iter().count());
             }
             Outcome::Passed { actions }
         })
@@ -105,12 +105,12 @@ impl Rig {
         let factory: &PluginFactory = registry.plugin("auto-reply").expect("bundled");
         let instance = |rules: &str| {
             let settings: Value = serde_json::from_str(rules).expect("JSON");
-            assert!(factory.check(&settings).is_empty(), "{:?}", factory.check(&settings));
-            let wanted = PluginUse { id: "auto-reply".into(), settings };
-            tokio.block_on(ActivePlugin::start(factory, &wanted)).expect("starts")
+            assert!(factory.check(&settings, &InitCtx::new()).is_empty(), "{:?}", factory.check(&settings, &InitCtx::new()));
+            let wanted = PluginUse { id: "auto-reply".into(), settings, init: InitCtx::new(), build: String::new() };
+            tokio.block_on(ActivePlugin::start(factory, &wanted, Arc::new(Nothing))).expect("starts")
         };
         let list = RULES.map(instance).into();
-        Self { chain, plugins: Plugins { host: Arc::new(Nothing), list }, tokio }
+        Self { chain, plugins: Plugins { list }, tokio }
     }
 
     fn dispatch(&self, event: Event) -> Outcome {

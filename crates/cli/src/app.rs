@@ -27,7 +27,7 @@ impl App {
     #[must_use]
     pub fn plugin<P: Plugin>(mut self) -> Self {
         let factory = PluginFactory::of::<P>();
-        self.registry.plugins.retain(|p| p.manifest.id != factory.manifest.id);
+        self.registry.plugins.retain(|p| p.id() != factory.id());
         self.registry.plugins.push(factory);
         self
     }

@@ -354,7 +354,7 @@ fn welcome(lang: Lang, args: &Args, registry: &Registry, accounts: &[AccountConf
         lines.push(format!("  … {} {}", accounts.len() - 6, lang.pick("more accounts", "个更多账号")));
     }
     let plugins: Vec<String> =
-        registry.plugins.iter().map(|p| format!("{} {}", p.manifest.id, p.manifest.version)).collect();
+        registry.plugins.iter().map(|p| format!("{} {}", p.id(), p.manifest().version)).collect();
     lines.push(format!("{}  {}", lang.pick("plugins", "插件"), plugins.join(", ")));
     lines.push(format!(
         "{}  {} {}",

@@ -4,44 +4,54 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
-use wxbot_model::{AccountName, Contact, ContactId, EventKey, File, MediaHandle};
+use serde::{Deserialize, Serialize};
+use wxbot_model::{AccountName, Action, Contact, ContactId, Event, EventKey, File, MediaHandle};
 
+use crate::config::Place;
 use crate::contacts::{ContactQuery, FoundContact, RoomMember};
-use crate::host::Host;
+use crate::effects::Effects;
+use crate::host::{Host, Note, Receipt};
+use crate::instance::Turn;
 use crate::media::{MediaError, MediaFile};
 use crate::plugin::PluginError;
+use crate::role::Role;
 
-/// The handler's window to the host, for one event.
+/// The handler's window to the host, for one event and, after [`ask`](Self::ask), for the messages that answer.
 pub struct Ctx {
+    pub(crate) link: Arc<Link>,
+    pub(crate) account: AccountName,
+    pub(crate) turn: Arc<Turn>,
+}
+
+/// What all calls of one instance share.
+pub(crate) struct Link {
     pub(crate) host: Arc<dyn Host>,
     pub(crate) plugin: Arc<str>,
-    pub(crate) account: AccountName,
-    pub(crate) message_id: EventKey,
-    pub(crate) attempt: u32,
+    pub(crate) init: InitCtx,
 }
 
 /// What is known when a plugin starts.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[non_exhaustive]
-pub struct InitCtx {}
+pub struct InitCtx {
+    /// Where the settings stand.
+    pub place: Place,
+    /// What may stand before the word of a command, the longest first; an empty one means nothing need to.
+    pub prefixes: Vec<String>,
+}
 
 impl InitCtx {
-    /// An empty context.
+    /// Settings from nowhere, commands with or without `/`.
     pub fn new() -> Self {
-        Self {}
+        Self { place: Place::default(), prefixes: vec!["/".into(), String::new()] }
     }
 }
 
 impl Ctx {
-    /// Made by the host for each call of a handler.
-    pub fn new(
-        host: Arc<dyn Host>,
-        plugin: Arc<str>,
-        account: AccountName,
-        message_id: EventKey,
-        attempt: u32,
-    ) -> Self {
-        Self { host, plugin, account, message_id, attempt }
+    pub(crate) fn new(link: Arc<Link>, turn: Arc<Turn>) -> Self {
+        let account = turn.with(|now| now.event.account.clone());
+        Self { link, account, turn }
     }
 
     /// The account that received the event.
@@ -49,29 +59,84 @@ impl Ctx {
         &self.account
     }
 
+    /// The event that is being handled: after [`ask`](Self::ask) the answer.
+    pub fn event(&self) -> Arc<Event> {
+        self.turn.with(|now| Arc::clone(&now.event))
+    }
+
     /// The key of the event; the same when it is handled again.
-    pub fn message_id(&self) -> &EventKey {
-        &self.message_id
+    pub fn message_id(&self) -> EventKey {
+        self.turn.with(|now| now.event.key.clone())
     }
 
     /// 1 the first time; higher when the event is handled again after an error or a crash.
     pub fn attempt(&self) -> u32 {
-        self.attempt
+        self.turn.with(|now| now.meta.attempt)
+    }
+
+    /// The roles of whoever sent the event, by `[accounts.roles]`; everybody has [`Role::User`], which is not listed.
+    pub fn roles(&self) -> Vec<Role> {
+        self.turn.with(|now| now.meta.roles.clone())
+    }
+
+    /// Whether the sender may do what demands this role.
+    pub fn may(&self, role: &Role) -> bool {
+        self.turn.with(|now| role.is_met_by(&now.meta.roles))
+    }
+
+    /// What may stand before the word of a command.
+    pub(crate) fn prefixes(&self) -> &[String] {
+        &self.link.init.prefixes
+    }
+
+    /// Answers in the conversation, with whatever the handler returns besides. As all effects it happens when the handler
+    /// has ended well.
+    pub fn reply(&self, text: impl Into<String>) {
+        self.also(Effects::reply(text));
+    }
+
+    /// Adds effects to those that the handler returns, before them.
+    pub fn also(&self, effects: Effects) {
+        self.turn.with(|now| now.pending = std::mem::take(&mut now.pending).then(effects));
+    }
+
+    /// Neither later handlers nor later plugins see this event.
+    pub fn block(&self) {
+        self.turn.with(|now| now.block = true);
+    }
+
+    /// Notes for `wxbot explain` what looked at the event and why it did or did not take it. Asked only when somebody
+    /// keeps the trace, so `why` may cost something.
+    pub fn note(&self, what: &str, took: bool, why: impl FnOnce() -> String) {
+        self.turn.with(|now| {
+            if now.meta.explain {
+                now.notes.push(Note { what: what.to_owned(), took, why: why() });
+            }
+        });
+    }
+
+    /// Performs an action at once and answers its receipt, apart from the event: when the handler fails later, or runs
+    /// again after a crash, it was performed all the same, and is performed again. Prefer effects.
+    ///
+    /// # Errors
+    /// When the account cannot do it, is not online, or the service refuses it.
+    pub async fn send_now(&self, action: Action) -> Result<Receipt, PluginError> {
+        self.link.host.send_now(&self.link.plugin, &self.account, action).await
     }
 
     /// Wall time in milliseconds since 1970. In tests it follows the paused clock.
     pub fn now_ms(&self) -> i64 {
-        self.host.now_ms()
+        self.link.host.now_ms()
     }
 
     /// A random number; repeatable in tests.
     pub fn random_u64(&self) -> u64 {
-        self.host.random_u64()
+        self.link.host.random_u64()
     }
 
     /// A key for the `n`th call of your own to some other service, so that a repeat of this event can be recognised there.
     pub fn idempotency_key(&self, n: u32) -> String {
-        format!("{}:{}:{}:{n}", self.account, self.plugin, self.message_id)
+        format!("{}:{}:{}:{n}", self.account, self.link.plugin, self.message_id())
     }
 
     /// A value of the plugin's KV store for this account, as last committed.
@@ -79,7 +144,7 @@ impl Ctx {
     /// # Errors
     /// When the store cannot be read, or the value is of another shape.
     pub async fn kv_get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, PluginError> {
-        match self.host.kv_get(&self.plugin, &self.account, key).await? {
+        match self.link.host.kv_get(&self.link.plugin, &self.account, key).await? {
             Some(value) => Ok(Some(serde_json::from_value(value)?)),
             None => Ok(None),
         }
@@ -87,7 +152,7 @@ impl Ctx {
 
     /// What is known of a person or room; `None` when the account does not know it.
     pub fn contact(&self, id: &ContactId) -> Option<Contact> {
-        self.host.contact(&self.account, id)
+        self.link.host.contact(&self.account, id)
     }
 
     /// Contacts by a part of their remark, name or WeChat id, or by how they sound; the best first. After a login with
@@ -101,7 +166,7 @@ impl Ctx {
     /// # }
     /// ```
     pub fn find_contacts(&self, query: impl Into<ContactQuery>) -> Vec<FoundContact> {
-        self.host.find_contacts(&self.account, &query.into())
+        self.link.host.find_contacts(&self.account, &query.into())
     }
 
     /// The members of a room, in the order of the service. Most rooms' lists are not kept loaded: then the service is
@@ -110,7 +175,7 @@ impl Ctx {
     /// # Errors
     /// When the account does not know the room, is not online, or the service does not answer within 20 s.
     pub async fn members(&self, room: &ContactId) -> Result<Vec<RoomMember>, PluginError> {
-        self.host.members(&self.account, room).await
+        self.link.host.members(&self.account, room).await
     }
 
     /// The bytes of a message as a file: fetched now, unless they were before. Two handlers that ask at once share one
@@ -122,7 +187,7 @@ impl Ctx {
     /// Typed by what helps. It gives up with [`MediaError::NotNow`] after 25 s, before the handler's time is over.
     pub async fn media(&self, what: impl Into<Fetchable<'_>>) -> Result<MediaFile, MediaError> {
         let what = what.into();
-        self.host.media(&self.account, what.media, what.name).await
+        self.link.host.media(&self.account, what.media, what.name).await
     }
 
     /// The picture of a person or room that the account knows. It is asked for anew once a day.
@@ -130,7 +195,7 @@ impl Ctx {
     /// # Errors
     /// As of [`media`](Self::media).
     pub async fn avatar(&self, of: &ContactId) -> Result<MediaFile, MediaError> {
-        self.host.avatar(&self.account, of, None).await
+        self.link.host.avatar(&self.account, of, None).await
     }
 
     /// The picture of a member of a room, who need not be a friend.
@@ -138,7 +203,7 @@ impl Ctx {
     /// # Errors
     /// As of [`media`](Self::media).
     pub async fn avatar_of_member(&self, room: &ContactId, member: &ContactId) -> Result<MediaFile, MediaError> {
-        self.host.avatar(&self.account, member, Some(room)).await
+        self.link.host.avatar(&self.account, member, Some(room)).await
     }
 }
 
@@ -165,10 +230,10 @@ impl<'a> From<&'a File> for Fetchable<'a> {
 impl fmt::Debug for Ctx {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ctx")
-            .field("plugin", &self.plugin)
+            .field("plugin", &self.link.plugin)
             .field("account", &self.account)
-            .field("message_id", &self.message_id)
-            .field("attempt", &self.attempt)
+            .field("message_id", &self.message_id())
+            .field("attempt", &self.attempt())
             .finish_non_exhaustive()
     }
 }

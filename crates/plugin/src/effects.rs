@@ -1,19 +1,23 @@
 //! What does a handler answer? Effects: data that the host commits with the event and performs afterwards.
 
-use serde::Serialize;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wxbot_model::{Action, ContactId, MediaShape};
 
 use crate::media::MediaSource;
 
 /// What should happen because of one event, in order.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Effects {
     list: Vec<Effect>,
 }
 
 /// One thing that should happen.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Effect {
     /// Answer in the conversation of the event.
@@ -45,6 +49,29 @@ pub enum Effect {
     Delete {
         /// The key.
         key: String,
+    },
+    /// Change a value that is still as it was read; else nothing of this answer is done and the event is handled anew.
+    Swap {
+        /// The key.
+        key: String,
+        /// What it was; `None` when there was none.
+        was: Option<Value>,
+        /// What it becomes; `None` removes it.
+        now: Option<Value>,
+    },
+    /// Come back to this conversation later, with an event of the kind `timer`. A timer of the same name is replaced.
+    Timer {
+        /// Its name, at most 512 bytes.
+        name: String,
+        /// When, ms from now.
+        after_ms: u64,
+        /// What the event brings.
+        payload: Value,
+    },
+    /// Take a timer back, if it has not fired yet.
+    CancelTimer {
+        /// Its name.
+        name: String,
     },
 }
 
@@ -155,6 +182,53 @@ impl Effects {
     #[must_use]
     pub fn delete(mut self, key: impl Into<String>) -> Self {
         self.list.push(Effect::Delete { key: key.into() });
+        self
+    }
+
+    /// Changes a KV value that nobody else has changed since it was read: `was` is what [`Ctx::kv_get`](crate::Ctx::kv_get)
+    /// gave. When somebody has, the event is handled anew.
+    ///
+    /// # Errors
+    /// When a value cannot be written as JSON.
+    pub fn swap(
+        mut self,
+        key: impl Into<String>,
+        was: Option<&impl Serialize>,
+        now: Option<&impl Serialize>,
+    ) -> Result<Self, serde_json::Error> {
+        let (was, now) = (was.map(serde_json::to_value).transpose()?, now.map(serde_json::to_value).transpose()?);
+        self.list.push(Effect::Swap { key: key.into(), was, now });
+        Ok(self)
+    }
+
+    /// Comes back to this conversation after a while: the event `timer` brings `payload`. It outlives restarts. A timer
+    /// of the same name (per plugin and account) is replaced.
+    ///
+    /// # Errors
+    /// When the payload cannot be written as JSON.
+    pub fn timer(
+        mut self,
+        name: impl Into<String>,
+        after: Duration,
+        payload: &impl Serialize,
+    ) -> Result<Self, serde_json::Error> {
+        let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+        let payload = serde_json::to_value(payload)?;
+        self.list.push(Effect::Timer { name: name.into(), after_ms, payload });
+        Ok(self)
+    }
+
+    /// Takes a timer back, if it has not fired yet.
+    #[must_use]
+    pub fn cancel_timer(mut self, name: impl Into<String>) -> Self {
+        self.list.push(Effect::CancelTimer { name: name.into() });
+        self
+    }
+
+    /// These, then the others.
+    #[must_use]
+    pub fn then(mut self, others: Self) -> Self {
+        self.list.extend(others.list);
         self
     }
 

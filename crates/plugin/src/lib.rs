@@ -34,30 +34,41 @@
 
 pub mod abi;
 pub mod actions;
+pub mod args;
+pub mod ask;
+pub mod config;
 pub mod contacts;
 pub mod ctx;
 pub mod effects;
 pub mod host;
+mod instance;
 pub mod manifest;
 pub mod media;
 pub mod middleware;
 pub mod plugin;
+pub mod role;
 pub mod testing;
 
+pub use args::FromArg;
+pub use ask::Ask;
+pub use config::{ConfigProblem, NoConfig, Place, PluginConfig};
 pub use contacts::{ContactQuery, FoundContact, RoomMember};
 pub use ctx::{Ctx, InitCtx};
 pub use effects::{Effect, Effects};
-pub use manifest::{ConfigProblem, Manifest, NoConfig};
+pub use host::Receipt;
+pub use manifest::Manifest;
 pub use media::{MediaError, MediaFile, MediaSource};
 pub use middleware::{Envelope, Middleware, Next, Outcome};
-pub use plugin::{Plugin, PluginError};
+pub use plugin::{Plugin, PluginError, Verdict};
+pub use role::Role;
 pub use wxbot_model as model;
+pub use wxbot_plugin_macros::{PluginConfig, plugin, test};
 
 /// What most plugins import.
 pub mod prelude {
     pub use crate::{
-        ConfigProblem, ContactQuery, Ctx, Effects, InitCtx, Manifest, MediaError, MediaFile, MediaSource, NoConfig,
-        Plugin, PluginError,
+        ConfigProblem, ContactQuery, Ctx, Effects, FromArg, InitCtx, Manifest, MediaError, MediaFile, MediaSource,
+        NoConfig, Place, Plugin, PluginConfig, PluginError, Receipt, Role, Verdict,
     };
     pub use wxbot_model::{
         Action, Capability, ChatKind, ContactId, Content, Event, EventKind, FileType, MediaShape, Message,

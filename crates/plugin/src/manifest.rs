@@ -1,38 +1,211 @@
-//! Who is a plugin, what does it need, and what is wrong with its settings?
+//! Who is a plugin, what does it need, and what does it listen to? Facts that are read without running a handler.
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 use wxbot_model::Capability;
 
-/// The facts about a plugin that are read without running it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+use crate::role::Role;
+
+/// The facts about a plugin. [`#[plugin]`](crate::plugin) writes one; by hand it is made with the methods below.
+///
+/// It crosses the border to plugins that were built elsewhere as JSON: fields may be added, each with a default.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Manifest {
-    /// The name used in `use = [...]` and `[plugins.<id>]`.
-    pub id: &'static str,
+    /// The name used in `use = [...]` and `[plugins.<id>]`: lower-case letters, digits and `-`.
+    pub id: String,
     /// One sentence for lists.
-    pub about: &'static str,
+    #[serde(default)]
+    pub about: String,
     /// SemVer of the plugin.
-    pub version: &'static str,
+    #[serde(default)]
+    pub version: String,
     /// What an account must be able to do, or the plugin cannot run there.
+    #[serde(default)]
     pub needs: Vec<Capability>,
-    /// Kinds of event it wants, by [`EventKind::word`](wxbot_model::EventKind::word); messages unless stated.
-    pub events: Vec<&'static str>,
+    /// Kinds of event it wants, by [`EventKind::word`](wxbot_model::EventKind::word); messages unless stated. Timers and
+    /// schedules of its own it gets always.
+    #[serde(default)]
+    pub events: Vec<String>,
     /// True when it wants messages that are older than the `old-message` limit, marked `late`.
+    #[serde(default)]
     pub wants_late: bool,
+    /// Plugins with a higher one see an event first; equal ones in the order of `use`. 0 unless stated.
+    #[serde(default)]
+    pub priority: i32,
+    /// True when it may stand in `middleware = [...]`: see [`Plugin::guard`](crate::Plugin::guard).
+    #[serde(default)]
+    pub guards: bool,
+    /// Its handlers, for help texts and lists, in the order they are asked.
+    #[serde(default)]
+    pub handlers: Vec<HandlerSpec>,
+}
+
+/// One handler of a plugin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct HandlerSpec {
+    /// The method's name, for logs and `wxbot explain`.
+    pub name: String,
+    /// The method's doc comment: its help text.
+    #[serde(default)]
+    pub about: String,
+    /// What it listens to.
+    pub trigger: Trigger,
+    /// Where: in rooms or private chats only.
+    #[serde(default)]
+    pub only: Option<Only>,
+    /// In rooms: only when our account is mentioned.
+    #[serde(default)]
+    pub at_me: bool,
+    /// Only from these people or in these chats; everybody when empty.
+    #[serde(default)]
+    pub from: Vec<String>,
+    /// Who may use it; everybody when `None`.
+    #[serde(default)]
+    pub allow: Option<Role>,
+    /// How often.
+    #[serde(default)]
+    pub cooldown: Option<Cooldown>,
+    /// Handlers with a higher one are asked first; equal ones in the order of the source.
+    #[serde(default)]
+    pub priority: i32,
+    /// True when neither later handlers nor later plugins see an event that this one took.
+    #[serde(default)]
+    pub block: bool,
+}
+
+/// What a handler listens to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "on", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Trigger {
+    /// A text that begins with one of these words.
+    Command {
+        /// The name and its aliases.
+        words: Vec<String>,
+        /// What may follow.
+        args: Vec<ArgSpec>,
+    },
+    /// A text that holds any of these words.
+    Keyword {
+        /// The words, compared without regard to case.
+        any: Vec<String>,
+    },
+    /// A text that fits.
+    Regex {
+        /// The expression, in the syntax of the crate `regex`.
+        pattern: String,
+    },
+    /// An event of one of these kinds.
+    Event {
+        /// [Words](wxbot_model::EventKind::word) of kinds.
+        kinds: Vec<String>,
+    },
+    /// A timer that a handler of the plugin set.
+    Timer {
+        /// Its name.
+        name: String,
+    },
+    /// The clock.
+    Cron {
+        /// Second, minute, hour, day, month, weekday.
+        expression: String,
+        /// IANA name of the time zone; the machine's when `None`.
+        #[serde(default)]
+        tz: Option<String>,
+        /// What happens about times that passed while wxbot was down.
+        #[serde(default)]
+        missed: Missed,
+    },
+    /// Something that this version of the SDK does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// One argument of a command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ArgSpec {
+    /// Its name.
+    pub name: String,
+    /// What it is, for people: `text`, `number`, ….
+    pub kind: String,
+    /// Whether it may be left out.
+    #[serde(default)]
+    pub optional: bool,
+    /// True when it takes all that is left.
+    #[serde(default)]
+    pub rest: bool,
+    /// Its doc comment.
+    #[serde(default)]
+    pub about: String,
+}
+
+/// In which sort of conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Only {
+    /// In rooms.
+    Group,
+    /// With one person.
+    Private,
+}
+
+/// What happens about times that passed while wxbot was down.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Missed {
+    /// Nothing: the next time is the next time. A minute late is not missed.
+    #[default]
+    Skip,
+    /// The last of them is made up for.
+    Once,
+    /// Each is made up for, at most a hundred.
+    All,
+}
+
+/// How often a handler may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Cooldown {
+    /// How long it rests, ms.
+    pub ms: u64,
+    /// For whom.
+    pub per: Per,
+}
+
+/// Whom a cooldown holds up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Per {
+    /// Who used it, in this chat.
+    User,
+    /// Everybody in the chat.
+    Chat,
+    /// Everybody.
+    All,
 }
 
 impl Manifest {
     /// A plugin that handles messages in time and needs nothing else.
-    pub fn new(id: &'static str, about: &'static str) -> Self {
-        Self { id, about, version: "0.1.0", needs: Vec::new(), events: vec!["message"], wants_late: false }
+    pub fn new(id: impl Into<String>, about: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            about: about.into(),
+            version: "0.1.0".into(),
+            needs: Vec::new(),
+            events: vec!["message".into()],
+            wants_late: false,
+            priority: 0,
+            guards: false,
+            handlers: Vec::new(),
+        }
     }
 
     /// States its version; `env!("CARGO_PKG_VERSION")` is usual.
     #[must_use]
-    pub fn version(mut self, version: &'static str) -> Self {
-        self.version = version;
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = version.into();
         self
     }
 
@@ -45,8 +218,8 @@ impl Manifest {
 
     /// States which kinds of event it wants instead of messages.
     #[must_use]
-    pub fn events(mut self, words: &[&'static str]) -> Self {
-        self.events = words.to_vec();
+    pub fn events(mut self, words: &[&str]) -> Self {
+        self.events = words.iter().map(|word| (*word).to_owned()).collect();
         self
     }
 
@@ -56,54 +229,57 @@ impl Manifest {
         self.wants_late = true;
         self
     }
-}
 
-/// Settings of a plugin that has none: any key is a mistake.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NoConfig {}
-
-/// One thing wrong with settings. The host finds the place in `bot.toml` by the pointer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigProblem {
-    /// JSON pointer (RFC 6901) of the value, like `/rules/0/regex`; empty for the whole.
-    pub pointer: String,
-    /// What is wrong, one sentence without a full stop.
-    pub message: String,
-    /// What to do.
-    pub help: Option<String>,
-}
-
-impl ConfigProblem {
-    /// A problem at `pointer`.
-    pub fn at(pointer: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { pointer: pointer.into(), message: message.into(), help: None }
-    }
-
-    /// Adds what to do.
+    /// Comes before plugins with a lower one.
     #[must_use]
-    pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+    pub fn priority(mut self, priority: i32) -> Self {
+        self.priority = priority;
         self
     }
 
-    /// The first thing that keeps `settings` from being read as `T`; none when it can be.
-    pub fn of_reading<T: DeserializeOwned>(settings: &Value) -> Vec<Self> {
-        match serde_path_to_error::deserialize::<_, T>(settings) {
-            Ok(_) => Vec::new(),
-            Err(error) => {
-                let mut pointer = String::new();
-                for segment in error.path() {
-                    match segment {
-                        serde_path_to_error::Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
-                        serde_path_to_error::Segment::Map { key } => {
-                            pointer.push_str(&format!("/{}", key.replace('~', "~0").replace('/', "~1")));
-                        }
-                        serde_path_to_error::Segment::Enum { .. } | serde_path_to_error::Segment::Unknown => {}
-                    }
-                }
-                vec![Self::at(pointer, error.into_inner().to_string())]
-            }
+    /// May stand in `middleware = [...]`.
+    #[must_use]
+    pub fn guards(mut self) -> Self {
+        self.guards = true;
+        self
+    }
+
+    /// Adds a handler to what lists and help texts show.
+    #[must_use]
+    pub fn handler(mut self, spec: HandlerSpec) -> Self {
+        self.handlers.push(spec);
+        self
+    }
+}
+
+impl HandlerSpec {
+    /// A handler for everybody, everywhere.
+    pub fn new(name: impl Into<String>, trigger: Trigger) -> Self {
+        Self {
+            name: name.into(),
+            about: String::new(),
+            trigger,
+            only: None,
+            at_me: false,
+            from: Vec::new(),
+            allow: None,
+            cooldown: None,
+            priority: 0,
+            block: false,
         }
+    }
+}
+
+impl ArgSpec {
+    /// An argument that must be given.
+    pub fn new(name: impl Into<String>, kind: impl Into<String>) -> Self {
+        Self { name: name.into(), kind: kind.into(), optional: false, rest: false, about: String::new() }
+    }
+}
+
+impl Cooldown {
+    /// Rests so long for whom it says.
+    pub fn new(ms: u64, per: Per) -> Self {
+        Self { ms, per }
     }
 }

@@ -38,6 +38,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
 use wxbot_model::{File, FileType, MediaDigest, MediaHandle, MediaKind, StoredMedia};
 
 /// A file of the media folder. It stays there at least as long as this value, or a clone of it, lives.
@@ -118,7 +119,8 @@ impl fmt::Debug for MediaFile {
 
 /// Why there are no bytes. With `?` it fails the handler, and the event is tried again; that helps for
 /// [`NotNow`](Self::NotNow) alone, so match on it where the others are an answer for you.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum MediaError {
     /// Asking again later may help; the download may even be going on.
@@ -165,7 +167,8 @@ pub enum MediaError {
 ///     .and_reply_file(("report.csv", b"day,count\n".to_vec()))       // bytes with a name
 ///     .and_reply_image(&event_handle);                               // what a message brought
 /// ```
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum MediaSource {
     /// A regular file that wxbot may read.
@@ -180,6 +183,7 @@ pub enum MediaSource {
         /// The name to send them under.
         name: String,
         /// All of them.
+        #[serde(with = "serde_bytes")]
         bytes: Vec<u8>,
     },
     /// What a message brought; fetched when it is sent, unless it was before.

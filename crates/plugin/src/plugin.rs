@@ -3,43 +3,39 @@
 use std::fmt;
 use std::future::Future;
 
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 use wxbot_model::Event;
 
+use crate::config::PluginConfig;
 use crate::ctx::{Ctx, InitCtx};
 use crate::effects::Effects;
-use crate::manifest::{ConfigProblem, Manifest};
+use crate::manifest::Manifest;
 
-/// Turns events into effects. Authors write `async fn` for the methods.
+/// Turns events into effects. Authors write `async fn` for the methods, or handlers under [`#[plugin]`](macro@crate::plugin),
+/// which writes this trait for them.
 ///
 /// One instance serves all accounts that share the same settings; handlers of different conversations run at the same
 /// time, so state sits behind a lock or, better, in the KV store ([`Ctx::kv_get`], [`Effects::put`]).
 pub trait Plugin: Send + Sync + Sized + 'static {
     /// The settings, read from `[plugins.<id>]` with the account's own settings over it.
-    type Config: DeserializeOwned;
+    type Config: PluginConfig;
 
     /// Who the plugin is and what it needs. Called without an instance, by `wxbot check` too.
     fn manifest() -> Manifest;
 
-    /// Looks at settings without starting anything; all problems at once, each with the JSON pointer of the value.
-    ///
-    /// The default reads them as [`Config`](Self::Config) and reports the first thing that does not fit.
-    fn check(settings: &Value) -> Vec<ConfigProblem> {
-        ConfigProblem::of_reading::<Self::Config>(settings)
-    }
-
-    /// JSON Schema of the settings, for editors. The default allows anything.
-    fn schema() -> Value {
-        serde_json::json!({ "type": "object" })
-    }
-
-    /// Makes an instance. The host gives it 10 s. When settings change while wxbot runs, the new instance is made before
-    /// the old one ends, so claim nothing that only one can have.
+    /// Makes an instance. The host gives it 10 s. When settings or the plugin's file change while wxbot runs, the new
+    /// instance is made before the old one ends, so claim nothing that only one can have.
     fn init(config: Self::Config, cx: &InitCtx) -> impl Future<Output = Result<Self, PluginError>> + Send;
 
     /// Handles one event. The host gives it 30 s, catches panics, and repeats it after an error.
     fn on_event(&self, event: &Event, cx: &Ctx) -> impl Future<Output = Result<Effects, PluginError>> + Send;
+
+    /// Judges an event before any plugin sees it, where `middleware = [...]` names this plugin. Only asked of plugins
+    /// whose manifest says [`guards`](Manifest::guards). An error or a late answer lets the event pass: a broken guard
+    /// must not make a bot deaf.
+    fn guard(&self, _event: &Event, _cx: &Ctx) -> impl Future<Output = Result<Verdict, PluginError>> + Send {
+        std::future::ready(Ok(Verdict::Pass))
+    }
 
     /// Called once before the instance goes away; in-flight events have ended.
     fn stop(&self) -> impl Future<Output = ()> + Send {
@@ -47,22 +43,59 @@ pub trait Plugin: Send + Sync + Sized + 'static {
     }
 }
 
-/// Why a handler failed. Any error converts into it with `?`; nothing is sent and the event is tried again.
+/// What a guard says of an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Verdict {
+    /// It goes on.
+    Pass,
+    /// It goes on like this. What is stored does not change.
+    Change(Box<Event>),
+    /// It goes no further.
+    Stop {
+        /// Why, for people; `wxbot explain` shows it.
+        why: String,
+    },
+}
+
+impl Verdict {
+    /// Stops the event for this reason.
+    pub fn stop(why: impl Into<String>) -> Self {
+        Self::Stop { why: why.into() }
+    }
+}
+
+/// Why a handler gave no effects. Any error converts into it with `?`; nothing is sent and the event is tried again.
+///
+/// [`told`](Self::told) is the other sort: what the person did wrong, said to the person. Nothing is tried again.
 pub struct PluginError {
     message: String,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    told: bool,
 }
 
 impl PluginError {
-    /// An error with this message.
+    /// An error with this message, for the log.
     pub fn msg(message: impl Into<String>) -> Self {
-        Self { message: message.into(), source: None }
+        Self { message: message.into(), source: None, told: false }
+    }
+
+    /// Ends the handler and answers this to the person; nothing else of the handler's effects is done. An empty text
+    /// answers nothing.
+    pub fn told(message: impl Into<String>) -> Self {
+        Self { message: message.into(), source: None, told: true }
+    }
+
+    /// What the person is to be told, when it is nothing for the log.
+    pub fn for_person(&self) -> Option<&str> {
+        self.told.then_some(&*self.message)
     }
 }
 
 impl<E: std::error::Error + Send + Sync + 'static> From<E> for PluginError {
     fn from(error: E) -> Self {
-        Self { message: error.to_string(), source: Some(Box::new(error)) }
+        Self { message: error.to_string(), source: Some(Box::new(error)), told: false }
     }
 }
 

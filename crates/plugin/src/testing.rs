@@ -11,16 +11,17 @@ use wxbot_model::{
 };
 
 use crate::contacts::{ContactQuery, FoundContact, RoomMember};
-use crate::ctx::{Ctx, InitCtx};
+use crate::ctx::InitCtx;
 use crate::effects::{Effect, Effects};
-use crate::host::Host;
+use crate::host::{Call, CallMeta, Host, Instance};
+use crate::instance::Local;
 use crate::media::{MediaError, MediaFile, MediaSource, ReadMedia};
 use crate::plugin::{Plugin, PluginError};
 
 /// A plugin instance on a bench. KV changes of each handled event are applied; replies are returned.
 #[derive(Debug)]
 pub struct Kit<P> {
-    plugin: P,
+    instance: Local<P>,
     host: Arc<FakeHost>,
     next: u64,
 }
@@ -86,11 +87,10 @@ impl<P: Plugin> Kit<P> {
     /// # Errors
     /// What reading the settings or `init` answered.
     pub async fn start(settings: Value) -> Result<Self, PluginError> {
-        let config: P::Config = serde_json::from_value(settings)?;
-        let plugin = P::init(config, &InitCtx::new()).await?;
         let host = Arc::new(FakeHost::default());
         host.state(|s| s.now_ms = 1_767_225_600_000);
-        Ok(Self { plugin, host, next: 1 })
+        let instance = Local::<P>::start(&settings, InitCtx::new(), host.clone()).await?;
+        Ok(Self { instance, host, next: 1 })
     }
 
     /// Lets time pass.
@@ -211,7 +211,11 @@ impl<P: Plugin> Kit<P> {
                 }
                 Effect::Act(action) => self.host.state(|s| s.acted.push(action)),
                 Effect::Put { key, value } => self.host.state(|s| drop(s.kv.insert(key, value))),
-                Effect::Delete { key } => self.host.state(|s| drop(s.kv.remove(&key))),
+                Effect::Delete { key } | Effect::Swap { key, now: None, .. } => {
+                    self.host.state(|s| drop(s.kv.remove(&key)));
+                }
+                Effect::Swap { key, now: Some(now), .. } => self.host.state(|s| drop(s.kv.insert(key, now))),
+                Effect::Timer { .. } | Effect::CancelTimer { .. } => {}
             }
         }
         Ok(replies)
@@ -222,8 +226,8 @@ impl<P: Plugin> Kit<P> {
     /// # Errors
     /// What the handler answered.
     pub async fn effects(&self, event: &Event) -> Result<Effects, PluginError> {
-        let cx = Ctx::new(self.host.clone(), P::manifest().id.into(), event.account.clone(), event.key.clone(), 1);
-        self.plugin.on_event(event, &cx).await
+        let call = Call { event: Arc::new(event.clone()), meta: CallMeta::first(), dialog: None };
+        Ok(self.instance.call(call).await?.effects)
     }
 }
 
@@ -309,7 +313,7 @@ mod tests {
     use wxbot_model::{ContactKind, MediaKind};
 
     use super::*;
-    use crate::prelude::{Manifest, NoConfig};
+    use crate::prelude::{Ctx, Manifest, NoConfig};
 
     struct Greeter;
 

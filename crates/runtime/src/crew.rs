@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::account::Account;
-use crate::dispatch::{self, Gate, Handler, RuntimeHost};
+use crate::dispatch::{self, Gate, Handler};
 use crate::outbox;
 use crate::runtime::Patience;
 use crate::session;
@@ -31,7 +31,7 @@ pub(crate) struct Crew {
 
 impl Crew {
     /// Starts the session, and with `works` what handles and sends.
-    pub(crate) fn start(account: Arc<Account>, works: Option<(&Arc<RuntimeHost>, &Gate)>) -> Self {
+    pub(crate) fn start(account: Arc<Account>, works: Option<&Gate>) -> Self {
         let nobody = CancellationToken::new();
         nobody.cancel();
         let mut crew = Self {
@@ -44,8 +44,8 @@ impl Crew {
             sends: CancellationToken::new(),
         };
         crew.renew_session();
-        if let Some((host, gate)) = works {
-            let handler = Arc::new(Handler::new(Arc::clone(&crew.account), Arc::clone(host) as _));
+        if let Some(gate) = works {
+            let handler = Arc::new(Handler::new(Arc::clone(&crew.account)));
             let (account, gate) = (Arc::clone(&crew.account), gate.clone());
             let (work, sends) = (crew.work.clone(), crew.sends.clone());
             crew.workers.spawn(outbox::run(Arc::clone(&account), sends, Patience::SERVICE.sends));

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use wxbot_core::protocol::Protocol;
 use wxbot_core::source::Source;
 use wxbot_model::AccountName;
+use wxbot_plugin::host::Host;
 
 use crate::account::{Account, Parts, Settings};
 use crate::config::{AccountConfig, OnUncertain, Registry};
@@ -228,8 +229,9 @@ impl Runtime {
         was: Option<&Settings>,
     ) -> Result<Settings, StartError> {
         let mut plugins = Vec::new();
+        let host: Arc<dyn Host> = Arc::clone(&self.host) as _;
         for wanted in &config.plugins {
-            plugins.push(self.plugins.get(&self.registry, wanted).await?);
+            plugins.push(self.plugins.get(&self.registry, wanted, &host).await?);
         }
         let (used, stations) = was.map_or(([].as_slice(), [].as_slice()), |was| (&was.config.middleware, &was.chain));
         let chain = middleware::renewed(&config.middleware, &self.source, used, stations);
@@ -264,7 +266,7 @@ impl Runtime {
                     self.crews.push(crew);
                 }
                 (_, Some(Ready::Account(account))) => {
-                    let works = self.works.then_some((&self.host, &self.gate));
+                    let works = self.works.then_some(&self.gate);
                     self.crews.push(Crew::start(account, works));
                 }
                 (Some(crew), _) => self.crews.push(crew),

@@ -47,7 +47,7 @@ use crate::matching::{Captures, Heard};
 use crate::settings::{Rule, Scope};
 use crate::template::Facts;
 
-pub use settings::{Settings, SettingsError};
+pub use settings::Settings;
 
 /// The plugin.
 #[derive(Debug)]
@@ -63,14 +63,6 @@ impl Plugin for AutoReply {
             .version(env!("CARGO_PKG_VERSION"))
             .needs(&[Capability::SendText])
             .events(&["message"])
-    }
-
-    fn check(settings: &Value) -> Vec<ConfigProblem> {
-        Settings::check(settings)
-    }
-
-    fn schema() -> Value {
-        schema::schema()
     }
 
     async fn init(settings: Settings, _cx: &InitCtx) -> Result<Self, PluginError> {

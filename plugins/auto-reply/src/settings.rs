@@ -1,10 +1,8 @@
 //! What do the settings say, and what is wrong with them?
 
-use std::fmt;
 
-use serde::Deserialize;
 use serde_json::Value;
-use wxbot_plugin::ConfigProblem;
+use wxbot_plugin::{ConfigProblem, Place, PluginConfig};
 
 use crate::matching::{Captures, Heard, Matcher, Phrases, Shape, regex};
 use crate::reading::{Placed, Reading, Table, did_you_mean};
@@ -18,8 +16,7 @@ pub(crate) const CHATS: [&str; 3] = ["private", "group", "any"];
 
 /// The settings of the plugin, read and compiled. There is one way to them: what [`check`](Self::check) accepts, `init`
 /// accepts, because both run [`read`](Self::read).
-#[derive(Debug, Deserialize)]
-#[serde(try_from = "Value")]
+#[derive(Debug)]
 pub struct Settings {
     pub(crate) rules: Vec<Rule>,
 }
@@ -42,16 +39,12 @@ pub(crate) struct Rule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Scope(u8);
 
-/// Everything that is wrong with settings, as one error.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SettingsError(Vec<ConfigProblem>);
-
 impl Settings {
     /// Reads settings.
     ///
     /// # Errors
     /// All problems at once, never an empty list.
-    pub fn read(settings: &Value) -> Result<Self, Vec<ConfigProblem>> {
+    pub fn parse(settings: &Value) -> Result<Self, Vec<ConfigProblem>> {
         let mut reading = Reading::default();
         let rules = read_all(&mut reading, settings);
         match rules {
@@ -62,30 +55,19 @@ impl Settings {
 
     /// All problems; none when the settings are good.
     pub fn check(settings: &Value) -> Vec<ConfigProblem> {
-        Self::read(settings).err().unwrap_or_default()
+        Self::parse(settings).err().unwrap_or_default()
     }
 }
 
-impl TryFrom<Value> for Settings {
-    type Error = SettingsError;
+impl PluginConfig for Settings {
+    fn schema() -> Value {
+        crate::schema::schema()
+    }
 
-    fn try_from(settings: Value) -> Result<Self, SettingsError> {
-        Self::read(&settings).map_err(SettingsError)
+    fn read(settings: &Value, _place: &Place) -> Result<Self, Vec<ConfigProblem>> {
+        Self::parse(settings)
     }
 }
-
-impl fmt::Display for SettingsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, problem) in self.0.iter().enumerate() {
-            let gap = if n == 0 { "" } else { "; " };
-            let at = if problem.pointer.is_empty() { "/" } else { &problem.pointer };
-            write!(f, "{gap}{at}: {}", problem.message)?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for SettingsError {}
 
 impl Scope {
     pub(crate) const PRIVATE: Self = Self(1);

@@ -8,7 +8,7 @@ use wxbot_plugin::testing::Kit;
 use super::*;
 
 async fn kit(settings: Value) -> Kit<AutoReply> {
-    assert_eq!(AutoReply::check(&settings), []);
+    assert_eq!(Settings::check(&settings), []);
     Kit::start(settings).await.unwrap()
 }
 
@@ -186,7 +186,7 @@ async fn check_and_start_agree() {
         (json!({ "rules": [{ "any": true, "reply": "{{ sender }}" }] }), true),
         (json!({ "rules": [{ "any": true, "reply": "{{ sendr }}" }] }), false),
     ] {
-        assert_eq!(AutoReply::check(&settings).is_empty(), good, "{settings}");
+        assert_eq!(Settings::check(&settings).is_empty(), good, "{settings}");
         assert_eq!(Kit::<AutoReply>::start(settings.clone()).await.is_ok(), good, "{settings}");
     }
 }
@@ -194,7 +194,7 @@ async fn check_and_start_agree() {
 #[test]
 fn the_manifest() {
     let manifest = AutoReply::manifest();
-    assert_eq!((manifest.id, manifest.wants_late), ("auto-reply", false));
+    assert_eq!((&*manifest.id, manifest.wants_late), ("auto-reply", false));
     assert_eq!(manifest.needs, [Capability::SendText]);
     assert_eq!(manifest.events, ["message"]);
 }

@@ -3,10 +3,10 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests; clippy.toml knows only the tests")]
 
 use serde_json::{Value, json};
-use wxbot_auto_reply::AutoReply;
+use wxbot_auto_reply::{AutoReply, Settings};
 use wxbot_plugin::model::EventKind;
 use wxbot_plugin::testing::Kit;
-use wxbot_plugin::{Effect, Plugin};
+use wxbot_plugin::{Effect, PluginConfig};
 
 const README: &str = include_str!("../README.md");
 
@@ -63,7 +63,7 @@ async fn the_examples_do_what_they_say() {
     let (examples, conversations) = (blocks("toml"), blocks("text"));
     assert_eq!((examples.len(), conversations.len()), (3, 3));
     for (block, conversation) in examples.into_iter().zip(conversations) {
-        assert_eq!(AutoReply::check(&settings(block)), [], "{block}");
+        assert_eq!(Settings::check(&settings(block)), [], "{block}");
         hold(block, conversation).await;
     }
 }
@@ -71,7 +71,7 @@ async fn the_examples_do_what_they_say() {
 #[test]
 fn both_languages_name_every_setting_and_default() {
     let (english, chinese) = README.split_once("## 简体中文").unwrap();
-    let schema = AutoReply::schema();
+    let schema = Settings::schema();
     for place in ["/properties", "/properties/rules/items/properties"] {
         for (key, property) in schema.pointer(place).and_then(Value::as_object).unwrap() {
             for part in [english, chinese] {
@@ -93,6 +93,6 @@ fn the_example_of_the_crate_is_good() {
     let doc: String =
         lib.lines().filter_map(|l| l.strip_prefix("//!")).map(|l| format!("{}\n", l.trim_start())).collect();
     let block = doc.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-    assert_eq!(AutoReply::check(&settings(block)), []);
+    assert_eq!(Settings::check(&settings(block)), []);
     assert_ne!(settings(block), json!(null));
 }

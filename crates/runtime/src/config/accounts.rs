@@ -195,7 +195,7 @@ fn unknown_plugin(id: &str, span: &Range<usize>, message: String, registry: &Reg
     Diagnostic::new(codes::UNKNOWN_PLUGIN, span, message).label("not known").help(suggest(
         id,
         "plugins",
-        registry.plugins.iter().map(|plugin| plugin.manifest.id),
+        registry.plugins.iter().map(|plugin| plugin.id()),
     ))
 }
 
@@ -213,7 +213,7 @@ fn uses(account: &Account<'_>, registry: &Registry, report: &mut Report) {
             continue;
         };
         let Some(spec) = account.protocol else { continue };
-        let missing = spec.capabilities.missing(&plugin.manifest.needs);
+        let missing = spec.capabilities.missing(&plugin.manifest().needs);
         if missing.is_empty() {
             continue;
         }

@@ -19,12 +19,11 @@ use super::view::{Account, accounts};
 
 /// Builds what the checks have passed. What they would have refused is left out.
 pub(super) fn config(root: &Table, file: &Path, registry: &Registry) -> Config {
-    let folder = file.parent().unwrap_or(Path::new(""));
     Config {
         file: file.to_owned(),
         data_dir: data_dir(root, file),
         media: media(root.table("media")),
-        accounts: accounts(root, registry).iter().filter_map(|account| one(account, folder, registry)).collect(),
+        accounts: accounts(root, registry).iter().filter_map(|account| one(account, file, registry)).collect(),
     }
 }
 
@@ -45,7 +44,7 @@ fn media(table: Option<&Table>) -> MediaSettings {
     settings
 }
 
-fn one(account: &Account<'_>, folder: &Path, registry: &Registry) -> Option<AccountConfig> {
+fn one(account: &Account<'_>, file: &Path, registry: &Registry) -> Option<AccountConfig> {
     let spec = account.protocol?;
     let table = account.table;
     let only_profile = if let [profile] = spec.profiles { Some(*profile) } else { None };
@@ -56,7 +55,7 @@ fn one(account: &Account<'_>, folder: &Path, registry: &Registry) -> Option<Acco
         endpoint: table.text("endpoint").and_then(|text| check::endpoint(text).ok()),
         proxy: table.text("proxy").and_then(check::proxy),
         enabled: account.enabled(),
-        plugins: plugins_of(account, registry),
+        plugins: plugins_of(account, file, registry),
         middleware: middleware(account),
         pacing: pacing(account, spec.pacing),
         on_uncertain: match table.text("on_uncertain") {
@@ -65,17 +64,18 @@ fn one(account: &Account<'_>, folder: &Path, registry: &Registry) -> Option<Acco
             Some(_) | None => OnUncertain::Hold,
         },
         options: options(table, spec.options),
-        secrets: secrets(table, folder),
+        secrets: secrets(table, file.parent().unwrap_or(Path::new(""))),
     })
 }
 
-fn plugins_of(account: &Account<'_>, registry: &Registry) -> Vec<PluginUse> {
-    let known = account.plugins().into_iter().filter(|named| registry.plugin(named.name).is_some());
+fn plugins_of(account: &Account<'_>, file: &Path, registry: &Registry) -> Vec<PluginUse> {
+    let known = account.plugins().into_iter().filter_map(|named| Some((named, registry.plugin(named.name)?)));
     known
-        .map(|named| {
+        .map(|(named, plugin)| {
             let (common, own) = account.plugin_settings(named.name);
             let settings = plugins::settings(common.map(|entry| &entry.node), own.map(|entry| &entry.node));
-            PluginUse { id: named.name.to_owned(), settings }
+            let (init, build) = (plugins::init(account.root, file), plugin.build().to_owned());
+            PluginUse { id: named.name.to_owned(), settings, init, build }
         })
         .collect()
 }

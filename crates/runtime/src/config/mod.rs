@@ -68,7 +68,7 @@ pub fn parse(text: &str, file: &Path, registry: &Registry) -> Result<Loaded, Mis
     let mut reading = tree::read(text);
     let mut report = Report::default();
     accounts::check(&reading.root, registry, &mut report);
-    plugins::check(&reading.root, registry, &mut report);
+    plugins::check(&reading.root, file, registry, &mut report);
     report.mistakes.append(&mut reading.limits);
     report.mistakes.retain(|mistake| !is_noise(mistake, &reading));
     report.mistakes.append(&mut reading.syntax);

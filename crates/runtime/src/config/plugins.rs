@@ -1,9 +1,10 @@
 //! What do the plugins say about their settings, and where in the file does it belong?
 
 use std::ops::Range;
+use std::path::Path;
 
 use serde_json::Value;
-use wxbot_plugin::ConfigProblem;
+use wxbot_plugin::{ConfigProblem, InitCtx, Place};
 use wxbot_plugin::host::PluginFactory;
 
 use super::diagnostic::{Diagnostic, Report, codes, quote};
@@ -12,15 +13,16 @@ use super::tree::{self, Entry, Node, Table};
 use super::view::{Account, RESERVED, accounts, plugin_entries};
 
 /// Lets every plugin check what each account would give it, and tables that no account uses.
-pub(super) fn check(root: &Table, registry: &Registry, report: &mut Report) {
+pub(super) fn check(root: &Table, file: &Path, registry: &Registry, report: &mut Report) {
     let accounts = accounts(root, registry);
+    let init = init(root, file);
     for plugin in &registry.plugins {
-        let id = plugin.manifest.id;
+        let id = plugin.id();
         let common = plugin_entries(root).iter().find(|entry| entry.key == id);
-        let alone = common.map(|entry| problems(plugin, Some(&entry.node), None)).unwrap_or_default();
+        let alone = common.map(|entry| problems(plugin, Some(&entry.node), None, &init)).unwrap_or_default();
         let mut judged = false;
         for account in &accounts {
-            judged |= account_check(account, plugin, &alone, report);
+            judged |= account_check(account, plugin, &alone, &init, report);
         }
         if let (Some(entry), false) = (common, judged) {
             for problem in &alone {
@@ -32,15 +34,21 @@ pub(super) fn check(root: &Table, registry: &Registry, report: &mut Report) {
 }
 
 /// Whether the account had anything to check.
-fn account_check(account: &Account<'_>, plugin: &PluginFactory, alone: &[ConfigProblem], report: &mut Report) -> bool {
-    let id = plugin.manifest.id;
+fn account_check(
+    account: &Account<'_>,
+    plugin: &PluginFactory,
+    alone: &[ConfigProblem],
+    init: &InitCtx,
+    report: &mut Report,
+) -> bool {
+    let id = plugin.id();
     let (common, own) = account.plugin_settings(id);
     let (common, own) = (common.and_then(settings_of), own.and_then(settings_of));
     let used = account.plugins().into_iter().find(|named| named.name == id);
     if used.is_none() && own.is_none() {
         return false;
     }
-    for problem in problems(plugin, common, own) {
+    for problem in problems(plugin, common, own, init) {
         let (span, exact) = locate(common, own, alone.contains(&problem), &problem.pointer);
         let span = span.or(used.and_then(|named| named.said)).unwrap_or(account.header);
         report.mistake(tell(id, &problem, span, exact));
@@ -61,10 +69,22 @@ pub(super) fn settings(common: Option<&Node>, own: Option<&Node>) -> Value {
     settings
 }
 
-fn problems(plugin: &PluginFactory, common: Option<&Node>, own: Option<&Node>) -> Vec<ConfigProblem> {
+/// What a plugin is told besides its settings.
+pub(super) fn init(_root: &Table, file: &Path) -> InitCtx {
+    let mut init = InitCtx::new();
+    init.place = Place::of(file.parent().unwrap_or(Path::new("")));
+    init
+}
+
+fn problems(
+    plugin: &PluginFactory,
+    common: Option<&Node>,
+    own: Option<&Node>,
+    init: &InitCtx,
+) -> Vec<ConfigProblem> {
     // What the parser could not read would only be told a second time, in other words.
     let broken = |node: Option<&Node>| node.is_some_and(Node::is_broken);
-    if broken(common) || broken(own) { Vec::new() } else { plugin.check(&settings(common, own)) }
+    if broken(common) || broken(own) { Vec::new() } else { plugin.check(&settings(common, own), init) }
 }
 
 /// The place a JSON pointer into the merged settings means, as far down as it goes, and whether it went all the way.

@@ -48,7 +48,7 @@ impl Registry {
 
     /// The plugin of this id.
     pub fn plugin(&self, id: &str) -> Option<&PluginFactory> {
-        self.plugins.iter().find(|plugin| plugin.manifest.id == id)
+        self.plugins.iter().find(|plugin| plugin.id() == id)
     }
 
     /// The protocols that have an option of this name.

@@ -37,7 +37,7 @@ fn property(key: &Key, registry: &Registry) -> Value {
     let mut schema = match key.name {
         "middleware" => json!({ "type": "array", "items": { "enum": registry.middleware }, "uniqueItems": true }),
         "use" => {
-            let ids: Vec<&str> = registry.plugins.iter().map(|plugin| plugin.manifest.id).collect();
+            let ids: Vec<&str> = registry.plugins.iter().map(|plugin| plugin.id()).collect();
             json!({ "type": "array", "items": { "enum": ids }, "uniqueItems": true })
         }
         "protocol" => json!({ "enum": registry.protocols.iter().map(|protocol| protocol.name).collect::<Vec<_>>() }),
@@ -90,7 +90,7 @@ fn kind(kind_: &Kind, registry: &Registry) -> Value {
         Kind::Map(of) => json!({ "type": "object", "additionalProperties": kind(of, registry) }),
         Kind::Plugins => {
             let of = |id: &str| (id.to_owned(), json!({ "$ref": format!("#/$defs/{}", plugin_def(id)) }));
-            let properties: Map<String, Value> = registry.plugins.iter().map(|plugin| of(plugin.manifest.id)).collect();
+            let properties: Map<String, Value> = registry.plugins.iter().map(|plugin| of(plugin.id())).collect();
             json!({ "type": "object", "properties": properties, "additionalProperties": false })
         }
         Kind::Accounts => json!({ "type": "array", "minItems": 1, "items": account(registry) }),
@@ -149,14 +149,14 @@ fn plugin_def(id: &str) -> String {
 
 fn plugin_schemas(registry: &Registry) -> Value {
     let one = |plugin: &wxbot_plugin::host::PluginFactory| {
-        let id = plugin.manifest.id;
+        let id = plugin.id();
         let mut schema = plugin.schema();
         rebase(&mut schema, &format!("#/$defs/{}", plugin_def(id)));
         if let Value::Object(object) = &mut schema {
             // The common table and an account's own complete each other, so neither has to be complete.
             object.remove("required");
             object.remove("$schema");
-            object.entry("description").or_insert_with(|| json!(plugin.manifest.about));
+            object.entry("description").or_insert_with(|| json!(plugin.manifest().about));
         }
         (plugin_def(id), schema)
     };

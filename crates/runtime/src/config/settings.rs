@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use url::Url;
 use wxbot_model::AccountName;
 use wxbot_model::span::Rate;
+use wxbot_plugin::InitCtx;
 
 use super::diagnostic::Diagnostic;
 
@@ -115,6 +116,10 @@ pub struct PluginUse {
     pub id: String,
     /// The common settings with the account's own over them; accepted by the plugin's check.
     pub settings: Value,
+    /// What else it is told at its start.
+    pub init: InitCtx,
+    /// The build of its library; empty for a linked one. Another build is another use.
+    pub build: String,
 }
 
 /// One middleware of an account.

@@ -9,9 +9,9 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wxbot_model::{Action, Capability, Event, Media};
-use wxbot_plugin::host::Host;
+use wxbot_plugin::host::{Call, CallMeta};
 use wxbot_plugin::middleware::Destination;
-use wxbot_plugin::{Ctx, Effect, Effects, Envelope, MediaSource, Next, Outcome};
+use wxbot_plugin::{Effect, Effects, Envelope, MediaSource, Next, Outcome};
 
 use super::feed::Work;
 use super::run::Gate;
@@ -31,7 +31,6 @@ const LANE_PATIENCE: Duration = Duration::from_secs(30);
 /// Handles events of one account.
 pub(crate) struct Handler {
     account: Arc<Account>,
-    host: Arc<dyn Host>,
 }
 
 /// What the plugins made of one event.
@@ -58,8 +57,8 @@ enum End {
 }
 
 impl Handler {
-    pub(crate) fn new(account: Arc<Account>, host: Arc<dyn Host>) -> Self {
-        Self { account, host }
+    pub(crate) fn new(account: Arc<Account>) -> Self {
+        Self { account }
     }
 
     /// Handles one event to its end: done, parked, dead, or given back because wxbot stops. Answers when it is due again
@@ -232,16 +231,17 @@ impl Destination for Plugins<'_> {
         Box::pin(async move {
             let mut harvest = Harvest::default();
             let mut too_late = false;
+            let event = Arc::new(env.event);
             for plugin in &self.settings.plugins {
-                if !plugin.wants(&env.event) || self.row.done.iter().any(|id| **id == *plugin.id) {
+                if !plugin.wants(&event) || self.row.done.iter().any(|id| **id == *plugin.id) {
                     continue;
                 }
-                if env.event.late && !plugin.manifest.wants_late {
+                if event.late && !plugin.manifest.wants_late {
                     too_late = true;
                     continue;
                 }
                 harvest.asked += 1;
-                self.ask(plugin, &env.event, &mut harvest).await;
+                self.ask(plugin, &event, &mut harvest).await;
             }
             let (actions, asked) = (harvest.sends.len(), harvest.asked);
             *self.harvest.lock().unwrap_or_else(PoisonError::into_inner) = harvest;
@@ -257,17 +257,11 @@ impl Destination for Plugins<'_> {
 }
 
 impl Plugins<'_> {
-    async fn ask(&self, plugin: &ActivePlugin, event: &Event, harvest: &mut Harvest) {
-        let account = &self.handler.account;
-        let cx = Ctx::new(
-            Arc::clone(&self.handler.host),
-            Arc::clone(&plugin.id),
-            account.name.clone(),
-            event.key.clone(),
-            self.attempt,
-        );
-        let collected = match plugin.run(event, &cx).await {
-            Ok(effects) => self.collect(plugin, event, effects).await,
+    async fn ask(&self, plugin: &ActivePlugin, event: &Arc<Event>, harvest: &mut Harvest) {
+        let meta = CallMeta::first().attempt(self.attempt);
+        let call = Call { event: Arc::clone(event), meta, dialog: None };
+        let collected = match plugin.run(call).await {
+            Ok(answer) => self.collect(plugin, event, answer.effects).await,
             Err(trouble) => Err(trouble),
         };
         match collected {

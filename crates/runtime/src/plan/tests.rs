@@ -19,9 +19,6 @@ impl Plugin for Any {
     fn manifest() -> Manifest {
         Manifest::new("any", "Takes any settings.")
     }
-    fn check(_settings: &serde_json::Value) -> Vec<ConfigProblem> {
-        Vec::new()
-    }
     async fn init(_config: serde_json::Value, _cx: &InitCtx) -> Result<Self, PluginError> {
         Ok(Self)
     }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 
 use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use wxbot_plugin::host::Host;
 
 use super::{ActivePlugin, PluginStartError};
 use crate::config::{PluginUse, Registry};
@@ -35,7 +36,7 @@ pub(crate) struct Instances {
 
 impl Instances {
     /// The instance with these settings: the one that runs, memory and all, or a new one.
-    pub(crate) async fn get(&mut self, registry: &Registry, wanted: &PluginUse) -> Result<Arc<Held>, PluginStartError> {
+    pub(crate) async fn get(&mut self, registry: &Registry, wanted: &PluginUse, host: &Arc<dyn Host>) -> Result<Arc<Held>, PluginStartError> {
         self.tidy();
         let same = self.list.iter().find(|(used, _)| used == wanted);
         if let Some(held) = same.and_then(|(_, held)| held.upgrade()) {
@@ -44,7 +45,7 @@ impl Instances {
         let factory = registry
             .plugin(&wanted.id)
             .ok_or_else(|| PluginStartError { id: wanted.id.clone(), why: "it is not built in".into() })?;
-        let plugin = ActivePlugin::start(factory, wanted).await?;
+        let plugin = ActivePlugin::start(factory, wanted, Arc::clone(host)).await?;
         let unused = CancellationToken::new();
         let (keeping, gone, closing) = (Arc::clone(&plugin), unused.clone(), self.closing.clone());
         self.keepers.spawn(async move {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio::time::Instant;
 use wxbot_model::{Action, Event};
-use wxbot_plugin::host::{AnyPlugin, PluginFactory};
-use wxbot_plugin::{Ctx, Effect, Effects, Manifest};
+use wxbot_plugin::host::{Answer, Call, Host, Instance, PluginFactory};
+use wxbot_plugin::{Effect, Effects, Manifest};
 
 use crate::config::PluginUse;
 
@@ -36,7 +36,7 @@ pub struct ActivePlugin {
     pub id: Arc<str>,
     /// What it says of itself.
     pub manifest: Manifest,
-    plugin: Arc<dyn AnyPlugin>,
+    instance: Arc<dyn Instance>,
     breaker: Mutex<Breaker>,
 }
 
@@ -70,39 +70,45 @@ impl ActivePlugin {
     ///
     /// # Errors
     /// When its `init` fails, panics, or takes longer than 10 s.
-    pub async fn start(factory: &PluginFactory, wanted: &PluginUse) -> Result<Arc<Self>, PluginStartError> {
+    pub async fn start(
+        factory: &PluginFactory,
+        wanted: &PluginUse,
+        host: Arc<dyn Host>,
+    ) -> Result<Arc<Self>, PluginStartError> {
         let failed = |why: String| PluginStartError { id: wanted.id.clone(), why };
-        let making = AssertUnwindSafe(factory.make(wanted.settings.clone())).catch_unwind();
-        let plugin = tokio::time::timeout(INIT_DEADLINE, making)
+        let making = factory.make(wanted.settings.clone(), wanted.init.clone(), host);
+        let making = AssertUnwindSafe(making).catch_unwind();
+        let instance = tokio::time::timeout(INIT_DEADLINE, making)
             .await
             .map_err(|_elapsed| failed(format!("it did not start within {} s", INIT_DEADLINE.as_secs())))?
             .map_err(|_panic| failed("it panicked".into()))?
             .map_err(|e| failed(e.to_string()))?;
         Ok(Arc::new(Self {
             id: Arc::from(wanted.id.as_str()),
-            manifest: factory.manifest.clone(),
-            plugin,
+            manifest: factory.manifest().clone(),
+            instance,
             breaker: Mutex::default(),
         }))
     }
 
     /// Whether it asked for this kind of event.
     pub fn wants(&self, event: &Event) -> bool {
-        self.manifest.events.contains(&event.kind.word())
+        let word = event.kind.word();
+        self.manifest.events.iter().any(|wanted| wanted == word)
     }
 
-    /// Runs the handler. Whatever it does, this returns within the deadline, unless it blocks the thread: a statically
+    /// Hands it an event. Whatever it does, this returns within the deadline, unless it blocks the thread: a statically
     /// linked plugin shares ours.
     ///
     /// # Errors
     /// [`Trouble`] by what happens next.
-    pub async fn run(&self, event: &Event, cx: &Ctx) -> Result<Effects, Trouble> {
+    pub async fn run(&self, call: Call) -> Result<Answer, Trouble> {
         if let Some(left) = self.open_for() {
             return Err(Trouble::Open(left));
         }
-        let handler = AssertUnwindSafe(self.plugin.on_event(event, cx)).catch_unwind();
+        let handler = AssertUnwindSafe(async { self.instance.call(call).await }).catch_unwind();
         let result = match tokio::time::timeout(DEADLINE, handler).await {
-            Ok(Ok(Ok(effects))) => check(effects),
+            Ok(Ok(Ok(answer))) => check(&answer.effects).map(|()| answer),
             Ok(Ok(Err(error))) => Err(error.to_string()),
             // The panic's own text went to the panic hook; it may quote a message, so it is not repeated here.
             Ok(Err(_panic)) => Err("it panicked".to_owned()),
@@ -136,14 +142,14 @@ impl ActivePlugin {
 
     /// Ends the instance.
     pub async fn stop(&self) {
-        let stopping = AssertUnwindSafe(self.plugin.stop()).catch_unwind();
+        let stopping = AssertUnwindSafe(self.instance.stop()).catch_unwind();
         if tokio::time::timeout(INIT_DEADLINE, stopping).await.is_err() {
             tracing::warn!(plugin = %self.id, "Plugin did not stop in time.");
         }
     }
 }
 
-fn check(effects: Effects) -> Result<Effects, String> {
+fn check(effects: &Effects) -> Result<(), String> {
     let mut actions = 0;
     for effect in effects.iter() {
         match effect {
@@ -174,16 +180,22 @@ fn check(effects: Effects) -> Result<Effects, String> {
                     return Err(format!("a `{}` of {long} bytes; at most {MAX_ACTION} are allowed", action.word()));
                 }
             }
-            Effect::Put { key, .. } | Effect::Delete { key } if key.len() > MAX_KEY => {
-                return Err(format!("a KV key of {} bytes; at most {MAX_KEY} are allowed", key.len()));
+            Effect::Put { key, .. }
+            | Effect::Delete { key }
+            | Effect::Swap { key, .. }
+            | Effect::Timer { name: key, .. }
+            | Effect::CancelTimer { name: key }
+                if key.len() > MAX_KEY =>
+            {
+                return Err(format!("a key of {} bytes; at most {MAX_KEY} are allowed", key.len()));
             }
-            Effect::Put { .. } | Effect::Delete { .. } | _ => {}
+            _ => {}
         }
     }
     if actions > MAX_ACTIONS {
         return Err(format!("{actions} replies to one message; at most {MAX_ACTIONS} are allowed"));
     }
-    Ok(effects)
+    Ok(())
 }
 
 impl std::fmt::Debug for ActivePlugin {

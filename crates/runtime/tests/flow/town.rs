@@ -58,13 +58,19 @@ pub(crate) fn life(test: &str) -> Vec<String> {
     LIFE.lock().unwrap().iter().filter(|(of, _)| of == test).map(|(_, what)| what.clone()).collect()
 }
 
+impl PluginConfig for CounterSettings {
+    fn schema() -> serde_json::Value {
+        serde_json::json!({ "type": "object" })
+    }
+    fn read(settings: &serde_json::Value, _place: &Place) -> Result<Self, Vec<ConfigProblem>> {
+        ConfigProblem::read_as(settings)
+    }
+}
+
 impl Plugin for Counter {
     type Config = CounterSettings;
     fn manifest() -> Manifest {
         Manifest::new("counter", "Counts its answers.").needs(&[Capability::SendText]).events(&["message"])
-    }
-    fn check(_settings: &serde_json::Value) -> Vec<ConfigProblem> {
-        Vec::new()
     }
     async fn init(settings: CounterSettings, _cx: &InitCtx) -> Result<Self, PluginError> {
         if settings.broken {

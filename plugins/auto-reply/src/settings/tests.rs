@@ -28,7 +28,7 @@ fn good_settings() {
         ("cooldowns", json!({ "cooldown": "5s", "rules": [{ "any": true, "cooldown": "0s", "reply": "x" }] }), 1),
     ] {
         assert_eq!(problems(&settings), [], "{name}");
-        assert_eq!(Settings::read(&settings).unwrap().rules.len(), rules, "{name}");
+        assert_eq!(Settings::parse(&settings).unwrap().rules.len(), rules, "{name}");
     }
 }
 
@@ -87,7 +87,7 @@ fn mistakes_of_one_rule() {
         let good = json!({ "exact": "first", "reply": "x" });
         let settings = json!({ "rules": [good, rule] });
         assert_eq!(problems(&settings), [(format!("/rules/1{pointer}"), message.to_owned())], "{rule}");
-        assert!(Settings::try_from(settings).is_err(), "{rule}");
+        assert!(Settings::parse(&settings).is_err(), "{rule}");
     }
 }
 
@@ -167,8 +167,6 @@ fn all_mistakes_at_once_with_help() {
     let help = |settings: Value| Settings::check(&settings).remove(0).help.unwrap();
     assert!(help(json!({ "rules": [{ "any": true, "reply": "x", "replay": 1 }] })).contains("did you mean `reply`?"));
     assert!(help(json!({ "rules": [{ "any": true, "reply": "{{ sendr }}" }] })).contains("did you mean `sender`?"));
-    let error = serde_json::from_value::<Settings>(json!({ "cooldown": "x", "rules": 1 })).unwrap_err().to_string();
-    assert!(error.contains("/cooldown: ") && error.contains("; /rules: "), "{error}");
 }
 
 fn any_value() -> impl Strategy<Value = Value> {
@@ -221,7 +219,7 @@ proptest! {
             settings["cooldown"] = cooldown;
         }
         let problems = Settings::check(&settings);
-        let read = serde_json::from_value::<Settings>(settings.clone());
+        let read = Settings::parse(&settings);
         prop_assert_eq!(problems.is_empty(), read.is_ok());
         if let Ok(read) = read {
             prop_assert_eq!(read.rules.len(), rules.len(), "no rule is lost in silence");

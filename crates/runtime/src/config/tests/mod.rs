@@ -6,6 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use wxbot_model::span::Rate;
+use wxbot_plugin::{InitCtx, Place};
 
 use super::diagnostic::codes;
 use super::*;
@@ -69,6 +70,8 @@ fn a_good_file_means_what_it_says() {
                 "rules": [{ "keyword": "a", "reply": "b" }, { "keyword": "c", "reply": "d" }],
                 "limits": { "day": 3, "week": 50 },
             }),
+            init: placed("/etc/wxbot"),
+            build: String::new(),
         }]
     );
     assert_eq!(
@@ -240,4 +243,11 @@ proptest! {
         }
         sound(&text);
     }
+}
+
+/// What a plugin is told whose settings stand in this folder.
+fn placed(folder: &str) -> InitCtx {
+    let mut init = InitCtx::new();
+    init.place = Place::of(folder);
+    init
 }

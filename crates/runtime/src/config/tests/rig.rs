@@ -7,18 +7,24 @@ use serde_json::{Value, json};
 use wxbot_model::span::{Rate, parse_duration};
 use wxbot_model::{Capabilities, Capability, Event};
 use wxbot_plugin::host::PluginFactory;
-use wxbot_plugin::{ConfigProblem, Ctx, Effects, InitCtx, Manifest, NoConfig, Plugin, PluginError};
+use wxbot_plugin::{
+    ConfigProblem, Ctx, Effects, InitCtx, Manifest, NoConfig, Place, Plugin, PluginConfig, PluginError,
+};
 
 use crate::config::*;
 
-struct AutoReply;
+struct Rules;
 
-impl Plugin for AutoReply {
-    type Config = Value;
-    fn manifest() -> Manifest {
-        Manifest::new("auto-reply", "Answers by rules.").needs(&[Capability::SendText])
+impl PluginConfig for Rules {
+    fn schema() -> Value {
+        json!({
+            "type": "object",
+            "properties": { "cooldown": { "$ref": "#/$defs/span" }, "rules": { "type": "array" } },
+            "required": ["cooldown"],
+            "$defs": { "span": { "type": "string" } },
+        })
     }
-    fn check(settings: &Value) -> Vec<ConfigProblem> {
+    fn read(settings: &Value, _place: &Place) -> Result<Self, Vec<ConfigProblem>> {
         let mut problems = Vec::new();
         match settings.get("cooldown").map(|value| value.as_str().map(parse_duration)) {
             None => problems.push(ConfigProblem::at("", "`cooldown` is missing")),
@@ -38,17 +44,18 @@ impl Plugin for AutoReply {
         if settings.pointer("/limits/day").and_then(Value::as_i64).is_some_and(|day| day < 0) {
             problems.push(ConfigProblem::at("/limits/day", "a negative limit"));
         }
-        problems
+        if problems.is_empty() { Ok(Self) } else { Err(problems) }
     }
-    fn schema() -> Value {
-        json!({
-            "type": "object",
-            "properties": { "cooldown": { "$ref": "#/$defs/span" }, "rules": { "type": "array" } },
-            "required": ["cooldown"],
-            "$defs": { "span": { "type": "string" } },
-        })
+}
+
+struct AutoReply;
+
+impl Plugin for AutoReply {
+    type Config = Rules;
+    fn manifest() -> Manifest {
+        Manifest::new("auto-reply", "Answers by rules.").needs(&[Capability::SendText])
     }
-    async fn init(_config: Value, _cx: &InitCtx) -> Result<Self, PluginError> {
+    async fn init(_config: Rules, _cx: &InitCtx) -> Result<Self, PluginError> {
         Ok(Self)
     }
     async fn on_event(&self, _event: &Event, _cx: &Ctx) -> Result<Effects, PluginError> {

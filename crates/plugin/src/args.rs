@@ -1,0 +1,75 @@
+//! How does a word that a person typed become a value? And what is the person told when it does not?
+
+use std::time::Duration;
+
+use wxbot_model::span::parse_duration;
+
+/// A value that can be typed: the type of a command's argument or of an answer.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be typed by a person",
+    note = "arguments of commands are text, numbers, `bool`, `Duration`, or a type of yours with `impl FromArg`"
+)]
+pub trait FromArg: Sized {
+    /// What it is, for help texts: a word like `text` or `number`.
+    const KIND: &'static str;
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// One sentence for the person who typed it.
+    fn from_arg(text: &str) -> Result<Self, String>;
+}
+
+impl FromArg for String {
+    const KIND: &'static str = "text";
+
+    fn from_arg(text: &str) -> Result<Self, String> {
+        Ok(text.to_owned())
+    }
+}
+
+macro_rules! numbers {
+    ($kind:literal, $($number:ty),*) => {$(
+        impl FromArg for $number {
+            const KIND: &'static str = $kind;
+
+            fn from_arg(text: &str) -> Result<Self, String> {
+                let plain = narrow(text);
+                plain.parse().map_err(|error| format!("「{text}」不是这里能用的数字 ({error})"))
+            }
+        }
+    )*};
+}
+
+numbers!("number", u8, u16, u32, u64, usize, i8, i16, i32, i64, isize);
+numbers!("decimal", f32, f64);
+
+impl FromArg for bool {
+    const KIND: &'static str = "yes/no";
+
+    fn from_arg(text: &str) -> Result<Self, String> {
+        match text.to_lowercase().as_str() {
+            "yes" | "y" | "true" | "on" | "是" | "对" | "好" | "开" => Ok(true),
+            "no" | "n" | "false" | "off" | "否" | "不" | "不是" | "关" => Ok(false),
+            _ => Err(format!("「{text}」: 请回答 是 或 否 (yes or no, please)")),
+        }
+    }
+}
+
+impl FromArg for Duration {
+    const KIND: &'static str = "duration";
+
+    fn from_arg(text: &str) -> Result<Self, String> {
+        parse_duration(text).map_err(|_other| format!("「{text}」: 请写成 30s、10m 或 2h (a time like 30s, 10m or 2h)"))
+    }
+}
+
+/// Full-width digits and signs, as Chinese keyboards type them, in their plain form.
+fn narrow(text: &str) -> String {
+    let plain = |c: char| match c {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(c as u32 - 0xfee0).unwrap_or(c),
+        '\u{3000}' => ' ',
+        _ => c,
+    };
+    text.chars().map(plain).collect()
+}
