@@ -96,7 +96,7 @@ mod tests {
     /// A library of one segment of `body` bytes and two section headers at the end.
     fn library(body: usize) -> Vec<u8> {
         let mut file = vec![0; 64 + 56 + body + 128];
-        let mut put = |at: usize, what: &[u8]| file[at..at + what.len()].copy_from_slice(what);
+        let mut put = |at: usize, what: &[u8]| file.splice(at..at + what.len(), what.iter().copied()).for_each(drop);
         put(0, b"\x7fELF\x02\x01\x01");
         put(16, &3_u16.to_le_bytes());
         put(18, &62_u16.to_le_bytes());
