@@ -163,7 +163,10 @@ impl Answer {
 
     /// The dialog is not there any more: the handlers have not seen the event.
     pub fn lost_dialog() -> Self {
-        Self { notes: vec![Note { what: Note::LOST_DIALOG.into(), took: false, why: String::new() }], ..Self::default() }
+        Self {
+            notes: vec![Note { what: Note::LOST_DIALOG.into(), took: false, why: String::new() }],
+            ..Self::default()
+        }
     }
 
     /// Whether it is [`lost_dialog`](Self::lost_dialog).

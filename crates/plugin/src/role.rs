@@ -27,7 +27,9 @@ pub enum Role {
 
 /// A text that names no role.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no role: use `owner`, `admin`, `group-admin`, `user`, or a word of lower-case letters, digits and `-`")]
+#[error(
+    "`{0}` is no role: use `owner`, `admin`, `group-admin`, `user`, or a word of lower-case letters, digits and `-`"
+)]
 pub struct NoRole(String);
 
 impl Role {
@@ -74,7 +76,9 @@ impl FromStr for Role {
             "admin" => Self::Admin,
             "group-admin" => Self::GroupAdmin,
             "user" => Self::User,
-            _ if !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') => {
+            _ if !word.is_empty()
+                && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') =>
+            {
                 Self::Custom(word.to_owned())
             }
             _ => return Err(NoRole(word.to_owned())),
