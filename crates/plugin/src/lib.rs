@@ -26,12 +26,13 @@
 //! ```
 //!
 //! Reading order: [`plugin`] → [`effects`] and [`actions`] → [`ctx`] with [`contacts`] → [`media`] → [`manifest`] → [`middleware`] → [`testing`]; [`host`] is the
-//! other side of the table and is for the runtime only.
+//! other side of the table and is for the runtime only, [`abi`] what a library and wxbot lay out between them.
 //!
 //! **Delivery.** At least once, in order per conversation. [`Ctx::message_id`] is stable over repeats and
 //! [`Ctx::attempt`] tells one. Replies and KV changes are exactly once per message; for calls of your own use
 //! [`Ctx::idempotency_key`].
 
+pub mod abi;
 pub mod actions;
 pub mod args;
 pub mod ask;

@@ -12,6 +12,7 @@ use wxbot_plugin::{Effect, Effects, Manifest};
 
 use crate::config::PluginUse;
 
+pub mod dylib;
 mod instances;
 
 pub(crate) use instances::{Held, Instances};

@@ -1,0 +1,37 @@
+//! How does the host run what may hang? On a thread of its own, for which it waits only so long.
+//!
+//! Not tokio's blocking threads: one that never comes back would keep the whole program from ending.
+
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use wxbot_plugin::abi::contain;
+
+/// Why there is no result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoResult {
+    /// The thread is still at it, and is left there.
+    TooSlow,
+    /// The work panicked, or there is no thread to be had.
+    Failed,
+}
+
+/// Runs `work` beside the async threads and waits at most `patience`. Dropping the future leaves the thread at work.
+pub(super) async fn aside<T: Send + 'static>(
+    name: &str,
+    patience: Duration,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, NoResult> {
+    let (tell, told) = oneshot::channel();
+    let run = move || {
+        if let Some(result) = contain(work) {
+            // Nobody waits for it any more when it took too long.
+            _ = tell.send(result);
+        }
+    };
+    std::thread::Builder::new().name(name.to_owned()).spawn(run).map_err(|_no_thread| NoResult::Failed)?;
+    match tokio::time::timeout(patience, told).await {
+        Ok(result) => result.map_err(|_panicked| NoResult::Failed),
+        Err(_elapsed) => Err(NoResult::TooSlow),
+    }
+}
