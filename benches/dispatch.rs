@@ -110,8 +110,8 @@ impl Rig {
                 "{:?}",
                 factory.check(&settings, &InitCtx::new())
             );
-            let wanted = PluginUse { id: "auto-reply".into(), settings, init: InitCtx::new(), build: String::new() };
-            tokio.block_on(ActivePlugin::start(factory, &wanted, Arc::new(Nothing))).expect("starts")
+            let wanted = PluginUse { id: "auto-reply".into(), settings, init: InitCtx::new(), plugin: factory.clone() };
+            tokio.block_on(ActivePlugin::start(&wanted, Arc::new(Nothing))).expect("starts")
         };
         let list = RULES.map(instance).into();
         Self { chain, plugins: Plugins { list }, tokio }

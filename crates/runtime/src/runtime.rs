@@ -14,7 +14,7 @@ use wxbot_model::AccountName;
 use wxbot_plugin::host::Host;
 
 use crate::account::{Account, Parts, Settings};
-use crate::config::{AccountConfig, OnUncertain, Registry};
+use crate::config::{AccountConfig, OnUncertain};
 use crate::contacts::Contacts;
 use crate::crew::Crew;
 use crate::dispatch::{Gate, RuntimeHost};
@@ -31,8 +31,6 @@ use crate::store::{Store, StoreError, Verdict};
 pub struct Ingredients {
     /// The enabled accounts and how each is reached.
     pub accounts: Vec<(AccountConfig, Arc<dyn Protocol>)>,
-    /// The plugins that may be used.
-    pub registry: Arc<Registry>,
     /// Where everything lives.
     pub store: Arc<dyn Store>,
     /// Seals sessions.
@@ -103,7 +101,6 @@ pub struct Runtime {
     stop: CancellationToken,
     host: Arc<RuntimeHost>,
     gate: Gate,
-    registry: Arc<Registry>,
     store: Arc<dyn Store>,
     vault: Arc<Vault>,
     source: Source,
@@ -125,7 +122,7 @@ impl Runtime {
     /// # Errors
     /// When a plugin does not start or the store cannot be read: better no start than one that loses messages.
     pub async fn start(parts: Ingredients) -> Result<Self, StartError> {
-        let Ingredients { accounts, registry, store, vault, source, media, works } = parts;
+        let Ingredients { accounts, store, vault, source, media, works } = parts;
         let mut runtime = Self {
             crews: Vec::new(),
             roster: Roster::default(),
@@ -136,7 +133,6 @@ impl Runtime {
             stop: CancellationToken::new(),
             host: Arc::new(RuntimeHost::new(Arc::clone(&store), source.clone())),
             gate: Gate::default(),
-            registry,
             store,
             vault,
             source,
@@ -231,7 +227,7 @@ impl Runtime {
         let mut plugins = Vec::new();
         let host: Arc<dyn Host> = Arc::clone(&self.host) as _;
         for wanted in &config.plugins {
-            plugins.push(self.plugins.get(&self.registry, wanted, &host).await?);
+            plugins.push(self.plugins.get(wanted, &host).await?);
         }
         let (used, stations) = was.map_or(([].as_slice(), [].as_slice()), |was| (&was.config.middleware, &was.chain));
         let chain = middleware::renewed(&config.middleware, &self.source, used, stations);
