@@ -1,6 +1,7 @@
 //! Something that happened to an account: the unit that is stored, routed and handled.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::id::{AccountName, ContactId, EventKey, MsgId};
 use crate::message::{Content, Message};
@@ -65,11 +66,11 @@ pub struct Person {
 ///
 /// A plugin's manifest names the kinds it wants by their [words](Self::word): `message`, `recall`, `status`,
 /// `contact_changed`, `contact_removed`, `gap`; `friend_request`, `friend_added`, `not_friend`; `members_joined`,
-/// `members_removed`, `removed_me`, `topic_changed`, `pat`; `members_changed`, `owner_changed`.
+/// `members_removed`, `removed_me`, `topic_changed`, `pat`; `members_changed`, `owner_changed`; `timer`, `schedule`.
 ///
 /// From `friend_request` to `pat` they are read out of what the service tells, mostly texts in Chinese or English. What
-/// is not recognized comes as a message with [`Content::System`](crate::Content::System). The last two come from
-/// comparing lists: a member who leaves quietly is told by no text.
+/// is not recognized comes as a message with [`Content::System`](crate::Content::System). The two after them come from
+/// comparing lists: a member who leaves quietly is told by no text. The last two come from wxbot's own clock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -171,6 +172,26 @@ pub enum EventKind {
         /// Who it is.
         to: Noticed,
     },
+    /// A timer that a plugin set is due. It comes in the chat that it was set for, to that plugin alone.
+    Timer {
+        /// Whose it is.
+        plugin: String,
+        /// What the plugin called it.
+        name: String,
+        /// What the plugin gave it along.
+        payload: Value,
+        /// When it was due, milliseconds since 1970. It may have come later: wxbot was not running, or was busy.
+        due_ms: i64,
+    },
+    /// A schedule of a plugin is due. It belongs to the account as a whole.
+    Schedule {
+        /// Whose it is.
+        plugin: String,
+        /// What the plugin calls it.
+        name: String,
+        /// When it was due, milliseconds since 1970.
+        due_ms: i64,
+    },
 }
 
 impl EventKind {
@@ -193,6 +214,8 @@ impl EventKind {
             Self::Pat { .. } => "pat",
             Self::MembersChanged { .. } => "members_changed",
             Self::OwnerChanged { .. } => "owner_changed",
+            Self::Timer { .. } => "timer",
+            Self::Schedule { .. } => "schedule",
         }
     }
 
@@ -215,6 +238,8 @@ impl EventKind {
             | Self::Gap { .. }
             | Self::MembersChanged { .. }
             | Self::OwnerChanged { .. }
+            | Self::Timer { .. }
+            | Self::Schedule { .. }
             | Self::FriendRequest(_) => None,
         }
     }
@@ -239,7 +264,9 @@ impl Event {
             | EventKind::TopicChanged { .. }
             | EventKind::Pat { .. }
             | EventKind::MembersChanged { .. }
-            | EventKind::OwnerChanged { .. } => None,
+            | EventKind::OwnerChanged { .. }
+            | EventKind::Timer { .. }
+            | EventKind::Schedule { .. } => None,
         }
     }
 

@@ -30,6 +30,13 @@ fn one_of_each() -> Vec<EventKind> {
         EventKind::RemovedMe { by: by(), notice: notice() },
         EventKind::TopicChanged { topic: "t".into(), by: by(), notice: notice() },
         EventKind::Pat { by: by(), whom: Who::Me, notice: notice() },
+        EventKind::Timer {
+            plugin: "p".into(),
+            name: "喝水".into(),
+            payload: serde_json::json!({"n": [1, null]}),
+            due_ms: 1_780_000_000_123,
+        },
+        EventKind::Schedule { plugin: "p".into(), name: "morning".into(), due_ms: -1 },
     ]
 }
 
@@ -55,5 +62,5 @@ fn what_was_stored_before_reads_still() {
 #[test]
 fn whoever_wants_the_text_of_the_service_finds_it() {
     let with = one_of_each().iter().filter(|kind| kind.notice() == Some("n")).count();
-    assert_eq!(with, 8, "all but the five that come from no text");
+    assert_eq!(with, 8, "all but the seven that come from no text");
 }
