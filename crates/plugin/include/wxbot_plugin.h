@@ -54,7 +54,9 @@ enum {
     WX_OP_STOP = 5,    /* no more events come */
     WX_OP_HEALTH = 6,
     WX_OP_RESUME = 7, /* the next message of a parked dialog */
-    WX_OP_GUARD = 8   /* may this event go on along the chain? */
+    WX_OP_GUARD = 8,  /* may this event go on along the chain? */
+    WX_OP_CHECK = 9,  /* are the settings good? Asked instead of WX_OP_INIT; answered with a list of what is wrong */
+    WX_OP_FORGET = 10 /* a parked dialog gets no answer any more */
 };
 
 /* What a plugin asks of the host. */
@@ -63,7 +65,8 @@ enum {
     WX_HOST_KV_GET = 2,
     WX_HOST_KV_PUT = 3,
     WX_HOST_LOOKUP = 4,
-    WX_HOST_MEDIA = 5
+    WX_HOST_MEDIA = 5,
+    WX_HOST_RELEASE = 6 /* a fetched file is needed no longer */
 };
 
 /* Levels of log records, and what `log_level` answers: the most verbose one that is wanted. */

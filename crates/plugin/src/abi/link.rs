@@ -4,7 +4,10 @@ use std::ffi::c_void;
 use std::fmt;
 use std::mem::offset_of;
 
+use tokio::runtime::Handle;
+use tokio::runtime::RuntimeFlavor::CurrentThread;
 use tokio::sync::oneshot;
+use tokio::sync::oneshot::error::TryRecvError;
 
 use super::buf::{lend, take};
 use super::contain::contain;
@@ -94,6 +97,32 @@ impl HostLink {
             Ok((status, reply)) => Fault::of_reply(status, reply),
             Err(_never) => Err(Fault::of(Status::HOST_GONE)),
         }
+    }
+
+    /// Asks the host for something that it knows by heart, in code that cannot wait. If it has to think all the same, this
+    /// thread waits.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    pub fn call_now(&self, op: HostOp, payload: &[u8]) -> Result<Vec<u8>, Fault> {
+        let mut answer = self.ask(op, payload).ok_or_else(|| Fault::of(Status::UNSUPPORTED))?;
+        let (status, reply) = match answer.try_recv() {
+            Ok(answer) => answer,
+            Err(TryRecvError::Closed) => return Err(Fault::of(Status::HOST_GONE)),
+            // A runtime of the author's own with one thread cannot be told that it will stand still.
+            Err(TryRecvError::Empty) if Handle::try_current().is_ok_and(|h| h.runtime_flavor() == CurrentThread) => {
+                return Err(Fault::of(Status::BUSY));
+            }
+            Err(TryRecvError::Empty) => {
+                tokio::task::block_in_place(|| answer.blocking_recv()).map_err(|_never| Fault::of(Status::HOST_GONE))?
+            }
+        };
+        Fault::of_reply(status, reply)
+    }
+
+    /// Tells the host something whose answer says nothing.
+    pub fn tell(&self, op: HostOp, payload: &[u8]) {
+        drop(self.ask(op, payload));
     }
 
     fn ask(&self, op: HostOp, payload: &[u8]) -> Option<oneshot::Receiver<(i32, Vec<u8>)>> {

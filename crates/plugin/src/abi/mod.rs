@@ -4,11 +4,14 @@
 //! lay out in memory → `words` which numbers and records they exchange, `wire` as which bytes → `buf` and `done` who frees
 //! and who answers → `contain` where panics end → `tickets` how a side finds its own waiting call again → `shim` the side
 //! of the plugin (feature `dylib`), with `running` its runtime and calls, `link` its way to the host, and `forward` what
-//! it logs.
+//! it logs → `asks` what the two say to each other about plugins, `export` a [`Plugin`](crate::Plugin) behind the shim
+//! and `over` its host.
 //!
 //! The C header `include/wxbot_plugin.h` says the same to authors in other languages; a test keeps the two equal.
 #![expect(unsafe_code, reason = "one of the two places where memory of another library is touched")]
 
+#[cfg(feature = "wire")]
+pub mod asks;
 mod buf;
 mod contain;
 mod done;
@@ -19,9 +22,13 @@ mod wire;
 mod words;
 
 #[cfg(feature = "dylib")]
+pub mod export;
+#[cfg(feature = "dylib")]
 mod forward;
 #[cfg(feature = "dylib")]
 mod link;
+#[cfg(feature = "dylib")]
+mod over;
 #[cfg(feature = "dylib")]
 mod running;
 #[cfg(feature = "dylib")]

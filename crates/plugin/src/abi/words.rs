@@ -57,6 +57,10 @@ numbers! {
         RESUME = 7,
         /// May this event go on along the chain?
         GUARD = 8,
+        /// Are the settings good? Asked instead of INIT; answered with all that is wrong.
+        CHECK = 9,
+        /// A parked dialog gets no answer any more.
+        FORGET = 10,
     }
 }
 
@@ -73,6 +77,8 @@ numbers! {
         LOOKUP = 4,
         /// Fetches media into a file and answers its path.
         MEDIA = 5,
+        /// The plugin needs a fetched file no longer.
+        RELEASE = 6,
     }
 }
 
@@ -233,7 +239,7 @@ pub(super) mod tests {
                 all.extend(word.map(|word| (format!("{prefix}_{word}"), number.into())));
             }
         }
-        assert_eq!(all.len(), 8 + 5 + 12 + 6);
+        assert_eq!(all.len(), 10 + 6 + 12 + 6);
         all
     }
 

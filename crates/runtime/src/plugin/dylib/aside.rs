@@ -2,6 +2,7 @@
 //!
 //! Not tokio's blocking threads: one that never comes back would keep the whole program from ending.
 
+use std::sync::mpsc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -23,15 +24,38 @@ pub(super) async fn aside<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, NoResult> {
     let (tell, told) = oneshot::channel();
-    let run = move || {
-        if let Some(result) = contain(work) {
-            // Nobody waits for it any more when it took too long.
-            _ = tell.send(result);
-        }
-    };
-    std::thread::Builder::new().name(name.to_owned()).spawn(run).map_err(|_no_thread| NoResult::Failed)?;
+    begin(name, work, |result| _ = tell.send(result))?;
     match tokio::time::timeout(patience, told).await {
         Ok(result) => result.map_err(|_panicked| NoResult::Failed),
         Err(_elapsed) => Err(NoResult::TooSlow),
     }
+}
+
+/// The same for code that cannot await.
+pub(super) fn aside_waiting<T: Send + 'static>(
+    name: &str,
+    patience: Duration,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, NoResult> {
+    let (tell, told) = mpsc::sync_channel(1);
+    begin(name, work, move |result| _ = tell.send(result))?;
+    told.recv_timeout(patience).map_err(|error| match error {
+        mpsc::RecvTimeoutError::Timeout => NoResult::TooSlow,
+        mpsc::RecvTimeoutError::Disconnected => NoResult::Failed,
+    })
+}
+
+/// Starts the thread. Nobody waits for the result any more when it took too long.
+fn begin<T>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+    tell: impl FnOnce(T) + Send + 'static,
+) -> Result<(), NoResult> {
+    let run = move || {
+        if let Some(result) = contain(work) {
+            tell(result);
+        }
+    };
+    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run);
+    thread.map(drop).map_err(|_no_thread| NoResult::Failed)
 }

@@ -129,18 +129,23 @@ unsafe extern "C" fn call(ctx: *mut c_void, op: u32, payload: WxSlice, user: *mu
         };
         // SAFETY: the library lends the payload until this function returns.
         let payload = unsafe { copy(payload) };
-        let answer = live.calls.call(HostOp(op), payload);
-        let work = async move {
-            let answer = AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|payload| {
-                discard(payload);
-                Err(Fault::of(Status::PANIC))
-            });
-            reply(completion, answer);
-        };
+        let _entered = live.runtime.enter();
+        let mut answer = AssertUnwindSafe(live.calls.call(HostOp(op), payload)).catch_unwind().boxed();
+        // What is known by heart is answered before this function returns: the plugin may be unable to wait.
+        if let Some(answer) = (&mut answer).now_or_never() {
+            return reply(completion, unless_panicked(answer));
+        }
         // A runtime that has ended drops the task, and the completion says its last word.
-        live.tasks.spawn_on(work, &live.runtime);
+        live.tasks.spawn_on(async move { reply(completion, unless_panicked(answer.await)) }, &live.runtime);
     });
     0
+}
+
+fn unless_panicked(ended: std::thread::Result<Result<Vec<u8>, Fault>>) -> Result<Vec<u8>, Fault> {
+    ended.unwrap_or_else(|payload| {
+        discard(payload);
+        Err(Fault::of(Status::PANIC))
+    })
 }
 
 fn reply(completion: Completion, answer: Result<Vec<u8>, Fault>) {

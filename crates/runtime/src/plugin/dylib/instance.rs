@@ -175,6 +175,15 @@ impl Instance {
         self.fly(flight, op, payload, deadline).await
     }
 
+    /// Performs an operation whose end nobody waits for.
+    pub fn tell(&self, op: PluginOp, payload: &[u8]) {
+        let flight = Flight::begin(&self.flights);
+        if !self.retiring.load(Ordering::SeqCst) {
+            let (answer, _nobody) = oneshot::channel();
+            self.submit(op, payload, answer, flight).call_id = 0;
+        }
+    }
+
     async fn fly(
         &self,
         flight: Arc<Flight>,

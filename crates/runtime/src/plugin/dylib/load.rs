@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 use wxbot_plugin::abi::{Fault, MAGIC, Status, WxBuf, WxDone, WxHostV1, WxPluginV1, WxSlice, take};
 
-use super::aside::{NoResult, aside};
+use super::aside::{NoResult, aside, aside_waiting};
 use super::image::{Image, PrivateFile, Sha256};
 use super::refusal::{LoadError, Refusal};
 
@@ -89,18 +89,30 @@ pub struct LoadedLibrary {
 /// # Errors
 /// With what is wrong and what helps ([`Refusal::cure`]).
 pub async fn load(path: &Path, options: LoadOptions) -> Result<Arc<LoadedLibrary>, LoadError> {
-    let (named, patience) = (path.to_owned(), options.patience);
-    let file = named.clone();
-    let loaded = aside("wxbot-load", patience, move || load_here(&file, &options)).await;
-    let refused = |refusal| LoadError { path: named, refusal };
-    match loaded {
-        Ok(loaded) => loaded.map_err(refused),
-        Err(NoResult::TooSlow) => Err(refused(Refusal::TooSlow { after: patience })),
-        Err(NoResult::Failed) => Err(refused(Refusal::NotOpened { why: "no thread could do it".into() })),
-    }
+    let (file, patience) = (path.to_owned(), options.patience);
+    told(path, patience, aside("wxbot-load", patience, move || load_here(&file, &options)).await)
 }
 
-fn load_here(path: &Path, options: &LoadOptions) -> Result<Arc<LoadedLibrary>, Refusal> {
+/// The same for code that cannot await.
+///
+/// # Errors
+/// As of [`load`].
+pub fn load_waiting(path: &Path, options: LoadOptions) -> Result<Arc<LoadedLibrary>, LoadError> {
+    let (file, patience) = (path.to_owned(), options.patience);
+    told(path, patience, aside_waiting("wxbot-load", patience, move || load_here(&file, &options)))
+}
+
+type Loading = Result<Arc<LoadedLibrary>, Refusal>;
+
+fn told(path: &Path, after: Duration, loading: Result<Loading, NoResult>) -> Result<Arc<LoadedLibrary>, LoadError> {
+    let loaded = loading.unwrap_or_else(|no_result| match no_result {
+        NoResult::TooSlow => Err(Refusal::TooSlow { after }),
+        NoResult::Failed => Err(Refusal::NotOpened { why: "no thread could do it".into() }),
+    });
+    loaded.map_err(|refusal| LoadError { path: path.to_owned(), refusal })
+}
+
+fn load_here(path: &Path, options: &LoadOptions) -> Loading {
     let image = Image::read(path, options.most_bytes, options.pinned)?;
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     LOADS.fetch_add(1, Ordering::Relaxed);
@@ -297,7 +309,8 @@ impl LoadedLibrary {
         self.manifest.get("id").and_then(Value::as_str).unwrap_or("?")
     }
 
-    fn is_fit(&self) -> bool {
+    /// Whether new instances can be made: it neither hangs nor has ended.
+    pub fn is_fit(&self) -> bool {
         !self.is_zombie() && !self.ended.load(Ordering::Acquire)
     }
 }

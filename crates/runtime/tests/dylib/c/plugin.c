@@ -110,7 +110,7 @@ int needs_it(void) { return function_that_nobody_has(); }
 
 #if defined(WRONG_START)
 #include <unistd.h>
-__attribute__((constructor)) static void hang(void) { sleep(60); }
+__attribute__((constructor)) static void hang(void) { sleep(2); }
 #endif
 
 #if defined(COPY)
