@@ -105,9 +105,13 @@ impl Rig {
         let factory: &PluginFactory = registry.plugin("auto-reply").expect("bundled");
         let instance = |rules: &str| {
             let settings: Value = serde_json::from_str(rules).expect("JSON");
-            assert!(factory.check(&settings, &InitCtx::new()).is_empty(), "{:?}", factory.check(&settings, &InitCtx::new()));
-            let wanted = PluginUse { id: "auto-reply".into(), settings, init: InitCtx::new(), build: String::new() };
-            tokio.block_on(ActivePlugin::start(factory, &wanted, Arc::new(Nothing))).expect("starts")
+            assert!(
+                factory.check(&settings, &InitCtx::new()).is_empty(),
+                "{:?}",
+                factory.check(&settings, &InitCtx::new())
+            );
+            let wanted = PluginUse { id: "auto-reply".into(), settings, init: InitCtx::new(), plugin: factory.clone() };
+            tokio.block_on(ActivePlugin::start(&wanted, Arc::new(Nothing))).expect("starts")
         };
         let list = RULES.map(instance).into();
         Self { chain, plugins: Plugins { list }, tokio }

@@ -63,8 +63,9 @@ impl App {
             Command::Init { ref dir } => init::run(dir),
             Command::Sim(ref options) => sim::run(options),
             Command::Schema => {
+                let registry = config::registry_with_files(&args.config, &self.registry);
                 let schema =
-                    serde_json::to_string_pretty(&config::schema(&self.registry)).or_exit("cannot write the schema")?;
+                    serde_json::to_string_pretty(&config::schema(&registry)).or_exit("cannot write the schema")?;
                 crate::report::print(&schema);
                 Ok(())
             }

@@ -2,7 +2,6 @@
 
 use std::io::IsTerminal;
 use std::path::Path;
-use std::sync::Arc;
 
 use serde_json::Value;
 use wxbot_runtime::config::{AccountConfig, MediaSettings, Registry};
@@ -48,23 +47,17 @@ pub(crate) fn run(registry: &Registry, args: &Args, options: &LoginOptions) -> R
     let mut shown = Shown { options, online: 0, failed: 0 };
     match control::ask_patiently(&dir, &Request::Login { accounts: names })? {
         Some(lines) => lines.for_each(|line| shown.take(&line)),
-        None => alone(registry, wanted.clone(), config.media, &dir, &mut shown)?,
+        None => alone(wanted.clone(), config.media, &dir, &mut shown)?,
     }
     if shown.online == wanted.len() { Ok(()) } else { Err(Failure::Silent) }
 }
 
 /// No wxbot runs: log in here, save the session, and leave the rest to `wxbot run`.
-fn alone(
-    registry: &Registry,
-    wanted: Vec<AccountConfig>,
-    media: MediaSettings,
-    dir: &Path,
-    shown: &mut Shown<'_>,
-) -> Result<(), Failure> {
+fn alone(wanted: Vec<AccountConfig>, media: MediaSettings, dir: &Path, shown: &mut Shown<'_>) -> Result<(), Failure> {
     crate::run::tokio_runtime()?.block_on(async {
         let place = Place::open(dir)?;
         // Nothing is handled or sent by this command: what waits, and what comes meanwhile, waits for `wxbot run`.
-        let mut built = crate::run::build(Arc::new(registry.clone()), wanted, &place, media, false).await?;
+        let mut built = crate::run::build(wanted, &place, media, false).await?;
         built.attend(false);
         let (tell, mut told) = tokio::sync::mpsc::channel(256);
         let mut logins = tokio::task::JoinSet::new();

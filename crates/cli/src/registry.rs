@@ -81,6 +81,7 @@ pub(crate) fn bundled() -> Registry {
                 pacing: CONSOLE_PACING,
             },
         ],
+        libraries: None,
         plugins: vec![PluginFactory::of::<AutoReply>()],
         middleware: middleware::NAMES.to_vec(),
     }

@@ -1,7 +1,6 @@
 //! What does a reload say and do? `bot.toml` is read again inside a running wxbot; `wxbot reload` asks for it and waits.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -55,7 +54,7 @@ const IN_FORCE: &str = "nothing was changed, the settings from before stay in fo
 
 /// Reads the file again when asked.
 pub(crate) struct Reloader<'a> {
-    registry: Arc<Registry>,
+    registry: &'a Registry,
     args: &'a Args,
     place: &'a Place,
     lang: Lang,
@@ -68,7 +67,7 @@ pub(crate) struct Reloader<'a> {
 impl<'a> Reloader<'a> {
     /// `seen` is the print of the file from which `config` was read.
     pub(crate) fn new(
-        registry: Arc<Registry>,
+        registry: &'a Registry,
         args: &'a Args,
         place: &'a Place,
         lang: Lang,
@@ -82,12 +81,17 @@ impl<'a> Reloader<'a> {
     ///
     /// Cancel safe: dropped before it is ready, nothing was changed.
     pub(crate) async fn answer(&mut self, built: &mut Built, ask: Ask) {
-        let print = print_of(&self.args.config);
+        let print = print_of(&self.args.config, &self.config.libraries);
         if matches!(ask, Ask::File) && print == self.seen {
             return;
         }
         let outcome = self.reload(built).await;
-        self.seen = print;
+        // A file that was just named is part of it from now on.
+        self.seen = if matches!(outcome, Outcome::Reloaded { .. }) {
+            print_of(&self.args.config, &self.config.libraries)
+        } else {
+            print
+        };
         if let Outcome::Reloaded { .. } = &outcome {
             say(&told(&outcome, self.lang, self.args));
         }
@@ -96,8 +100,13 @@ impl<'a> Reloader<'a> {
         }
     }
 
+    /// Files besides `bot.toml` whose change is a change of the configuration.
+    pub(crate) fn libraries(&self) -> &[PathBuf] {
+        &self.config.libraries
+    }
+
     async fn reload(&mut self, built: &mut Built) -> Outcome {
-        let mut loaded = match config::read(&self.args.config, &self.registry) {
+        let mut loaded = match config::read(&self.args.config, self.registry) {
             Ok(loaded) => loaded,
             Err(error) => {
                 let (shown, plain) = (wrong(&error, true), wrong(&error, false));

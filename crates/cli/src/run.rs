@@ -226,7 +226,6 @@ impl Built {
 ///
 /// With `works` false they only log in and take what comes.
 pub(crate) async fn build(
-    registry: Arc<Registry>,
     accounts: Vec<AccountConfig>,
     place: &Place,
     media: MediaSettings,
@@ -245,7 +244,6 @@ pub(crate) async fn build(
     }
     let parts = Ingredients {
         accounts: built,
-        registry,
         store: Arc::clone(&place.store),
         vault: Arc::clone(&place.vault),
         media,
@@ -259,22 +257,22 @@ pub(crate) async fn build(
 
 pub(crate) fn run(registry: Registry, args: &Args) -> Result<(), Failure> {
     // Before it is read, so that a change in between is one.
-    let seen = print_of(&args.config);
+    let before = print_of(&args.config, &[]);
     let config = read_config(&registry, args)?;
+    let seen = before.and_then(|_| print_of(&args.config, &config.libraries));
     let dir = data_dir(&config, args);
     let accounts: Vec<AccountConfig> = config.accounts.iter().filter(|a| a.enabled).cloned().collect();
     if accounts.is_empty() {
         return Err(Failure::new(format!("every account in {} is disabled", args.config.display())));
     }
     let lang = Lang::of_environment();
-    let registry = Arc::new(registry);
     let tokio = tokio_runtime()?;
     let done = tokio.block_on(async {
         // From here on a SIGHUP ends nothing, even before there is something to reload.
         let hang_up = unix_signal(SignalKind::hangup()).or_exit("cannot listen for SIGHUP")?;
         let place = Place::open_patiently(&dir).await?;
         say(&welcome(lang, args, &registry, &accounts, &dir));
-        let mut built = build(Arc::clone(&registry), accounts, &place, config.media, true).await?;
+        let mut built = build(accounts, &place, config.media, true).await?;
         let (asks, mut asked) = mpsc::channel(ASKS);
         let served = Served {
             accounts: built.runtime.roster(),
@@ -296,7 +294,7 @@ pub(crate) fn run(registry: Registry, args: &Args) -> Result<(), Failure> {
         // What was changed since it was read, and before it was watched.
         asks.try_send(Ask::File).ok();
         built.attend(true);
-        let mut reloader = Reloader::new(registry, args, &place, lang, config, seen);
+        let mut reloader = Reloader::new(&registry, args, &place, lang, config, seen);
         let ended = async {
             tokio::select! {
                 signal = signal() => signal,
@@ -312,6 +310,9 @@ pub(crate) fn run(registry: Registry, args: &Args) -> Result<(), Failure> {
             tokio::select! {
                 first = &mut ended => break first,
                 () = reloader.answer(&mut built, ask) => {}
+            }
+            if let Ok(watcher) = &mut watcher {
+                watcher.follow(reloader.libraries());
             }
             if watcher.as_mut().is_ok_and(Watcher::renew) {
                 asks.try_send(Ask::File).ok();

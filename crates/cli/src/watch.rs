@@ -3,6 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use notify::{EventKind, RecommendedWatcher, RecursiveMode};
@@ -35,17 +36,24 @@ pub(crate) struct Watcher {
     file: PathBuf,
     /// Where the file really is, when its name is a link; watched besides the folder of the name.
     beyond: Option<PathBuf>,
+    /// Plugins that are files.
+    libraries: Arc<Mutex<Vec<PathBuf>>>,
 }
 
 /// Asks whenever something happens to the file. Its folder is watched and not the file, since editors write another one
 /// and rename it.
 pub(crate) fn watch(file: &Path, asks: mpsc::Sender<Ask>) -> notify::Result<Watcher> {
     let watched = file.to_owned();
+    let libraries: Arc<Mutex<Vec<PathBuf>>> = Arc::default();
+    let followed = Arc::clone(&libraries);
     let on_events = move |events: DebounceEventResult| {
         let ask = match events {
             Ok(events) => {
                 let link = is_link(&watched);
-                events.iter().any(|event| concerns(event, &watched, link))
+                let followed = followed.lock().unwrap_or_else(PoisonError::into_inner);
+                events.iter().any(|event| {
+                    concerns(event, &watched, link) || followed.iter().any(|library| concerns(event, library, false))
+                })
             }
             Err(errors) => {
                 tracing::warn!(?errors, "The configuration is not watched as it should be; `wxbot reload` works.");
@@ -61,12 +69,34 @@ pub(crate) fn watch(file: &Path, asks: mpsc::Sender<Ask>) -> notify::Result<Watc
     let tick = Some(SETTLED_AFTER);
     let mut debouncer = new_debouncer_opt::<_, RecommendedWatcher, _>(SETTLED_AFTER, tick, on_events, NoCache, config)?;
     debouncer.watch(folder(file), RecursiveMode::NonRecursive)?;
-    let mut watcher = Watcher { debouncer, file: file.to_owned(), beyond: None };
+    let mut watcher = Watcher { debouncer, file: file.to_owned(), beyond: None, libraries };
     watcher.renew();
     Ok(watcher)
 }
 
 impl Watcher {
+    /// Asks also whenever something happens to these files, and no longer for others than them.
+    pub(crate) fn follow(&mut self, libraries: &[PathBuf]) {
+        let before =
+            std::mem::replace(&mut *self.libraries.lock().unwrap_or_else(PoisonError::into_inner), libraries.to_vec());
+        let kept = |folder: &Path| {
+            folder == self::folder(&self.file)
+                || self.beyond.as_deref() == Some(folder)
+                || libraries.iter().any(|library| self::folder(library) == folder)
+        };
+        for library in before.iter().filter(|library| !kept(folder(library))) {
+            self.debouncer.unwatch(folder(library)).ok();
+        }
+        for library in libraries.iter().filter(|library| !before.contains(library)) {
+            if let Err(error) = self.debouncer.watch(folder(library), RecursiveMode::NonRecursive) {
+                tracing::warn!(
+                    file = %library.display(), %error,
+                    "Changes of a plugin's file are not seen; `wxbot plugin reload` works."
+                );
+            }
+        }
+    }
+
     /// Looks again where the file really is: a link may lead elsewhere by now. True when it does, so that the file may
     /// have changed there before it was watched.
     pub(crate) fn renew(&mut self) -> bool {
@@ -139,10 +169,14 @@ fn terminal() -> bool {
     std::io::stdin().is_terminal() || std::io::stdout().is_terminal() || std::io::stderr().is_terminal()
 }
 
-/// Stands for what a file holds; `None` when it cannot be read. A touch, or a save without a change, keeps it.
-pub(crate) fn print_of(file: &Path) -> Option<u64> {
+/// Stands for what a file holds, and the plugins it names; `None` when it cannot be read. A touch, or a save without a
+/// change, keeps it.
+pub(crate) fn print_of(file: &Path, libraries: &[PathBuf]) -> Option<u64> {
     let mut hasher = DefaultHasher::new();
     std::fs::read(file).ok()?.hash(&mut hasher);
+    for library in libraries {
+        std::fs::read(library).ok().hash(&mut hasher);
+    }
     Some(hasher.finish())
 }
 
@@ -161,13 +195,13 @@ mod tests {
     fn a_print_tells_contents_apart_and_not_moments() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("bot.toml");
-        assert_eq!(print_of(&file), None);
+        assert_eq!(print_of(&file, &[]), None);
         std::fs::write(&file, "a").unwrap();
-        let first = print_of(&file);
+        let first = print_of(&file, &[]);
         std::fs::write(&file, "a").unwrap();
-        assert_eq!(print_of(&file), first);
+        assert_eq!(print_of(&file, &[]), first);
         std::fs::write(&file, "b").unwrap();
-        assert_ne!(print_of(&file), first);
+        assert_ne!(print_of(&file, &[]), first);
     }
 
     #[tokio::test]
@@ -185,6 +219,28 @@ mod tests {
         let told = tokio::time::timeout(Duration::from_secs(9), asked.recv()).await.unwrap();
         assert!(matches!(told, Some(Ask::File)), "{told:?}");
         drop(watcher);
+    }
+
+    #[tokio::test]
+    async fn plugins_that_are_files_are_watched_while_they_are_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, plugins) = (dir.path().join("bot.toml"), dir.path().join("plugins"));
+        std::fs::create_dir(&plugins).unwrap();
+        std::fs::write(&file, "a").unwrap();
+        let library = plugins.join("libx.so");
+        let (asks, mut asked) = mpsc::channel(ASKS);
+        let mut watcher = watch(&file, asks).unwrap();
+        watcher.follow(std::slice::from_ref(&library));
+        let before = print_of(&file, std::slice::from_ref(&library));
+        std::fs::write(plugins.join("new"), "x").unwrap();
+        std::fs::rename(plugins.join("new"), &library).unwrap();
+        let told = tokio::time::timeout(Duration::from_secs(9), asked.recv()).await.unwrap();
+        assert!(matches!(told, Some(Ask::File)), "{told:?}");
+        assert_ne!(print_of(&file, std::slice::from_ref(&library)), before);
+        watcher.follow(&[]);
+        std::fs::write(&library, "y").unwrap();
+        let quiet = tokio::time::timeout(SETTLED_AFTER * 3, asked.recv()).await;
+        assert!(quiet.is_err(), "{quiet:?}");
     }
 
     #[test]

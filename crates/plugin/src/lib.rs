@@ -30,7 +30,8 @@
 //!
 //! Reading order: [`plugin`](mod@plugin) → [`macro@plugin`] with [`extract`] and [`reply`] → [`effects`] and [`actions`] →
 //! [`ctx`] with [`contacts`], [`ask`], [`stored`] and [`dialogue`] → [`media`] → [`manifest`] and [`help`] → [`middleware`] →
-//! [`testing`]; [`route`] is what the macro calls, and [`host`] is the other side of the table: both are for wxbot itself.
+//! [`testing`]; [`route`] is what the macro calls, and [`host`] is the other side of the table: both are for wxbot
+//! itself. [`abi`] is what a library and wxbot lay out between them.
 //!
 //! **Delivery.** At least once, in order per conversation. [`Ctx::message_id`] is stable over repeats and
 //! [`Ctx::attempt`] tells one. Replies and KV changes are exactly once per message; for calls of your own use
@@ -39,6 +40,7 @@
 // Tests and macros call it by its name.
 extern crate self as wxbot_plugin;
 
+pub mod abi;
 pub mod actions;
 pub mod args;
 pub mod ask;

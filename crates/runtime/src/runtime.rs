@@ -2,10 +2,13 @@
 
 use std::collections::HashMap;
 use std::error::Error;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::join_all;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use wxbot_core::protocol::Protocol;
@@ -14,7 +17,8 @@ use wxbot_model::AccountName;
 use wxbot_plugin::host::Host;
 
 use crate::account::{Account, Parts, Settings};
-use crate::config::{AccountConfig, OnUncertain, Registry};
+use crate::clock::{Clock, WantedSchedule};
+use crate::config::{AccountConfig, OnUncertain};
 use crate::contacts::Contacts;
 use crate::crew::Crew;
 use crate::dispatch::{Gate, RuntimeHost};
@@ -31,8 +35,6 @@ use crate::store::{Store, StoreError, Verdict};
 pub struct Ingredients {
     /// The enabled accounts and how each is reached.
     pub accounts: Vec<(AccountConfig, Arc<dyn Protocol>)>,
-    /// The plugins that may be used.
-    pub registry: Arc<Registry>,
     /// Where everything lives.
     pub store: Arc<dyn Store>,
     /// Seals sessions.
@@ -98,12 +100,13 @@ pub struct Runtime {
     /// Whose they are, and the sign that one has left.
     left: HashMap<AccountName, CancellationToken>,
     plugins: Instances,
-    /// What belongs to no account: sweeping, decisions about uncertain sends.
+    /// What belongs to no account: sweeping, decisions about uncertain sends, the clock.
     chores: JoinSet<()>,
+    /// What the clock goes by.
+    schedules: watch::Sender<Arc<[WantedSchedule]>>,
     stop: CancellationToken,
     host: Arc<RuntimeHost>,
     gate: Gate,
-    registry: Arc<Registry>,
     store: Arc<dyn Store>,
     vault: Arc<Vault>,
     source: Source,
@@ -125,7 +128,7 @@ impl Runtime {
     /// # Errors
     /// When a plugin does not start or the store cannot be read: better no start than one that loses messages.
     pub async fn start(parts: Ingredients) -> Result<Self, StartError> {
-        let Ingredients { accounts, registry, store, vault, source, media, works } = parts;
+        let Ingredients { accounts, store, vault, source, media, works } = parts;
         let mut runtime = Self {
             crews: Vec::new(),
             roster: Roster::default(),
@@ -133,10 +136,10 @@ impl Runtime {
             left: HashMap::new(),
             plugins: Instances::default(),
             chores: JoinSet::new(),
+            schedules: watch::Sender::new(Arc::from([])),
             stop: CancellationToken::new(),
             host: Arc::new(RuntimeHost::new(Arc::clone(&store), source.clone())),
             gate: Gate::default(),
-            registry,
             store,
             vault,
             source,
@@ -155,6 +158,7 @@ impl Runtime {
             .await?;
         if works {
             runtime.spawn_sweeper();
+            runtime.spawn_clock();
         }
         Ok(runtime)
     }
@@ -231,7 +235,7 @@ impl Runtime {
         let mut plugins = Vec::new();
         let host: Arc<dyn Host> = Arc::clone(&self.host) as _;
         for wanted in &config.plugins {
-            plugins.push(self.plugins.get(&self.registry, wanted, &host).await?);
+            plugins.push(self.plugins.get(wanted, &host).await?);
         }
         let (used, stations) = was.map_or(([].as_slice(), [].as_slice()), |was| (&was.config.middleware, &was.chain));
         let chain = middleware::renewed(&config.middleware, &self.source, used, stations);
@@ -326,6 +330,24 @@ impl Runtime {
                 }
             }
         });
+    }
+
+    fn spawn_clock(&mut self) {
+        let (store, source, roster) = (Arc::clone(&self.store), self.source.clone(), self.roster.clone());
+        let clock = Clock::new(store, source, roster, self.schedules.subscribe()).run(self.stop.child_token());
+        self.chores.spawn(async move {
+            if AssertUnwindSafe(clock).catch_unwind().await.is_err() {
+                tracing::error!(
+                    "The clock panicked: no timer or schedule fires before the next start. Please report it."
+                );
+            }
+        });
+    }
+
+    /// Makes these the schedules that are in force, in place of all before. One of the same account, plugin and name goes
+    /// on where it is.
+    pub fn want_schedules(&self, wanted: Vec<WantedSchedule>) {
+        self.schedules.send_replace(wanted.into());
     }
 
     /// The accounts of this moment, in the order of `bot.toml`.

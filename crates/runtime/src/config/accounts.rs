@@ -172,19 +172,9 @@ fn plugin_tables(table: &Table, path: &str, registry: &Registry, report: &mut Re
             check::value(&entry.key, &entry.node, &keys::Kind::Plugins, &Place::top(), report);
             continue;
         };
-        let reserved: Vec<&Entry> = RESERVED.iter().filter_map(|key| settings.entry(key)).collect();
-        for key in &reserved {
-            report.mistake(
-                Diagnostic::new(
-                    codes::DYLIB_LATER,
-                    &key.key_span,
-                    format!("`{}` is for plugins loaded from a file, which comes in a later version", key.key),
-                )
-                .label("not possible yet")
-                .help("remove the line; only plugins that are built in can be used"),
-            );
-        }
-        if registry.plugin(&entry.key).is_none() && reserved.is_empty() {
+        // What is wrong with the file is told at its line.
+        let from_file = RESERVED.iter().any(|key| settings.get(key).is_some());
+        if registry.plugin(&entry.key).is_none() && !from_file {
             let message = format!("{} is for a plugin that is not built in", quote(&format!("[{path}.{}]", entry.key)));
             report.mistake(unknown_plugin(&entry.key, &entry.key_span, message, registry));
         }

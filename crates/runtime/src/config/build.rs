@@ -15,7 +15,7 @@ use super::settings::{
     AccountConfig, Config, MediaSettings, MiddlewareUse, OnUncertain, Pacing, PluginUse, SecretSource,
 };
 use super::tree::{Node, Shape, Table};
-use super::view::{Account, accounts};
+use super::view::{Account, accounts, plugin_entries};
 
 /// Builds what the checks have passed. What they would have refused is left out.
 pub(super) fn config(root: &Table, file: &Path, registry: &Registry) -> Config {
@@ -23,8 +23,15 @@ pub(super) fn config(root: &Table, file: &Path, registry: &Registry) -> Config {
         file: file.to_owned(),
         data_dir: data_dir(root, file),
         media: media(root.table("media")),
+        libraries: libraries(root, file),
         accounts: accounts(root, registry).iter().filter_map(|account| one(account, file, registry)).collect(),
     }
+}
+
+fn libraries(root: &Table, file: &Path) -> Vec<PathBuf> {
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let paths = plugin_entries(root).iter().filter_map(|entry| entry.node.as_table()?.text("path"));
+    paths.map(|path| folder.join(path)).collect()
 }
 
 /// Relative to the folder of the file.
@@ -74,8 +81,8 @@ fn plugins_of(account: &Account<'_>, file: &Path, registry: &Registry) -> Vec<Pl
         .map(|(named, plugin)| {
             let (common, own) = account.plugin_settings(named.name);
             let settings = plugins::settings(common.map(|entry| &entry.node), own.map(|entry| &entry.node));
-            let (init, build) = (plugins::init(account.root, file), plugin.build().to_owned());
-            PluginUse { id: named.name.to_owned(), settings, init, build }
+            let (init, plugin) = (plugins::init(account.root, file), plugin.clone());
+            PluginUse { id: named.name.to_owned(), settings, init, plugin }
         })
         .collect()
 }

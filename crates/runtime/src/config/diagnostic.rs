@@ -82,8 +82,8 @@ pub mod codes {
         IMPOSSIBLE_CAPABILITY = "impossible_capability";
         /// Two accounts want the one terminal.
         ONE_TERMINAL = "one_terminal";
-        /// `path` or `sha256`: loading plugins from files is not part of this version.
-        DYLIB_LATER = "dylib_later";
+        /// The file of a plugin is not taken.
+        LIBRARY = "library";
         /// The plugin refuses its settings.
         PLUGIN_SETTINGS = "plugin_settings";
         /// Warning: settings that nothing reads.

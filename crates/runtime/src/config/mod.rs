@@ -12,6 +12,7 @@ mod build;
 mod check;
 pub mod diagnostic;
 pub mod keys;
+mod libraries;
 mod plugins;
 mod redact;
 pub mod registry;
@@ -25,6 +26,7 @@ mod tests;
 
 pub use diagnostic::{ConfigError, Diagnostic, Mistakes, line_col};
 pub use keys::{DEFAULT_MIDDLEWARE, Key, Kind, Preset};
+pub use libraries::{Libraries, Refusal};
 pub use registry::{ProtocolSpec, Registry};
 pub use schema::schema;
 pub use settings::{
@@ -53,6 +55,12 @@ pub fn read(path: &Path, registry: &Registry) -> Result<Loaded, ConfigError> {
     }
 }
 
+/// The registry with those plugins of files that `file` names and that can be opened, whatever else is wrong with it.
+pub fn registry_with_files(file: &Path, registry: &Registry) -> Registry {
+    let text = std::fs::read(file).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+    libraries::with(&tree::read(&text).root, file, registry, &mut Report::default())
+}
+
 /// The data directory of a file that may hold mistakes, as far as it can be told: where to ask for the wxbot that runs
 /// with an earlier state of it.
 pub fn data_dir(file: &Path) -> PathBuf {
@@ -67,6 +75,7 @@ pub fn data_dir(file: &Path) -> PathBuf {
 pub fn parse(text: &str, file: &Path, registry: &Registry) -> Result<Loaded, Mistakes> {
     let mut reading = tree::read(text);
     let mut report = Report::default();
+    let registry = &libraries::with(&reading.root, file, registry, &mut report);
     accounts::check(&reading.root, registry, &mut report);
     plugins::check(&reading.root, file, registry, &mut report);
     report.mistakes.append(&mut reading.limits);

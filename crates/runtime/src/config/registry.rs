@@ -1,9 +1,12 @@
 //! What does this binary know: which protocols, plugins and middleware?
 
+use std::sync::Arc;
+
 use wxbot_model::Capabilities;
 use wxbot_plugin::host::PluginFactory;
 
 use super::keys::Key;
+use super::libraries::Libraries;
 use super::settings::Pacing;
 
 /// One protocol as configuration sees it.
@@ -30,12 +33,14 @@ pub struct ProtocolSpec {
 }
 
 /// What this binary knows. The binary fills it in; nothing else names protocols or plugins.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Registry {
     /// In the order they are shown.
     pub protocols: Vec<ProtocolSpec>,
     /// In the order they are shown.
     pub plugins: Vec<PluginFactory>,
+    /// What opens plugins that are files; `None`: nothing does.
+    pub libraries: Option<Arc<dyn Libraries>>,
     /// Names of middleware, [`DEFAULT_MIDDLEWARE`](super::DEFAULT_MIDDLEWARE) among them.
     pub middleware: Vec<&'static str>,
 }
@@ -44,6 +49,12 @@ impl Registry {
     /// The protocol of this name.
     pub fn protocol(&self, name: &str) -> Option<&ProtocolSpec> {
         self.protocols.iter().find(|protocol| protocol.name == name)
+    }
+
+    /// Adds a plugin, in place of one of the same id.
+    pub fn put(&mut self, plugin: PluginFactory) {
+        self.plugins.retain(|other| other.id() != plugin.id());
+        self.plugins.push(plugin);
     }
 
     /// The plugin of this id.

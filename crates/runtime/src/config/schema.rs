@@ -91,7 +91,8 @@ fn kind(kind_: &Kind, registry: &Registry) -> Value {
         Kind::Plugins => {
             let of = |id: &str| (id.to_owned(), json!({ "$ref": format!("#/$defs/{}", plugin_def(id)) }));
             let properties: Map<String, Value> = registry.plugins.iter().map(|plugin| of(plugin.id())).collect();
-            json!({ "type": "object", "properties": properties, "additionalProperties": false })
+            // Others come from files, which this binary may not have opened.
+            json!({ "type": "object", "properties": properties, "additionalProperties": { "type": "object" } })
         }
         Kind::Accounts => json!({ "type": "array", "minItems": 1, "items": account(registry) }),
     }
@@ -143,6 +144,12 @@ fn rule(protocol: &ProtocolSpec, registry: &Registry) -> Value {
     })
 }
 
+/// Keys of a plugin's table that are the host's.
+const RESERVED_DOCS: [(&str, &str); 2] = [
+    ("path", "The plugin's file, when it is not built in; relative to this file. `wxbot plugin build` makes it."),
+    ("sha256", "Take the file only with this SHA-256."),
+];
+
 fn plugin_def(id: &str) -> String {
     format!("plugin-{id}")
 }
@@ -156,6 +163,11 @@ fn plugin_schemas(registry: &Registry) -> Value {
             // The common table and an account's own complete each other, so neither has to be complete.
             object.remove("required");
             object.remove("$schema");
+            if let Some(Value::Object(properties)) = object.get_mut("properties") {
+                for (key, doc) in RESERVED_DOCS {
+                    properties.entry(key).or_insert_with(|| json!({ "type": "string", "description": doc }));
+                }
+            }
             object.entry("description").or_insert_with(|| json!(plugin.manifest().about));
         }
         (plugin_def(id), schema)

@@ -10,6 +10,7 @@ use url::Url;
 use wxbot_model::AccountName;
 use wxbot_model::span::Rate;
 use wxbot_plugin::InitCtx;
+use wxbot_plugin::host::PluginFactory;
 
 use super::diagnostic::Diagnostic;
 
@@ -31,6 +32,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The media folder.
     pub media: MediaSettings,
+    /// Files that plugins come from, as `bot.toml` names them; resolved against its folder.
+    pub libraries: Vec<PathBuf>,
     /// At least one, in file order; disabled ones too.
     pub accounts: Vec<AccountConfig>,
 }
@@ -110,7 +113,7 @@ pub enum Endpoint {
 }
 
 /// One plugin of an account.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct PluginUse {
     /// A plugin of the registry.
     pub id: String,
@@ -118,8 +121,15 @@ pub struct PluginUse {
     pub settings: Value,
     /// What else it is told at its start.
     pub init: InitCtx,
-    /// The build of its library; empty for a linked one. Another build is another use.
-    pub build: String,
+    /// What its instances are made of. Another build of a library is another use.
+    pub plugin: PluginFactory,
+}
+
+impl PartialEq for PluginUse {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.id, &self.init, self.plugin.build()) == (&other.id, &other.init, other.plugin.build())
+            && self.settings == other.settings
+    }
 }
 
 /// One middleware of an account.

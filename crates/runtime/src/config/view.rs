@@ -39,6 +39,11 @@ pub(super) fn accounts<'t>(root: &'t Table, registry: &'t Registry) -> Vec<Accou
     list.iter().filter_map(one).collect()
 }
 
+/// The tables of all `[[accounts]]`.
+pub(super) fn accounts_tables(root: &Table) -> impl Iterator<Item = &Table> {
+    root.get("accounts").and_then(Node::as_list).unwrap_or(&[]).iter().filter_map(Node::as_table)
+}
+
 /// The tables of `[plugins.*]` at the top level or in an account, in file order.
 pub(super) fn plugin_entries(table: &Table) -> &[Entry] {
     table.table("plugins").map_or(&[], |plugins| &plugins.entries)

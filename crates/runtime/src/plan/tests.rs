@@ -46,6 +46,7 @@ fn protocol(name: &'static str, profiles: &'static [&'static str]) -> ProtocolSp
 
 fn read(text: &str) -> Config {
     let registry = Registry {
+        libraries: None,
         protocols: vec![protocol("web", &[]), protocol("hook", &["v3", "v4"])],
         plugins: vec![PluginFactory::of::<Any>()],
         middleware: middleware::NAMES.to_vec(),

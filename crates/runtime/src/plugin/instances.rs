@@ -8,7 +8,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use wxbot_plugin::host::Host;
 
 use super::{ActivePlugin, PluginStartError};
-use crate::config::{PluginUse, Registry};
+use crate::config::PluginUse;
 
 /// An instance in use: by the settings of accounts, and by each handler that began with them. With the last of them the
 /// instance is stopped.
@@ -36,16 +36,17 @@ pub(crate) struct Instances {
 
 impl Instances {
     /// The instance with these settings: the one that runs, memory and all, or a new one.
-    pub(crate) async fn get(&mut self, registry: &Registry, wanted: &PluginUse, host: &Arc<dyn Host>) -> Result<Arc<Held>, PluginStartError> {
+    pub(crate) async fn get(
+        &mut self,
+        wanted: &PluginUse,
+        host: &Arc<dyn Host>,
+    ) -> Result<Arc<Held>, PluginStartError> {
         self.tidy();
         let same = self.list.iter().find(|(used, _)| used == wanted);
         if let Some(held) = same.and_then(|(_, held)| held.upgrade()) {
             return Ok(held);
         }
-        let factory = registry
-            .plugin(&wanted.id)
-            .ok_or_else(|| PluginStartError { id: wanted.id.clone(), why: "it is not built in".into() })?;
-        let plugin = ActivePlugin::start(factory, wanted, Arc::clone(host)).await?;
+        let plugin = ActivePlugin::start(wanted, Arc::clone(host)).await?;
         let unused = CancellationToken::new();
         let (keeping, gone, closing) = (Arc::clone(&plugin), unused.clone(), self.closing.clone());
         self.keepers.spawn(async move {

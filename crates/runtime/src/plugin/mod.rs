@@ -7,11 +7,12 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio::time::Instant;
 use wxbot_model::{Action, Event};
-use wxbot_plugin::host::{Answer, Call, Host, Instance, PluginFactory};
+use wxbot_plugin::host::{Answer, Call, Host, Instance};
 use wxbot_plugin::{Effect, Effects, Manifest};
 
 use crate::config::PluginUse;
 
+pub mod dylib;
 mod instances;
 
 pub(crate) use instances::{Held, Instances};
@@ -69,13 +70,9 @@ impl ActivePlugin {
     ///
     /// # Errors
     /// When its `init` fails, panics, or takes longer than 10 s.
-    pub async fn start(
-        factory: &PluginFactory,
-        wanted: &PluginUse,
-        host: Arc<dyn Host>,
-    ) -> Result<Arc<Self>, PluginStartError> {
+    pub async fn start(wanted: &PluginUse, host: Arc<dyn Host>) -> Result<Arc<Self>, PluginStartError> {
         let failed = |why: String| PluginStartError { id: wanted.id.clone(), why };
-        let making = factory.make(wanted.settings.clone(), wanted.init.clone(), host);
+        let making = wanted.plugin.make(wanted.settings.clone(), wanted.init.clone(), host);
         let making = AssertUnwindSafe(making).catch_unwind();
         let instance = tokio::time::timeout(INIT_DEADLINE, making)
             .await
@@ -84,7 +81,7 @@ impl ActivePlugin {
             .map_err(|e| failed(e.to_string()))?;
         Ok(Arc::new(Self {
             id: Arc::from(wanted.id.as_str()),
-            manifest: factory.manifest().clone(),
+            manifest: wanted.plugin.manifest().clone(),
             instance,
             breaker: Mutex::default(),
         }))

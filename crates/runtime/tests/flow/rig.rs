@@ -152,7 +152,7 @@ impl Rig {
             if account.contains("mirror") { "[plugins.mirror]".to_owned() } else { String::new() },
         ]
         .join("\n");
-        let registry = Arc::new(registry());
+        let registry = registry();
         let loaded = config::parse(&text, Path::new("bot.toml"), &registry).unwrap_or_else(|e| panic!("{e}"));
         let data = self.dir.path().join("data");
         let dir = DataDir::open(&data).unwrap();
@@ -174,7 +174,7 @@ impl Rig {
         let vault = Arc::new(Vault::open(&data).unwrap());
         let media =
             MediaFolder::open(&data, Arc::clone(&store), self.source.clone(), loaded.config.media).await.unwrap();
-        let parts = Ingredients { accounts, registry, store, vault, media, source: self.source.clone(), works };
+        let parts = Ingredients { accounts, store, vault, media, source: self.source.clone(), works };
         self.runtime = Some(Runtime::start(parts).await.unwrap());
     }
 
@@ -287,6 +287,7 @@ pub(crate) fn registry() -> Registry {
         max_age: Duration::from_secs(600),
     };
     Registry {
+        libraries: None,
         protocols: vec![ProtocolSpec {
             name: "web",
             about: "Web WeChat",

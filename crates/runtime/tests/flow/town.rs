@@ -96,7 +96,7 @@ impl Plugin for Counter {
 pub(crate) struct Town {
     pub(crate) sim: Sim,
     pub(crate) runtime: Runtime,
-    registry: Arc<Registry>,
+    registry: Registry,
     source: Source,
     _lock: DataDir,
     _dir: tempfile::TempDir,
@@ -137,7 +137,7 @@ impl Town {
         let sim = Sim::new(world);
         let mut registry = rig::registry();
         registry.plugins.push(PluginFactory::of::<Counter>());
-        let (registry, source) = (Arc::new(registry), Source::seeded(3, rig::now_s()));
+        let source = Source::seeded(3, rig::now_s());
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().join("data");
         let lock = DataDir::open(&data).unwrap();
@@ -151,7 +151,6 @@ impl Town {
         let media = MediaFolder::open(&data, Arc::clone(&store), source.clone(), limits).await.unwrap();
         let parts = Ingredients {
             accounts: accounts.collect(),
-            registry: Arc::clone(&registry),
             store,
             vault: Arc::new(Vault::open(&data).unwrap()),
             media,

@@ -68,7 +68,7 @@ impl Service {
 pub(crate) struct Rig {
     pub(crate) service: Arc<Service>,
     pub(crate) dir: tempfile::TempDir,
-    source: Source,
+    pub(crate) source: Source,
     runtime: Option<Runtime>,
     lock: Option<DataDir>,
     say: mpsc::Sender<Incoming>,
@@ -97,7 +97,7 @@ impl Rig {
     pub(crate) async fn start(&mut self) {
         let text =
             "[[accounts]]\nname = \"shop\"\nprotocol = \"script\"\nuse = [\"deeds\"]\nmiddleware = []\n[plugins.deeds]";
-        let registry = Arc::new(registry(self.service.can));
+        let registry = registry(self.service.can);
         let loaded = config::parse(text, Path::new("bot.toml"), &registry).unwrap_or_else(|e| panic!("{e}"));
         let data = self.data();
         let lock = DataDir::open(&data).unwrap();
@@ -108,7 +108,7 @@ impl Rig {
         let settings = MediaSettings::default();
         let media = MediaFolder::open(&data, Arc::clone(&store), self.source.clone(), settings).await.unwrap();
         let vault = Arc::new(Vault::open(&data).unwrap());
-        let parts = Ingredients { accounts, registry, store, vault, media, source: self.source.clone(), works: true };
+        let parts = Ingredients { accounts, store, vault, media, source: self.source.clone(), works: true };
         self.runtime = Some(Runtime::start(parts).await.unwrap());
         let mut status = self.account().status();
         status.wait_for(|status| status.phase.word() == "online").await.unwrap();
@@ -249,7 +249,12 @@ impl Session for Open {
         contact("@me", ContactKind::Myself)
     }
     fn contacts(&self) -> Vec<Arc<Contact>> {
-        let all = [("@alice", ContactKind::Person), ("@bob", ContactKind::Person), ("@@tea", ContactKind::Room)];
+        let all = [
+            ("@me", ContactKind::Myself),
+            ("@alice", ContactKind::Person),
+            ("@bob", ContactKind::Person),
+            ("@@tea", ContactKind::Room),
+        ];
         all.into_iter().map(|(name, kind)| Arc::new(contact(name, kind))).collect()
     }
     fn saved(&self) -> Result<SavedSession, Error> {
@@ -310,5 +315,5 @@ fn registry(capabilities: Capabilities) -> Registry {
         options: &[],
         pacing,
     };
-    Registry { protocols: vec![script], plugins: vec![PluginFactory::of::<Deeds>()], middleware: Vec::new() }
+    Registry { protocols: vec![script], plugins: vec![PluginFactory::of::<Deeds>()], ..Registry::default() }
 }

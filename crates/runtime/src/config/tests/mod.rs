@@ -12,7 +12,7 @@ use super::diagnostic::codes;
 use super::*;
 use rig::{check, parsed, registry, told, web};
 
-mod rig;
+pub(super) mod rig;
 mod rules;
 
 const TWELVE: &str = include_str!("../testdata/twelve-mistakes.toml");
@@ -71,7 +71,7 @@ fn a_good_file_means_what_it_says() {
                 "limits": { "day": 3, "week": 50 },
             }),
             init: placed("/etc/wxbot"),
-            build: String::new(),
+            plugin: registry().plugin("auto-reply").unwrap().clone(),
         }]
     );
     assert_eq!(

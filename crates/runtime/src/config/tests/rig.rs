@@ -84,7 +84,7 @@ pub(super) const MODE: &[Key] =
 pub(super) const PORT: &[Key] =
     &[Key::new("port", "Where it listens.", Kind::Integer { min: 1, max: 65_535 }).required()];
 
-pub(super) fn registry() -> Registry {
+pub(in crate::config) fn registry() -> Registry {
     let pacing = Pacing {
         per_account: Rate::new(1, Duration::from_secs(1)),
         burst: 3,
@@ -94,6 +94,7 @@ pub(super) fn registry() -> Registry {
     let talks = Capabilities::none().with(Capability::PrivateMessages).with(Capability::SendText);
     let mentions = talks.with(Capability::GroupMessages).with(Capability::Mention);
     Registry {
+        libraries: None,
         protocols: vec![
             ProtocolSpec {
                 name: "web",
@@ -140,7 +141,12 @@ pub(super) fn parsed(text: &str) -> Result<Loaded, Mistakes> {
 
 /// The code's last word and the text under the span, of every mistake.
 pub(super) fn told(text: &str) -> Vec<(String, String)> {
-    let list = parsed(text).map_or_else(|mistakes| mistakes.list, |_loaded| Vec::new());
+    told_by(text, &registry())
+}
+
+pub(in crate::config) fn told_by(text: &str, registry: &Registry) -> Vec<(String, String)> {
+    let list = parse(text, Path::new("/etc/wxbot/bot.toml"), registry)
+        .map_or_else(|mistakes| mistakes.list, |_loaded| Vec::new());
     list.iter().map(|d| (short(d.code), text[d.span.clone()].to_owned())).collect()
 }
 
@@ -164,7 +170,7 @@ pub(super) fn check(rows: &[Row<'_>], of: fn(&str) -> Vec<(String, String)>) {
 }
 
 /// An account with these lines in it.
-pub(super) fn web(lines: &str) -> String {
+pub(in crate::config) fn web(lines: &str) -> String {
     format!("[[accounts]]\nname = \"a\"\nprotocol = \"web\"\n{lines}\n")
 }
 

@@ -82,11 +82,7 @@ fn the_file_as_a_whole() {
                 &[("unknown_plugin", "nobody")],
             ),
             ("plugin as number", above("plugins.greeter = 3"), &[("wrong_type", "3")]),
-            (
-                "library",
-                above("[plugins.mine]\npath = \"mine.so\"\nsha256 = \"00\""),
-                &[("dylib_later", "path"), ("dylib_later", "sha256")],
-            ),
+            ("library", above("[plugins.mine]\npath = \"mine.so\"\nsha256 = \"00\""), &[("library", "\"mine.so\"")]),
             (
                 "twice",
                 web("use = [\"greeter\", \"greeter\"]\nmiddleware = [\"trace\", \"trace\"]"),

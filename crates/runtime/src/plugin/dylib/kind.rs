@@ -1,0 +1,187 @@
+//! How does a library stand beside the plugins that are linked? As another kind, opened from a shelf of files.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use serde_json::{Value, json};
+use wxbot_plugin::abi::{Fault, HostOp, LogLevel, LogRecord, PluginOp, Status, decode, encode};
+use wxbot_plugin::host::{Host, Making, PluginFactory, PluginKind};
+use wxbot_plugin::{ConfigProblem, InitCtx, Manifest, PluginError};
+
+use super::aside::aside_waiting;
+use super::bridge::Bridge;
+use super::host::HostCalls;
+use super::image::{NotASha256, Sha256};
+use super::instance::{CallError, Instance, Patience};
+use super::load::{LoadOptions, LoadedLibrary, load_waiting};
+use super::refusal::{LoadError, Refusal};
+use super::remote::Remote;
+use crate::config::{Libraries, Refusal as NotTaken};
+
+/// The steps of a start together take less than whoever waits for it, so that a start that fails is cleaned up.
+const CREATE: Duration = Duration::from_secs(3);
+const INIT: Duration = Duration::from_secs(6);
+/// Looking at settings is reading; nothing should wait there.
+const CHECK: Duration = Duration::from_secs(3);
+const SOON: Patience = {
+    let half = Duration::from_millis(500);
+    Patience { drain: half, stop: half, destroy: half }
+};
+
+/// A plugin in a loaded library.
+#[derive(Debug)]
+pub struct Dylib {
+    library: Arc<LoadedLibrary>,
+    manifest: Manifest,
+    build: String,
+}
+
+impl Dylib {
+    /// The plugin of this library.
+    ///
+    /// # Errors
+    /// When its manifest is none.
+    pub fn new(library: Arc<LoadedLibrary>) -> Result<Self, Refusal> {
+        let manifest = serde_json::from_value(library.manifest().clone());
+        let manifest = manifest.map_err(|e| Refusal::BadManifest { why: e.to_string() })?;
+        let build = library.sha256().to_string();
+        Ok(Self { library, manifest, build })
+    }
+
+    /// Its library.
+    pub fn library(&self) -> &Arc<LoadedLibrary> {
+        &self.library
+    }
+}
+
+impl PluginKind for Dylib {
+    fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Asks the library, which judges without starting anything. One that does not know the question finds no fault.
+    fn check(&self, settings: &Value, init: &InitCtx) -> Vec<ConfigProblem> {
+        let (library, settings, init) = (Arc::clone(&self.library), settings.to_string(), init.clone());
+        let checked = aside_waiting("wxbot-check", CHECK + SOON.stop * 4, move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+            let runtime = runtime.map_err(|e| Fault::new(Status::INTERNAL, e.to_string()))?;
+            runtime.block_on(check(&library, settings.into_bytes(), &init))
+        });
+        match checked {
+            Ok(Ok(problems)) => problems,
+            Ok(Err(fault)) => vec![ConfigProblem::at("", format!("the plugin cannot read its settings: {fault}"))],
+            Err(_hangs) => vec![ConfigProblem::at("", "the plugin hangs while it reads its settings")],
+        }
+    }
+
+    fn schema(&self) -> Value {
+        self.library.manifest().get("schema").cloned().unwrap_or_else(|| json!({ "type": "object" }))
+    }
+
+    fn make(&self, settings: Value, init: InitCtx, host: Arc<dyn Host>) -> Making {
+        let (library, bridge) = (Arc::clone(&self.library), Bridge::new(host, &self.manifest.id));
+        Box::pin(async move {
+            if !library.is_fit() {
+                return Err(PluginError::msg("its library hangs; a reload opens it anew"));
+            }
+            let instance = library.create(settings.to_string().into_bytes(), Arc::new(bridge), CREATE).await?;
+            if let Err(error) = start(&instance, &init).await {
+                // The library notes and tells what hangs.
+                _ = instance.retire(SOON).await;
+                return Err(error.into());
+            }
+            Ok(Arc::new(Remote::new(instance)) as Arc<_>)
+        })
+    }
+
+    fn build(&self) -> &str {
+        &self.build
+    }
+}
+
+async fn start(instance: &Instance, init: &InitCtx) -> Result<(), CallError> {
+    let init = encode(init).map_err(CallError::Fault)?;
+    instance.call(PluginOp::INIT, &init, INIT).await?;
+    instance.call(PluginOp::START, b"", INIT).await?;
+    Ok(())
+}
+
+async fn check(library: &Arc<LoadedLibrary>, settings: Vec<u8>, init: &InitCtx) -> Result<Vec<ConfigProblem>, Fault> {
+    let instance = library.create(settings, Arc::new(Deaf), CHECK).await;
+    let instance = instance.map_err(|e| Fault::new(Status::ERROR, e.to_string()))?;
+    let checked = match encode(init) {
+        Ok(init) => instance.call(PluginOp::CHECK, &init, CHECK).await,
+        Err(fault) => Err(CallError::Fault(fault)),
+    };
+    _ = instance.retire(SOON).await;
+    match checked {
+        Ok(problems) => decode(&problems),
+        Err(CallError::Fault(fault)) if fault.status == Status::UNSUPPORTED => Ok(Vec::new()),
+        Err(CallError::Fault(fault)) => Err(fault),
+        Err(error @ (CallError::Timeout { .. } | CallError::Retiring)) => {
+            Err(Fault::new(Status::TIMEOUT, error.to_string()))
+        }
+    }
+}
+
+/// The host of an instance that only looks at settings.
+struct Deaf;
+
+impl HostCalls for Deaf {
+    fn call(&self, _op: HostOp, _payload: Vec<u8>) -> BoxFuture<'static, Result<Vec<u8>, Fault>> {
+        Box::pin(std::future::ready(Err(Fault::of(Status::DENIED))))
+    }
+
+    fn log(&self, record: LogRecord) {
+        tracing::debug!(at = record.target, "{}", record.message);
+    }
+
+    fn log_level(&self) -> LogLevel {
+        LogLevel::ERROR
+    }
+}
+
+/// Opens plugins from files, for `path` and `sha256` of `bot.toml`.
+pub struct Shelf {
+    private: PathBuf,
+}
+
+impl Shelf {
+    /// Private copies go into this folder while they are opened.
+    pub fn new(private: impl Into<PathBuf>) -> Self {
+        Self { private: private.into() }
+    }
+
+    fn take(&self, path: &Path, pinned: Option<Sha256>) -> Result<Dylib, LoadError> {
+        let options = LoadOptions { pinned, ..LoadOptions::new(&self.private) };
+        let library = load_waiting(path, options)?;
+        Dylib::new(library).map_err(|refusal| LoadError { path: path.to_owned(), refusal })
+    }
+}
+
+impl Libraries for Shelf {
+    fn open(&self, path: &Path, sha256: Option<&str>) -> Result<PluginFactory, NotTaken> {
+        let pinned = sha256.map(str::parse).transpose().map_err(|error: NotASha256| NotTaken {
+            message: error.to_string(),
+            help: "write what `sha256sum` says of the file".into(),
+            hash: true,
+        })?;
+        match self.take(path, pinned) {
+            Ok(plugin) => Ok(PluginFactory::new(Arc::new(plugin))),
+            Err(LoadError { path: _, refusal }) => Err(NotTaken {
+                message: refusal.to_string(),
+                help: refusal.cure().into(),
+                hash: matches!(refusal, Refusal::WrongHash { .. }),
+            }),
+        }
+    }
+}
+
+impl fmt::Debug for Shelf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Shelf({})", self.private.display())
+    }
+}
