@@ -110,19 +110,15 @@ impl FakeHost {
     /// Changes KV as the effects say, all of it or nothing.
     pub(super) fn commit(&self, effects: &Effects) -> Result<(), Conflict> {
         self.state(|s| {
-            for effect in effects.iter() {
-                if let Effect::Swap { key, was, .. } = effect
-                    && s.kv.get(key) != was.as_ref()
-                {
-                    return Err(Conflict(key.clone()));
-                }
-            }
+            // On a copy: a handler behind another one swaps what that one has put.
+            let mut kv = s.kv.clone();
             for effect in effects.iter() {
                 match effect {
+                    Effect::Swap { key, was, .. } if kv.get(key) != was.as_ref() => return Err(Conflict(key.clone())),
                     Effect::Put { key, value } | Effect::Swap { key, now: Some(value), .. } => {
-                        s.kv.insert(key.clone(), value.clone());
+                        kv.insert(key.clone(), value.clone());
                     }
-                    Effect::Delete { key } | Effect::Swap { key, now: None, .. } => drop(s.kv.remove(key)),
+                    Effect::Delete { key } | Effect::Swap { key, now: None, .. } => drop(kv.remove(key)),
                     Effect::Reply { .. }
                     | Effect::Media { .. }
                     | Effect::Act(_)
@@ -130,6 +126,7 @@ impl FakeHost {
                     | Effect::CancelTimer { .. } => {}
                 }
             }
+            s.kv = kv;
             Ok(())
         })
     }
