@@ -1,8 +1,8 @@
 //! Which handlers of a plugin see an event, in which order, and what becomes of what they return?
 //!
 //! [`#[plugin]`](macro@crate::plugin) writes a table of handlers and hands every event to [`run`]. Reading order of the
-//! folder: [`heard`] what was typed, [`words`] its words, [`look`] whether a handler takes the event, [`cooldown`] whether
-//! it rests, [`table`] what the macro writes.
+//! folder: `heard` what was typed, `words` its words, `look` whether a handler takes the event, `cooldown` whether it
+//! rests, `table` what the macro writes.
 
 pub(crate) mod cooldown;
 pub(crate) mod heard;

@@ -48,10 +48,8 @@ impl<'a> Heard<'a> {
     pub(crate) fn of(event: &'a Event) -> Result<Self, Deaf> {
         spoken_to_us(event)?;
         let message = event.message().ok_or(Deaf::NoMessage)?;
-        match &message.content {
-            Content::Text { text } => Ok(Self::new(text, event.is_group() && message.mentions.me)),
-            other => Err(Deaf::NotTyped(other.kind())),
-        }
+        let Content::Text { text } = &message.content else { return Err(Deaf::NotTyped(message.content.kind())) };
+        Ok(Self::new(text, event.is_group() && message.mentions.me))
     }
 
     /// `mentioned`: our account is mentioned in a room, so that a leading `@name` is addressing and not content.
