@@ -204,7 +204,7 @@ macro_rules! extract {
 
 extract!(&'a Event, , |asked| Ok(asked.event));
 extract!(&'a Ctx, , |asked| Ok(asked.cx));
-extract!(Text, Text, |asked| match Heard::of(asked.event) {
+extract!(Text, Text, |asked| match Heard::of(asked.event, &[]) {
     Ok(heard) => Ok(Self(heard.raw().to_owned())),
     Err(why) => Err(Miss::pass(why.to_string())),
 });

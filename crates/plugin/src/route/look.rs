@@ -80,7 +80,7 @@ impl<'a> Look<'a> {
     fn trigger<P>(&'a self, handler: &'a Handler<P>) -> Result<Found<'a>, Why<'a>> {
         match (&handler.spec.trigger, &handler.ready) {
             (Trigger::Command { words, .. }, Ready::Words(folded)) => {
-                let said = self.heard()?.command(self.cx.prefixes(), folded).ok_or(Why::OtherWord(words))?;
+                let said = self.heard()?.command(folded).ok_or(Why::OtherWord(words))?;
                 if said.len < self.longest {
                     return Err(Why::Longer);
                 }
