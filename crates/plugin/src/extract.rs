@@ -170,7 +170,11 @@ impl<'a> Asked<'a> {
     /// Tells the person what is wrong, and how it goes.
     fn told(&self, why: &str) -> Miss {
         let usage = match (&self.found, &self.spec.trigger) {
-            (Found::Command(word, _), Trigger::Command { args, .. }) => crate::help::usage(word, args),
+            (Found::Command(word, _), Trigger::Command { args, .. }) => {
+                // Where a prefix is needed it is a part of how it goes; the last one is the shortest.
+                let prefix = self.cx.prefixes().last().map_or("", String::as_str);
+                format!("{prefix}{}", crate::help::usage(word, args))
+            }
             _ => self.spec.name.clone(),
         };
         Miss::Error(PluginError::told(format!("{why}\n用法: {usage}")))

@@ -177,7 +177,7 @@ fn talk(bench: &mut Bench, texts: &[&str]) -> Vec<String> {
     let (mut dialog, mut heard) = (None, Vec::new());
     for text in texts {
         let event = bench.text("p1", None, text);
-        let answer = bench.call(event, CallMeta::first(), dialog).unwrap();
+        let answer = bench.call(event, CallMeta::first(), dialog).expect("no failure");
         assert!(bench.commit(&answer.effects));
         heard.push(replies(&answer.effects).join("/"));
         dialog = answer.dialog.map(|dialog| dialog.id);
