@@ -271,7 +271,9 @@ fn events_timers_and_schedules() {
         ("a pat", EventKind::Pat { by: by(), whom: by(), notice: String::new() }, Some("pat")),
         ("another kind", EventKind::ContactChanged, None),
         ("a timer", timer("remind", json!("tea")), Some("tea at 5")),
+        ("one of several", timer("remind:17", json!("tea")), Some("tea at 5")),
         ("another timer", timer("other", json!("tea")), None),
+        ("a longer name", timer("reminder", json!("tea")), None),
         ("a schedule", schedule("morning"), Some("{\"a\":1}")),
         ("another schedule", schedule("evening"), None),
     ] {

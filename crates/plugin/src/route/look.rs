@@ -104,7 +104,7 @@ impl<'a> Look<'a> {
             }
             (Trigger::Timer { name: wanted }, _) => {
                 let EventKind::Timer { name, .. } = &self.event.kind else { return Err(self.other_kind()) };
-                (name == wanted).then_some(Found::Nothing).ok_or(Why::OtherTimer(name))
+                is_one_of(name, wanted).then_some(Found::Nothing).ok_or(Why::OtherTimer(name))
             }
             (Trigger::Cron { .. }, _) => {
                 let EventKind::Schedule { name, .. } = &self.event.kind else { return Err(self.other_kind()) };
@@ -143,6 +143,12 @@ impl<'a> Look<'a> {
             Some(_) | None => Ok(()),
         }
     }
+}
+
+/// `remind`, or `remind:` and whatever tells it from others: a timer's name is unique per plugin and account, so a plugin
+/// that reminds more than one person needs more than one.
+fn is_one_of(name: &str, wanted: &str) -> bool {
+    name.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
 }
 
 fn captures(regex: &regex::Regex, text: &str) -> Option<Captures> {
