@@ -62,10 +62,10 @@ async fn a_question_that_nobody_answers_is_dropped(bot: Kit<Assistant>) {
     alice.say("5m").await.gets_nothing();
     alice.say("提醒").await.gets_containing("多久以后");
     bot.restart().await.unwrap();
-    alice.say("清单").await.gets_each([
-        "刚才的对话中断了,请重新开始 (the dialog was interrupted; please start again)",
-        "还没有记什么",
-    ]);
+    alice
+        .say("清单")
+        .await
+        .gets_each(["刚才的对话中断了,请重新开始 (the dialog was interrupted; please start again)", "还没有记什么"]);
 }
 
 #[wxbot_plugin::test(settings = json!({ "room": "r101" }))]
@@ -104,12 +104,15 @@ fn wrong_settings_are_told_all_at_once() {
     let settings = json!({ "notes": 0, "tone": "freindly", "longest": "60d", "rom": "r1" });
     let problems = Settings::read(&settings, &Place::default()).unwrap_err();
     let told: Vec<_> = problems.iter().map(|problem| (&*problem.pointer, &*problem.message)).collect();
-    assert_eq!(told, [
-        ("/tone", "`tone` cannot be `freindly`"),
-        ("/notes", "`notes` must be at least 1 and at most 100, not 0"),
-        ("/longest", "`longest` must be at most 30d, not 60d"),
-        ("/rom", "there is no setting `rom`"),
-    ]);
+    assert_eq!(
+        told,
+        [
+            ("/tone", "`tone` cannot be `freindly`"),
+            ("/notes", "`notes` must be at least 1 and at most 100, not 0"),
+            ("/longest", "`longest` must be at most 30d, not 60d"),
+            ("/rom", "there is no setting `rom`"),
+        ]
+    );
     let settings = json!({ "shortest": "2h", "longest": "1h" });
     assert_eq!(Settings::read(&settings, &Place::default()).unwrap_err()[0].pointer, "/shortest");
 }
