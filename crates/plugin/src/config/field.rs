@@ -41,6 +41,10 @@ struct Limit<T> {
 }
 
 /// A value that a range can be demanded of.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no `range`",
+    note = "numbers and `Duration`s have one, and `Option`s of these; texts, lists and tables have `min_len` and `max_len`"
+)]
 pub trait Ranged {
     /// What is compared.
     type Bound: PartialOrd + 'static;
@@ -56,6 +60,10 @@ pub trait Ranged {
 }
 
 /// A value that a length can be demanded of.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no length",
+    note = "texts, lists and tables have `min_len` and `max_len`, and `Option`s of these; numbers and `Duration`s have `range`"
+)]
 pub trait HasLen {
     /// What is counted, for people.
     const COUNTS: &'static str;
@@ -66,9 +74,12 @@ pub trait HasLen {
     fn length(&self) -> Option<usize>;
 }
 
-impl<T: ConfigValue + 'static> Field<T> {
+impl<T> Field<T> {
     /// The field under this key.
-    pub fn new(key: &'static str) -> Self {
+    pub fn new(key: &'static str) -> Self
+    where
+        T: ConfigValue,
+    {
         Self { key, about: "", env: None, fallback: None, limits: Vec::new() }
     }
 
@@ -148,7 +159,9 @@ impl<T: ConfigValue + 'static> Field<T> {
         self.limits.push(Limit { breaks: Box::new(breaks), schema });
         self
     }
+}
 
+impl<T: ConfigValue> Field<T> {
     /// The value: from the file, else from the environment, else the default.
     pub(crate) fn read(&self, found: Option<&Value>, at: &At<'_>) -> Result<T, Vec<ConfigProblem>> {
         if let Some(value) = found {

@@ -66,7 +66,7 @@ impl<'v> Table<'v> {
     }
 
     /// Reads one key; `None` when something is wrong with it.
-    pub fn field<T: ConfigValue + 'static>(&mut self, field: Field<T>) -> Option<T> {
+    pub fn field<T: ConfigValue>(&mut self, field: Field<T>) -> Option<T> {
         self.known.push(field.key);
         let read = field.read(self.map.get(field.key), &self.at.key(field.key));
         read.map_err(|problems| self.problems.extend(problems)).ok()
@@ -113,7 +113,7 @@ impl Shape {
 
     /// Adds a key.
     #[must_use]
-    pub fn field<T: ConfigValue + 'static>(mut self, field: Field<T>) -> Self {
+    pub fn field<T: ConfigValue>(mut self, field: Field<T>) -> Self {
         if field.is_required(&At::top(&Place::default())) {
             self.required.push(field.key);
         }
