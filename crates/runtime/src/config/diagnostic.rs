@@ -146,6 +146,8 @@ impl Diagnostic {
 pub(super) struct Report {
     pub(super) mistakes: Vec<Diagnostic>,
     pub(super) warnings: Vec<Diagnostic>,
+    /// Places whose text must not be shown: what may be secrets in plugins' settings.
+    pub(super) hidden: Vec<Range<usize>>,
 }
 
 impl Report {

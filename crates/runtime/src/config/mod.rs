@@ -50,7 +50,8 @@ pub fn read(path: &Path, registry: &Registry) -> Result<Loaded, ConfigError> {
             let mistake = Diagnostic::new(codes::NOT_UTF8, &(at..at + 1), "the file is not UTF-8 from here on")
                 .label("not UTF-8")
                 .help("save it as UTF-8; some Windows editors write GBK unless told");
-            Err(mistakes(text, path, &tree::Table::default(), vec![mistake]).into())
+            let report = Report { mistakes: vec![mistake], ..Report::default() };
+            Err(mistakes(text, path, &tree::Table::default(), report).into())
         }
     }
 }
@@ -82,15 +83,16 @@ pub fn parse(text: &str, file: &Path, registry: &Registry) -> Result<Loaded, Mis
     report.mistakes.retain(|mistake| !is_noise(mistake, &reading));
     report.mistakes.append(&mut reading.syntax);
     if !report.mistakes.is_empty() {
-        return Err(mistakes(text.to_owned(), file, &reading.root, report.mistakes));
+        return Err(mistakes(text.to_owned(), file, &reading.root, report));
     }
     diagnostic::tidy(text, &mut report.warnings);
     Ok(Loaded { config: build::config(&reading.root, file, registry), warnings: report.warnings })
 }
 
-fn mistakes(text: String, file: &Path, root: &tree::Table, mut list: Vec<Diagnostic>) -> Mistakes {
+fn mistakes(text: String, file: &Path, root: &tree::Table, report: Report) -> Mistakes {
+    let Report { mistakes: mut list, hidden, .. } = report;
     diagnostic::tidy(&text, &mut list);
-    Mistakes { file: file.to_owned(), text: redact::redact(&text, root), list }
+    Mistakes { file: file.to_owned(), text: redact::redact(&text, root, &hidden), list }
 }
 
 /// Whether a mistake may only be the echo of a syntax error.

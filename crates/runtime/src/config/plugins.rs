@@ -9,7 +9,7 @@ use wxbot_plugin::{ConfigProblem, InitCtx, Place};
 
 use super::diagnostic::{Diagnostic, Report, codes, quote};
 use super::registry::Registry;
-use super::tree::{self, Entry, Node, Table};
+use super::tree::{self, Entry, Node, Shape, Table};
 use super::view::{Account, RESERVED, accounts, plugin_entries};
 
 /// Lets every plugin check what each account would give it, and tables that no account uses.
@@ -20,6 +20,7 @@ pub(super) fn check(root: &Table, file: &Path, registry: &Registry, report: &mut
         let id = plugin.id();
         let common = plugin_entries(root).iter().find(|entry| entry.key == id);
         let alone = common.map(|entry| problems(plugin, Some(&entry.node), None, &init)).unwrap_or_default();
+        hide(common.map(|entry| &entry.node), &alone, report);
         let mut judged = false;
         for account in &accounts {
             judged |= account_check(account, plugin, &alone, &init, report);
@@ -48,7 +49,9 @@ fn account_check(
     if used.is_none() && own.is_none() {
         return false;
     }
-    for problem in problems(plugin, common, own, init) {
+    let problems = problems(plugin, common, own, init);
+    hide(own, &problems, report);
+    for problem in problems {
         let (span, exact) = locate(common, own, alone.contains(&problem), &problem.pointer);
         let span = span.or(used.and_then(|named| named.said)).unwrap_or(account.header);
         report.mistake(tell(id, &problem, span, exact));
@@ -80,6 +83,27 @@ fn problems(plugin: &PluginFactory, common: Option<&Node>, own: Option<&Node>, i
     // What the parser could not read would only be told a second time, in other words.
     let broken = |node: Option<&Node>| node.is_some_and(Node::is_broken);
     if broken(common) || broken(own) { Vec::new() } else { plugin.check(&settings(common, own), init) }
+}
+
+/// Notes what stands where a plugin has looked for a secret: nobody shall be shown it.
+fn hide(settings: Option<&Node>, problems: &[ConfigProblem], report: &mut Report) {
+    for problem in problems.iter().filter(|problem| problem.secret) {
+        let segments = problem.pointer.split('/').skip(1).map(|segment| segment.replace("~1", "/").replace("~0", "~"));
+        if let Some(node) = segments.fold(settings, |node, segment| node?.step(&segment)) {
+            spans_below(node, &mut report.hidden);
+        }
+    }
+}
+
+/// A table that is written under a header has its values elsewhere.
+fn spans_below(node: &Node, spans: &mut Vec<Range<usize>>) {
+    match &node.shape {
+        Shape::Table(table) => table.entries.iter().for_each(|entry| spans_below(&entry.node, spans)),
+        Shape::List(list) => list.iter().for_each(|node| spans_below(node, spans)),
+        Shape::Text(_) | Shape::Integer(_) | Shape::Float(_) | Shape::Bool(_) | Shape::Date(_) | Shape::Broken => {
+            spans.push(node.span.clone())
+        }
+    }
 }
 
 /// The place a JSON pointer into the merged settings means, as far down as it goes, and whether it went all the way.

@@ -7,9 +7,10 @@ use super::tree::{Node, Shape, Table};
 
 /// The text with `*` for every byte of a secret; all places and lines stay where they are.
 ///
-/// Works on the tree where there is one and on the bare text besides, because a broken line is in no tree.
-pub(super) fn redact(text: &str, root: &Table) -> String {
-    let mut hidden = Vec::new();
+/// Works on the tree where there is one and on the bare text besides, because a broken line is in no tree. `told` are
+/// places that plugins know to be secrets.
+pub(super) fn redact(text: &str, root: &Table, told: &[Range<usize>]) -> String {
+    let mut hidden = told.to_vec();
     let accounts = root.get("accounts").and_then(Node::as_list).unwrap_or(&[]);
     for table in accounts.iter().filter_map(Node::as_table).chain([root]) {
         match table.get("secrets") {
@@ -121,7 +122,7 @@ mod tests {
             ("proxy = \"http://u:p/@h@g", "proxy = \"http://******@g"),
             ("# see http://example.org/a", "# see http://example.org/a"),
         ] {
-            assert_eq!(redact(text, &tree::read(text).root), want);
+            assert_eq!(redact(text, &tree::read(text).root, &[]), want);
         }
     }
 }

@@ -14,6 +14,7 @@ use rig::{check, parsed, registry, told, web};
 
 pub(super) mod rig;
 mod rules;
+mod secrets;
 
 const TWELVE: &str = include_str!("../testdata/twelve-mistakes.toml");
 const GOOD: &str = include_str!("../testdata/good.toml");
