@@ -169,6 +169,8 @@ impl<P: Plugin> Bench<P> {
                 Err(Conflict(key)) => {
                     let note = Note { what: key, took: false, why: "it was changed meanwhile: handled anew".into() };
                     delivery.notes.push(note);
+                    // The handler that waited is gone.
+                    dialog = whom.as_ref().and_then(|whom| self.turn(whom, &mut delivery, &event));
                 }
             }
         }
