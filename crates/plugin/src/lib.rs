@@ -80,6 +80,41 @@ pub use reply::{AtSender, FileReply, Image, IntoEffects};
 pub use role::Role;
 pub use stored::Stored;
 pub use wxbot_model as model;
+/// Reads settings into a struct: a schema for editors, and a reading that tells all mistakes, each at its place. An
+/// example is in [`config`].
+///
+/// | On a field | |
+/// |---|---|
+/// | `default` | [`Default::default`] when nobody says anything; without any of these three the key must be there, unless it is an `Option` or a struct whose keys may all be missing |
+/// | `default = 5`, `default = "10min"` | a value; text in quotes is read as if it stood in the file |
+/// | `env = "NAME"` | the environment variable that is asked when the file says nothing |
+/// | `range = 1..=10`, `"1s"..="1h"` | numbers and durations: how small and how large |
+/// | `min_len = 1`, `max_len = 9` | texts, lists and tables: how short and how long |
+/// | `rename = "key"` | the key, where it is not the field's name |
+///
+/// On the struct `check = path::of::a_function` names a `fn(&Self) -> Vec<ConfigProblem>` for rules between fields; it is
+/// asked when all fields are good. On an enum without data the variants become words: `GroupAdmin` is `group-admin`.
+///
+/// Types of fields: see [`ConfigValue`](config::ConfigValue). A key or password is a [`Secret<String>`](wxbot_model::Secret),
+/// which the file can only name: `{ env = "NAME" }` or `{ file = "path" }`.
+///
+/// ```compile_fail,E0277
+/// # use wxbot_plugin::prelude::*;
+/// #[derive(PluginConfig)]
+/// struct Settings {
+///     #[config(range = 1..=10)]
+///     name: String, // `String` has no `range`
+/// }
+/// ```
+///
+/// ```compile_fail,E0277
+/// # use wxbot_plugin::prelude::*;
+/// #[derive(PluginConfig)]
+/// struct Settings {
+///     started: std::sync::Arc<str>, // `Arc<str>` cannot be read from settings
+/// }
+/// ```
+pub use wxbot_plugin_macros::PluginConfig;
 /// Turns the methods of an impl block into handlers and writes [`Plugin`] for the type.
 ///
 /// ```
@@ -233,41 +268,6 @@ pub use wxbot_model as model;
 /// }
 /// ```
 pub use wxbot_plugin_macros::plugin;
-/// Reads settings into a struct: a schema for editors, and a reading that tells all mistakes, each at its place. An
-/// example is in [`config`].
-///
-/// | On a field | |
-/// |---|---|
-/// | `default` | [`Default::default`] when nobody says anything; without any of these three the key must be there, unless it is an `Option` or a struct whose keys may all be missing |
-/// | `default = 5`, `default = "10min"` | a value; text in quotes is read as if it stood in the file |
-/// | `env = "NAME"` | the environment variable that is asked when the file says nothing |
-/// | `range = 1..=10`, `"1s"..="1h"` | numbers and durations: how small and how large |
-/// | `min_len = 1`, `max_len = 9` | texts, lists and tables: how short and how long |
-/// | `rename = "key"` | the key, where it is not the field's name |
-///
-/// On the struct `check = path::of::a_function` names a `fn(&Self) -> Vec<ConfigProblem>` for rules between fields; it is
-/// asked when all fields are good. On an enum without data the variants become words: `GroupAdmin` is `group-admin`.
-///
-/// Types of fields: see [`ConfigValue`](config::ConfigValue). A key or password is a [`Secret<String>`](wxbot_model::Secret),
-/// which the file can only name: `{ env = "NAME" }` or `{ file = "path" }`.
-///
-/// ```compile_fail,E0277
-/// # use wxbot_plugin::prelude::*;
-/// #[derive(PluginConfig)]
-/// struct Settings {
-///     #[config(range = 1..=10)]
-///     name: String, // `String` has no `range`
-/// }
-/// ```
-///
-/// ```compile_fail,E0277
-/// # use wxbot_plugin::prelude::*;
-/// #[derive(PluginConfig)]
-/// struct Settings {
-///     started: std::sync::Arc<str>, // `Arc<str>` cannot be read from settings
-/// }
-/// ```
-pub use wxbot_plugin_macros::PluginConfig;
 /// Makes a test of an `async fn` that takes a [`Kit`](testing::Kit): people, rooms and paused time, no network. An example
 /// is in [`testing`].
 ///

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 use wxbot_plugin::ConfigProblem;
+pub(crate) use wxbot_plugin::config::did_you_mean;
 use wxbot_plugin::model::span::parse_duration;
 
 use crate::matching::is_blank_text;
@@ -138,34 +139,6 @@ impl Reading {
     }
 }
 
-/// A help text: the nearest of the known words if one is near, and all of them.
-pub(crate) fn did_you_mean(word: &str, known: &[&str]) -> String {
-    let all = known.iter().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ");
-    // A third of the letters wrong is a typing mistake; more is another word.
-    let near = known.iter().map(|k| (distance(word, k), k)).min().filter(|(d, k)| *d * 3 <= k.chars().count().max(3));
-    match near {
-        Some((_, nearest)) => format!("did you mean `{nearest}`? known are {all}"),
-        None => format!("known are {all}"),
-    }
-}
-
-/// Levenshtein's distance, a row at a time.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        let mut next = vec![left];
-        for (above, cb) in row.iter().skip(1).zip(b.chars()) {
-            left = (above + 1).min(left + 1).min(diagonal + usize::from(ca != cb));
-            next.push(left);
-            diagonal = *above;
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(0)
-}
-
 fn sort_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "nothing",
@@ -180,21 +153,6 @@ fn sort_of(value: &Value) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn help_names_what_was_meant() {
-        let known = ["exact", "contains", "regex", "reply"];
-        for (word, want) in
-            [("contain", Some("contains")), ("regexp", Some("regex")), ("replay", Some("reply")), ("keyword", None)]
-        {
-            let help = did_you_mean(word, &known);
-            match want {
-                Some(want) => assert!(help.starts_with(&format!("did you mean `{want}`?")), "{word}: {help}"),
-                None => assert!(help.starts_with("known are `exact`"), "{word}: {help}"),
-            }
-        }
-    }
 
     #[test]
     fn a_pointer_escapes_the_key() {
@@ -202,14 +160,5 @@ mod tests {
         let mut reading = Reading::default();
         reading.table(&value, "/x", "a rule", &["y"]);
         assert_eq!(reading.problems[0].pointer, "/x/a~1b~0c");
-    }
-
-    proptest! {
-        #[test]
-        fn distance_is_a_metric(a in "[a-c]{0,6}", b in "[a-c]{0,6}", c in "[a-c]{0,6}") {
-            prop_assert_eq!(distance(&a, &b) == 0, a == b);
-            prop_assert_eq!(distance(&a, &b), distance(&b, &a));
-            prop_assert!(distance(&a, &c) <= distance(&a, &b) + distance(&b, &c));
-        }
     }
 }
