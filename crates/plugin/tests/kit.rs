@@ -37,14 +37,15 @@ impl Plugin for Helper {
     }
 
     async fn on_event(&self, event: &Event, cx: &Ctx) -> Result<Effects, PluginError> {
-        match &event.kind {
-            EventKind::Timer { payload, .. } => return Ok(Effects::reply(format!("ding {payload}"))),
-            EventKind::Schedule { name, .. } => {
-                let all = cx.find_contacts("").into_iter().filter(|one| one.id.as_str().starts_with('p'));
-                return Ok(all.fold(Effects::none(), |all, one| all.and_send(one.id, name)));
-            }
-            EventKind::Pat { .. } => return Ok(Effects::reply("ouch")),
-            _ => {}
+        if let EventKind::Timer { payload, .. } = &event.kind {
+            return Ok(Effects::reply(format!("ding {payload}")));
+        }
+        if let EventKind::Schedule { name, .. } = &event.kind {
+            let all = cx.find_contacts("").into_iter().filter(|one| one.id.as_str().starts_with('p'));
+            return Ok(all.fold(Effects::none(), |all, one| all.and_send(one.id, name)));
+        }
+        if let EventKind::Pat { .. } = event.kind {
+            return Ok(Effects::reply("ouch"));
         }
         if let Some(media) = event.message().and_then(|message| message.content.media()) {
             let file = cx.media(media).await?;
