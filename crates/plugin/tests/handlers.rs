@@ -55,6 +55,11 @@ impl Weather {
     fn wait(&self, how_long: Duration) -> String {
         format!("{how_long:?}")
     }
+
+    #[command("wait for")]
+    fn wait_for(&self, what: Option<Rest>) -> String {
+        what.map_or_else(|| "for what?".into(), Rest::into_string)
+    }
 }
 
 #[test]
@@ -72,6 +77,8 @@ fn what_is_said_and_answered() {
         ("a keyword", "什么 Price?", &["p1 asks"]),
         ("a regex", "订单 12", &["12"]),
         ("a duration", "wait 10s", &["10s"]),
+        ("the longer of two commands", "wait for me", &["me"]),
+        ("nothing behind it", "/wait for", &["for what?"]),
         ("nothing", "hello", &[]),
     ] {
         assert_eq!(now(kit.say(text)).unwrap(), want, "{name}");
