@@ -2,6 +2,8 @@
 
 mod bench;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bench::{Bench, now, replies};
@@ -322,4 +324,47 @@ fn help_lists_what_the_asking_person_may_use() {
     assert_eq!(usages(&[Role::Admin], true), ["room", "me", "secret", "slow [how]", "pass", "pass | stop", "pass"]);
     let weather: Vec<_> = help::lines(&Weather::manifest(), &[], false).iter().map(ToString::to_string).collect();
     assert_eq!(weather[..2], ["天气 <city> [days] (weather) — 查天气", "天气预报 [words…]"]);
+}
+
+#[derive(Default)]
+struct Whole {
+    stopped: AtomicBool,
+}
+
+#[plugin(about = "All that a plugin can have.")]
+impl Whole {
+    async fn guard(&self, event: &Event, _cx: &Ctx) -> Result<Verdict, PluginError> {
+        Ok(if event.text() == Some("spam") { Verdict::stop("it is spam") } else { Verdict::Pass })
+    }
+
+    fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_plugin_may_be_a_guard_alone() {
+    let manifest = Whole::manifest();
+    assert_eq!((manifest.guards, &*manifest.about, manifest.events.len()), (true, "All that a plugin can have.", 0));
+    let mut bench = Bench::of::<Whole>();
+    let spam = Arc::new(bench.text("p1", None, "spam"));
+    assert_eq!(now(bench.instance.guard(spam, CallMeta::first())).unwrap(), Verdict::stop("it is spam"));
+    let whole = Whole::default();
+    now(Plugin::stop(&whole));
+    assert!(whole.stopped.load(Ordering::Relaxed));
+}
+
+#[derive(Default)]
+struct Heavy;
+
+#[plugin]
+impl Heavy {
+    #[regex(r"\w{100}{100}")]
+    fn heavy(&self) {}
+}
+
+#[test]
+fn a_regex_that_would_fill_the_memory_stops_the_start() {
+    let Err(error) = now(Kit::<Heavy>::start(json!({}))) else { panic!("it started") };
+    assert!(error.to_string().starts_with("the regex of `heavy`: "), "{error}");
 }
