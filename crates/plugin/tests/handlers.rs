@@ -11,7 +11,7 @@ use serde_json::json;
 use wxbot_plugin::help;
 use wxbot_plugin::host::CallMeta;
 use wxbot_plugin::manifest::{ArgSpec, Trigger};
-use wxbot_plugin::model::{Quoted, Who};
+use wxbot_plugin::model::{JoinedBy, Quoted, Who};
 use wxbot_plugin::prelude::*;
 use wxbot_plugin::testing::Kit;
 
@@ -257,6 +257,17 @@ impl Clock {
         Ok(Effects::reply(event.kind.word()))
     }
 
+    #[on(Message)]
+    fn quoted(&self, quote: Quote, sender: Sender, chat: ChatId, room: Option<Room>) -> AtSender<String> {
+        AtSender(format!("{} in {chat}, {}: {}", sender.id(), room.is_some(), quote.text))
+    }
+
+    #[on(MembersJoined)]
+    fn joined(&self, joined: &MembersJoined, sender: Option<Sender>) -> Vec<String> {
+        assert!(sender.is_some());
+        joined.names.iter().map(|name| format!("hi {name}")).collect()
+    }
+
     #[timer("remind")]
     fn remind(&self, due: Due<String>) -> String {
         format!("{} at {}", due.payload, due.due_ms)
@@ -287,6 +298,15 @@ fn events_timers_and_schedules() {
         let event = bench.event("p1", None, kind);
         assert_eq!(bench.says(event), want.map(str::to_owned).into_iter().collect::<Vec<_>>(), "{name}");
     }
+    let quote = Quote { text: "so?".into(), ..Quote::default() };
+    let event = bench.message("p1", Some("r1"), Content::Quote(quote));
+    assert_eq!(bench.says(event), ["p1 in r1, true: so?"]);
+    assert_eq!(bench.say("so?"), [""; 0], "no quote");
+    let names = vec!["Ann".into(), "Bo".into()];
+    let (by, notice, others) = (JoinedBy::QrCode, String::new(), Vec::new());
+    let joined = MembersJoined { names, me_invited: false, others, inviter: Who::Me, by, notice };
+    let event = bench.event("p1", Some("r1"), EventKind::MembersJoined(joined));
+    assert_eq!(bench.says(event), ["hi Ann", "hi Bo"]);
     let wrong = bench.event("p1", None, timer("remind", json!(7)));
     assert!(bench.call(wrong, CallMeta::first(), None).is_err(), "a payload of another shape");
 }
@@ -310,7 +330,7 @@ fn a_manifest_says_what_handlers_are_without_running_one() {
     assert_eq!(filters.handlers.last().unwrap().name, "pass_last", "in the order they are asked");
     let clock = Clock::manifest();
     assert_eq!((&*clock.id, &*clock.version), ("plugin", env!("CARGO_PKG_VERSION")), "of the crate");
-    assert_eq!(clock.events, ["friend_request", "topic_changed", "pat"]);
+    assert_eq!(clock.events, ["friend_request", "topic_changed", "pat", "message", "members_joined"]);
     let json = serde_json::to_string(&clock).unwrap();
     assert_eq!(serde_json::from_str::<Manifest>(&json).unwrap(), clock);
 }
