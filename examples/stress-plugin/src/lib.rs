@@ -104,6 +104,7 @@ impl Plugin for Stress {
                 Ok(Effects::reply("slept"))
             }
             "block" => {
+                #[expect(clippy::disallowed_methods, reason = "it was asked to")]
                 std::thread::sleep(millis(rest)?);
                 Ok(Effects::reply("blocked"))
             }
