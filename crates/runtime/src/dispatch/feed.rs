@@ -48,6 +48,8 @@ struct State {
     disk: bool,
     /// More came while the disk was being read.
     disk_again: bool,
+    /// Something was stored as parked, and is due.
+    parked: bool,
 }
 
 impl Default for State {
@@ -61,6 +63,7 @@ impl Default for State {
             // A start begins with what a former run left.
             disk: true,
             disk_again: false,
+            parked: false,
         }
     }
 }
@@ -99,6 +102,20 @@ impl Feed {
     pub(crate) fn look_at_disk(&self) {
         self.state(|s| (s.disk, s.disk_again) = (true, true));
         self.wake.notify_one();
+    }
+
+    /// Something was stored as parked, by somebody else than the task that accepts for this account, and is due.
+    ///
+    /// Not for [`look_at_disk`](Self::look_at_disk): until the word is here, later events may have been stored, claimed and
+    /// offered, and what is below the watermark is never read again.
+    pub(crate) fn look_at_parked(&self) {
+        self.state(|s| s.parked = true);
+        self.wake.notify_one();
+    }
+
+    /// True once after [`look_at_parked`](Self::look_at_parked).
+    pub(crate) fn take_parked(&self) -> bool {
+        self.state(|s| std::mem::take(&mut s.parked))
     }
 
     /// How many parked events fit in.
