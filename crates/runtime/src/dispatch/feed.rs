@@ -279,6 +279,20 @@ mod tests {
     }
 
     #[test]
+    fn what_the_clock_stores_is_not_below_the_watermark_for_ever() {
+        let feed = fresh();
+        // 1 was stored by the clock; the session stored and offered 2 before the word of it came.
+        feed.offer(vec![work(2, "p1")], false);
+        feed.look_at_parked();
+        assert!(feed.take_parked() && !feed.take_parked());
+        assert_eq!(feed.wants_disk(), None, "the disk would be read from 2 on");
+        feed.unpark(vec![row(1, "p1")]);
+        assert_eq!(take(&feed).unwrap().0, 2);
+        feed.done(&"p1".parse().unwrap());
+        assert_eq!(take(&feed).unwrap().0, 1);
+    }
+
+    #[test]
     fn what_was_stored_and_never_offered_is_found_in_order() {
         let feed = fresh();
         feed.offer(vec![work(1, "p1")], false);
