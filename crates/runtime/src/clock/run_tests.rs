@@ -227,12 +227,19 @@ async fn a_store_that_fails_delays_and_loses_nothing() {
     rig.want([wanted("a", "* * * * *", Missed::Skip)]);
     rig.set(vec![("t", NOON)]).await;
     let mut clock = rig.clock();
-    rig.sql("CREATE TRIGGER t BEFORE INSERT ON inbox WHEN NEW.state = 2 BEGIN SELECT raise(ABORT, 'no'); END");
+    let fail = "CREATE TRIGGER t BEFORE INSERT ON inbox WHEN NEW.state = 2 BEGIN SELECT raise(ABORT, 'no'); END";
+    rig.sql(fail);
     clock.round(NOON).await.unwrap_err();
     clock.round(NOON + MINUTE).await.unwrap_err();
     rig.sql("DROP TRIGGER t");
     clock.round(NOON + MINUTE + 900).await.unwrap();
     assert_eq!(rig.events().await, [("t".into(), 0), ("a".into(), 60)]);
+    // Now there is no timer that would fail before the schedule does.
+    rig.sql(fail);
+    clock.round(NOON + 2 * MINUTE).await.unwrap_err();
+    rig.sql("DROP TRIGGER t");
+    clock.round(NOON + 2 * MINUTE + 900).await.unwrap();
+    assert_eq!(rig.events().await, [("a".into(), 120)]);
 }
 
 #[tokio::test]
