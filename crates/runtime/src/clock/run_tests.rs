@@ -1,6 +1,6 @@
 //! Does what is due become an event, once, at its time, whatever the clock does?
 
-use wxbot_model::{Chat, ChatKind, Event};
+use wxbot_model::{Chat, ChatKind, Event, EventKind};
 
 use super::*;
 use crate::clock::keepsake;
@@ -82,10 +82,12 @@ impl Rig {
     async fn events(&self) -> Vec<(String, i64)> {
         let rows = self.store.due(&shop(), i64::MAX / 2, 1_000).await.unwrap().0;
         let event = |body: &str| serde_json::from_str::<Event>(body).unwrap();
-        let told = |body: &str| match event(body).kind {
-            wxbot_model::EventKind::Timer { name, due_ms, .. }
-            | wxbot_model::EventKind::Schedule { name, due_ms, .. } => (name, (due_ms - NOON) / 1_000),
-            other => panic!("{other:?}"),
+        let told = |body: &str| {
+            let (EventKind::Timer { name, due_ms, .. } | EventKind::Schedule { name, due_ms, .. }) = event(body).kind
+            else {
+                panic!("neither: {body}")
+            };
+            (name, (due_ms - NOON) / 1_000)
         };
         rows.iter().map(|row| told(&row.body)).collect()
     }
