@@ -216,7 +216,9 @@ fn only_convert_knows_both_wire_and_model() {
 #[test]
 fn libraries_neither_print_nor_read_the_environment() {
     let cure = "return it or trace it; only the binary (crates/cli) and xtask print and read the environment";
-    Rule { inside: "crates/", except: &["crates/cli/"], tests: false, cure }.check(View::Code, prints_or_reads_env);
+    // What `env = "NAME"` in a plugin's settings means is asked in one place, wherever the plugin was built.
+    let except = &["crates/cli/", "crates/plugin/src/config/env.rs"];
+    Rule { inside: "crates/", except, tests: false, cure }.check(View::Code, prints_or_reads_env);
     Rule { inside: "plugins/", except: &[], tests: false, cure }.check(View::Code, prints_or_reads_env);
 }
 

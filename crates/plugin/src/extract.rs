@@ -7,7 +7,7 @@
 //! | `Option<T>`, `Vec<T>` of these | a word that may be missing; all that are left | |
 //! | [`Rest`], `Option<Rest>` | the text behind the command, as it was typed | as a word |
 //! | [`Text`] | the whole text, without the mention of ourselves | the handler is passed over |
-//! | [`Sender`], [`Room`], [`ChatId`], [`Roles`] | who, and where | likewise |
+//! | [`Sender`], [`Room`], [`ChatId`], [`Roles`] | who, and where | likewise; `Option<Room>` is `None` |
 //! | [`Mentions`](wxbot_model::Mentions), [`Quote`](wxbot_model::Quote) | parts of the message | likewise |
 //! | `&Message`, `&MediaHandle`, `&FriendRequest`, `&MembersJoined` | what the event brings | likewise |
 //! | [`Captures`] | the groups of `#[regex]` | does not compile elsewhere |
@@ -70,6 +70,12 @@ pub enum Given {}
 /// How an argument is made: of a word that was typed.
 #[derive(Debug)]
 pub enum Typed {}
+/// How an argument is made: of words that may be missing.
+#[derive(Debug)]
+pub enum Several {}
+/// How an argument is made: of the event, where it has such a thing.
+#[derive(Debug)]
+pub enum Perhaps {}
 
 /// What an argument takes of the text, and where it may stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,7 +170,11 @@ impl<'a> Asked<'a> {
     /// Tells the person what is wrong, and how it goes.
     fn told(&self, why: &str) -> Miss {
         let usage = match (&self.found, &self.spec.trigger) {
-            (Found::Command(word, _), Trigger::Command { args, .. }) => crate::help::usage(word, args),
+            (Found::Command(word, _), Trigger::Command { args, .. }) => {
+                // Where a prefix is needed it is a part of how it goes; the last one is the shortest.
+                let prefix = self.cx.prefixes().last().map_or("", String::as_str);
+                format!("{prefix}{}", crate::help::usage(word, args))
+            }
             _ => self.spec.name.clone(),
         };
         Miss::Error(PluginError::told(format!("{why}\n用法: {usage}")))

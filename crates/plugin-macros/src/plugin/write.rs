@@ -170,14 +170,10 @@ fn handler(me: &Type, handler: &Handler) -> TokenStream {
 fn spec(handler: &Handler, name: &str) -> TokenStream {
     let trigger = match &handler.trigger.on {
         On::Command(words) => {
-            let args = handler
-                .args
-                .iter()
-                .enumerate()
-                .map(|(n, Arg { name, about, .. })| quote!(::wxbot_plugin::route::arg(SHAPES[#n], #name, #about)));
+            let told = handler.args.iter().map(|Arg { name, about, .. }| quote!((#name, #about)));
             quote!(Command {
                 words: ::std::vec![#(#words.into()),*],
-                args: [#(#args),*].into_iter().flatten().collect(),
+                args: ::wxbot_plugin::route::args(&SHAPES, &[#(#told),*]),
             })
         }
         On::Keyword(any) => quote!(Keyword { any: ::std::vec![#(#any.into()),*] }),

@@ -1,8 +1,8 @@
-//! How do words behind a command become arguments? One after the other, by their types.
+//! How do words behind a command become arguments? One after the other, by their types. And which arguments may be missing?
 
 use std::future::{Future, ready};
 
-use super::{Asked, Extract, Miss, Rest, Shape, Typed};
+use super::{Asked, Extract, Given, Miss, Perhaps, Rest, Several, Shape, Typed};
 use crate::args::FromArg;
 
 impl<'a, P, T: FromArg + Send> Extract<'a, P, Typed> for T {
@@ -12,10 +12,6 @@ impl<'a, P, T: FromArg + Send> Extract<'a, P, Typed> for T {
         ready(one(asked, name).and_then(|value| value.ok_or_else(|| missing(asked, name))))
     }
 }
-
-/// Words that may be missing, and lists: `Typed` for what they are made of, so that nothing else is meant.
-#[derive(Debug)]
-pub enum Several {}
 
 impl<'a, P, T: FromArg + Send> Extract<'a, P, Several> for Option<T> {
     const SHAPE: Shape = Shape::Optional(T::KIND);
@@ -33,7 +29,7 @@ impl<'a, P, T: FromArg + Send> Extract<'a, P, Several> for Vec<T> {
     }
 }
 
-impl<'a, P> Extract<'a, P> for Rest {
+impl<'a, P> Extract<'a, P, Typed> for Rest {
     const SHAPE: Shape = Shape::Rest;
 
     fn extract(asked: &'a Asked<'a>, name: &'static str) -> impl Future<Output = Result<Self, Miss>> + Send {
@@ -41,11 +37,23 @@ impl<'a, P> Extract<'a, P> for Rest {
     }
 }
 
-impl<'a, P> Extract<'a, P> for Option<Rest> {
+impl<'a, P> Extract<'a, P, Several> for Option<Rest> {
     const SHAPE: Shape = Shape::OptionalRest;
 
     fn extract(asked: &'a Asked<'a>, _name: &'static str) -> impl Future<Output = Result<Self, Miss>> + Send {
         ready(rest(asked))
+    }
+}
+
+impl<'a, P, T: Extract<'a, P, Given> + Send> Extract<'a, P, Perhaps> for Option<T> {
+    const SHAPE: Shape = T::SHAPE;
+
+    async fn extract(asked: &'a Asked<'a>, name: &'static str) -> Result<Self, Miss> {
+        match T::extract(asked, name).await {
+            Ok(value) => Ok(Some(value)),
+            Err(Miss::Pass(_why)) => Ok(None),
+            Err(error @ Miss::Error(_)) => Err(error),
+        }
     }
 }
 

@@ -85,10 +85,10 @@ impl<P> Handlers<P> {
     }
 
     /// The longest word of a command that was said, over all handlers.
-    pub(super) fn longest(&self, heard: &Result<Heard<'_>, Deaf>, prefixes: &[String]) -> usize {
+    pub(super) fn longest(&self, heard: &Result<Heard<'_>, Deaf>) -> usize {
         let Ok(heard) = heard else { return 0 };
         let said = self.list.iter().filter_map(|handler| match (&handler.spec.trigger, &handler.ready) {
-            (Trigger::Command { .. }, Ready::Words(words)) => heard.command(prefixes, words),
+            (Trigger::Command { .. }, Ready::Words(words)) => heard.command(words),
             _ => None,
         });
         said.map(|said| said.len).max().unwrap_or(0)
@@ -168,8 +168,12 @@ pub const fn check(on: On, mut shapes: &[Shape]) {
     }
 }
 
-/// An argument in the manifest, if people type it.
-pub fn arg(shape: Shape, name: &str, about: &str) -> Option<ArgSpec> {
+/// The arguments of a command that people type, for the manifest: shapes, names and doc comments of all of them.
+pub fn args(shapes: &[Shape], told: &[(&str, &str)]) -> Vec<ArgSpec> {
+    shapes.iter().zip(told).filter_map(|(shape, (name, about))| arg(*shape, name, about)).collect()
+}
+
+fn arg(shape: Shape, name: &str, about: &str) -> Option<ArgSpec> {
     let (kind, optional, rest) = match shape {
         Shape::Word(kind) => (kind, false, false),
         Shape::Optional(kind) => (kind, true, false),
