@@ -32,6 +32,9 @@ use crate::stored::Kept;
 
 pub use values::{Captures, ChatId, Config, Due, Rest, Roles, Room, Sender, Text};
 
+/// How many characters of what was typed are said back: a bot is no megaphone.
+const ECHO: usize = 20;
+
 /// Something a handler may take as an argument. Types of your own can be one too:
 ///
 /// ```
@@ -187,7 +190,8 @@ impl<'a> Asked<'a> {
     pub fn end(&self) -> Result<(), Miss> {
         match &self.found {
             Found::Command(_, words) if !self.whole_text && !words.is_empty() => {
-                Err(self.told(&format!("多了「{}」(more than it takes)", words.rest())))
+                let more: String = words.rest().chars().take(ECHO).collect();
+                Err(self.told(&format!("多了「{more}」(more than it takes)")))
             }
             Found::Command(..) | Found::Captures(_) | Found::Nothing => Ok(()),
         }

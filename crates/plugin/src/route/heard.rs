@@ -171,6 +171,8 @@ fn without_mention(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn said<'a>(text: &'a str, mentioned: bool, prefixes: &[&str], words: &[&str]) -> Option<(usize, &'a str)> {
@@ -217,5 +219,21 @@ mod tests {
     fn forms_of_a_text() {
         let heard = Heard::new(" \u{FF21}b\u{200B}C\u{3000}! ", false, &[]);
         assert_eq!((heard.raw(), heard.plain(), heard.folded()), ("\u{FF21}b\u{200B}C\u{3000}!", "AbC !", "abc !"));
+    }
+
+    proptest! {
+        #[test]
+        fn a_command_is_heard_whatever_follows(rest in any::<String>(), prefix in "[/!]{0,2}") {
+            let text = format!("{prefix}天气 {rest}");
+            let heard = said(&text, false, &[&prefix], &["天气"]);
+            prop_assert_eq!(heard.map(|(_, rest)| rest.trim_matches(is_blank)), Some(rest.trim_matches(is_blank)));
+        }
+
+        #[test]
+        fn any_text_is_read(text in any::<String>(), word in "\\PC{1,4}", mentioned: bool) {
+            if let Some((_, rest)) = said(&text, mentioned, &["", "/"], &[&word]) {
+                prop_assert!(text.contains(rest));
+            }
+        }
     }
 }
