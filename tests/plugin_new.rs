@@ -41,7 +41,7 @@ fn a_new_crate_passes_its_test_is_built_and_answers() {
     let built = at_cargo(&mut wxbot::command(folder.path(), &["plugin", "build", "hello-new"]));
     assert!(built.status.success() && told(&built).contains("path = \"plugins/libhello_new.so\""), "{}", told(&built));
     let said = wxbot::call(folder.path(), &["plugin", "show", "hello-new"]).unwrap();
-    for part in ["hello-new 0.1.0 · ", "你好   or: hello, hi", "Says hello back."] {
+    for part in ["hello-new 0.1.0 · ", "你好   or: hello, hi", "Says hello back.", "Greets whoever greets"] {
         assert!(said.out.contains(part), "{part}: {}{}", said.out, said.err);
     }
 

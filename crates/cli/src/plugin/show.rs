@@ -45,7 +45,7 @@ fn in_words(known: &Known) -> String {
     parts.extend(handlers::in_words(&manifest.handlers));
     let rows = settings::rows(&known.plugin.schema());
     parts.push(if rows.is_empty() {
-        format!("No settings; `[plugins.{}]` alone switches it on.", manifest.id)
+        "No settings.".to_owned()
     } else {
         format!("Settings, in [plugins.{}]\n{}", manifest.id, settings::in_words(&rows))
     });
