@@ -95,11 +95,9 @@ impl Plugin for Stress {
         match word {
             "echo" => Ok(Effects::reply(rest)),
             "twice" => Ok(rest.split(' ').fold(Effects::none(), Effects::and_reply)),
-            "build" => Ok(Effects::reply(format!(
-                "{} {}",
-                option_env!("STRESS_BUILD").unwrap_or("1"),
-                self.settings.word
-            ))),
+            "build" => {
+                Ok(Effects::reply(format!("{} {}", option_env!("STRESS_BUILD").unwrap_or("1"), self.settings.word)))
+            }
             "count" => count(cx).await,
             "sleep" => {
                 tokio::time::sleep(millis(rest)?).await;
