@@ -39,14 +39,20 @@ pub mod ask;
 pub mod config;
 pub mod contacts;
 pub mod ctx;
+pub mod dialogue;
 pub mod effects;
+pub mod extract;
+pub mod help;
 pub mod host;
 mod instance;
 pub mod manifest;
 pub mod media;
 pub mod middleware;
 pub mod plugin;
+pub mod reply;
 pub mod role;
+pub mod route;
+pub mod stored;
 pub mod testing;
 
 pub use args::FromArg;
@@ -54,23 +60,29 @@ pub use ask::Ask;
 pub use config::{ConfigProblem, NoConfig, Place, PluginConfig};
 pub use contacts::{ContactQuery, FoundContact, RoomMember};
 pub use ctx::{Ctx, InitCtx};
+pub use dialogue::Dialogue;
 pub use effects::{Effect, Effects};
+pub use extract::{Captures, ChatId, Config, Due, Extract, Rest, Roles, Room, Sender, Text};
 pub use host::Receipt;
 pub use manifest::Manifest;
 pub use media::{MediaError, MediaFile, MediaSource};
 pub use middleware::{Envelope, Middleware, Next, Outcome};
 pub use plugin::{Plugin, PluginError, Verdict};
+pub use reply::{AtSender, FileReply, Image, IntoEffects};
 pub use role::Role;
+pub use stored::Stored;
 pub use wxbot_model as model;
 pub use wxbot_plugin_macros::{PluginConfig, plugin, test};
 
 /// What most plugins import.
 pub mod prelude {
     pub use crate::{
-        ConfigProblem, ContactQuery, Ctx, Effects, FromArg, InitCtx, Manifest, MediaError, MediaFile, MediaSource,
-        NoConfig, Place, Plugin, PluginConfig, PluginError, Receipt, Role, Verdict,
+        AtSender, Captures, ChatId, Config, ConfigProblem, ContactQuery, Ctx, Dialogue, Due, Effects, FileReply,
+        FromArg, Image, InitCtx, IntoEffects, Manifest, MediaError, MediaFile, MediaSource, NoConfig, Place, Plugin,
+        PluginConfig, PluginError, Receipt, Rest, Role, Roles, Room, Sender, Stored, Text, Verdict, plugin,
     };
     pub use wxbot_model::{
-        Action, Capability, ChatKind, ContactId, Content, Event, EventKind, FileType, MediaShape, Message,
+        Action, Capability, ChatKind, ContactId, Content, Event, EventKind, FileType, FriendRequest, MediaHandle,
+        MediaShape, MembersJoined, Mentions, Message, Quote,
     };
 }

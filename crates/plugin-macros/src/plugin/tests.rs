@@ -1,0 +1,1 @@
+//! What does the macro say of mistakes?
