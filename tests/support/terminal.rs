@@ -35,6 +35,11 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// Starts the binary with these arguments in `folder`; the screen is kept in `screen.txt` there.
     pub(crate) fn start(folder: &Path, args: &[&str]) -> io::Result<Self> {
+        Self::start_with(folder, args, &[])
+    }
+
+    /// The same with these variables.
+    pub(crate) fn start_with(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> io::Result<Self> {
         let screen = folder.join("screen.txt");
         let prepared = wxbot::command(folder, args);
         let mut holder = Command::new("python3");
@@ -45,6 +50,7 @@ impl Terminal {
                 None => holder.env_remove(name),
             };
         }
+        holder.envs(variables.iter().copied());
         let log = File::create(folder.join("holder.txt"))?;
         holder.stdin(Stdio::piped()).stdout(File::create(&screen)?).stderr(log).env("TERM", "xterm");
         let mut holder = holder.spawn()?;

@@ -87,8 +87,13 @@ pub(crate) struct Running {
 impl Running {
     /// Starts it and returns at once.
     pub(crate) fn start(folder: &Path, args: &[&str]) -> io::Result<Self> {
+        Self::spawn(folder, command(folder, args))
+    }
+
+    /// The same with a prepared command.
+    pub(crate) fn spawn(folder: &Path, mut command: Command) -> io::Result<Self> {
         let open = |name| OpenOptions::new().create(true).append(true).open(folder.join(name));
-        let child = command(folder, args).stdout(open("run.out")?).stderr(open("run.err")?).spawn()?;
+        let child = command.stdout(open("run.out")?).stderr(open("run.err")?).spawn()?;
         Ok(Self { child, folder: folder.to_owned() })
     }
 

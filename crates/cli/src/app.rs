@@ -9,7 +9,7 @@ use wxbot_runtime::config::{self, Registry};
 
 use crate::args::{Args, Command, MediaCommand};
 use crate::report::{Failure, OrExit};
-use crate::{accounts, check, contacts, init, login, logs, media, process, registry, reload, run, sim};
+use crate::{accounts, check, contacts, init, login, logs, media, plugin, process, registry, reload, run, sim};
 
 /// wxbot with a set of plugins.
 #[derive(Debug)]
@@ -49,7 +49,8 @@ impl App {
         }
     }
 
-    fn dispatch(self, args: Args) -> Result<(), Failure> {
+    fn dispatch(mut self, args: Args) -> Result<(), Failure> {
+        let _while_plugins_are_opened = plugin::shelf::Place::prepare(&mut self.registry, &args);
         match args.command {
             Command::Run => run::run(self.registry, &args),
             Command::Check { json } => check::run(&self.registry, &args, json),
@@ -59,6 +60,8 @@ impl App {
             Command::Media { ref command, json } => {
                 media::run(&self.registry, &args, command.as_ref().unwrap_or(&MediaCommand::List), json)
             }
+            Command::Plugin { ref command } => plugin::run(&self.registry, &args, command),
+            Command::Dev(ref options) => plugin::dev::run(&self.registry, &args, options),
             Command::Contacts(ref options) => contacts::run(&self.registry, &args, options),
             Command::Init { ref dir } => init::run(dir),
             Command::Sim(ref options) => sim::run(options),

@@ -7,6 +7,8 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
+use crate::plugin::args::{DevOptions, PluginCommand};
+
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
     .usage(AnsiColor::Green.on_default().bold())
@@ -50,6 +52,16 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+impl LogFormat {
+    /// As it is typed.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run all accounts of the configuration
@@ -83,6 +95,13 @@ pub(crate) enum Command {
         #[arg(long, global = true)]
         json: bool,
     },
+    /// List, show, write, build and reload plugins
+    Plugin {
+        #[command(subcommand)]
+        command: PluginCommand,
+    },
+    /// Work on a plugin: each save is built, and swapped into a bot on the console and the simulator
+    Dev(DevOptions),
     /// Find people and rooms of an account by a part of their names
     Contacts(ContactsOptions),
     /// Write an annotated bot.toml to begin with

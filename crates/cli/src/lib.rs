@@ -24,6 +24,7 @@ mod login;
 mod logs;
 mod media;
 mod place;
+mod plugin;
 mod process;
 mod qr;
 mod registry;

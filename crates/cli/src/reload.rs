@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use wxbot_plugin::host::PluginFactory;
 use wxbot_runtime::config::{self, Config, ConfigError, Registry};
 use wxbot_runtime::plan::{Change, Plan, needs_restart};
 
@@ -25,6 +26,9 @@ pub(crate) enum Outcome {
         added: Vec<String>,
         removed: Vec<String>,
         changed: Vec<Changed>,
+        /// Plugins that go on with another build of their library.
+        #[serde(default)]
+        swapped: Vec<Swapped>,
         /// Tables of the whole process that are in force with new values.
         #[serde(default)]
         tables: Vec<String>,
@@ -47,6 +51,15 @@ pub(crate) struct Changed {
     keys: Vec<String>,
     /// Whether its session begins anew.
     session: bool,
+}
+
+/// A plugin whose library is another one than before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Swapped {
+    plugin: String,
+    /// The versions, which may be the same of two builds.
+    from: String,
+    to: String,
 }
 
 /// How the mistakes of a file that is read again end.
@@ -125,8 +138,9 @@ impl<'a> Reloader<'a> {
             Ok(plan) => {
                 let media = loaded.config.media != self.config.media;
                 built.runtime.media().set_limits(loaded.config.media);
+                let swapped = swapped(&self.config, &loaded.config);
                 self.config = loaded.config;
-                outcome(&plan, if media { &["media"] } else { &[] }, &restart)
+                outcome(&plan, swapped, if media { &["media"] } else { &[] }, &restart)
             }
             Err(error) => {
                 let why = format!("error: {error}; {IN_FORCE}");
@@ -149,7 +163,25 @@ fn listed(error: &ConfigError) -> Vec<Value> {
     if let ConfigError::Mistakes(mistakes) = error { check::listed(&mistakes.text, &mistakes.list) } else { Vec::new() }
 }
 
-fn outcome(plan: &Plan, tables: &[&str], restart: &[&str]) -> Outcome {
+/// Each plugin once that had another build in the accounts of the old file.
+fn swapped(old: &Config, new: &Config) -> Vec<Swapped> {
+    let uses = |config: &Config| -> Vec<PluginFactory> {
+        let enabled = config.accounts.iter().filter(|account| account.enabled);
+        enabled.flat_map(|account| &account.plugins).map(|one| one.plugin.clone()).collect()
+    };
+    let (old, mut all) = (uses(old), Vec::<Swapped>::new());
+    for plugin in uses(new) {
+        let before = old.iter().find(|before| before.id() == plugin.id());
+        let told = all.iter().any(|swapped| swapped.plugin == plugin.id());
+        if let Some(before) = before.filter(|before| before.build() != plugin.build() && !told) {
+            let version = |plugin: &PluginFactory| plugin.manifest().version.clone();
+            all.push(Swapped { plugin: plugin.id().to_owned(), from: version(before), to: version(&plugin) });
+        }
+    }
+    all
+}
+
+fn outcome(plan: &Plan, swapped: Vec<Swapped>, tables: &[&str], restart: &[&str]) -> Outcome {
     let (mut added, mut removed, mut changed) = (Vec::new(), Vec::new(), Vec::new());
     for (name, change) in &plan.accounts {
         let name = name.to_string();
@@ -163,21 +195,30 @@ fn outcome(plan: &Plan, tables: &[&str], restart: &[&str]) -> Outcome {
         }
     }
     let [tables, needs_restart] = [tables, restart].map(|keys| keys.iter().map(|&key| key.to_owned()).collect());
-    Outcome::Reloaded { added, removed, changed, tables, needs_restart }
+    Outcome::Reloaded { added, removed, changed, swapped, tables, needs_restart }
 }
 
 /// One line; of a refusal, all that is wrong.
 fn told(outcome: &Outcome, lang: Lang, args: &Args) -> String {
-    let (added, removed, changed, tables, needs_restart) = match outcome {
+    let (added, removed, changed, swapped, tables, needs_restart) = match outcome {
         Outcome::Refused { why, .. } => return why.clone(),
-        Outcome::Reloaded { added, removed, changed, tables, needs_restart } => {
-            (added, removed, changed, tables, needs_restart)
+        Outcome::Reloaded { added, removed, changed, swapped, tables, needs_restart } => {
+            (added, removed, changed, swapped, tables, needs_restart)
         }
     };
     let mut parts = Vec::new();
+    let swapped: Vec<_> = swapped
+        .iter()
+        .map(
+            |Swapped { plugin, from, to }| {
+                if from == to { format!("{plugin} {to}") } else { format!("{plugin} {from} → {to}") }
+            },
+        )
+        .collect();
     for (names, en, zh) in [
         (added, "added", "新增"),
         (removed, "removed", "移除"),
+        (&swapped, "swapped", "换入"),
         (tables, "in force:", "已生效:"),
         (needs_restart, "needs a restart:", "重启后生效:"),
     ] {
@@ -251,11 +292,26 @@ mod tests {
                     added: names(added),
                     removed: names(removed),
                     changed: changed.to_vec(),
+                    swapped: Vec::new(),
                     tables: names(tables),
                     needs_restart: names(restart),
                 }
             };
+        let mut swap = reloaded(&[], &[], &[changed("a", &["plugins"], false)], &[], &[]);
+        if let Outcome::Reloaded { swapped, .. } = &mut swap {
+            let one = |plugin: &str, from: &str, to: &str| Swapped {
+                plugin: plugin.into(),
+                from: from.into(),
+                to: to.into(),
+            };
+            *swapped = vec![one("x", "0.1.0", "0.1.0"), one("y", "0.1.0", "0.2.0")];
+        }
         for (outcome, en, zh) in [
+            (
+                swap,
+                "swapped x 0.1.0, y 0.1.0 → 0.2.0; changed a (plugins)",
+                "换入 x 0.1.0, y 0.1.0 → 0.2.0; 更改 a (plugins)",
+            ),
             (reloaded(&[], &[], &[], &[], &[]), "nothing changed", "没有变化"),
             (
                 reloaded(&["a", "b"], &["c"], &[], &["media"], &[]),

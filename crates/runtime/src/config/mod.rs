@@ -24,7 +24,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-pub use diagnostic::{ConfigError, Diagnostic, Mistakes, line_col};
+pub use diagnostic::{ConfigError, Diagnostic, Mistakes, line_col, suggest};
 pub use keys::{DEFAULT_MIDDLEWARE, Key, Kind, Preset};
 pub use libraries::{Libraries, Refusal};
 pub use registry::{ProtocolSpec, Registry};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wxbot_model::{
     AccountName, Action, Chat, ChatKind, Contact, ContactId, ContactKind, Content, Event, EventKind, FileType,
     MediaHandle, Mentions, Message, Person, StoredMedia,
@@ -26,7 +26,7 @@ use crate::making::{Build, rust};
 
 /// A host that knows Anna and one picture.
 #[derive(Default)]
-struct Town {
+pub(crate) struct Town {
     kv: Mutex<HashMap<String, Value>>,
     sent: Mutex<Vec<Action>>,
     /// Pictures that somebody holds.
@@ -155,7 +155,7 @@ fn event(text: &str) -> Arc<Event> {
     })
 }
 
-fn call(text: &str) -> Call {
+pub(crate) fn call(text: &str) -> Call {
     Call { event: event(text), meta: CallMeta::first(), dialog: None }
 }
 
@@ -179,6 +179,8 @@ async fn both_kinds_do_the_same() {
     let ask_web = format!("http {}", web.local_addr().unwrap());
     let _web = watched(async move {
         while let Ok((mut stream, _)) = web.accept().await {
+            // Read first: closing with something unread is a reset.
+            _ = stream.read(&mut [0; 1024]).await;
             _ = stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n").await;
         }
     });

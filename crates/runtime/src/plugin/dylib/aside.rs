@@ -45,8 +45,8 @@ pub(super) fn aside_waiting<T: Send + 'static>(
     })
 }
 
-/// Starts the thread. Nobody waits for the result any more when it took too long.
-fn begin<T>(
+/// Starts a thread that tells its result, unless it panics. Nobody may be there any more to be told.
+pub(super) fn begin<T>(
     name: &str,
     work: impl FnOnce() -> T + Send + 'static,
     tell: impl FnOnce(T) + Send + 'static,

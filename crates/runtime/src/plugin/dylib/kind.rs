@@ -11,7 +11,7 @@ use wxbot_plugin::abi::{Fault, HostOp, LogLevel, LogRecord, PluginOp, Status, de
 use wxbot_plugin::host::{Host, Making, PluginFactory, PluginKind};
 use wxbot_plugin::{ConfigProblem, InitCtx, Manifest, PluginError};
 
-use super::aside::aside_waiting;
+use super::aside::{aside_waiting, begin};
 use super::bridge::Bridge;
 use super::host::HostCalls;
 use super::image::{NotASha256, Sha256};
@@ -21,9 +21,10 @@ use super::refusal::{LoadError, Refusal};
 use super::remote::Remote;
 use crate::config::{Libraries, Refusal as NotTaken};
 
-/// The steps of a start together take less than whoever waits for it, so that a start that fails is cleaned up.
+/// How long making an instance may take: it only keeps its settings.
 const CREATE: Duration = Duration::from_secs(3);
-const INIT: Duration = Duration::from_secs(6);
+/// Behind the deadline of whoever starts a plugin.
+const START: Duration = Duration::from_secs(20);
 /// Looking at settings is reading; nothing should wait there.
 const CHECK: Duration = Duration::from_secs(3);
 const SOON: Patience = {
@@ -66,9 +67,8 @@ impl PluginKind for Dylib {
     fn check(&self, settings: &Value, init: &InitCtx) -> Vec<ConfigProblem> {
         let (library, settings, init) = (Arc::clone(&self.library), settings.to_string(), init.clone());
         let checked = aside_waiting("wxbot-check", CHECK + SOON.stop * 4, move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-            let runtime = runtime.map_err(|e| Fault::new(Status::INTERNAL, e.to_string()))?;
-            runtime.block_on(check(&library, settings.into_bytes(), &init))
+            on_this_thread(check(&library, settings.into_bytes(), &init))
+                .unwrap_or_else(|e| Err(Fault::new(Status::INTERNAL, e.to_string())))
         });
         match checked {
             Ok(Ok(problems)) => problems,
@@ -88,12 +88,12 @@ impl PluginKind for Dylib {
                 return Err(PluginError::msg("its library hangs; a reload opens it anew"));
             }
             let instance = library.create(settings.to_string().into_bytes(), Arc::new(bridge), CREATE).await?;
-            if let Err(error) = start(&instance, &init).await {
-                // The library notes and tells what hangs.
-                _ = instance.retire(SOON).await;
-                return Err(error.into());
+            let mut unadopted = Unadopted(Some(instance));
+            if let Some(instance) = &unadopted.0 {
+                start(instance, &init).await?;
             }
-            Ok(Arc::new(Remote::new(instance)) as Arc<_>)
+            let adopted = unadopted.0.take().ok_or_else(|| PluginError::msg("it is gone"))?;
+            Ok(Arc::new(Remote::new(adopted)) as Arc<_>)
         })
     }
 
@@ -102,10 +102,26 @@ impl PluginKind for Dylib {
     }
 }
 
+/// An instance that nobody uses yet. When its start fails, or is given up, it is ended aside.
+struct Unadopted(Option<Instance>);
+
+impl Drop for Unadopted {
+    fn drop(&mut self) {
+        let Some(instance) = self.0.take() else { return };
+        // Without a thread it is left as it is.
+        _ = begin("wxbot-retire", move || on_this_thread(instance.retire(SOON)), drop);
+    }
+}
+
+/// Runs a future to its end.
+fn on_this_thread<T>(work: impl Future<Output = T>) -> std::io::Result<T> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(work))
+}
+
 async fn start(instance: &Instance, init: &InitCtx) -> Result<(), CallError> {
     let init = encode(init).map_err(CallError::Fault)?;
-    instance.call(PluginOp::INIT, &init, INIT).await?;
-    instance.call(PluginOp::START, b"", INIT).await?;
+    instance.call(PluginOp::INIT, &init, START).await?;
+    instance.call(PluginOp::START, b"", START).await?;
     Ok(())
 }
 

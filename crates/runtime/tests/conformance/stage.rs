@@ -1,0 +1,146 @@
+//! Where is a scene played? In the kit of the SDK, and behind the runtime's deadline, panic guard and breaker.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use serde_json::{Value, json};
+use stress_plugin::Stress;
+use wxbot_model::{AccountName, Action, Contact, ContactId, Event};
+use wxbot_plugin::host::{Call, CallMeta, Host, OpenDialog, PluginFactory};
+use wxbot_plugin::testing::Kit;
+use wxbot_plugin::{ContactQuery, Effect, FoundContact, InitCtx, PluginError, Receipt, RoomMember};
+use wxbot_runtime::config::PluginUse;
+use wxbot_runtime::plugin::ActivePlugin;
+
+/// A person on one side, a plugin on the other.
+pub(crate) trait Stage {
+    /// Begins anew.
+    async fn begin(&mut self);
+    /// What the person hears; `None` when the handler failed.
+    async fn say(&mut self, text: &str) -> Option<Vec<String>>;
+}
+
+/// In the kit.
+#[derive(Default)]
+pub(crate) struct InKit(Option<Kit<Stress>>);
+
+impl Stage for InKit {
+    async fn begin(&mut self) {
+        self.0 = Some(Kit::start(json!({})).await.unwrap());
+    }
+
+    async fn say(&mut self, text: &str) -> Option<Vec<String>> {
+        let kit = self.0.as_mut().unwrap();
+        // The kit leaves panics to the test.
+        std::panic::AssertUnwindSafe(kit.say(text)).catch_unwind().await.ok()?.ok()
+    }
+}
+
+/// In the runtime.
+pub(crate) struct InRuntime {
+    factory: PluginFactory,
+    host: Arc<Desk>,
+    plugin: Option<Arc<ActivePlugin>>,
+    dialog: Option<OpenDialog>,
+    number: u64,
+}
+
+impl InRuntime {
+    pub(crate) fn of(factory: PluginFactory) -> Self {
+        Self { factory, host: Arc::default(), plugin: None, dialog: None, number: 0 }
+    }
+}
+
+impl Stage for InRuntime {
+    async fn begin(&mut self) {
+        (self.host, self.dialog) = (Arc::default(), None);
+        let plugin = self.factory.clone();
+        let wanted = PluginUse { id: "stress".into(), settings: json!({}), init: InitCtx::new(), plugin };
+        self.plugin = Some(ActivePlugin::start(&wanted, self.host.clone()).await.unwrap());
+    }
+
+    async fn say(&mut self, text: &str) -> Option<Vec<String>> {
+        self.number += 1;
+        let event = event(self.number, text);
+        let dialog = self.dialog.take().map(|open| open.id);
+        let call = Call { event: Arc::new(event), meta: CallMeta::first(), dialog };
+        let answer = self.plugin.as_ref().unwrap().run(call).await.ok()?;
+        self.dialog = answer.dialog;
+        let mut heard = std::mem::take(&mut *self.host.sent.lock().unwrap());
+        for effect in answer.effects {
+            match effect {
+                Effect::Reply { text, .. } => heard.push(text),
+                Effect::Swap { key, now: Some(now), was } => {
+                    let before = self.host.kv.lock().unwrap().insert(key, now);
+                    assert_eq!(before, was);
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        Some(heard)
+    }
+}
+
+fn event(number: u64, text: &str) -> Event {
+    serde_json::from_value(json!({
+        "account": "shop", "key": number.to_string(), "at_s": 1_780_000_000,
+        "chat": { "id": "p1", "kind": "private", "name": "Ann" },
+        "sender": { "id": "p1", "name": "Ann" },
+        "kind": {
+            "what": "message", "id": number.to_string(), "from_self": false,
+            "content": { "type": "text", "text": text },
+            "mentions": { "me": false, "all": false },
+        },
+    }))
+    .unwrap()
+}
+
+/// The host of one instance.
+#[derive(Default)]
+struct Desk {
+    kv: Mutex<HashMap<String, Value>>,
+    sent: Mutex<Vec<String>>,
+}
+
+impl Host for Desk {
+    fn now_ms(&self) -> i64 {
+        1_780_000_000_000
+    }
+    fn random_u64(&self) -> u64 {
+        4
+    }
+    fn kv_get<'a>(
+        &'a self,
+        _plugin: &'a str,
+        _account: &'a AccountName,
+        key: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Value>, PluginError>> {
+        let value = self.kv.lock().unwrap().get(key).cloned();
+        Box::pin(std::future::ready(Ok(value)))
+    }
+    fn contact(&self, _account: &AccountName, _id: &ContactId) -> Option<Contact> {
+        None
+    }
+    fn find_contacts(&self, _account: &AccountName, _query: &ContactQuery) -> Vec<FoundContact> {
+        Vec::new()
+    }
+    fn members<'a>(
+        &'a self,
+        _account: &'a AccountName,
+        _room: &'a ContactId,
+    ) -> BoxFuture<'a, Result<Vec<RoomMember>, PluginError>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+    fn send_now<'a>(
+        &'a self,
+        _plugin: &'a str,
+        _account: &'a AccountName,
+        action: Action,
+    ) -> BoxFuture<'a, Result<Receipt, PluginError>> {
+        let Action::SendText { text, .. } = action else { panic!("{action:?}") };
+        self.sent.lock().unwrap().push(text);
+        Box::pin(std::future::ready(Ok(Receipt::default())))
+    }
+}
