@@ -160,7 +160,7 @@ mod tests {
         json!({
             "account": "xiaoli", "key": "m1", "sender": null, "at_s": 7,
             "chat": { "id": "p1", "kind": "private", "name": "Anna" },
-            "kind": { "what": "timer", "plugin": "stress", "name": "t", "payload": { "n": 1.5 }, "due_ms": 7000 },
+            "kind": { "what": "timer", "plugin": "p", "name": "t", "payload": { "n": 1.5 }, "due_ms": 9 },
         })
     }
 

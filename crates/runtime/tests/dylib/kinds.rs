@@ -26,7 +26,7 @@ use crate::making::{Build, rust};
 
 /// A host that knows Anna and one picture.
 #[derive(Default)]
-struct Town {
+pub(crate) struct Town {
     kv: Mutex<HashMap<String, Value>>,
     sent: Mutex<Vec<Action>>,
     /// Pictures that somebody holds.
@@ -155,7 +155,7 @@ fn event(text: &str) -> Arc<Event> {
     })
 }
 
-fn call(text: &str) -> Call {
+pub(crate) fn call(text: &str) -> Call {
     Call { event: event(text), meta: CallMeta::first(), dialog: None }
 }
 
