@@ -291,6 +291,7 @@ fn a_running_wxbot_takes_up_another_build() {
     }
     let run = Running::start(bot, &["run"]).unwrap();
     wxbot::until_state(bot, "me", &["online"], STOPS_WITHIN).unwrap();
+    assert!(run.err().unwrap().contains("greeter 0.1.0"), "the first lines name it: {}", run.err().unwrap());
     let said = call(bot, &["plugin", "reload", "greeter"]);
     assert_eq!(said.code, Some(0), "{}", said.err);
     assert!(said.err.contains("nothing changed"), "the same build: {}", said.err);

@@ -232,7 +232,7 @@ fn the_command_tells_what_was_done_and_what_needs_a_restart() {
     }
     assert!(!rig.path().join("elsewhere").exists());
     let said = wxbot::call(rig.path(), &["reload", "--json", "--data-dir", "data"]).unwrap();
-    let want = r#"{"added":[],"changed":[],"event":"reloaded","needs_restart":["data_dir"],"removed":[],"tables":[]}"#;
+    let want = r#"{"added":[],"changed":[],"event":"reloaded","needs_restart":["data_dir"],"removed":[],"swapped":[],"tables":[]}"#;
     assert_eq!(serde_json::from_str::<Value>(&said.out).unwrap(), serde_json::from_str::<Value>(want).unwrap());
     assert!(run.stop("TERM", STOPS_WITHIN).unwrap().success());
 }

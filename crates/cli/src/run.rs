@@ -15,6 +15,7 @@ use wxbot_core::protocol::Protocol;
 use wxbot_core::source::Source;
 use wxbot_core::transport::Transport;
 use wxbot_model::AccountName;
+use wxbot_plugin::host::PluginFactory;
 use wxbot_runtime::account::Account;
 use wxbot_runtime::config::{AccountConfig, Endpoint, MediaSettings, Registry};
 use wxbot_runtime::plan::{Change, Plan};
@@ -354,8 +355,16 @@ fn welcome(lang: Lang, args: &Args, registry: &Registry, accounts: &[AccountConf
     if accounts.len() > 6 {
         lines.push(format!("  … {} {}", accounts.len() - 6, lang.pick("more accounts", "个更多账号")));
     }
-    let plugins: Vec<String> =
-        registry.plugins.iter().map(|p| format!("{} {}", p.id(), p.manifest().version)).collect();
+    // Those from files stand in no registry but the accounts' own, and go before built-in ones of their name.
+    let used = accounts.iter().flat_map(|account| &account.plugins).map(|one| &one.plugin);
+    let mut all: Vec<&PluginFactory> = registry.plugins.iter().collect();
+    for plugin in used.filter(|plugin| !plugin.build().is_empty()) {
+        match all.iter_mut().find(|known| known.id() == plugin.id()) {
+            Some(known) => *known = plugin,
+            None => all.push(plugin),
+        }
+    }
+    let plugins: Vec<String> = all.iter().map(|p| format!("{} {}", p.id(), p.manifest().version)).collect();
     lines.push(format!("{}  {}", lang.pick("plugins", "插件"), plugins.join(", ")));
     lines.push(format!(
         "{}  {} {}",

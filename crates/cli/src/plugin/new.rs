@@ -47,9 +47,10 @@ pub(super) fn run(options: &NewOptions) -> Result<(), Failure> {
 }
 
 fn filled(name: &Name, sdk: &Sdk) -> Vec<(&'static str, String)> {
+    let library = format!("{}{}{}", std::env::consts::DLL_PREFIX, name.krate(), std::env::consts::DLL_SUFFIX);
     let fill = |text: &str| {
         text.replace("{{name}}", name.as_str())
-            .replace("{{crate}}", &name.krate())
+            .replace("{{library}}", &library)
             .replace("{{type}}", &name.type_name())
             .replace("{{wxbot}}", &sdk.dependency(&[]))
             .replace("{{wxbot-testing}}", &sdk.dependency(&["testing"]))

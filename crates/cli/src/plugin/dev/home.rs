@@ -20,7 +20,7 @@ const ACCOUNTS: [(&str, &str); 2] = [
     ("console", "\n[[accounts]]\nname = \"me\"\nprotocol = \"console\"                    # type into the terminal\n"),
     (
         "web",
-        "\n[[accounts]]\nname = \"demo\"\nprotocol = \"web\"\nendpoint = \"sim\"                        # simulated friends, who talk\n",
+        "\n[[accounts]]\nname = \"demo\"\nprotocol = \"web\"\nendpoint = \"sim\"                        # the built-in simulator\n",
     ),
 ];
 
