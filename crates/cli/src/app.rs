@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
-use wxbot_plugin::Plugin;
 use wxbot_plugin::host::PluginFactory;
+use wxbot_plugin::middleware::Station;
+use wxbot_plugin::{Plugin, StationConfig};
 use wxbot_runtime::config::{self, Registry};
 
 use crate::args::{Args, Command, MediaCommand};
@@ -29,6 +30,14 @@ impl App {
         let factory = PluginFactory::of::<P>();
         self.registry.plugins.retain(|p| p.id() != factory.id());
         self.registry.plugins.push(factory);
+        self
+    }
+
+    /// One middleware more, for `middleware = [...]` under its name and with its table of settings. One of the same name
+    /// replaces a built-in one.
+    #[must_use]
+    pub fn middleware<M: StationConfig>(mut self) -> Self {
+        self.registry.add_station(Station::of::<M>());
         self
     }
 

@@ -57,7 +57,7 @@ pub use effects::{Effect, Effects};
 pub use host::Receipt;
 pub use manifest::Manifest;
 pub use media::{MediaError, MediaFile, MediaSource};
-pub use middleware::{Envelope, Middleware, Next, Outcome};
+pub use middleware::{Envelope, Middleware, Next, Outcome, StationConfig};
 pub use plugin::{Plugin, PluginError, Verdict};
 pub use role::Role;
 pub use wxbot_model as model;

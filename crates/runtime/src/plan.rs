@@ -68,6 +68,9 @@ fn change(old: &AccountConfig, new: &AccountConfig) -> Change {
         middleware,
         pacing,
         on_uncertain,
+        roles,
+        builtin,
+        prefixes,
     } = new;
     let session = differing([
         ("protocol", old.protocol != *protocol),
@@ -82,6 +85,9 @@ fn change(old: &AccountConfig, new: &AccountConfig) -> Change {
         ("middleware", old.middleware != *middleware),
         ("pacing", old.pacing != *pacing),
         ("on_uncertain", old.on_uncertain != *on_uncertain),
+        ("roles", old.roles != *roles),
+        ("builtin", old.builtin != *builtin),
+        ("command_prefix", old.prefixes != *prefixes),
     ]);
     match (session.is_empty(), work.is_empty()) {
         (true, true) => Change::Unchanged,

@@ -19,7 +19,7 @@ use crate::contacts::Contacts;
 use crate::crew::Crew;
 use crate::dispatch::{Gate, RuntimeHost};
 use crate::media::MediaFolder;
-use crate::middleware;
+use crate::middleware::{self, StationError};
 use crate::plan::{Change, Plan};
 use crate::plugin::{Instances, PluginStartError};
 use crate::roster::Roster;
@@ -52,6 +52,9 @@ pub enum StartError {
     /// A plugin could not be started.
     #[error(transparent)]
     Plugin(#[from] PluginStartError),
+    /// A middleware that the program brings could not be made.
+    #[error(transparent)]
+    Middleware(#[from] StationError),
     /// The store could not be read.
     #[error("account `{account}` cannot start")]
     Store {
@@ -234,7 +237,7 @@ impl Runtime {
             plugins.push(self.plugins.get(&self.registry, wanted, &host).await?);
         }
         let (used, stations) = was.map_or(([].as_slice(), [].as_slice()), |was| (&was.config.middleware, &was.chain));
-        let chain = middleware::renewed(&config.middleware, &self.source, used, stations);
+        let chain = middleware::renewed(&self.registry, &config.middleware, &self.source, used, stations)?;
         Ok(Settings { config: config.clone(), protocol, chain, plugins })
     }
 

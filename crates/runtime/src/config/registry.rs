@@ -2,6 +2,7 @@
 
 use wxbot_model::Capabilities;
 use wxbot_plugin::host::PluginFactory;
+use wxbot_plugin::middleware::{OwnStation, Station};
 
 use super::keys::Key;
 use super::settings::Pacing;
@@ -21,7 +22,8 @@ pub struct ProtocolSpec {
     pub takes_endpoint: bool,
     /// Whether `proxy` may be given.
     pub takes_proxy: bool,
-    /// True for what a process has once, like its terminal: at most one enabled account may use it.
+    /// True for what a process has once, like its terminal: at most one enabled account may use it, and who sits there
+    /// is the owner unless `[accounts.roles]` names somebody.
     pub only_one: bool,
     /// Keys of its own in an account.
     pub options: &'static [Key],
@@ -36,8 +38,8 @@ pub struct Registry {
     pub protocols: Vec<ProtocolSpec>,
     /// In the order they are shown.
     pub plugins: Vec<PluginFactory>,
-    /// Names of middleware, [`DEFAULT_MIDDLEWARE`](super::DEFAULT_MIDDLEWARE) among them.
-    pub middleware: Vec<&'static str>,
+    /// Middleware: what is built in ([`DEFAULT_MIDDLEWARE`](super::DEFAULT_MIDDLEWARE)), and what the program brings.
+    pub middleware: Vec<Station>,
 }
 
 impl Registry {
@@ -49,6 +51,22 @@ impl Registry {
     /// The plugin of this id.
     pub fn plugin(&self, id: &str) -> Option<&PluginFactory> {
         self.plugins.iter().find(|plugin| plugin.id() == id)
+    }
+
+    /// The middleware of this name.
+    pub fn station(&self, name: &str) -> Option<&Station> {
+        self.middleware.iter().find(|station| station.name == name)
+    }
+
+    /// Adds a middleware; one of the same name goes.
+    pub fn add_station(&mut self, station: Station) {
+        self.middleware.retain(|known| known.name != station.name);
+        self.middleware.push(station);
+    }
+
+    /// The middleware that the program brings.
+    pub(super) fn own_stations(&self) -> impl Iterator<Item = (&'static str, OwnStation)> + Clone {
+        self.middleware.iter().filter_map(|station| Some((station.name, station.own?)))
     }
 
     /// The protocols that have an option of this name.

@@ -128,7 +128,7 @@ impl Handler {
         let note = match outcome {
             Outcome::Passed { .. } => None,
             Outcome::Stopped { by, why } => {
-                tracing::debug!(account = %self.account.name, seq = row.seq, by, why, "Event stopped.");
+                tracing::debug!(account = %self.account.name, seq = row.seq, %by, why, "Event stopped.");
                 Some(format!("{by}: {why}"))
             }
         };
@@ -246,10 +246,7 @@ impl Destination for Plugins<'_> {
             let (actions, asked) = (harvest.sends.len(), harvest.asked);
             *self.harvest.lock().unwrap_or_else(PoisonError::into_inner) = harvest;
             if too_late && asked == 0 {
-                return Outcome::Stopped {
-                    by: "late",
-                    why: "older than the limit, and no plugin asked for late messages".into(),
-                };
+                return Outcome::stopped("late", "older than the limit, and no plugin asked for late messages");
             }
             Outcome::Passed { actions }
         })

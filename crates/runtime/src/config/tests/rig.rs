@@ -130,7 +130,7 @@ pub(super) fn registry() -> Registry {
             },
         ],
         plugins: vec![PluginFactory::of::<AutoReply>(), PluginFactory::of::<Greeter>()],
-        middleware: DEFAULT_MIDDLEWARE.to_vec(),
+        middleware: crate::middleware::NAMES.to_vec(),
     }
 }
 
