@@ -8,6 +8,7 @@
 
 pub mod account;
 mod address;
+pub mod clock;
 pub mod config;
 pub mod contacts;
 mod crew;

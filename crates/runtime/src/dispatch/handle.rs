@@ -19,7 +19,7 @@ use crate::account::{Account, Settings};
 use crate::media::Held;
 use crate::outbox::{self, echo_of};
 use crate::plugin::{ActivePlugin, Trouble};
-use crate::store::{Claims, Failure, Finish, InboxRow, NewSend, StoreError};
+use crate::store::{Claims, Failure, Finish, Finished, InboxRow, NewSend, StoreError};
 
 /// Tries that ended with the process before an event is given up: it may be what kills us.
 const MAX_CRASHES: u32 = 3;
@@ -137,9 +137,13 @@ impl Handler {
                 let count = harvest.sends.len();
                 let mut finish = self.finish(row.seq, note, harvest.sends, harvest.kv);
                 finish.direct = outbox::may_claim(&self.account).filter(|_| count > 0);
-                let claimed = store.finish(finish).await?;
-                self.account.outbox.stored(count, claimed);
-                Ok(End::Done)
+                match store.finish(finish).await? {
+                    Finished::Done(claimed) => {
+                        self.account.outbox.stored(count, claimed);
+                        Ok(End::Done)
+                    }
+                    Finished::Conflict { .. } | Finished::TooManyTimers { .. } => Ok(End::Again(Duration::ZERO)),
+                }
             }
             Some((plugin, ref trouble)) => {
                 let trouble = trouble.clone();
@@ -162,7 +166,17 @@ impl Handler {
         kv: Vec<(Arc<str>, String, Option<Value>)>,
     ) -> Finish {
         let now_ms = self.account.source.now_ms();
-        Finish { seq, account: self.account.name.clone(), note, sends, kv, direct: None, now_ms }
+        Finish {
+            seq,
+            account: self.account.name.clone(),
+            note,
+            sends,
+            swaps: Vec::new(),
+            kv,
+            timers: Vec::new(),
+            direct: None,
+            now_ms,
+        }
     }
 
     async fn give_up(&self, row: &InboxRow, error: String) -> Result<End, StoreError> {

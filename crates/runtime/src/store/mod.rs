@@ -1,12 +1,14 @@
 //! Where does everything live that must survive? Behind [`Store`]: whole steps, each atomic in itself.
 //!
 //! No method hands out a transaction: the cluster engine has none that spans subjects. [`sqlite`] is the engine for one
-//! machine; [`seal`] encrypts session secrets before any engine sees them; [`media`] are the steps around media files;
-//! [`types`] are the words of all.
+//! machine; [`seal`] encrypts session secrets before any engine sees them; [`media`] are the steps around media files,
+//! [`clock`] those around timers and schedules, [`story`] those that look back; [`types`] are the words of all.
 
+pub mod clock;
 pub mod media;
 pub mod seal;
 pub mod sqlite;
+pub mod story;
 pub mod types;
 
 use std::fmt;
@@ -16,10 +18,12 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 use wxbot_model::{AccountName, ContactId};
 
+pub use clock::{Bell, ClockStore, DueTimer, Firing, MOST_TIMERS, Origin, SavedSchedule, ScheduleKey, TimerChange};
 pub use media::{LastSent, MediaRow, MediaSourceKey, MediaStore};
+pub use story::{EventState, SendState, SendStory, Story, StoryStore};
 pub use types::{
-    Accept, Accepted, BoundContact, ClaimSends, ClaimedSend, Claims, Counts, Failure, Finish, InboxRow, NewRow,
-    NewSend, RoomRow, SavedRow, Settlement, StoreError, Verdict,
+    Accept, Accepted, BoundContact, ClaimSends, ClaimedSend, Claims, Counts, Failure, Finish, Finished, InboxRow,
+    KvSwap, NewRow, NewSend, RoomRow, SavedRow, Settlement, StoreError, Verdict,
 };
 
 /// A store's answer, later.
@@ -28,7 +32,7 @@ pub type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 /// The steps of inbox, outbox and sessions. Each is durable when it answers, and all or nothing.
 ///
 /// Cancel safe in this sense: a dropped future may still have done its step, never half of it.
-pub trait Store: MediaStore + Send + Sync + fmt::Debug {
+pub trait Store: MediaStore + ClockStore + StoryStore + Send + Sync + fmt::Debug {
     /// Begins a run: events that were being handled wait again, sends that were under way are uncertain.
     fn recover(&self, account: &AccountName) -> Answer<'_, ()>;
 
@@ -47,12 +51,13 @@ pub trait Store: MediaStore + Send + Sync + fmt::Debug {
     /// Gives back events that were claimed with their batch and never begun: the claim does not count.
     fn give_back(&self, seqs: Vec<u64>) -> Answer<'_, ()>;
 
-    /// Ends an event: sends, KV changes and the mark of being done. One that has ended before is left as it is. Answers
-    /// the sends that were claimed with it, as [`claim_sends`](Self::claim_sends) would have.
-    fn finish(&self, finish: Finish) -> Answer<'_, Vec<ClaimedSend>>;
+    /// Ends an event: sends, KV changes, timers and the mark of being done. One that has ended before is left as it is.
+    /// Answers the sends that were claimed with it, as [`claim_sends`](Self::claim_sends) would have, or why all of it
+    /// was left undone.
+    fn finish(&self, finish: Finish) -> Answer<'_, Finished>;
 
-    /// Notes a failed try, unless the event has ended before.
-    fn fail(&self, failure: Failure) -> Answer<'_, ()>;
+    /// Notes a failed try, unless the event has ended before, or what succeeded in it cannot be recorded.
+    fn fail(&self, failure: Failure) -> Answer<'_, Finished>;
 
     /// Takes sends that may go out now; they are marked as under way, with the pacing paid.
     fn claim_sends(&self, claim: ClaimSends) -> Answer<'_, (Vec<ClaimedSend>, Option<i64>)>;
@@ -96,6 +101,9 @@ pub trait Store: MediaStore + Send + Sync + fmt::Debug {
 
     /// A KV value.
     fn kv_get<'a>(&'a self, plugin: &'a str, account: &'a AccountName, key: &'a str) -> Answer<'a, Option<Value>>;
+
+    /// The values of a plugin whose keys begin so, of all accounts: the whole of what it remembers for an empty prefix.
+    fn kv_scan<'a>(&'a self, plugin: &'a str, prefix: &'a str) -> Answer<'a, Vec<(AccountName, String, Value)>>;
 
     /// How many rows of an account are in which state.
     fn counts(&self, account: &AccountName) -> Answer<'_, Counts>;

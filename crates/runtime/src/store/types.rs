@@ -8,6 +8,7 @@ use serde_json::Value;
 use wxbot_model::span::Rate;
 use wxbot_model::{AccountName, ClientMsgId, ContactId, ContactKind, EventKey, MediaDigest, Name, PeerId};
 
+use super::clock::TimerChange;
 use crate::contacts::rolls::Notes;
 
 /// Why a step could not be made. Nothing of it was done.
@@ -137,12 +138,49 @@ pub struct Finish {
     pub note: Option<String>,
     /// What to send, in order.
     pub sends: Vec<NewSend>,
+    /// KV changes that hold only while the value is what it was when it was read. They come before `kv`, in order: a
+    /// later one sees what an earlier one did.
+    pub swaps: Vec<KvSwap>,
     /// KV changes per plugin: `None` deletes.
     pub kv: Vec<(Arc<str>, String, Option<Value>)>,
+    /// Timers to set and to cancel, in order.
+    pub timers: Vec<TimerChange>,
     /// Claim of these sends what may go out at once: saves the commit between storing and sending.
     pub direct: Option<ClaimSends>,
     /// Now.
     pub now_ms: i64,
+}
+
+/// A KV change that somebody else's change must not be lost under.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KvSwap {
+    /// Whose.
+    pub plugin: Arc<str>,
+    /// Which.
+    pub key: String,
+    /// What it was when it was read; `None`: it was not there.
+    pub was: Option<Value>,
+    /// What it becomes; `None` deletes.
+    pub now: Option<Value>,
+}
+
+/// What became of the end of an event, or of a failed try. In all cases but the first, nothing of it was done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finished {
+    /// It is recorded, or was before. The sends that were claimed with it.
+    Done(Vec<ClaimedSend>),
+    /// A value is no longer what it was when the plugin read it: ask the plugin again.
+    Conflict {
+        /// Whose.
+        plugin: Arc<str>,
+        /// Which.
+        key: String,
+    },
+    /// The plugin would have more timers than [`MOST_TIMERS`](super::MOST_TIMERS): this is for it to hear as an error.
+    TooManyTimers {
+        /// Which plugin.
+        plugin: Arc<str>,
+    },
 }
 
 /// One send to store.

@@ -109,7 +109,17 @@ impl Rig {
             echo: 0,
             media: Some(digest.clone()),
         };
-        let end = Finish { seq, account: shop(), note: None, sends: vec![send], kv: Vec::new(), direct: None, now_ms };
+        let end = Finish {
+            seq,
+            account: shop(),
+            note: None,
+            sends: vec![send],
+            swaps: Vec::new(),
+            kv: Vec::new(),
+            timers: Vec::new(),
+            direct: None,
+            now_ms,
+        };
         self.store.finish(end).await.unwrap();
     }
 }

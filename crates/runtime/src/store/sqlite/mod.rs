@@ -1,15 +1,19 @@
 //! The store on one machine: SQLite in WAL mode, one writer with group commit, separate connections for reading.
 //!
-//! [`schema`] tables and migrations → [`writer`] group commit → [`inbox`], [`outbox`], [`held`], [`session`], [`media`] the
-//! steps as SQL on a connection → [`place`] the data directory and its lock. No SQL outside this folder.
+//! [`schema`] tables and migrations → [`writer`] group commit → [`inbox`], [`outbox`], [`held`], [`kv`], [`timer`],
+//! [`session`], [`media`], [`story`] the steps as SQL on a connection → [`place`] the data directory and its lock. No SQL
+//! outside this folder.
 
 mod held;
 mod inbox;
+mod kv;
 mod media;
 mod outbox;
 mod place;
 mod schema;
 mod session;
+mod story;
+mod timer;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -21,10 +25,10 @@ use serde_json::Value;
 use wxbot_model::{AccountName, ContactId};
 
 use super::types::{
-    Accept, Accepted, BoundContact, ClaimSends, ClaimedSend, Claims, Counts, Failure, Finish, InboxRow, SavedRow,
-    Settlement, StoreError, Verdict,
+    Accept, Accepted, BoundContact, ClaimSends, ClaimedSend, Claims, Counts, Failure, Finish, Finished, InboxRow,
+    SavedRow, Settlement, StoreError, Verdict,
 };
-use super::{Answer, Store};
+use super::{Answer, Bell, Store};
 pub use place::DataDir;
 use writer::Writer;
 
@@ -41,6 +45,7 @@ pub struct SqliteStore {
     lister: Reader,
     path: PathBuf,
     swept: Mutex<Swept>,
+    bell: Arc<Bell>,
 }
 
 /// How far old rows were swept.
@@ -68,7 +73,14 @@ impl SqliteStore {
         let path = dir.path().join(QUEUE_FILE);
         let connection = schema::open(&path, schema::MIGRATIONS)?;
         let (reader, lister) = (Self::open_reader(&path)?, Self::open_reader(&path)?);
-        Ok(Self { writer: Writer::start(connection), reader, lister, path, swept: Mutex::default() })
+        Ok(Self {
+            writer: Writer::start(connection),
+            reader,
+            lister,
+            path,
+            swept: Mutex::default(),
+            bell: Arc::default(),
+        })
     }
 
     fn open_reader(path: &Path) -> Result<Reader, StoreError> {
@@ -106,11 +118,50 @@ impl SqliteStore {
     ) -> Answer<'_, T> {
         Box::pin(self.writer.run(what, f))
     }
+
+    /// A step that may set timers: rings for the first of them once it is done.
+    fn write_and_ring(
+        &self,
+        what: &'static str,
+        earliest: Option<i64>,
+        f: impl FnMut(&Connection) -> rusqlite::Result<Finished> + Send + 'static,
+    ) -> Answer<'_, Finished> {
+        Box::pin(async move {
+            let finished = self.writer.run(what, f).await?;
+            if let (Some(due_ms), Finished::Done(_)) = (earliest, &finished) {
+                self.bell.ring(due_ms);
+            }
+            Ok(finished)
+        })
+    }
 }
 
-fn effects(c: &Connection, finish: &Finish) -> rusqlite::Result<Vec<ClaimedSend>> {
-    session::kv_put(c, &finish.account, &finish.kv)?;
-    outbox::insert(c, finish)
+/// Marks an event and records what its plugins asked for, or leaves all of it undone. `mark` is false for one that has
+/// ended before: its effects are recorded once.
+fn end(c: &Connection, finish: &Finish, mark: impl FnOnce() -> rusqlite::Result<bool>) -> rusqlite::Result<Finished> {
+    let marked_and_recorded = || Ok(if mark()? { effects(c, finish)? } else { Finished::Done(Vec::new()) });
+    if finish.swaps.is_empty() && finish.timers.is_empty() {
+        // Nothing of it can be refused.
+        return marked_and_recorded();
+    }
+    c.prepare_cached("SAVEPOINT finish")?.execute([])?;
+    let finished = marked_and_recorded()?;
+    if !matches!(finished, Finished::Done(_)) {
+        c.prepare_cached("ROLLBACK TO finish")?.execute([])?;
+    }
+    c.prepare_cached("RELEASE finish")?.execute([])?;
+    Ok(finished)
+}
+
+fn effects(c: &Connection, finish: &Finish) -> rusqlite::Result<Finished> {
+    if let Some(swap) = kv::swap(c, &finish.account, &finish.swaps)? {
+        return Ok(Finished::Conflict { plugin: Arc::clone(&swap.plugin), key: swap.key.clone() });
+    }
+    kv::put(c, &finish.account, &finish.kv)?;
+    if let Some(plugin) = timer::change(c, finish)? {
+        return Ok(Finished::TooManyTimers { plugin });
+    }
+    outbox::insert(c, finish).map(Finished::Done)
 }
 
 impl Store for SqliteStore {
@@ -149,21 +200,17 @@ impl Store for SqliteStore {
         self.write("give events back", move |c| inbox::give_back(c, &seqs))
     }
 
-    fn finish(&self, finish: Finish) -> Answer<'_, Vec<ClaimedSend>> {
-        self.write("finish an event", move |c| {
-            // A second end of the same event changes nothing: its effects are recorded once.
-            if !inbox::finish(c, &finish)? {
-                return Ok(Vec::new());
-            }
-            effects(c, &finish)
+    fn finish(&self, finish: Finish) -> Answer<'_, Finished> {
+        self.write_and_ring("finish an event", timer::earliest(&finish), move |c| {
+            end(c, &finish, || inbox::finish(c, &finish))
         })
     }
 
-    fn fail(&self, failure: Failure) -> Answer<'_, ()> {
-        self.write("note a failed try", move |c| match &failure.partial {
-            Some(partial) if inbox::fail(c, &failure)? => effects(c, partial).map(drop),
-            Some(_) => Ok(()),
-            None => inbox::fail(c, &failure).map(drop),
+    fn fail(&self, failure: Failure) -> Answer<'_, Finished> {
+        let earliest = failure.partial.as_ref().and_then(timer::earliest);
+        self.write_and_ring("note a failed try", earliest, move |c| match &failure.partial {
+            Some(partial) => end(c, partial, || inbox::fail(c, &failure)),
+            None => inbox::fail(c, &failure).map(|_ended| Finished::Done(Vec::new())),
         })
     }
 
@@ -231,7 +278,12 @@ impl Store for SqliteStore {
 
     fn kv_get<'a>(&'a self, plugin: &'a str, account: &'a AccountName, key: &'a str) -> Answer<'a, Option<Value>> {
         let (plugin, account, key) = (plugin.to_owned(), account.clone(), key.to_owned());
-        Self::read(&self.reader, "read a KV value", move |c| session::kv_get(c, &plugin, &account, &key))
+        Self::read(&self.reader, "read a KV value", move |c| kv::get(c, &plugin, &account, &key))
+    }
+
+    fn kv_scan<'a>(&'a self, plugin: &'a str, prefix: &'a str) -> Answer<'a, Vec<(AccountName, String, Value)>> {
+        let (plugin, prefix) = (plugin.to_owned(), prefix.to_owned());
+        Self::read(&self.lister, "read KV values", move |c| kv::scan(c, &plugin, &prefix))
     }
 
     fn counts(&self, account: &AccountName) -> Answer<'_, Counts> {

@@ -86,6 +86,7 @@ CREATE INDEX outbox_media ON outbox(media) WHERE media IS NOT NULL AND state < 3
 ",
     CONTACTS,
     STRANGERS,
+    CLOCK,
 ];
 
 /// Who is who after a login (ADR 0016): more marks, of which login they are, members of rooms, and sends that are held.
@@ -107,6 +108,22 @@ const STRANGERS: &str = r"
 ALTER TABLE contact ADD COLUMN ours INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE contact ADD COLUMN met_in TEXT;                       -- the room where a stranger was last met
 ALTER TABLE contact ADD COLUMN by_topic INTEGER NOT NULL DEFAULT 0;
+";
+
+/// What plugins want to be told at a time.
+const CLOCK: &str = r"
+CREATE TABLE timer(
+    account TEXT NOT NULL, plugin TEXT NOT NULL, name TEXT NOT NULL, conv TEXT NOT NULL, due_at INTEGER NOT NULL,
+    cause INTEGER NOT NULL,             -- the event that set it
+    body TEXT NOT NULL,
+    PRIMARY KEY(account, plugin, name)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX timer_due ON timer(due_at);
+CREATE TABLE schedule(
+    account TEXT NOT NULL, plugin TEXT NOT NULL, name TEXT NOT NULL,
+    last_ms INTEGER NOT NULL,           -- the last due time that became an event, or when it was first wanted
+    PRIMARY KEY(account, plugin, name)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// Pages given back in one step.

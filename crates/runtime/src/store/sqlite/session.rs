@@ -1,10 +1,7 @@
-//! Sessions, cursors, contact bindings and KV as SQL.
-
-use std::sync::Arc;
+//! Sessions, cursors and contact bindings as SQL.
 
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use serde_json::Value;
 use wxbot_model::{AccountName, ContactId, ContactKind, Name};
 
 use crate::contacts::rolls::Notes;
@@ -146,39 +143,4 @@ fn contact(r: &Row<'_>) -> rusqlite::Result<BoundContact> {
         met_in: other(18)?,
         room: (room != RoomRow::default()).then(|| Box::new(room)),
     })
-}
-
-pub(super) fn kv_put(
-    c: &Connection,
-    account: &AccountName,
-    changes: &[(Arc<str>, String, Option<Value>)],
-) -> rusqlite::Result<()> {
-    for (plugin, key, value) in changes {
-        match value {
-            Some(value) => c.prepare_cached("INSERT OR REPLACE INTO kv VALUES (?1, ?2, ?3, ?4)")?.execute(params![
-                &**plugin,
-                account.as_str(),
-                key,
-                value.to_string()
-            ])?,
-            None => c
-                .prepare_cached("DELETE FROM kv WHERE plugin = ?1 AND account = ?2 AND key = ?3")?
-                .execute(params![&**plugin, account.as_str(), key])?,
-        };
-    }
-    Ok(())
-}
-
-pub(super) fn kv_get(
-    c: &Connection,
-    plugin: &str,
-    account: &AccountName,
-    key: &str,
-) -> rusqlite::Result<Option<Value>> {
-    let text: Option<String> = c
-        .prepare_cached("SELECT value FROM kv WHERE plugin = ?1 AND account = ?2 AND key = ?3")?
-        .query_row(params![plugin, account.as_str(), key], |r| r.get(0))
-        .optional()?;
-    // Written by kv_put above, so it is JSON; a hand-edited value reads as absent.
-    Ok(text.and_then(|t| serde_json::from_str(&t).ok()))
 }

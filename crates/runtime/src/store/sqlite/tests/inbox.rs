@@ -149,19 +149,6 @@ async fn effects_are_recorded_once() {
 }
 
 #[tokio::test]
-async fn kv_is_of_one_plugin_and_account() {
-    let rig = rig();
-    rig.store.accept(batch((0..3).map(|n| event(&format!("k{n}"), "p1")).collect())).await.unwrap();
-    for (seq, value) in [(1, Some(json!({"a": 1}))), (2, Some(json!("two"))), (3, None)] {
-        let kv = vec![(Arc::from("a"), "k".to_owned(), value.clone())];
-        rig.store.finish(Finish { kv, ..end(seq, Vec::new()) }).await.unwrap();
-        assert_eq!(rig.store.kv_get("a", &shop(), "k").await.unwrap(), value);
-        assert_eq!(rig.store.kv_get("b", &shop(), "k").await.unwrap(), None);
-        assert_eq!(rig.store.kv_get("a", &"other".parse().unwrap(), "k").await.unwrap(), None);
-    }
-}
-
-#[tokio::test]
 async fn contacts_and_sessions_survive_a_start() {
     let rig = rig();
     rig.store.save_session(&shop(), b"s1".to_vec(), Bytes::from_static(b"c1"), vec![friend("o1", "@a")]).await.unwrap();
@@ -177,18 +164,11 @@ async fn contacts_and_sessions_survive_a_start() {
 
 #[tokio::test]
 async fn what_was_answered_is_there_after_a_kill() {
-    let Rig { store, _lock, dir } = rig();
-    store.accept(batch(vec![event("a", "p1")])).await.unwrap();
-    // What a kill leaves: the files as they are, nothing closed.
-    let other = tempfile::tempdir().unwrap();
-    let path = other.path().join("data");
-    let lock = DataDir::open(&path).unwrap();
-    for name in ["queue.db", "queue.db-wal"] {
-        std::fs::copy(dir.path().join(name), path.join(name)).unwrap();
-    }
-    let again = SqliteStore::open(&lock).unwrap();
-    again.recover(&shop()).await.unwrap();
-    assert_eq!(again.waiting(&shop(), 0, 9).await.unwrap().len(), 1);
+    let rig = rig();
+    rig.store.accept(batch(vec![event("a", "p1")])).await.unwrap();
+    let again = rig.killed();
+    again.store.recover(&shop()).await.unwrap();
+    assert_eq!(again.store.waiting(&shop(), 0, 9).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -1,26 +1,34 @@
 //! Does each step keep its promise on a real file?
 //!
 //! [`held`] sends to nobody known → [`inbox`] taking, claiming and ending events → [`outbox`] sends and their pacing →
+//! [`kv`] what plugins remember → [`timer`] what is due → [`story`] looking back →
 //! [`media`] files and who needs them → [`writer`] group commit and closing →
 //! [`file`] rights, versions and damage → [`plans`] does every hot statement use an index? → [`model`] random interleavings.
 
 mod file;
 mod held;
 mod inbox;
+mod kv;
 mod media;
 mod model;
 mod outbox;
 mod plans;
+mod story;
+mod timer;
 mod writer;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use wxbot_model::span::Rate;
 use wxbot_model::{AccountName, ContactId};
 
 use super::{DataDir, QUEUE_FILE, SqliteStore};
-use crate::store::{Accept, ClaimSends, ClaimedSend, Failure, Finish, NewRow, NewSend, Settlement, Store};
+use crate::store::{
+    Accept, ClaimSends, ClaimedSend, ClockStore, DueTimer, Failure, Finish, Finished, Firing, KvSwap, NewRow, NewSend,
+    Origin, Settlement, Store, TimerChange,
+};
 
 /// A moment in 2026, in milliseconds.
 const NOW: i64 = 1_780_000_000_000;
@@ -56,6 +64,17 @@ impl Rig {
 
     async fn claim(&self, ask: ClaimSends) -> Vec<u64> {
         self.store.claim_sends(ask).await.unwrap().0.into_iter().map(|send| send.id).collect()
+    }
+
+    /// What a kill at this moment leaves: the files as they are, nothing closed.
+    fn killed(&self) -> Rig {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        let lock = DataDir::open(dir.path()).unwrap();
+        for name in ["queue.db", "queue.db-wal"] {
+            std::fs::copy(self.dir.path().join(name), dir.path().join(name)).unwrap();
+        }
+        Rig { store: SqliteStore::open(&lock).unwrap(), _lock: lock, dir }
     }
 
     async fn sent(&self, id: u64) {
@@ -112,7 +131,38 @@ fn send(plugin: &str, ord: u32, chat: &str, client_id: &str) -> NewSend {
 }
 
 fn end(seq: u64, sends: Vec<NewSend>) -> Finish {
-    Finish { seq, account: shop(), note: None, sends, kv: Vec::new(), direct: None, now_ms: NOW }
+    Finish {
+        seq,
+        account: shop(),
+        note: None,
+        sends,
+        swaps: Vec::new(),
+        kv: Vec::new(),
+        timers: Vec::new(),
+        direct: None,
+        now_ms: NOW,
+    }
+}
+
+fn swap(plugin: &str, key: &str, was: Option<u8>, now: Option<u8>) -> KvSwap {
+    KvSwap { plugin: Arc::from(plugin), key: key.to_owned(), was: was.map(Value::from), now: now.map(Value::from) }
+}
+
+fn set(name: &str, chat: &str, due_ms: i64) -> TimerChange {
+    let body = Arc::from(format!("body of {name}"));
+    TimerChange::Set { plugin: Arc::from("a"), name: name.to_owned(), conv: conv(chat), due_ms, body }
+}
+
+fn cancel(name: &str) -> TimerChange {
+    TimerChange::Cancel { plugin: Arc::from("a"), name: name.to_owned() }
+}
+
+/// As the clock fires it.
+fn firing(timer: &DueTimer) -> Firing {
+    let DueTimer { account, plugin, name, conv, due_ms, cause, body } = timer.clone();
+    let key = format!("timer:{plugin}:{name}:{due_ms}:{cause}").parse().unwrap();
+    let row = NewRow { key, conv, kind: "timer", body, echo: None };
+    Firing { account, row, origin: Origin::Timer { plugin, name, due_ms, cause }, now_ms: NOW }
 }
 
 fn failed(seq: u64, again_ms: Option<i64>, counts: bool) -> Failure {

@@ -10,7 +10,10 @@ use super::*;
 enum Move {
     Accept(u8, u8),
     Claim(usize),
-    Finish(usize, Vec<(u8, u8, u8)>),
+    /// Sends, values swapped (key, was, becomes) and timers set or cancelled.
+    Finish(usize, Vec<(u8, u8, u8)>, Vec<(u8, Option<u8>, Option<u8>)>, Vec<(u8, Option<i64>)>),
+    Look(i64),
+    Fire,
     Fail(usize, Option<i64>, bool),
     Due(i64),
     ClaimSends(usize, i64),
@@ -18,13 +21,25 @@ enum Move {
     Recover,
 }
 
+fn few() -> impl Strategy<Value = Option<u8>> {
+    prop::option::of(0u8..2)
+}
+
 fn moves() -> impl Strategy<Value = Vec<Move>> {
     let at = any::<usize>();
     let one = prop_oneof![
         4 => (0u8..40, 0u8..4).prop_map(|(key, chat)| Move::Accept(key, chat)),
         4 => at.prop_map(Move::Claim),
-        // Few client ids, so that they clash.
-        4 => (at, prop::collection::vec((0u8..2, 0u8..2, 0u8..9), 0..3)).prop_map(|(at, sends)| Move::Finish(at, sends)),
+        // Few client ids, keys, values and names, so that they clash.
+        4 => (
+            at,
+            prop::collection::vec((0u8..2, 0u8..2, 0u8..9), 0..3),
+            prop::collection::vec((0u8..2, few(), few()), 0..3),
+            prop::collection::vec((0u8..3, prop::option::of(0i64..5)), 0..3),
+        )
+            .prop_map(|(at, sends, swaps, timers)| Move::Finish(at, sends, swaps, timers)),
+        2 => (0i64..5).prop_map(Move::Look),
+        2 => Just(Move::Fire),
         2 => (at, prop::option::of(0i64..5), any::<bool>()).prop_map(|(at, again, counts)| Move::Fail(at, again, counts)),
         1 => (0i64..5).prop_map(Move::Due),
         4 => (1usize..5, 0i64..5).prop_map(|(limit, now)| Move::ClaimSends(limit, now)),
@@ -43,6 +58,11 @@ struct Model {
     /// Causes of sends, by event, plugin and place.
     causes: HashSet<(u64, u8, u8)>,
     sends: BTreeMap<u64, i64>,
+    values: BTreeMap<u8, u8>,
+    /// When it is due and what set it, by name.
+    timers: BTreeMap<u8, (i64, u64)>,
+    /// What was found due, and not fired yet.
+    seen: Vec<DueTimer>,
 }
 
 fn table(rig: &Rig, query: &str) -> BTreeMap<u64, (i64, u32)> {
@@ -80,16 +100,63 @@ impl Model {
                 }
                 assert_eq!(claims.attempts, event.1);
             }
-            Move::Finish(at, sends) => {
+            Move::Finish(at, sends, swaps, timers) => {
                 let Some(seq) = pick(self.events.keys().copied(), at) else { return };
                 let new = |&(plugin, ord, id): &(u8, u8, u8)| {
                     send(&plugin.to_string(), ord.into(), &format!("p{id}"), &id.to_string())
                 };
-                store.finish(end(seq, sends.iter().map(new).collect())).await.unwrap();
-                let event = self.events.get_mut(&seq).unwrap();
-                if event.0 < 3 {
-                    event.0 = 3;
+                let timer = |&(name, due): &(u8, Option<i64>)| match due {
+                    Some(ms) => set(&name.to_string(), "p1", NOW + ms),
+                    None => cancel(&name.to_string()),
+                };
+                let ended = store.finish(Finish {
+                    swaps: swaps.iter().map(|&(key, was, now)| swap("a", &key.to_string(), was, now)).collect(),
+                    timers: timers.iter().map(timer).collect(),
+                    ..end(seq, sends.iter().map(new).collect())
+                });
+                let done = ended.await.unwrap() == Finished::Done(Vec::new());
+                if self.events[&seq].0 >= 3 {
+                    assert!(done, "what has ended is in no conflict");
+                    return;
+                }
+                let mut values = self.values.clone();
+                let holds = swaps.iter().all(|&(key, was, now)| {
+                    let as_read = values.get(&key).copied() == was;
+                    match now {
+                        Some(now) => values.insert(key, now),
+                        None => values.remove(&key),
+                    };
+                    as_read
+                });
+                assert_eq!(done, holds, "in conflict if and only if a value was another");
+                if done {
+                    self.events.get_mut(&seq).unwrap().0 = 3;
                     self.causes.extend(sends.iter().map(|&(plugin, ord, _)| (seq, plugin, ord)));
+                    self.values = values;
+                    for (name, due) in timers {
+                        match due {
+                            Some(ms) => self.timers.insert(name, (NOW + ms, seq)),
+                            None => self.timers.remove(&name),
+                        };
+                    }
+                }
+            }
+            Move::Look(ms) => {
+                self.seen = store.due_timers(NOW + ms, 9).await.unwrap().0;
+                let due = self.timers.values().filter(|(at, _)| *at <= NOW + ms).count();
+                assert_eq!(self.seen.len(), due, "what is due is found");
+            }
+            Move::Fire => {
+                // Perhaps again, and perhaps after a change.
+                let made = store.fire(self.seen.iter().map(firing).collect()).await.unwrap();
+                for (timer, made) in self.seen.iter().zip(made) {
+                    let name: u8 = timer.name.parse().unwrap();
+                    let there = self.timers.get(&name) == Some(&(timer.due_ms, timer.cause));
+                    assert_eq!(made.is_some(), there, "fired if and only if it is the one that was seen");
+                    if let Some(seq) = made {
+                        self.timers.remove(&name);
+                        self.events.insert(seq, (2, 0));
+                    }
                 }
             }
             Move::Fail(at, again, counts) => {
@@ -153,6 +220,13 @@ impl Model {
             self.events,
             "what was taken stays, in the state it got to"
         );
+        let timers = table(rig, "SELECT name + 0, due_at, cause FROM timer");
+        let want =
+            self.timers.iter().map(|(name, (due, cause))| (u64::from(*name), (*due, u32::try_from(*cause).unwrap())));
+        assert_eq!(timers, want.collect(), "timers are set and gone with the events that say so");
+        let values = table(rig, "SELECT key + 0, value + 0, 0 FROM kv");
+        let want = self.values.iter().map(|(key, value)| (u64::from(*key), (i64::from(*value), 0)));
+        assert_eq!(values, want.collect(), "no change is lost under another");
         let rows = table(rig, "SELECT id, state, 0 FROM outbox");
         assert_eq!(rows.len(), self.causes.len(), "one row for a cause");
         for (id, (state, _)) in rows {

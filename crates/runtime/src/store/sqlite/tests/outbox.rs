@@ -1,8 +1,15 @@
 //! Does each send go out at most once, in order, and at the account's pace?
 
 use super::*;
-use crate::store::Verdict;
 use crate::store::types::OutboxCounts;
+use crate::store::{StoreError, Verdict};
+
+fn claimed(finished: Result<Finished, StoreError>) -> Vec<ClaimedSend> {
+    match finished.unwrap() {
+        Finished::Done(claimed) => claimed,
+        refused => panic!("{refused:?}"),
+    }
+}
 
 fn every(seconds: u64, burst: u32) -> (Rate, u32) {
     (Rate::new(1, Duration::from_secs(seconds)), burst)
@@ -270,14 +277,14 @@ async fn a_send_claimed_with_its_event_passes_nobody_in_its_lane() {
     let rig = rig();
     rig.store.accept(batch(vec![event("a", "p1"), event("b", "p1"), event("c", "p1")])).await.unwrap();
     let direct = |seq, sends| Finish { direct: Some(ask()), ..end(seq, sends) };
-    let first = rig.store.finish(direct(1, vec![send("x", 0, "p1", "1"), send("x", 1, "p2", "2")])).await.unwrap();
+    let first = claimed(rig.store.finish(direct(1, vec![send("x", 0, "p1", "1"), send("x", 1, "p2", "2")])).await);
     assert_eq!(first.iter().map(|s| s.conv.as_str()).collect::<Vec<_>>(), ["p1", "p2"]);
     // p1 has one under way: the next one waits for it, and is found by a claim of the usual kind.
-    let second = rig.store.finish(direct(2, vec![send("x", 0, "p1", "3"), send("x", 1, "p3", "4")])).await.unwrap();
+    let second = claimed(rig.store.finish(direct(2, vec![send("x", 0, "p1", "3"), send("x", 1, "p3", "4")])).await);
     assert_eq!(second.iter().map(|s| s.conv.as_str()).collect::<Vec<_>>(), ["p3"]);
     rig.sent(first[0].id).await;
     // Not claimed directly while an older one waits in the lane, whoever is free.
-    assert_eq!(rig.store.finish(direct(3, vec![send("x", 0, "p1", "5")])).await.unwrap(), []);
+    assert_eq!(claimed(rig.store.finish(direct(3, vec![send("x", 0, "p1", "5")])).await), []);
     let (usual, _) = rig.store.claim_sends(ask()).await.unwrap();
     assert_eq!(usual.len(), 1);
     assert_eq!(usual[0].client_id.as_str(), "3");
