@@ -11,10 +11,12 @@ use wxbot_model::AccountName;
 use wxbot_plugin::middleware::AnyMiddleware;
 use wxbot_plugin::{ContactQuery, FoundContact};
 
+use crate::builtin::Silenced;
 use crate::config::{AccountConfig, Endpoint};
 use crate::contacts::Contacts;
 use crate::contacts::ask::Asking;
 use crate::dispatch::feed::Feed;
+use crate::explain::{Trace, Traces};
 use crate::media::MediaFolder;
 use crate::media::uploads::{Upload, Uploads};
 use crate::outbox::Desk;
@@ -46,6 +48,10 @@ pub struct Account {
     login_asked: Notify,
     watchers: AtomicUsize,
     pub(crate) duplicates: AtomicU64,
+    /// Plugins that somebody silenced in a chat.
+    pub(crate) silenced: Silenced,
+    /// How its last events were handled; those of the other accounts are there too.
+    pub(crate) traces: Arc<Traces>,
 }
 
 /// What is in force for an account, and what was made of it. Never changed, only replaced as a whole by a reload: whoever
@@ -82,6 +88,7 @@ pub(crate) struct Parts {
     pub(crate) source: Source,
     pub(crate) settings: Settings,
     pub(crate) media: Arc<MediaFolder>,
+    pub(crate) traces: Arc<Traces>,
 }
 
 impl Account {
@@ -111,6 +118,8 @@ impl Account {
             login_asked: Notify::new(),
             watchers: AtomicUsize::new(0),
             duplicates: AtomicU64::new(0),
+            silenced: Silenced::default(),
+            traces: parts.traces,
         }
     }
 
@@ -221,6 +230,11 @@ impl Account {
 
     pub(crate) fn keep_unfiled(&self, events: Vec<Filed>) {
         self.unfiled.lock().unwrap_or_else(PoisonError::into_inner).extend(events);
+    }
+
+    /// What this process remembers of how an event was handled.
+    pub fn trace(&self, seq: u64) -> Option<Arc<Trace>> {
+        self.traces.find(seq)
     }
 
     /// The uploads that are under way, the oldest first.

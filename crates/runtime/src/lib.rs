@@ -3,16 +3,18 @@
 //! Reading order: [`config`] what `bot.toml` says → [`runtime`] start, reload and stop → [`plan`] what a reload changes →
 //! [`roster`] which accounts run, [`roles`] who may do what in one → [`account`] what one account shares, `crew` its tasks → [`session`] its state machine
 //! and driver → [`contacts`] ids that outlive a login → [`store`] where everything lives → [`dispatch`] lanes,
-//! [`middleware`], [`plugin`] → [`outbox`], `address` and [`pacing`] → [`media`] pictures, films and files on their way in
+//! [`middleware`], [`plugin`], `builtin` what wxbot answers itself, [`explain`] why → [`outbox`], `address` and [`pacing`] → [`media`] pictures, films and files on their way in
 //! and out.
 
 pub mod account;
 mod address;
+mod builtin;
 pub mod clock;
 pub mod config;
 pub mod contacts;
 mod crew;
 mod dispatch;
+pub mod explain;
 pub mod media;
 pub mod middleware;
 mod outbox;

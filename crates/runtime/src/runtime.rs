@@ -18,6 +18,7 @@ use crate::config::{AccountConfig, OnUncertain, Registry};
 use crate::contacts::Contacts;
 use crate::crew::Crew;
 use crate::dispatch::{Gate, RuntimeHost};
+use crate::explain::Traces;
 use crate::media::MediaFolder;
 use crate::middleware::{self, StationError};
 use crate::plan::{Change, Plan};
@@ -112,6 +113,7 @@ pub struct Runtime {
     source: Source,
     works: bool,
     media: Arc<MediaFolder>,
+    traces: Arc<Traces>,
 }
 
 /// Old rows are swept in steps of a thousand, this often.
@@ -145,6 +147,7 @@ impl Runtime {
             source,
             works,
             media,
+            traces: Arc::default(),
         };
         let mut ways: HashMap<AccountName, Arc<dyn Protocol>> = HashMap::new();
         let mut configs = Vec::new();
@@ -249,9 +252,12 @@ impl Runtime {
             left.cancelled().await;
         }
         let (store, vault) = (Arc::clone(&self.store), Arc::clone(&self.vault));
+        let (media, traces) = (Arc::clone(&self.media), Arc::clone(&self.traces));
         let account =
-            Account::new(Parts { store, vault, source: self.source.clone(), settings, media: Arc::clone(&self.media) });
-        recover(&account, self.works).await.map_err(|source| StartError::Store { account: name, source })?;
+            Account::new(Parts { store, vault, source: self.source.clone(), settings, media, traces });
+        let failed = |source| StartError::Store { account: name.clone(), source };
+        recover(&account, self.works).await.map_err(failed)?;
+        account.silenced.load(&*account.store, &account.name).await.map_err(failed)?;
         Ok(Arc::new(account))
     }
 

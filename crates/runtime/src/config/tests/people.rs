@@ -114,11 +114,13 @@ fn with_short() -> Registry {
 
 #[test]
 fn a_middleware_of_the_program_is_known_checked_and_in_the_schema() {
-    let read = |text: &str| parse(text, Path::new("/etc/wxbot/bot.toml"), &with_short());
-    let told = |text: &str| {
+    fn read(text: &str) -> Result<Loaded, crate::config::Mistakes> {
+        parse(text, Path::new("/etc/wxbot/bot.toml"), &with_short())
+    }
+    fn told(text: &str) -> Vec<(String, String)> {
         let list = read(text).map_or_else(|mistakes| mistakes.list, |_loaded| Vec::new());
         list.iter().map(|d| (d.code.rsplit("::").next().unwrap().to_owned(), text[d.span.clone()].to_owned())).collect()
-    };
+    }
     check(
         &[
             ("good", web("middleware = [\"short\"]\nshort.least = 3"), &[]),
