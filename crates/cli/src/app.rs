@@ -10,7 +10,7 @@ use wxbot_runtime::config::{self, Registry};
 
 use crate::args::{Args, Command, MediaCommand};
 use crate::report::{Failure, OrExit};
-use crate::{accounts, check, contacts, init, login, logs, media, process, registry, reload, run, sim};
+use crate::{accounts, check, contacts, explain, init, login, logs, media, process, registry, reload, run, sim};
 
 /// wxbot with a set of plugins.
 #[derive(Debug)]
@@ -69,6 +69,7 @@ impl App {
                 media::run(&self.registry, &args, command.as_ref().unwrap_or(&MediaCommand::List), json)
             }
             Command::Contacts(ref options) => contacts::run(&self.registry, &args, options),
+            Command::Explain(ref options) => explain::run(&self.registry, &args, options),
             Command::Init { ref dir } => init::run(dir),
             Command::Sim(ref options) => sim::run(options),
             Command::Schema => {
