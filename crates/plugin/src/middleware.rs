@@ -222,6 +222,8 @@ pub trait Observer: Send + Sync {
     fn enters(&self, station: &str, env: &Envelope);
     /// It comes to the end of the chain.
     fn arrives(&self, env: &Envelope);
+    /// It comes back from there.
+    fn departs(&self);
     /// It comes back from this station.
     fn leaves(&self, station: &str, outcome: &Outcome);
 }
@@ -258,10 +260,12 @@ impl<'a> Next<'a> {
                 seen.leaves(first.name(), &outcome);
                 outcome
             }),
-            (None, Some(seen)) => {
+            (None, Some(seen)) => Box::pin(async move {
                 seen.arrives(&env);
-                end.arrive(env)
-            }
+                let outcome = end.arrive(env).await;
+                seen.departs();
+                outcome
+            }),
         }
     }
 }

@@ -9,18 +9,18 @@ use wxbot_core::protocol::{ActionSender, Protocol};
 use wxbot_core::source::Source;
 use wxbot_model::AccountName;
 use wxbot_plugin::middleware::AnyMiddleware;
-use wxbot_plugin::{ContactQuery, FoundContact};
+use wxbot_plugin::{ContactQuery, FoundContact, Outcome};
 
 use crate::builtin::Silenced;
 use crate::config::{AccountConfig, Endpoint};
 use crate::contacts::Contacts;
 use crate::contacts::ask::Asking;
 use crate::dispatch::feed::Feed;
-use crate::explain::{Trace, Traces};
+use crate::explain::{Recorder, Trace, Traces};
 use crate::media::MediaFolder;
 use crate::media::uploads::{Upload, Uploads};
 use crate::outbox::Desk;
-use crate::plugin::Held;
+use crate::plugin::{Held, Trouble};
 use crate::session::phase::{self, Phase};
 use crate::session::rows::Filed;
 use crate::store::Store;
@@ -230,6 +230,18 @@ impl Account {
 
     pub(crate) fn keep_unfiled(&self, events: Vec<Filed>) {
         self.unfiled.lock().unwrap_or_else(PoisonError::into_inner).extend(events);
+    }
+
+    /// Begins to remember how an event is handled, if it is one of the sample.
+    pub(crate) fn begin_trace(&self, seq: u64, attempt: u32) -> Option<Recorder> {
+        self.traces.begin(&self.name, seq, attempt, self.source.now_ms())
+    }
+
+    /// Keeps it. `trouble`: the plugin that could not handle the event.
+    pub(crate) fn keep_trace(&self, seen: Option<Recorder>, outcome: &Outcome, trouble: Option<&(Arc<str>, Trouble)>) {
+        if let Some(seen) = seen {
+            self.traces.keep(seen.end(outcome, trouble.map(|(plugin, trouble)| (&**plugin, trouble))));
+        }
     }
 
     /// What this process remembers of how an event was handled.

@@ -57,3 +57,6 @@ pub async fn find(
     }
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests;

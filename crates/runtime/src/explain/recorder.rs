@@ -185,11 +185,18 @@ impl Observer for Recorder {
         });
     }
 
+    fn departs(&self) {
+        self.with(|draft| {
+            let at = draft.arrived.take();
+            if let (Some(at), Some(open)) = (at, draft.open.last_mut()) {
+                open.inside += at.elapsed();
+            }
+        });
+    }
+
     fn leaves(&self, _station: &str, outcome: &Outcome) {
         self.with(|draft| {
-            let Some(mut open) = draft.open.pop() else { return };
-            // The station that is left first stands before the plugins.
-            open.inside += draft.arrived.take().map_or(Duration::ZERO, |at| at.elapsed());
+            let Some(open) = draft.open.pop() else { return };
             let all = open.since.elapsed();
             if let Some(outer) = draft.open.last_mut() {
                 outer.inside += all;

@@ -131,7 +131,7 @@ fn common_settings_reach_the_accounts_that_have_them() {
     for (old, new, want) in [
         ("pacing = { burst = 1 }", "pacing = { burst = 2 }", "a:work pacing, b:same"),
         ("", "builtin = false", "a:work builtin, b:work builtin"),
-        ("", "command_prefix = [\"#\"]", "a:work plugins command_prefix, b:work command_prefix"),
+        ("", "command_prefix = [\"#\"]", "a:work command_prefix, b:work command_prefix"),
         ("", "middleware = [\"trace\"]", "a:work middleware, b:same"),
         ("", "plugins = { any = { x = 1 } }", "a:work plugins, b:same"),
         ("plugins = { any = { x = 1 } }", "plugins = { any = { x = 2 } }", "a:work plugins, b:same"),
