@@ -3,8 +3,8 @@
 //! Reading order: [`config`] what `bot.toml` says → [`runtime`] start, reload and stop → [`plan`] what a reload changes →
 //! [`roster`] which accounts run → [`account`] what one account shares, `crew` its tasks → [`session`] its state machine
 //! and driver → [`contacts`] ids that outlive a login → [`store`] where everything lives → [`dispatch`] lanes,
-//! [`middleware`], [`plugin`] → [`outbox`], `address` and [`pacing`] → [`media`] pictures, films and files on their way in
-//! and out.
+//! [`middleware`], [`plugin`] → [`clock`] timers and schedules → [`outbox`], `address` and [`pacing`] → [`media`]
+//! pictures, films and files on their way in and out.
 
 pub mod account;
 mod address;

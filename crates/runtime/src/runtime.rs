@@ -2,10 +2,13 @@
 
 use std::collections::HashMap;
 use std::error::Error;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::join_all;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use wxbot_core::protocol::Protocol;
@@ -14,6 +17,7 @@ use wxbot_model::AccountName;
 use wxbot_plugin::host::Host;
 
 use crate::account::{Account, Parts, Settings};
+use crate::clock::{Clock, WantedSchedule};
 use crate::config::{AccountConfig, OnUncertain, Registry};
 use crate::contacts::Contacts;
 use crate::crew::Crew;
@@ -98,8 +102,10 @@ pub struct Runtime {
     /// Whose they are, and the sign that one has left.
     left: HashMap<AccountName, CancellationToken>,
     plugins: Instances,
-    /// What belongs to no account: sweeping, decisions about uncertain sends.
+    /// What belongs to no account: sweeping, decisions about uncertain sends, the clock.
     chores: JoinSet<()>,
+    /// What the clock goes by.
+    schedules: watch::Sender<Arc<[WantedSchedule]>>,
     stop: CancellationToken,
     host: Arc<RuntimeHost>,
     gate: Gate,
@@ -133,6 +139,7 @@ impl Runtime {
             left: HashMap::new(),
             plugins: Instances::default(),
             chores: JoinSet::new(),
+            schedules: watch::Sender::new(Arc::from([])),
             stop: CancellationToken::new(),
             host: Arc::new(RuntimeHost::new(Arc::clone(&store), source.clone())),
             gate: Gate::default(),
@@ -155,6 +162,7 @@ impl Runtime {
             .await?;
         if works {
             runtime.spawn_sweeper();
+            runtime.spawn_clock();
         }
         Ok(runtime)
     }
@@ -326,6 +334,24 @@ impl Runtime {
                 }
             }
         });
+    }
+
+    fn spawn_clock(&mut self) {
+        let (store, source, roster) = (Arc::clone(&self.store), self.source.clone(), self.roster.clone());
+        let clock = Clock::new(store, source, roster, self.schedules.subscribe()).run(self.stop.child_token());
+        self.chores.spawn(async move {
+            if AssertUnwindSafe(clock).catch_unwind().await.is_err() {
+                tracing::error!(
+                    "The clock panicked: no timer or schedule fires before the next start. Please report it."
+                );
+            }
+        });
+    }
+
+    /// Makes these the schedules that are in force, in place of all before. One of the same account, plugin and name goes
+    /// on where it is.
+    pub fn want_schedules(&self, wanted: Vec<WantedSchedule>) {
+        self.schedules.send_replace(wanted.into());
     }
 
     /// The accounts of this moment, in the order of `bot.toml`.

@@ -56,7 +56,7 @@ pub(crate) async fn run(
     let mut next_due = Instant::now();
     let mut place = None;
     while !stop.is_cancelled() {
-        if next_due <= Instant::now() {
+        if account.feed.take_parked() || next_due <= Instant::now() {
             next_due = Instant::now() + unpark(&account).await;
         }
         if !refill(&account, &stop).await {
