@@ -14,6 +14,7 @@ use wxbot_plugin::{ContactQuery, FoundContact};
 use crate::config::{AccountConfig, Endpoint};
 use crate::contacts::Contacts;
 use crate::contacts::ask::Asking;
+use crate::dispatch::dialogs::Dialogs;
 use crate::dispatch::feed::Feed;
 use crate::media::MediaFolder;
 use crate::media::uploads::{Upload, Uploads};
@@ -40,6 +41,7 @@ pub struct Account {
     pub(crate) sender: watch::Sender<Option<Arc<dyn ActionSender>>>,
     pub(crate) feed: Feed,
     pub(crate) outbox: Desk,
+    pub(crate) dialogs: Dialogs,
     pub(crate) media: Arc<MediaFolder>,
     pub(crate) uploads: Uploads,
     status: watch::Sender<Status>,
@@ -56,6 +58,7 @@ pub(crate) struct Settings {
     pub(crate) protocol: Arc<dyn Protocol>,
     /// Made of `config.middleware`, one by one.
     pub(crate) chain: Vec<Arc<dyn AnyMiddleware>>,
+    /// In the order in which they see an event.
     pub(crate) plugins: Vec<Arc<Held>>,
 }
 
@@ -82,6 +85,7 @@ pub(crate) struct Parts {
     pub(crate) source: Source,
     pub(crate) settings: Settings,
     pub(crate) media: Arc<MediaFolder>,
+    pub(crate) dialogs: Dialogs,
 }
 
 impl Account {
@@ -105,6 +109,7 @@ impl Account {
             sender: watch::Sender::new(None),
             feed: Feed::default(),
             outbox: Desk::default(),
+            dialogs: parts.dialogs,
             media: parts.media,
             uploads: Uploads::default(),
             status: watch::Sender::new(status),
@@ -122,8 +127,10 @@ impl Account {
     /// Puts settings into force for whatever begins from now on.
     pub(crate) fn put(&self, settings: Arc<Settings>) {
         let mut place = self.settings.write().unwrap_or_else(PoisonError::into_inner);
-        let old = std::mem::replace(&mut *place, settings);
+        let old = std::mem::replace(&mut *place, Arc::clone(&settings));
         drop(place);
+        // Whoever opens a dialog after this sees the new settings.
+        self.dialogs.part(&settings);
         // The old ones may be the last that hold a plugin, so they go when nobody waits for the lock.
         drop(old);
     }

@@ -135,17 +135,22 @@ fn known_middleware(table: &Table, registry: &Registry, report: &mut Report) {
     let list = table.texts("middleware").unwrap_or_default();
     each_once("middleware", &list, report);
     for (name, node) in list {
-        if !registry.middleware.contains(&name) {
-            report.mistake(
-                Diagnostic::new(
-                    codes::UNKNOWN_MIDDLEWARE,
-                    &node.span,
-                    format!("there is no middleware {}", quote(name)),
-                )
-                .label("not known")
-                .help(suggest(name, "middleware", registry.middleware.iter().copied())),
-            );
+        let known = registry.stations();
+        if known.contains(&name) {
+            continue;
         }
+        let diagnostic = match registry.plugin(name) {
+            Some(_) => Diagnostic::new(codes::UNKNOWN_MIDDLEWARE, &node.span, format!("plugin `{name}` is no guard"))
+                .label("judges no events")
+                .help(format!("remove it here; `use = [\"{name}\"]` lets it handle events")),
+            None => {
+                let message = format!("there is no middleware {}", quote(name));
+                Diagnostic::new(codes::UNKNOWN_MIDDLEWARE, &node.span, message)
+                    .label("not known")
+                    .help(suggest(name, "middleware", known.into_iter()))
+            }
+        };
+        report.mistake(diagnostic);
     }
 }
 
@@ -293,10 +298,11 @@ fn unused(root: &Table, all: &[Account<'_>], registry: &Registry, report: &mut R
         report.warning(Diagnostic::new(codes::UNUSED_SETTINGS, &entry.key_span, message).label("nothing reads this"));
     };
     let has = |list: Vec<super::view::Named<'_>>, name: &str| list.iter().any(|named| named.name == name);
+    let guards = |account: &Account<'_>, id: &str| registry.guard(id).is_some() && has(account.middleware(), id);
     let known = |entry: &&Entry| registry.plugin(&entry.key).is_some();
     for account in all {
         for entry in plugin_entries(account.table).iter().filter(known) {
-            if !has(account.plugins(), &entry.key) {
+            if !has(account.plugins(), &entry.key) && !guards(account, &entry.key) {
                 warn(entry, format!("{} does not use plugin `{}`", account.title(), entry.key));
             }
         }
@@ -307,7 +313,7 @@ fn unused(root: &Table, all: &[Account<'_>], registry: &Registry, report: &mut R
         }
     }
     for entry in plugin_entries(root).iter().filter(known) {
-        if !all.iter().any(|account| has(account.plugins(), &entry.key)) {
+        if !all.iter().any(|account| has(account.plugins(), &entry.key) || guards(account, &entry.key)) {
             warn(entry, format!("no account uses plugin `{}`", entry.key));
         }
     }

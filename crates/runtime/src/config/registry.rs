@@ -51,6 +51,17 @@ impl Registry {
         self.plugins.iter().find(|plugin| plugin.id() == id)
     }
 
+    /// The plugin of this id, if it may stand in `middleware = [...]`. The name of a built-in middleware is that one's.
+    pub(super) fn guard(&self, name: &str) -> Option<&PluginFactory> {
+        self.plugin(name).filter(|plugin| plugin.manifest().guards && !self.middleware.contains(&name))
+    }
+
+    /// All names that `middleware = [...]` may hold.
+    pub(super) fn stations(&self) -> Vec<&str> {
+        let guards = self.plugins.iter().filter_map(|plugin| self.guard(plugin.id())).map(|plugin| plugin.id());
+        self.middleware.iter().copied().chain(guards).collect()
+    }
+
     /// The protocols that have an option of this name.
     pub(super) fn protocols_with_option(&self, name: &str) -> Vec<&'static str> {
         self.protocols

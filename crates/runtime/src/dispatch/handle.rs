@@ -128,7 +128,7 @@ impl Handler {
     async fn try_once(
         &self,
         row: &mut InboxRow,
-        fresh: Option<Box<Event>>,
+        mut fresh: Option<Box<Event>>,
         begun: Instant,
         unfinished: u32,
     ) -> Result<End, StoreError> {
@@ -142,17 +142,17 @@ impl Handler {
             let error = format!("wxbot ended {MAX_CRASHES} times while handling it");
             return self.give_up(row, error).await;
         }
-        let event: Event = match fresh.map_or_else(|| serde_json::from_str(&row.body), |event| Ok(*event)) {
-            Ok(event) => event,
-            Err(error) => return self.give_up(row, format!("the stored event cannot be read: {error}")).await,
-        };
         let mut refusals = Refusals::default();
         loop {
+            let read = fresh.take().map_or_else(|| serde_json::from_str(&row.body), |event| Ok(*event));
+            let event: Event = match read {
+                Ok(event) => event,
+                Err(error) => return self.give_up(row, format!("the stored event cannot be read: {error}")).await,
+            };
             // Taken once: a round ends with the settings it began with, whatever is put into force meanwhile.
             let settings = self.account.settings();
             let round = Round::new(&self.account, &settings, row, claims.errors, &refusals.plugins);
-            let attempt = claims.attempts + refusals.rounds;
-            let envelope = Envelope { event: event.clone(), seq: row.seq, attempt };
+            let envelope = Envelope { event, seq: row.seq, attempt: claims.attempts + refusals.rounds };
             let outcome = Next::new(&settings.chain, &round).run(envelope).await;
             let harvest = round.harvest();
             match self.record(row, outcome, harvest, claims.errors, begun).await? {

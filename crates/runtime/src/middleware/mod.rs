@@ -1,7 +1,12 @@
-//! Which middleware is built in, and how is a chain made? [`guard`] what stops events, [`flow`] what limits their flow.
+//! Which middleware is built in, and how is a chain made? [`guard`] what stops events, [`flow`] what limits their flow,
+//! [`plugin`] plugins that stand among them.
+//!
+//! Timers and schedules of plugins are nobody's message: they are never old, nobody's flood and no loop. The access list
+//! of a chat holds for them; see [`guard::Access`].
 
 mod flow;
 mod guard;
+mod plugin;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,18 +17,20 @@ use wxbot_model::span::{Rate, parse_duration};
 use wxbot_plugin::middleware::AnyMiddleware;
 
 use crate::config::MiddlewareUse;
+use crate::plugin::Held;
 
 /// The names that `middleware = [...]` may hold, in the order of the default.
 pub const NAMES: [&str; 6] = ["ignore-self", "old-message", "access", "loop-guard", "rate-limit", "trace"];
 
 /// Makes the chain of one account. Settings were checked by `config`; a value that is none falls back to its default.
 pub fn chain(wanted: &[MiddlewareUse], source: &Source) -> Vec<Arc<dyn AnyMiddleware>> {
-    wanted.iter().filter_map(|one| build(one, source)).collect()
+    wanted.iter().filter_map(|one| build(one, &[], source)).collect()
 }
 
-/// As [`chain`], but a station that is wanted as it was is kept, and with it what it remembers.
+/// As [`chain`], with these plugins where they are named; but a station that is wanted as it was is kept, and with it what it remembers.
 pub(crate) fn renewed(
     wanted: &[MiddlewareUse],
+    guards: &[Arc<Held>],
     source: &Source,
     was: &[MiddlewareUse],
     stations: &[Arc<dyn AnyMiddleware>],
@@ -32,10 +39,10 @@ pub(crate) fn renewed(
         let place = was.iter().position(|used| used == one)?;
         stations.get(place).filter(|station| station.name() == one.name).cloned()
     };
-    wanted.iter().filter_map(|one| kept(one).or_else(|| build(one, source))).collect()
+    wanted.iter().filter_map(|one| kept(one).or_else(|| build(one, guards, source))).collect()
 }
 
-fn build(wanted: &MiddlewareUse, source: &Source) -> Option<Arc<dyn AnyMiddleware>> {
+fn build(wanted: &MiddlewareUse, guards: &[Arc<Held>], source: &Source) -> Option<Arc<dyn AnyMiddleware>> {
     let settings = Settings(&wanted.settings);
     Some(match wanted.name.as_str() {
         "ignore-self" => Arc::new(guard::IgnoreSelf),
@@ -48,7 +55,7 @@ fn build(wanted: &MiddlewareUse, source: &Source) -> Option<Arc<dyn AnyMiddlewar
         )),
         "rate-limit" => Arc::new(flow::RateLimit::new(settings.rate("per_sender", 30), settings.rate("per_chat", 60))),
         "trace" => Arc::new(guard::Trace),
-        _ => return None,
+        id => Arc::new(plugin::Guard(Arc::clone(guards.iter().find(|plugin| *plugin.id == *id)?))),
     })
 }
 
