@@ -15,6 +15,7 @@ use crate::builtin::Silenced;
 use crate::config::{AccountConfig, Endpoint};
 use crate::contacts::Contacts;
 use crate::contacts::ask::Asking;
+use crate::dispatch::dialogs::Dialogs;
 use crate::dispatch::feed::Feed;
 use crate::explain::{Recorder, Trace, Traces};
 use crate::media::MediaFolder;
@@ -42,6 +43,7 @@ pub struct Account {
     pub(crate) sender: watch::Sender<Option<Arc<dyn ActionSender>>>,
     pub(crate) feed: Feed,
     pub(crate) outbox: Desk,
+    pub(crate) dialogs: Dialogs,
     pub(crate) media: Arc<MediaFolder>,
     pub(crate) uploads: Uploads,
     status: watch::Sender<Status>,
@@ -62,6 +64,7 @@ pub(crate) struct Settings {
     pub(crate) protocol: Arc<dyn Protocol>,
     /// Made of `config.middleware`, one by one.
     pub(crate) chain: Vec<Arc<dyn AnyMiddleware>>,
+    /// In the order in which they see an event.
     pub(crate) plugins: Vec<Arc<Held>>,
 }
 
@@ -89,6 +92,7 @@ pub(crate) struct Parts {
     pub(crate) settings: Settings,
     pub(crate) media: Arc<MediaFolder>,
     pub(crate) traces: Arc<Traces>,
+    pub(crate) dialogs: Dialogs,
 }
 
 impl Account {
@@ -112,6 +116,7 @@ impl Account {
             sender: watch::Sender::new(None),
             feed: Feed::default(),
             outbox: Desk::default(),
+            dialogs: parts.dialogs,
             media: parts.media,
             uploads: Uploads::default(),
             status: watch::Sender::new(status),
@@ -131,8 +136,10 @@ impl Account {
     /// Puts settings into force for whatever begins from now on.
     pub(crate) fn put(&self, settings: Arc<Settings>) {
         let mut place = self.settings.write().unwrap_or_else(PoisonError::into_inner);
-        let old = std::mem::replace(&mut *place, settings);
+        let old = std::mem::replace(&mut *place, Arc::clone(&settings));
         drop(place);
+        // Whoever opens a dialog after this sees the new settings.
+        self.dialogs.part(&settings);
         // The old ones may be the last that hold a plugin, so they go when nobody waits for the lock.
         drop(old);
     }

@@ -1,10 +1,10 @@
 //! Supervises sessions, stores and routes their events, sends their replies.
 //!
 //! Reading order: [`config`] what `bot.toml` says → [`runtime`] start, reload and stop → [`plan`] what a reload changes →
-//! [`roster`] which accounts run, [`roles`] who may do what in one → [`account`] what one account shares, `crew` its tasks → [`session`] its state machine
-//! and driver → [`contacts`] ids that outlive a login → [`store`] where everything lives → [`dispatch`] lanes,
-//! [`middleware`], [`plugin`], `builtin` what wxbot answers itself, [`explain`] why → [`outbox`], `address` and [`pacing`] → [`media`] pictures, films and files on their way in
-//! and out.
+//! [`roster`] which accounts run, [`roles`] who may do what in one → [`account`] what one account shares, `crew` its tasks →
+//! [`session`] its state machine and driver → [`contacts`] ids that outlive a login → [`store`] where everything lives →
+//! [`dispatch`] lanes, [`middleware`], [`plugin`], `builtin` what wxbot answers itself, [`explain`] why → [`clock`] timers
+//! and schedules → [`outbox`], `address` and [`pacing`] → [`media`] pictures, films and files on their way in and out.
 
 pub mod account;
 mod address;

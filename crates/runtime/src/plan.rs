@@ -66,6 +66,7 @@ fn change(old: &AccountConfig, new: &AccountConfig) -> Change {
         secrets,
         plugins,
         middleware,
+        guards,
         pacing,
         on_uncertain,
         roles,
@@ -82,7 +83,7 @@ fn change(old: &AccountConfig, new: &AccountConfig) -> Change {
     ]);
     let work = differing([
         ("plugins", old.plugins != *plugins),
-        ("middleware", old.middleware != *middleware),
+        ("middleware", old.middleware != *middleware || old.guards != *guards),
         ("pacing", old.pacing != *pacing),
         ("on_uncertain", old.on_uncertain != *on_uncertain),
         ("roles", old.roles != *roles),

@@ -57,7 +57,7 @@ pub enum CronError {
 /// Where clocks are put forward, what was due in the hour that is left out is due once, when it would have begun. Where they
 /// are put back, the repeated hour counts once for a schedule of certain hours, and twice for one of every hour: what
 /// happens every ten minutes goes on happening every ten minutes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {
     expr: Box<str>,
     zone: TimeZone,

@@ -137,17 +137,22 @@ fn known_middleware(table: &Table, registry: &Registry, report: &mut Report) {
     let list = table.texts("middleware").unwrap_or_default();
     each_once("middleware", &list, report);
     for (name, node) in list {
-        if registry.station(name).is_none() {
-            report.mistake(
-                Diagnostic::new(
-                    codes::UNKNOWN_MIDDLEWARE,
-                    &node.span,
-                    format!("there is no middleware {}", quote(name)),
-                )
-                .label("not known")
-                .help(suggest(name, "middleware", registry.middleware.iter().map(|station| station.name))),
-            );
+        let known = registry.stations();
+        if known.contains(&name) {
+            continue;
         }
+        let diagnostic = match registry.plugin(name) {
+            Some(_) => Diagnostic::new(codes::UNKNOWN_MIDDLEWARE, &node.span, format!("plugin `{name}` is no guard"))
+                .label("judges no events")
+                .help(format!("remove it here; `use = [\"{name}\"]` lets it handle events")),
+            None => {
+                let message = format!("there is no middleware {}", quote(name));
+                Diagnostic::new(codes::UNKNOWN_MIDDLEWARE, &node.span, message)
+                    .label("not known")
+                    .help(suggest(name, "middleware", known.into_iter()))
+            }
+        };
+        report.mistake(diagnostic);
     }
 }
 
@@ -315,10 +320,11 @@ fn unused(root: &Table, all: &[Account<'_>], registry: &Registry, report: &mut R
         let built_in = keys::MIDDLEWARE.iter().map(|key| key.name);
         built_in.filter(|name| registry.own_stations().all(|(own, _)| own != *name)).chain(own)
     };
+    let guards = |account: &Account<'_>, id: &str| registry.guard(id).is_some() && has(account.middleware(), id);
     let known = |entry: &&Entry| registry.plugin(&entry.key).is_some();
     for account in all {
         for entry in plugin_entries(account.table).iter().filter(known) {
-            if !has(account.plugins(), &entry.key) {
+            if !has(account.plugins(), &entry.key) && !guards(account, &entry.key) {
                 warn(entry, format!("{} does not use plugin `{}`", account.title(), entry.key));
             }
         }
@@ -329,7 +335,7 @@ fn unused(root: &Table, all: &[Account<'_>], registry: &Registry, report: &mut R
         }
     }
     for entry in plugin_entries(root).iter().filter(known) {
-        if !all.iter().any(|account| has(account.plugins(), &entry.key)) {
+        if !all.iter().any(|account| has(account.plugins(), &entry.key) || guards(account, &entry.key)) {
             warn(entry, format!("no account uses plugin `{}`", entry.key));
         }
     }

@@ -18,7 +18,7 @@ use super::settings::{
 };
 use super::stations;
 use super::tree::{Node, Shape, Table};
-use super::view::{Account, accounts};
+use super::view::{Account, Named, accounts};
 
 /// Builds what the checks have passed. What they would have refused is left out.
 pub(super) fn config(root: &Table, file: &Path, registry: &Registry) -> Config {
@@ -58,8 +58,13 @@ fn one(account: &Account<'_>, file: &Path, registry: &Registry) -> Option<Accoun
         endpoint: table.text("endpoint").and_then(|text| check::endpoint(text).ok()),
         proxy: table.text("proxy").and_then(check::proxy),
         enabled: account.enabled(),
-        plugins: plugins_of(account, file, registry),
+        plugins: plugins_of(account.plugins(), account, file, registry),
         middleware: middleware(account, file, registry),
+        guards: {
+            let mut stations = account.middleware();
+            stations.retain(|named| registry.guard(named.name).is_some());
+            plugins_of(stations, account, file, registry)
+        },
         pacing: pacing(account, spec.pacing),
         on_uncertain: match table.text("on_uncertain") {
             Some("resend") => OnUncertain::Resend,
@@ -74,8 +79,9 @@ fn one(account: &Account<'_>, file: &Path, registry: &Registry) -> Option<Accoun
     })
 }
 
-fn plugins_of(account: &Account<'_>, file: &Path, registry: &Registry) -> Vec<PluginUse> {
-    let known = account.plugins().into_iter().filter_map(|named| Some((named, registry.plugin(named.name)?)));
+/// How these plugins are used by the account.
+fn plugins_of(named: Vec<Named<'_>>, account: &Account<'_>, file: &Path, registry: &Registry) -> Vec<PluginUse> {
+    let known = named.into_iter().filter_map(|named| Some((named, registry.plugin(named.name)?)));
     known
         .map(|(named, plugin)| {
             let (common, own) = account.plugin_settings(named.name);

@@ -45,7 +45,10 @@ fn account_check(
     let id = plugin.id();
     let (common, own) = account.plugin_settings(id);
     let (common, own) = (common.and_then(settings_of), own.and_then(settings_of));
-    let used = account.plugins().into_iter().find(|named| named.name == id);
+    let mut used = account.plugins().into_iter().find(|named| named.name == id);
+    if plugin.manifest().guards {
+        used = used.or_else(|| account.middleware().into_iter().find(|named| named.name == id));
+    }
     if used.is_none() && own.is_none() {
         return false;
     }

@@ -69,6 +69,17 @@ impl Registry {
         self.middleware.iter().filter_map(|station| Some((station.name, station.own?)))
     }
 
+    /// The plugin of this id, if it may stand in `middleware = [...]`. The name of a middleware is that one's.
+    pub(super) fn guard(&self, name: &str) -> Option<&PluginFactory> {
+        self.plugin(name).filter(|plugin| plugin.manifest().guards && self.station(name).is_none())
+    }
+
+    /// All names that `middleware = [...]` may hold.
+    pub(super) fn stations(&self) -> Vec<&str> {
+        let guards = self.plugins.iter().filter_map(|plugin| self.guard(plugin.id())).map(|plugin| plugin.id());
+        self.middleware.iter().map(|station| station.name).chain(guards).collect()
+    }
+
     /// The protocols that have an option of this name.
     pub(super) fn protocols_with_option(&self, name: &str) -> Vec<&'static str> {
         self.protocols

@@ -37,10 +37,7 @@ fn table<'k>(keys: impl Iterator<Item = &'k Key>, registry: &Registry) -> Value 
 
 fn property(key: &Key, registry: &Registry) -> Value {
     let mut schema = match key.name {
-        "middleware" => {
-            let names: Vec<&str> = registry.middleware.iter().map(|station| station.name).collect();
-            json!({ "type": "array", "items": { "enum": names }, "uniqueItems": true })
-        }
+        "middleware" => json!({ "type": "array", "items": { "enum": registry.stations() }, "uniqueItems": true }),
         "use" => {
             let ids: Vec<&str> = registry.plugins.iter().map(|plugin| plugin.id()).collect();
             json!({ "type": "array", "items": { "enum": ids }, "uniqueItems": true })

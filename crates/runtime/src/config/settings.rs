@@ -70,6 +70,8 @@ pub struct AccountConfig {
     pub plugins: Vec<PluginUse>,
     /// In order, each once.
     pub middleware: Vec<MiddlewareUse>,
+    /// The plugins among them.
+    pub guards: Vec<PluginUse>,
     /// How fast it sends.
     pub pacing: Pacing,
     /// What to do with a message of which nobody knows whether it was sent.
@@ -99,6 +101,7 @@ impl fmt::Debug for AccountConfig {
             .field("enabled", &self.enabled)
             .field("plugins", &self.plugins)
             .field("middleware", &self.middleware)
+            .field("guards", &self.guards)
             .field("pacing", &self.pacing)
             .field("on_uncertain", &self.on_uncertain)
             .field("roles", &self.roles)
@@ -135,7 +138,7 @@ pub struct PluginUse {
 /// One middleware of an account.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MiddlewareUse {
-    /// A name of the registry.
+    /// A name of the registry, of a middleware or of a plugin that guards.
     pub name: String,
     /// An object: defaults, the common settings over them, the account's own on top. Durations and rates are
     /// checked texts.

@@ -66,7 +66,7 @@ struct Known {
 }
 
 /// FNV-1a of texts, each with an end mark. Stored, so it must stay as it is.
-fn hash64(parts: &[&str]) -> u64 {
+pub(crate) fn hash64(parts: &[&str]) -> u64 {
     parts
         .iter()
         .flat_map(|part| part.bytes().chain([0]))
@@ -223,6 +223,13 @@ impl Contacts {
             }
         }
         None
+    }
+
+    /// Our own id: of the running login, else of the last one.
+    pub fn myself(&self) -> Option<&ContactId> {
+        let now = self.me.as_ref().and_then(|me| self.by_peer.get(me));
+        let rows = || self.by_id.values().map(|known| &known.bound);
+        now.or_else(|| rows().find(|row| row.kind == ContactKind::Myself && row.login != 0).map(|row| &row.id))
     }
 
     /// The id of a peer of the running login, where it has one.

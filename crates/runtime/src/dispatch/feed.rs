@@ -48,6 +48,8 @@ struct State {
     disk: bool,
     /// More came while the disk was being read.
     disk_again: bool,
+    /// Something was stored as parked, and is due.
+    parked: bool,
 }
 
 impl Default for State {
@@ -61,6 +63,7 @@ impl Default for State {
             // A start begins with what a former run left.
             disk: true,
             disk_again: false,
+            parked: false,
         }
     }
 }
@@ -99,6 +102,20 @@ impl Feed {
     pub(crate) fn look_at_disk(&self) {
         self.state(|s| (s.disk, s.disk_again) = (true, true));
         self.wake.notify_one();
+    }
+
+    /// Something was stored as parked, by somebody else than the task that accepts for this account, and is due.
+    ///
+    /// Not for [`look_at_disk`](Self::look_at_disk): until the word is here, later events may have been stored, claimed and
+    /// offered, and what is below the watermark is never read again.
+    pub(crate) fn look_at_parked(&self) {
+        self.state(|s| s.parked = true);
+        self.wake.notify_one();
+    }
+
+    /// True once after [`look_at_parked`](Self::look_at_parked).
+    pub(crate) fn take_parked(&self) -> bool {
+        self.state(|s| std::mem::take(&mut s.parked))
     }
 
     /// How many parked events fit in.
@@ -259,6 +276,20 @@ mod tests {
         }
         assert!(seen.is_sorted() && seen.len() as u64 == all, "{seen:?}");
         assert!(feed.wants_disk().is_some(), "what came meanwhile is on disk");
+    }
+
+    #[test]
+    fn what_the_clock_stores_is_not_below_the_watermark_for_ever() {
+        let feed = fresh();
+        // 1 was stored by the clock; the session stored and offered 2 before the word of it came.
+        feed.offer(vec![work(2, "p1")], false);
+        feed.look_at_parked();
+        assert!(feed.take_parked() && !feed.take_parked());
+        assert_eq!(feed.wants_disk(), None, "the disk would be read from 2 on");
+        feed.unpark(vec![row(1, "p1")]);
+        assert_eq!(take(&feed).unwrap().0, 2);
+        feed.done(&"p1".parse().unwrap());
+        assert_eq!(take(&feed).unwrap().0, 1);
     }
 
     #[test]

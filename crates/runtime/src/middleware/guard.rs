@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use wxbot_core::source::Source;
+use wxbot_model::EventKind;
 use wxbot_plugin::{Envelope, Middleware, Next, Outcome};
 
 use super::Settings;
@@ -44,7 +45,8 @@ impl Middleware for OldMessage {
     async fn handle(&self, mut env: Envelope, next: Next<'_>) -> Outcome {
         // A service clock that runs ahead of ours makes an age below zero: not old.
         let age = u64::try_from(self.source.now_s() - env.event.at_s).unwrap_or(0);
-        if Duration::from_secs(age) > self.after {
+        // What waited for a busy lane is as old as that; a reminder that comes late is still a reminder.
+        if Duration::from_secs(age) > self.after && env.event.kind.of_plugin().is_none() {
             env.event.late = true;
         }
         next.run(env).await
@@ -52,6 +54,10 @@ impl Middleware for OldMessage {
 }
 
 /// Allows and denies chats and senders by contact id.
+///
+/// A timer comes in the chat it was set in, and speaks there: the lists of chats hold for it, since an owner who denies a
+/// chat wants no word of the bot there; those of senders do not, since nobody sent it. A schedule belongs to the account
+/// and to no chat, so it passes.
 pub(super) struct Access {
     allow_chats: HashSet<String>,
     deny_chats: HashSet<String>,
@@ -75,6 +81,10 @@ impl Access {
     }
 
     fn refusal(&self, env: &Envelope) -> Option<&'static str> {
+        if let EventKind::Schedule { .. } = env.event.kind {
+            return None;
+        }
+        let sent = env.event.kind.of_plugin().is_none();
         let (chat, sender) = (env.event.chat.id.as_str(), env.event.sender.as_ref().map(|s| s.id.as_str()));
         if env.event.is_group() && !self.groups {
             Some("groups are switched off for this account")
@@ -86,7 +96,7 @@ impl Access {
             Some("the chat is not on allow_chats")
         } else if sender.is_some_and(|s| self.deny_senders.contains(s)) {
             Some("the sender is on deny_senders")
-        } else if !self.allow_senders.is_empty() && !sender.is_some_and(|s| self.allow_senders.contains(s)) {
+        } else if sent && !self.allow_senders.is_empty() && !sender.is_some_and(|s| self.allow_senders.contains(s)) {
             Some("the sender is not on allow_senders")
         } else {
             None

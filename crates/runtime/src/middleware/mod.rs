@@ -1,7 +1,12 @@
-//! Which middleware is built in, and how is a chain made? [`guard`] what stops events, [`flow`] what limits their flow.
+//! Which middleware is built in, and how is a chain made? [`guard`] what stops events, [`flow`] what limits their flow,
+//! [`plugin`] plugins that stand among them.
+//!
+//! Timers and schedules of plugins are nobody's message: they are never old, nobody's flood and no loop. The access list
+//! of a chat holds for them; see [`guard::Access`].
 
 mod flow;
 mod guard;
+mod plugin;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +18,7 @@ use wxbot_plugin::PluginError;
 use wxbot_plugin::middleware::{AnyMiddleware, Station};
 
 use crate::config::{MiddlewareUse, Registry};
+use crate::plugin::Held;
 
 /// What is built in, in the order of the default: what `middleware = [...]` may hold, unless a program brings more.
 pub const NAMES: [Station; 6] = [
@@ -36,16 +42,18 @@ pub struct StationError {
 
 /// Makes a chain of built-in stations. Settings were checked by `config`; a value that is none falls back to its default.
 pub fn chain(wanted: &[MiddlewareUse], source: &Source) -> Vec<Arc<dyn AnyMiddleware>> {
-    wanted.iter().filter_map(|one| build(one, source)).collect()
+    wanted.iter().filter_map(|one| build(one, &[], source)).collect()
 }
 
-/// The chain of an account. A station that is wanted as it was is kept, and with it what it remembers.
+/// The chain of an account, with these plugins where they are named. A station that is wanted as it was is kept, and
+/// with it what it remembers.
 ///
 /// # Errors
 /// When one that a program brings cannot be made.
 pub(crate) fn renewed(
     registry: &Registry,
     wanted: &[MiddlewareUse],
+    guards: &[Arc<Held>],
     source: &Source,
     was: &[MiddlewareUse],
     stations: &[Arc<dyn AnyMiddleware>],
@@ -59,13 +67,13 @@ pub(crate) fn renewed(
             let failed = |error: PluginError| StationError { name: one.name.clone(), why: error.to_string() };
             (own.make)(&one.settings, &one.place).map(Some).map_err(failed)
         }
-        None => Ok(build(one, source)),
+        None => Ok(build(one, guards, source)),
     };
     let chain = wanted.iter().map(|one| kept(one).map_or_else(|| made(one), |station| Ok(Some(station))));
     Ok(chain.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }
 
-fn build(wanted: &MiddlewareUse, source: &Source) -> Option<Arc<dyn AnyMiddleware>> {
+fn build(wanted: &MiddlewareUse, guards: &[Arc<Held>], source: &Source) -> Option<Arc<dyn AnyMiddleware>> {
     let settings = Settings(&wanted.settings);
     Some(match wanted.name.as_str() {
         "ignore-self" => Arc::new(guard::IgnoreSelf),
@@ -78,7 +86,7 @@ fn build(wanted: &MiddlewareUse, source: &Source) -> Option<Arc<dyn AnyMiddlewar
         )),
         "rate-limit" => Arc::new(flow::RateLimit::new(settings.rate("per_sender", 30), settings.rate("per_chat", 60))),
         "trace" => Arc::new(guard::Trace),
-        _ => return None,
+        id => Arc::new(plugin::Guard(Arc::clone(guards.iter().find(|plugin| *plugin.id == *id)?))),
     })
 }
 

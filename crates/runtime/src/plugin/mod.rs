@@ -1,5 +1,5 @@
 //! How do plugins run? Behind a deadline, a panic guard, a [`breaker`] and the [`limits`] of an answer, so many calls at
-//! a time; [`instances`] which of them are there.
+//! a time; [`instances`] which of them are there, [`schedules`] when they want to be told the time.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -12,13 +12,16 @@ use wxbot_plugin::host::{Answer, Call, CallMeta, Host, Instance, PluginFactory};
 use wxbot_plugin::{Manifest, PluginError, Verdict};
 
 use crate::config::PluginUse;
+use crate::dispatch::WXBOT;
 
 mod breaker;
 mod instances;
 pub(crate) mod limits;
+mod schedules;
 
 use breaker::Breaker;
 pub(crate) use instances::{Held, Instances};
+use schedules::Scheduled;
 
 /// How long a handler may take.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -36,6 +39,7 @@ pub struct ActivePlugin {
     pub id: Arc<str>,
     /// What it says of itself.
     pub manifest: Manifest,
+    pub(crate) schedules: Vec<Scheduled>,
     instance: Arc<dyn Instance>,
     handlers: Entrance,
     /// Apart from the handlers': a handler that fails must not open the door that a guard keeps.
@@ -77,13 +81,17 @@ impl ActivePlugin {
     /// Makes an instance with these settings.
     ///
     /// # Errors
-    /// When its `init` fails, panics, or takes longer than 10 s.
+    /// When its `init` fails, panics, or takes longer than 10 s, or its manifest holds a schedule that is none.
     pub async fn start(
         factory: &PluginFactory,
         wanted: &PluginUse,
         host: Arc<dyn Host>,
     ) -> Result<Arc<Self>, PluginStartError> {
         let failed = |why: String| PluginStartError { id: wanted.id.clone(), why };
+        if wanted.id == WXBOT {
+            return Err(failed("this name is wxbot's own".into()));
+        }
+        let schedules = schedules::of(factory.manifest()).map_err(failed)?;
         let making = factory.make(wanted.settings.clone(), wanted.init.clone(), host);
         let making = AssertUnwindSafe(making).catch_unwind();
         let instance = tokio::time::timeout(INIT_DEADLINE, making)
@@ -94,6 +102,7 @@ impl ActivePlugin {
         Ok(Arc::new(Self {
             id: Arc::from(wanted.id.as_str()),
             manifest: factory.manifest().clone(),
+            schedules,
             instance,
             handlers: Entrance::default(),
             guard: Entrance::default(),

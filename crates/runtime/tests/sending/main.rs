@@ -1,6 +1,8 @@
 //! Do actions and files reach the service: addressed, whole, in order, across restarts, and never without their bytes?
 
 #[cfg(test)]
+mod clock;
+#[cfg(test)]
 mod plugin;
 #[cfg(test)]
 mod rig;

@@ -68,7 +68,7 @@ impl Service {
 pub(crate) struct Rig {
     pub(crate) service: Arc<Service>,
     pub(crate) dir: tempfile::TempDir,
-    source: Source,
+    pub(crate) source: Source,
     runtime: Option<Runtime>,
     lock: Option<DataDir>,
     say: mpsc::Sender<Incoming>,
@@ -249,7 +249,12 @@ impl Session for Open {
         contact("@me", ContactKind::Myself)
     }
     fn contacts(&self) -> Vec<Arc<Contact>> {
-        let all = [("@alice", ContactKind::Person), ("@bob", ContactKind::Person), ("@@tea", ContactKind::Room)];
+        let all = [
+            ("@me", ContactKind::Myself),
+            ("@alice", ContactKind::Person),
+            ("@bob", ContactKind::Person),
+            ("@@tea", ContactKind::Room),
+        ];
         all.into_iter().map(|(name, kind)| Arc::new(contact(name, kind))).collect()
     }
     fn saved(&self) -> Result<SavedSession, Error> {
