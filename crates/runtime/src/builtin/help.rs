@@ -1,7 +1,6 @@
 //! What does `help` answer? What the asking person may use in this chat.
 
-use wxbot_plugin::manifest::{ArgSpec, HandlerSpec, Only, Trigger};
-use wxbot_plugin::{Manifest, Role};
+use wxbot_plugin::{Manifest, Role, help};
 
 /// A line per command; none when there is nothing to list for this person.
 pub(super) fn lines<'m>(
@@ -9,11 +8,8 @@ pub(super) fn lines<'m>(
     roles: &[Role],
     is_group: bool,
 ) -> Vec<String> {
-    let mut lines = Vec::new();
-    for manifest in manifests {
-        let usable = manifest.handlers.iter().filter(|spec| may_use(spec, roles, is_group));
-        lines.extend(usable.filter_map(line));
-    }
+    let usable = manifests.flat_map(|manifest| help::lines(manifest, roles, is_group));
+    let mut lines: Vec<String> = usable.map(|line| line.to_string()).collect();
     if Role::Admin.is_met_by(roles) {
         lines.push("/plugin list | off 名称 | on 名称 — 本聊天的插件 (plugins here)".to_owned());
     }
@@ -24,29 +20,4 @@ pub(super) fn lines<'m>(
         lines.insert(0, "可用命令 (commands):".to_owned());
     }
     lines
-}
-
-fn may_use(spec: &HandlerSpec, roles: &[Role], is_group: bool) -> bool {
-    let here = match spec.only {
-        Some(Only::Group) => is_group,
-        Some(Only::Private) => !is_group,
-        None => true,
-    };
-    here && spec.allow.as_ref().is_none_or(|role| role.is_met_by(roles))
-}
-
-fn line(spec: &HandlerSpec) -> Option<String> {
-    let Trigger::Command { words, args } = &spec.trigger else { return None };
-    let mut said = words.join(" / ");
-    for arg in args {
-        said.push(' ');
-        said.push_str(&shown(arg));
-    }
-    let about = spec.about.lines().next().unwrap_or_default().trim();
-    Some(if about.is_empty() { said } else { format!("{said} — {about}") })
-}
-
-fn shown(arg: &ArgSpec) -> String {
-    let rest = if arg.rest { "…" } else { "" };
-    if arg.optional { format!("[{}{rest}]", arg.name) } else { format!("<{}{rest}>", arg.name) }
 }
