@@ -36,6 +36,10 @@ pub(crate) fn renewed(
     stations: &[Arc<dyn AnyMiddleware>],
 ) -> Vec<Arc<dyn AnyMiddleware>> {
     let kept = |one: &MiddlewareUse| {
+        if guards.iter().any(|plugin| *plugin.id == *one.name) {
+            // It remembers nothing itself, and its instance may be another one.
+            return None;
+        }
         let place = was.iter().position(|used| used == one)?;
         stations.get(place).filter(|station| station.name() == one.name).cloned()
     };
