@@ -38,7 +38,8 @@ pub(super) async fn send_now(account: &Account, plugin: &str, action: Action) ->
     let hands = Hands { account, settings: &settings, plugin: &plugin };
     // Its file stays until the send is stored.
     let (action, _hold) = hands.at_hand(action).await.map_err(PluginError::msg)?;
-    let send = hands.send(&lane_of_nobody(account)?, action, 0).map_err(PluginError::msg)?;
+    let lane = action.to().cloned().map_or_else(|| lane_of_nobody(account), Ok)?;
+    let send = hands.send(&lane, action, 0).map_err(PluginError::msg)?;
     let mut expected = account.outbox.expect(send.client_id.clone());
     let stored = LoneSend {
         account: account.name.clone(),

@@ -59,6 +59,10 @@ pub(crate) fn renewed(
     stations: &[Arc<dyn AnyMiddleware>],
 ) -> Result<Vec<Arc<dyn AnyMiddleware>>, StationError> {
     let kept = |one: &MiddlewareUse| {
+        if guards.iter().any(|plugin| *plugin.id == *one.name) {
+            // It remembers nothing itself, and its instance may be another one.
+            return None;
+        }
         let place = was.iter().position(|used| used == one)?;
         stations.get(place).filter(|station| station.name() == one.name).cloned()
     };

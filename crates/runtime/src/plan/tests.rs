@@ -8,7 +8,7 @@ use wxbot_plugin::host::PluginFactory;
 use wxbot_plugin::prelude::*;
 
 use super::*;
-use crate::config::{self, Key, Kind, Pacing, Preset, ProtocolSpec, Registry};
+use crate::config::{self, Config, Key, Kind, Pacing, Preset, ProtocolSpec, Registry};
 use crate::middleware;
 
 /// A plugin with any settings, so that they may differ.

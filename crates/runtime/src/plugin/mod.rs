@@ -189,3 +189,6 @@ impl std::fmt::Debug for ActivePlugin {
         write!(f, "ActivePlugin({})", self.id)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,12 +21,17 @@ async fn what_a_guard_says_is_done() {
         rig.say(said).await;
         assert_eq!(rig.settled().await[before..], Vec::from_iter(want), "{said}");
     }
-    let store = rig.store();
-    let account = "shop".parse().unwrap();
-    let seq = store.find_event(&account, &"2".parse().unwrap()).await.unwrap().unwrap();
-    let story = store.story(seq).await.unwrap().unwrap();
-    assert_eq!(story.note.as_deref(), Some("guard: censor: please: no such talk"));
+    rig.say("stop").await;
+    rig.settled().await;
+    assert_eq!(note_of_last(&rig).await, "guard: censor: please: no such talk");
     rig.stop().await;
+}
+
+/// Why the last event of Alice was stopped.
+async fn note_of_last(rig: &Rig) -> String {
+    let (store, alice) = (rig.store(), rig.account().find_contacts(&"@alice".into())[0].id.clone());
+    let seq = store.last_event(&"shop".parse().unwrap(), &alice, u64::MAX).await.unwrap().unwrap();
+    store.story(seq).await.unwrap().unwrap().note.unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -64,10 +69,14 @@ async fn a_guard_that_fails_lets_pass_and_rests_and_nobody_waits_long() {
 async fn new_settings_of_a_guard_hold_from_the_next_event_on() {
     let mut rig = Rig::new(&file(&["echo"], "middleware = []", "")).await;
     rig.say("stop").await;
-    rig.reload(&guarded(&["echo"], "")).await.unwrap();
-    rig.settled().await;
-    rig.say("stop").await;
     assert_eq!(rig.settled().await, ["echo: stop"]);
+    let of = |word: &str| guarded(&["echo"], &format!("[plugins.censor]\nword = \"{word}\""));
+    for word in ["first ", "second "] {
+        rig.reload(&of(word)).await.unwrap();
+        rig.say("stop").await;
+        assert_eq!(rig.settled().await, ["echo: stop"]);
+        assert_eq!(note_of_last(&rig).await, format!("guard: censor: {word}no such talk"), "not what it was before");
+    }
     rig.reload(&file(&["echo"], "middleware = []", "")).await.unwrap();
     rig.say("stop").await;
     assert_eq!(rig.settled().await, ["echo: stop", "echo: stop"]);

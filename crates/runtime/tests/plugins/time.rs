@@ -18,11 +18,11 @@ async fn a_timer_comes_back_to_its_chat_and_its_plugin_alone() {
     rig.say("remind 90 a").await;
     rig.say("remind 60 b").await;
     rig.say("cancel b").await;
-    let before = rig.settled().await.len();
+    rig.until("all four", async |rig| rig.texts().len() == 11).await;
     tokio::time::sleep(Duration::from_secs(80)).await;
-    assert_eq!(rig.texts().len(), before, "replaced and cancelled");
-    tokio::time::sleep(Duration::from_secs(20)).await;
-    assert_eq!(rig.settled().await[before..], ["timer a [1]"]);
+    assert_eq!(rig.texts().len(), 11, "replaced and cancelled");
+    rig.until("the one that was set last", async |rig| rig.texts().len() == 12).await;
+    assert_eq!(rig.texts()[11], "timer a [1]");
     rig.stop().await;
 }
 
