@@ -123,3 +123,14 @@ async fn after_a_restart_the_store_still_knows_how_it_ended() {
     assert!(steps.iter().any(|line| line.contains("not remembered")), "{steps:?}");
     rig.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_middleware_of_the_program() {
+    let mut rig = Rig::new("middleware = [\"shy\"]\nshy = { word = \"boo\" }").await;
+    rig.log_in().await;
+    assert_eq!(first_line(&rig, say("Alice", "boo!")).await, "not answered, stopped by shy: `boo`, 1 times");
+    assert_eq!(first_line(&rig, say("Alice", "boo?")).await, "not answered, stopped by shy: `boo`, 2 times");
+    rig.sim.deliver("shop", say("Alice", "hello")).unwrap();
+    rig.until(async |rig| rig.counts().await.outbox.sent == 1).await;
+    rig.stop().await;
+}

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use wxbot_sim::{Deliver, Said};
+
 use crate::rig::{Rig, say};
 
 /// A rig whose Alice is the owner.
@@ -82,5 +84,19 @@ async fn without_built_in_commands_plugins_hear_everything() {
     rig.start_below("builtin = false", &format!("[accounts.roles]\nowner = [\"{alice}\"]")).await;
     rig.online().await;
     assert_eq!(answers(&rig, "Alice", "/plugin").await, ["echo: /plugin"]);
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn sec_r27_what_is_quoted_or_our_own_is_no_command() {
+    let mut rig = owned("").await;
+    let quote = Said::Quote { title: "/plugin off echo".into(), msg_id: "1".into(), who: "Alice".into(), text: "x".into() };
+    for deliver in [Deliver::said("Alice", quote), say("Alice", "/plugin off echo").own()] {
+        let seq = rig.last_seq("message");
+        rig.sim.deliver("shop", deliver).unwrap();
+        rig.until(async |rig| rig.last_seq("message") > seq && rig.has_ended(rig.last_seq("message"))).await;
+        assert!(rig.sends().is_empty(), "{:?}", rig.sends());
+    }
+    assert_eq!(answers(&rig, "Alice", "hello").await, ["echo: hello"]);
     rig.stop().await;
 }

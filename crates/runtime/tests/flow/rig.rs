@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use wxbot_core::source::Source;
@@ -10,7 +11,9 @@ use wxbot_core::webwx::endpoint::Mode;
 use wxbot_core::webwx::{Settings, WebWx, capabilities};
 use wxbot_model::span::Rate;
 use wxbot_plugin::host::PluginFactory;
+use wxbot_plugin::middleware::Station;
 use wxbot_plugin::prelude::*;
+use wxbot_plugin::{Envelope, Middleware, Next, Outcome, StationConfig};
 use wxbot_runtime::account::LoginAsk;
 use wxbot_runtime::config::{self, Pacing, ProtocolSpec, Registry};
 use wxbot_runtime::explain;
@@ -79,6 +82,35 @@ impl Plugin for Who {
             answer.extend(members.iter().map(|member| format!("{}/{}", member.name, member.public_name())));
         }
         Ok(Effects::reply(answer.join(" ")))
+    }
+}
+
+/// A middleware that a program brings: stops texts with a word, and counts them.
+pub(crate) struct Shy {
+    word: String,
+    heard: AtomicU32,
+}
+
+impl Middleware for Shy {
+    fn name(&self) -> &str {
+        Self::NAME
+    }
+    async fn handle(&self, env: Envelope, next: Next<'_>) -> Outcome {
+        if env.event.text().is_some_and(|text| text.contains(&self.word)) {
+            let times = self.heard.fetch_add(1, Ordering::Relaxed) + 1;
+            return Outcome::stopped(Self::NAME, format!("`{}`, {times} times", self.word));
+        }
+        next.run(env).await
+    }
+}
+
+impl StationConfig for Shy {
+    type Config = serde_json::Value;
+    const NAME: &'static str = "shy";
+    const ABOUT: &'static str = "Stops texts with a word.";
+    fn make(config: serde_json::Value) -> Result<Self, PluginError> {
+        let word = config.get("word").and_then(serde_json::Value::as_str).ok_or_else(|| PluginError::msg("no word"))?;
+        Ok(Self { word: word.to_owned(), heard: AtomicU32::new(0) })
     }
 }
 
@@ -341,6 +373,6 @@ pub(crate) fn registry() -> Registry {
             PluginFactory::of::<crate::media::Mirror>(),
             PluginFactory::of::<wxbot_auto_reply::AutoReply>(),
         ],
-        middleware: middleware::NAMES.to_vec(),
+        middleware: middleware::NAMES.into_iter().chain([Station::of::<Shy>()]).collect(),
     }
 }
