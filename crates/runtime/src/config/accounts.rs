@@ -147,9 +147,11 @@ fn known_middleware(table: &Table, registry: &Registry, report: &mut Report) {
                 .help(format!("remove it here; `use = [\"{name}\"]` lets it handle events")),
             None => {
                 let message = format!("there is no middleware {}", quote(name));
-                Diagnostic::new(codes::UNKNOWN_MIDDLEWARE, &node.span, message)
-                    .label("not known")
-                    .help(suggest(name, "middleware", known.into_iter()))
+                Diagnostic::new(codes::UNKNOWN_MIDDLEWARE, &node.span, message).label("not known").help(suggest(
+                    name,
+                    "middleware",
+                    known.into_iter(),
+                ))
             }
         };
         report.mistake(diagnostic);

@@ -240,8 +240,12 @@ const TOP: &[Key] = &[
         Kind::Bool,
     )
     .preset(Preset::Bool(true)),
-    Key::new("command_prefix", "What may stand before the word of a command; an empty text: nothing need to.", LIST_OF_TEXT)
-        .preset(Preset::Texts(DEFAULT_PREFIXES)),
+    Key::new(
+        "command_prefix",
+        "What may stand before the word of a command; an empty text: nothing need to.",
+        LIST_OF_TEXT,
+    )
+    .preset(Preset::Texts(DEFAULT_PREFIXES)),
     Key::new("pacing", "How fast accounts send; the protocol's own pace where absent.", Kind::Table(PACING)),
     Key::new("media", "The folder for pictures, films and files, both received and to be sent.", Kind::Table(MEDIA)),
     Key::new("plugins", "The settings of plugins, common to all accounts.", Kind::Plugins),

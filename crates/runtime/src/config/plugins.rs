@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::path::Path;
 
 use serde_json::Value;
-use wxbot_plugin::{ConfigProblem, InitCtx, Place};
 use wxbot_plugin::host::PluginFactory;
+use wxbot_plugin::{ConfigProblem, InitCtx, Place};
 
 use super::diagnostic::{Diagnostic, Report, codes, quote};
 use super::keys::DEFAULT_PREFIXES;
@@ -89,12 +89,7 @@ pub(super) fn prefixes(root: &Table) -> Vec<String> {
     list.into_iter().map(str::to_owned).collect()
 }
 
-fn problems(
-    plugin: &PluginFactory,
-    common: Option<&Node>,
-    own: Option<&Node>,
-    init: &InitCtx,
-) -> Vec<ConfigProblem> {
+fn problems(plugin: &PluginFactory, common: Option<&Node>, own: Option<&Node>, init: &InitCtx) -> Vec<ConfigProblem> {
     // What the parser could not read would only be told a second time, in other words.
     let broken = |node: Option<&Node>| node.is_some_and(Node::is_broken);
     if broken(common) || broken(own) { Vec::new() } else { plugin.check(&settings(common, own), init) }

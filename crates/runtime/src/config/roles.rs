@@ -70,7 +70,8 @@ fn person(text: &str) -> Result<ContactId, String> {
 
 fn member(text: &str) -> Result<(ContactId, ContactId), String> {
     let (room, who) = text.split_once('/').ok_or("is not a room's id and a person's, like `r3/p12`")?;
-    let room: ContactId = room.parse().map_err(|_error| "does not begin with the contact id of a room, like `r3/p12`")?;
+    let room: ContactId =
+        room.parse().map_err(|_error| "does not begin with the contact id of a room, like `r3/p12`")?;
     if !room.as_str().starts_with('r') {
         return Err("does not begin with a room; ids of rooms begin with `r`".to_owned());
     }

@@ -99,7 +99,8 @@ fn kind(kind_: &Kind, registry: &Registry) -> Value {
         Kind::Settings => json!({ "type": "object" }),
         Kind::Roles => {
             let people = json!({ "type": "array", "items": { "type": "string", "pattern": "^p[0-9]{1,18}$" } });
-            let members = json!({ "type": "array", "items": { "type": "string", "pattern": "^r[0-9]{1,18}/p[0-9]{1,18}$" } });
+            let members =
+                json!({ "type": "array", "items": { "type": "string", "pattern": "^r[0-9]{1,18}/p[0-9]{1,18}$" } });
             json!({
                 "type": "object",
                 "properties": { "owner": people, "admin": people, "group-admin": members, "user": false },

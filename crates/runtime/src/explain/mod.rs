@@ -37,11 +37,7 @@ pub struct Explanation {
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn find(
-    store: &dyn Store,
-    accounts: &[AccountName],
-    event: &str,
-) -> Result<Option<Story>, StoreError> {
+pub async fn find(store: &dyn Store, accounts: &[AccountName], event: &str) -> Result<Option<Story>, StoreError> {
     let mut seqs: Vec<u64> = event.parse().into_iter().collect();
     if let Ok(key) = event.parse::<EventKey>() {
         for account in accounts {

@@ -109,7 +109,8 @@ impl Recorder {
         let (notes, effects, error) = match answer {
             Ok(answer) => (answer.notes.as_slice(), answer.effects.iter().count(), None),
             Err(Trouble::Open(left)) => {
-                return self.skipped(plugin, Skip::Resting { for_ms: u64::try_from(left.as_millis()).unwrap_or(u64::MAX) });
+                return self
+                    .skipped(plugin, Skip::Resting { for_ms: u64::try_from(left.as_millis()).unwrap_or(u64::MAX) });
             }
             Err(Trouble::Failed(why)) => (&[][..], 0, Some(why)),
         };

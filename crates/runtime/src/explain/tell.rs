@@ -46,8 +46,14 @@ pub fn lines(of: &Explanation, lang: Lang, now_ms: i64) -> Vec<String> {
     let story = &of.story;
     let ago = (now_ms - story.recv_ms).max(0) / 1000;
     let (en, zh) = (
-        format!("event {} ({}, {}) of {} in {}, {ago} s ago, tries: {}", story.seq, story.kind, story.key, story.account, story.conv, story.attempts),
-        format!("事件 {} ({}, {}) 账号 {} 会话 {},{ago} 秒前,尝试 {} 次", story.seq, story.kind, story.key, story.account, story.conv, story.attempts),
+        format!(
+            "event {} ({}, {}) of {} in {}, {ago} s ago, tries: {}",
+            story.seq, story.kind, story.key, story.account, story.conv, story.attempts
+        ),
+        format!(
+            "事件 {} ({}, {}) 账号 {} 会话 {},{ago} 秒前,尝试 {} 次",
+            story.seq, story.kind, story.key, story.account, story.conv, story.attempts
+        ),
     );
     let mut lines = vec![verdict(of, lang, now_ms), lang.say(&en, &zh)];
     match &of.trace {

@@ -152,7 +152,12 @@ fn the_first_line_says_why() {
     let matched = |why| passed(|r| r.asked("a", Duration::ZERO, Ok(&answer(vec![note("rule 1", false, why)]))));
     for (name, story, trace, want) in [
         ("new", story(New, None, vec![]), None, "not answered yet: nobody has begun it"),
-        ("parked", story(Parked { until_ms: 9_000 }, Some("plugin a: x"), vec![]), None, "not answered yet, tried again in 8 s: plugin a: x"),
+        (
+            "parked",
+            story(Parked { until_ms: 9_000 }, Some("plugin a: x"), vec![]),
+            None,
+            "not answered yet, tried again in 8 s: plugin a: x",
+        ),
         (
             "parked for a breaker",
             story(Parked { until_ms: 9_000 }, Some("plugin a rests"), vec![]),
@@ -186,7 +191,12 @@ fn the_first_line_says_why() {
             matched("the text does not match"),
             "not answered: nothing matched (a, rule 1: the text does not match)",
         ),
-        ("cooldown", story(Done, None, vec![]), matched("cooldown: 4 s left"), "not answered: a, rule 1: cooldown: 4 s left"),
+        (
+            "cooldown",
+            story(Done, None, vec![]),
+            matched("cooldown: 4 s left"),
+            "not answered: a, rule 1: cooldown: 4 s left",
+        ),
         (
             "says nothing of itself",
             story(Done, None, vec![]),
@@ -236,7 +246,8 @@ fn every_step_is_a_line() {
             "→ echo answered was perhaps sent, nobody knows: timeout → p1",
         ]
     );
-    let Heard::Asked { .. } = passed(|r| r.asked("a", Duration::ZERO, Ok(&answer(vec![])))).unwrap().plugins[0].how else {
+    let Heard::Asked { .. } = passed(|r| r.asked("a", Duration::ZERO, Ok(&answer(vec![])))).unwrap().plugins[0].how
+    else {
         panic!()
     };
 }

@@ -24,7 +24,8 @@ pub(super) fn verdict(of: &Explanation, lang: Lang, now_ms: i64) -> String {
         EventState::Parked { until_ms } => {
             let wait = (until_ms - now_ms).max(0) / 1000;
             let why = resting(trace, lang).unwrap_or_else(|| note.to_owned());
-            let (en, zh) = (format!("not answered yet, tried again in {wait} s: "), format!("尚未回复,{wait} 秒后重试:"));
+            let (en, zh) =
+                (format!("not answered yet, tried again in {wait} s: "), format!("尚未回复,{wait} 秒后重试:"));
             lang.say(&en, &zh) + &why
         }
         EventState::Dead => lang.say("not answered, given up: ", "未回复,已放弃:") + note,
@@ -59,7 +60,8 @@ fn sent(story: &Story, lang: Lang) -> String {
             let head = if known == 0 {
                 lang.say("not answered: what ", "未回复:")
             } else {
-                let (en, zh) = (format!("answered in part ({known} of {all}): what "), format!("部分回复({known}/{all}):"));
+                let (en, zh) =
+                    (format!("answered in part ({known} of {all}): what "), format!("部分回复({known}/{all}):"));
                 lang.say(&en, &zh)
             };
             head + &state(send, lang)
@@ -76,7 +78,9 @@ fn state(send: &SendStory, lang: Lang) -> String {
         SendState::Uncertain => ("answered was perhaps sent, nobody knows", "的回复不确定是否送达"),
         SendState::Held => ("answered is held: nobody here is surely whom it goes to", "的回复被扣住:收件人无法确认"),
         SendState::Failed => ("answered was refused", "的回复被拒绝"),
-        SendState::Expired => ("answered was not sent in time and expired (pacing.max_age)", "的回复未能及时发出,已过期 (pacing.max_age)"),
+        SendState::Expired => {
+            ("answered was not sent in time and expired (pacing.max_age)", "的回复未能及时发出,已过期 (pacing.max_age)")
+        }
         SendState::Dropped => ("answered was dropped", "的回复被丢弃"),
     };
     let error = send.error.as_deref().map(|error| format!(": {error}")).unwrap_or_default();
@@ -93,7 +97,7 @@ fn unanswered(trace: &Trace, lang: Lang) -> String {
             let (en, zh) = (format!("not answered: {plugin} failed: "), format!("未回复:{plugin} 出错:"));
             lang.say(&en, &zh) + why
         }
-        Ended::Passed { actions: 1.. } => lang.say("answered at once", "已当场回复"),
+        Ended::Passed { actions: 1.. } => lang.say("answered; what was sent is no longer stored", "已回复;发送记录已不再保留"),
         Ended::Passed { .. } => lang.say("not answered: ", "未回复:") + &nobody(trace, lang),
     }
 }
@@ -125,9 +129,15 @@ fn nobody(trace: &Trace, lang: Lang) -> String {
     let skips: Vec<String> = trace
         .plugins
         .iter()
-        .filter_map(|step| if let Heard::Skipped(why) = &step.how { Some(skipped(&step.plugin, why, lang)) } else { None })
+        .filter_map(
+            |step| if let Heard::Skipped(why) = &step.how { Some(skipped(&step.plugin, why, lang)) } else { None },
+        )
         .collect();
-    if skips.is_empty() { lang.say("the account uses no plugin", "该账号没有使用插件") } else { skips.join("; ") }
+    if skips.is_empty() {
+        lang.say("the account uses no plugin", "该账号没有使用插件")
+    } else {
+        skips.join("; ")
+    }
 }
 
 fn asked(trace: &Trace) -> impl Iterator<Item = &str> {
@@ -143,7 +153,9 @@ pub(super) fn skipped(plugin: &str, why: &Skip, lang: Lang) -> String {
             format!("在本聊天被关闭 (`/plugin on {plugin}` 可打开)"),
         ),
         Skip::Late => ("does not want messages that come late".to_owned(), "不处理迟到的消息".to_owned()),
-        Skip::Blocked { by } => (format!("was not asked: {by} took the event for itself"), format!("未被询问:{by} 已独占此事件")),
+        Skip::Blocked { by } => {
+            (format!("was not asked: {by} took the event for itself"), format!("未被询问:{by} 已独占此事件"))
+        }
         Skip::Resting { for_ms } => {
             let s = for_ms.div_ceil(1000);
             (

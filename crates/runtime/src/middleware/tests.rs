@@ -16,11 +16,7 @@ struct Answers;
 impl Destination for Answers {
     fn arrive(&self, env: Envelope) -> BoxFuture<'_, Outcome> {
         Box::pin(async move {
-            if env.event.late {
-                Outcome::stopped("end", "late")
-            } else {
-                Outcome::Passed { actions: 1 }
-            }
+            if env.event.late { Outcome::stopped("end", "late") } else { Outcome::Passed { actions: 1 } }
         })
     }
 }

@@ -90,7 +90,8 @@ async fn without_built_in_commands_plugins_hear_everything() {
 #[tokio::test(start_paused = true)]
 async fn sec_r27_what_is_quoted_or_our_own_is_no_command() {
     let mut rig = owned("").await;
-    let quote = Said::Quote { title: "/plugin off echo".into(), msg_id: "1".into(), who: "Alice".into(), text: "x".into() };
+    let quote =
+        Said::Quote { title: "/plugin off echo".into(), msg_id: "1".into(), who: "Alice".into(), text: "x".into() };
     for deliver in [Deliver::said("Alice", quote), say("Alice", "/plugin off echo").own()] {
         let seq = rig.last_seq("message");
         rig.sim.deliver("shop", deliver).unwrap();

@@ -5,7 +5,9 @@ use std::path::Path;
 use serde_json::json;
 use wxbot_model::Event;
 use wxbot_plugin::middleware::Station;
-use wxbot_plugin::{ConfigProblem, Envelope, Middleware, Next, Outcome, Place, PluginConfig, PluginError, Role, StationConfig};
+use wxbot_plugin::{
+    ConfigProblem, Envelope, Middleware, Next, Outcome, Place, PluginConfig, PluginError, Role, StationConfig,
+};
 
 use super::rig::{above, check, parsed, registry, told, web};
 use crate::config::{Loaded, Registry, parse, schema};
@@ -134,7 +136,8 @@ fn a_middleware_of_the_program_is_known_checked_and_in_the_schema() {
         ],
         told,
     );
-    let config = read(&format!("short.least = 2\n{}", web("middleware = [\"short\"]\nshort.least = 3"))).unwrap().config;
+    let config =
+        read(&format!("short.least = 2\n{}", web("middleware = [\"short\"]\nshort.least = 3"))).unwrap().config;
     assert_eq!(config.accounts[0].middleware[0].settings, json!({ "least": 3 }));
     let schema = schema(&with_short());
     assert_eq!(schema["$defs"]["middleware-short"]["properties"]["least"]["type"], "integer");
