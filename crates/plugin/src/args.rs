@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use wxbot_model::span::parse_duration;
 
+use crate::route::heard::narrow;
+
 /// A value that can be typed: the type of a command's argument or of an answer.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be typed by a person",
@@ -34,7 +36,7 @@ macro_rules! numbers {
             const KIND: &'static str = $kind;
 
             fn from_arg(text: &str) -> Result<Self, String> {
-                let plain = narrow(text);
+                let plain: String = text.chars().map(narrow).collect();
                 plain.parse().map_err(|error| format!("「{text}」不是这里能用的数字 ({error})"))
             }
         }
@@ -62,14 +64,4 @@ impl FromArg for Duration {
     fn from_arg(text: &str) -> Result<Self, String> {
         parse_duration(text).map_err(|_other| format!("「{text}」: 请写成 30s、10m 或 2h (a time like 30s, 10m or 2h)"))
     }
-}
-
-/// Full-width digits and signs, as Chinese keyboards type them, in their plain form.
-fn narrow(text: &str) -> String {
-    let plain = |c: char| match c {
-        '\u{ff01}'..='\u{ff5e}' => char::from_u32(c as u32 - 0xfee0).unwrap_or(c),
-        '\u{3000}' => ' ',
-        _ => c,
-    };
-    text.chars().map(plain).collect()
 }

@@ -17,6 +17,13 @@ use crate::plugin::PluginError;
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Answers that mean "no more of this".
 const CANCEL: [&str; 5] = ["取消", "算了", "cancel", "quit", "/cancel"];
+/// What is said to that.
+pub(crate) const CANCELLED: &str = "好的,已取消 (cancelled)";
+
+/// Whether somebody wants no more of a dialog.
+pub(crate) fn is_cancel(text: &str) -> bool {
+    CANCEL.contains(&text.trim().to_lowercase().as_str())
+}
 
 impl Ctx {
     /// Asks whoever sent the event. The question and all effects so far are committed and the event is done; the handler
@@ -74,9 +81,7 @@ impl<'a> Ask<'a> {
         for left in (0..=retry).rev() {
             let answer = put(cx, question, timeout).await?;
             let why = match answer.text().map(str::trim) {
-                Some(word) if CANCEL.contains(&word.to_lowercase().as_str()) => {
-                    return Err(PluginError::told("好的,已取消 (cancelled)"));
-                }
+                Some(word) if is_cancel(word) => return Err(PluginError::told(CANCELLED)),
                 Some(text) => match T::from_arg(text) {
                     Ok(value) => return Ok(value),
                     Err(why) => why,

@@ -1,5 +1,6 @@
 //! What may a handler ask while it runs? Its KV values, the time, chance, contacts, the bytes of media.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use crate::instance::Turn;
 use crate::media::{MediaError, MediaFile};
 use crate::plugin::PluginError;
 use crate::role::Role;
+use crate::route::cooldown::Resting;
 
 /// The handler's window to the host, for one event and, after [`ask`](Self::ask), for the messages that answer.
 pub struct Ctx {
@@ -28,6 +30,10 @@ pub(crate) struct Link {
     pub(crate) host: Arc<dyn Host>,
     pub(crate) plugin: Arc<str>,
     pub(crate) init: InitCtx,
+    /// The settings, for [`Config`](crate::extract::Config): a `P::Config`.
+    pub(crate) config: Arc<dyn Any + Send + Sync>,
+    /// Which handlers rest.
+    pub(crate) resting: Resting,
 }
 
 /// What is known when a plugin starts.
@@ -113,6 +119,11 @@ impl Ctx {
                 now.notes.push(Note { what: what.to_owned(), took, why: why() });
             }
         });
+    }
+
+    /// Whether somebody keeps the trace, so that notes are worth making.
+    pub fn explains(&self) -> bool {
+        self.turn.with(|now| now.meta.explain)
     }
 
     /// Performs an action at once and answers its receipt, apart from the event: when the handler fails later, or runs

@@ -237,6 +237,14 @@ impl Effects {
         self.list.iter()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.list.truncate(len);
+    }
+
     /// True when nothing should happen.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()

@@ -19,6 +19,7 @@ use crate::ctx::{Ctx, InitCtx, Link};
 use crate::effects::Effects;
 use crate::host::{Answer, Call, CallMeta, Host, Instance, Note, OpenDialog};
 use crate::plugin::{Plugin, PluginError, Verdict};
+use crate::route::cooldown::Resting;
 
 /// Handlers put aside at once. Each holds its event and what the handler remembers, some KiB; more than these wait for
 /// nobody who will answer.
@@ -127,12 +128,16 @@ impl Parked {
 impl<P: Plugin> Local<P> {
     /// Reads the settings and makes an instance.
     pub(crate) async fn start(settings: &Value, init: InitCtx, host: Arc<dyn Host>) -> Result<Self, PluginError> {
-        let config = P::Config::read(settings, &init.place).map_err(|problems| {
-            let told: Vec<String> = problems.iter().map(|p| format!("{}: {}", p.pointer, p.message)).collect();
-            PluginError::msg(format!("its settings are wrong: {}", told.join("; ")))
-        })?;
-        let plugin = Arc::new(P::init(config, &init).await?);
-        let link = Link { host, plugin: P::manifest().id.into(), init };
+        let read = || {
+            P::Config::read(settings, &init.place).map_err(|problems| {
+                let told: Vec<String> = problems.iter().map(|p| format!("{}: {}", p.pointer, p.message)).collect();
+                PluginError::msg(format!("its settings are wrong: {}", told.join("; ")))
+            })
+        };
+        // Twice: one is the plugin's own, one is for handlers that take `Config`.
+        let config = Arc::new(read()?);
+        let plugin = Arc::new(P::init(read()?, &init).await?);
+        let link = Link { host, plugin: P::manifest().id.into(), init, config, resting: Resting::default() };
         Ok(Self { plugin, link: Arc::new(link), parked: Arc::default() })
     }
 

@@ -117,6 +117,8 @@ pub enum Trigger {
         #[serde(default)]
         missed: Missed,
     },
+    /// The next message of somebody whose [`Dialogue`](crate::Dialogue) is open.
+    Continues,
     /// Something that this version of the SDK does not know.
     #[serde(other)]
     Unknown,

@@ -69,6 +69,9 @@ fn change(old: &AccountConfig, new: &AccountConfig) -> Change {
         guards,
         pacing,
         on_uncertain,
+        roles,
+        builtin,
+        prefixes,
     } = new;
     let session = differing([
         ("protocol", old.protocol != *protocol),
@@ -83,6 +86,9 @@ fn change(old: &AccountConfig, new: &AccountConfig) -> Change {
         ("middleware", old.middleware != *middleware || old.guards != *guards),
         ("pacing", old.pacing != *pacing),
         ("on_uncertain", old.on_uncertain != *on_uncertain),
+        ("roles", old.roles != *roles),
+        ("builtin", old.builtin != *builtin),
+        ("command_prefix", old.prefixes != *prefixes),
     ]);
     match (session.is_empty(), work.is_empty()) {
         (true, true) => Change::Unchanged,

@@ -25,8 +25,9 @@ use crate::contacts::Contacts;
 use crate::crew::Crew;
 use crate::dispatch::dialogs::Dialogs;
 use crate::dispatch::{Gate, RuntimeHost};
+use crate::explain::Traces;
 use crate::media::MediaFolder;
-use crate::middleware;
+use crate::middleware::{self, Guards, StationError};
 use crate::plan::{Change, Plan};
 use crate::plugin::{Held, Instances, PluginStartError};
 use crate::roster::Roster;
@@ -59,6 +60,9 @@ pub enum StartError {
     /// A plugin could not be started.
     #[error(transparent)]
     Plugin(#[from] PluginStartError),
+    /// A middleware that the program brings could not be made.
+    #[error(transparent)]
+    Middleware(#[from] StationError),
     /// The store could not be read.
     #[error("account `{account}` cannot start")]
     Store {
@@ -118,6 +122,7 @@ pub struct Runtime {
     source: Source,
     works: bool,
     media: Arc<MediaFolder>,
+    traces: Arc<Traces>,
 }
 
 /// Old rows are swept in steps of a thousand, this often.
@@ -152,6 +157,7 @@ impl Runtime {
             source,
             works,
             media,
+            traces: Arc::default(),
         };
         let mut ways: HashMap<AccountName, Arc<dyn Protocol>> = HashMap::new();
         let mut configs = Vec::new();
@@ -253,7 +259,8 @@ impl Runtime {
         // Stable: equal ones stay in the order of `use`.
         plugins.sort_by_key(|plugin| Reverse(plugin.manifest.priority));
         let (used, stations) = was.map_or(([].as_slice(), [].as_slice()), |was| (&was.config.middleware, &was.chain));
-        let chain = middleware::renewed(&config.middleware, &guards, &self.source, used, stations);
+        let guards = Guards { plugins: &guards, roles: &config.roles };
+        let chain = middleware::renewed(&self.registry, &config.middleware, guards, &self.source, used, stations)?;
         Ok(Settings { config: config.clone(), protocol, chain, plugins })
     }
 
@@ -272,9 +279,12 @@ impl Runtime {
     async fn account(&self, settings: Settings, dialogs: Dialogs) -> Result<Arc<Account>, StartError> {
         let name = settings.config.name.clone();
         let (store, vault) = (Arc::clone(&self.store), Arc::clone(&self.vault));
+        let (media, traces) = (Arc::clone(&self.media), Arc::clone(&self.traces));
         let account =
-            Account::new(Parts { store, vault, source: self.source.clone(), settings, media: Arc::clone(&self.media), dialogs });
-        recover(&account, self.works).await.map_err(|source| StartError::Store { account: name, source })?;
+            Account::new(Parts { store, vault, source: self.source.clone(), settings, media, dialogs, traces });
+        let failed = |source| StartError::Store { account: name.clone(), source };
+        recover(&account, self.works).await.map_err(failed)?;
+        account.silenced.load(&*account.store, &account.name).await.map_err(failed)?;
         Ok(Arc::new(account))
     }
 
@@ -372,7 +382,8 @@ impl Runtime {
     fn want_schedules(&self, accounts: &[Arc<Account>]) {
         let of = |account: &Arc<Account>| {
             let (name, settings) = (account.name.clone(), account.settings());
-            let of = |plugin: &Arc<Held>| plugin.schedules.iter().map(|one| one.of(&name, &plugin.id)).collect::<Vec<_>>();
+            let of =
+                |plugin: &Arc<Held>| plugin.schedules.iter().map(|one| one.of(&name, &plugin.id)).collect::<Vec<_>>();
             settings.plugins.iter().flat_map(of).collect::<Vec<WantedSchedule>>()
         };
         self.schedules.send_replace(accounts.iter().flat_map(of).collect());

@@ -4,10 +4,11 @@ use std::ops::Range;
 use std::path::Path;
 
 use serde_json::Value;
-use wxbot_plugin::{ConfigProblem, InitCtx, Place};
 use wxbot_plugin::host::PluginFactory;
+use wxbot_plugin::{ConfigProblem, InitCtx, Place};
 
 use super::diagnostic::{Diagnostic, Report, codes, quote};
+use super::keys::DEFAULT_PREFIXES;
 use super::registry::Registry;
 use super::tree::{self, Entry, Node, Table};
 use super::view::{Account, RESERVED, accounts, plugin_entries};
@@ -73,18 +74,22 @@ pub(super) fn settings(common: Option<&Node>, own: Option<&Node>) -> Value {
 }
 
 /// What a plugin is told besides its settings.
-pub(super) fn init(_root: &Table, file: &Path) -> InitCtx {
+pub(super) fn init(root: &Table, file: &Path) -> InitCtx {
     let mut init = InitCtx::new();
+    init.prefixes = prefixes(root);
     init.place = Place::of(file.parent().unwrap_or(Path::new("")));
     init
 }
 
-fn problems(
-    plugin: &PluginFactory,
-    common: Option<&Node>,
-    own: Option<&Node>,
-    init: &InitCtx,
-) -> Vec<ConfigProblem> {
+/// What may stand before the word of a command, the longest first: `//` is not `/` and then a word.
+pub(super) fn prefixes(root: &Table) -> Vec<String> {
+    let said = root.texts("command_prefix").map(|list| list.into_iter().map(|(text, _node)| text).collect());
+    let mut list: Vec<&str> = said.unwrap_or_else(|| DEFAULT_PREFIXES.to_vec());
+    list.sort_by_key(|text| std::cmp::Reverse(text.len()));
+    list.into_iter().map(str::to_owned).collect()
+}
+
+fn problems(plugin: &PluginFactory, common: Option<&Node>, own: Option<&Node>, init: &InitCtx) -> Vec<ConfigProblem> {
     // What the parser could not read would only be told a second time, in other words.
     let broken = |node: Option<&Node>| node.is_some_and(Node::is_broken);
     if broken(common) || broken(own) { Vec::new() } else { plugin.check(&settings(common, own), init) }
@@ -92,7 +97,7 @@ fn problems(
 
 /// The place a JSON pointer into the merged settings means, as far down as it goes, and whether it went all the way.
 /// Where both tables are meant, `in_common` says whose the fault is.
-fn locate<'t>(
+pub(super) fn locate<'t>(
     common: Option<&'t Node>,
     own: Option<&'t Node>,
     in_common: bool,

@@ -9,9 +9,10 @@ use serde_json::{Map, Value};
 use url::Url;
 use wxbot_model::AccountName;
 use wxbot_model::span::Rate;
-use wxbot_plugin::InitCtx;
+use wxbot_plugin::{InitCtx, Place};
 
 use super::diagnostic::Diagnostic;
+use crate::roles::Roles;
 
 /// A configuration without mistakes, and what is worth knowing about it.
 #[derive(Debug, Clone)]
@@ -75,6 +76,12 @@ pub struct AccountConfig {
     pub pacing: Pacing,
     /// What to do with a message of which nobody knows whether it was sent.
     pub on_uncertain: OnUncertain,
+    /// Who may do what.
+    pub roles: Roles,
+    /// Whether the commands of wxbot itself are answered.
+    pub builtin: bool,
+    /// What may stand before the word of a command, the longest first.
+    pub prefixes: Vec<String>,
     /// The protocol's own keys, defaults filled in.
     pub options: Map<String, Value>,
     /// Where its secrets are, by name.
@@ -97,6 +104,9 @@ impl fmt::Debug for AccountConfig {
             .field("guards", &self.guards)
             .field("pacing", &self.pacing)
             .field("on_uncertain", &self.on_uncertain)
+            .field("roles", &self.roles)
+            .field("builtin", &self.builtin)
+            .field("prefixes", &self.prefixes)
             .field("options", &self.options)
             .field("secrets", &self.secrets)
             .finish()
@@ -133,6 +143,8 @@ pub struct MiddlewareUse {
     /// An object: defaults, the common settings over them, the account's own on top. Durations and rates are
     /// checked texts.
     pub settings: Value,
+    /// Where they stand.
+    pub place: Place,
 }
 
 /// How fast an account sends.

@@ -7,6 +7,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wxbot_model::Event;
+use wxbot_plugin::middleware::Observer;
 use wxbot_plugin::{Envelope, Next, Outcome};
 
 use super::WXBOT;
@@ -54,7 +55,9 @@ enum Recorded {
 /// Why a plugin's answer was not recorded.
 enum Refusal {
     /// A value was no longer what the plugin had read.
-    Changed { key: String },
+    Changed {
+        key: String,
+    },
     TooManyTimers,
 }
 
@@ -151,10 +154,14 @@ impl Handler {
             };
             // Taken once: a round ends with the settings it began with, whatever is put into force meanwhile.
             let settings = self.account.settings();
-            let round = Round::new(&self.account, &settings, row, claims.errors, &refusals.plugins);
-            let envelope = Envelope { event, seq: row.seq, attempt: claims.attempts + refusals.rounds };
-            let outcome = Next::new(&settings.chain, &round).run(envelope).await;
+            let attempt = claims.attempts + refusals.rounds;
+            let seen = self.account.begin_trace(row.seq, attempt);
+            let round = Round::new(&self.account, &settings, row, claims.errors, &refusals.plugins, seen.as_ref());
+            let envelope = Envelope { event, seq: row.seq, attempt };
+            let observer = seen.as_ref().map(|seen| seen as &dyn Observer);
+            let outcome = Next::new(&settings.chain, &round).seen_by(observer).run(envelope).await;
             let harvest = round.harvest();
+            self.account.keep_trace(seen, &outcome, harvest.trouble.as_ref());
             match self.record(row, outcome, harvest, claims.errors, begun).await? {
                 Recorded::As(end) => return Ok(end),
                 Recorded::Refused(plugin, refusal) => refusals.add(plugin, refusal),
@@ -175,7 +182,7 @@ impl Handler {
         let note = match outcome {
             Outcome::Passed { .. } => None,
             Outcome::Stopped { by, why } => {
-                tracing::debug!(account = %account.name, seq = row.seq, by, why, "Event stopped.");
+                tracing::debug!(account = %account.name, seq = row.seq, %by, why, "Event stopped.");
                 Some(format!("{by}: {why}"))
             }
         };

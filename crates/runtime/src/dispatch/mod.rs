@@ -1,9 +1,8 @@
 //! How do stored events reach plugins? [`feed`] what is in memory and in which lane → [`run`] which lanes run →
-//! [`handle`] one event through the chain to its end in the store → [`round`] who sees it, [`roles`] as what, [`builtin`]
-//! what wxbot answers itself, [`dialogs`] who waits for it → [`collect`] what the answers come to. [`host`] is what
+//! [`handle`] one event through the chain to its end in the store → [`round`] who sees it, [`roles`] as what, `builtin` what
+//! wxbot answers itself, [`dialogs`] who waits for it → [`collect`] what the answers come to. [`host`] is what
 //! handlers ask meanwhile, [`send_now`] what they send.
 
-mod builtin;
 mod collect;
 pub(crate) mod dialogs;
 pub(crate) mod feed;

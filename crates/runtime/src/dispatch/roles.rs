@@ -6,6 +6,6 @@ use wxbot_plugin::Role;
 use crate::account::Settings;
 
 /// The roles of whoever sent the event, without the one that everybody has.
-pub(super) fn roles_of(_settings: &Settings, _event: &Event) -> Vec<Role> {
-    Vec::new()
+pub(super) fn roles_of(settings: &Settings, event: &Event) -> Vec<Role> {
+    settings.config.roles.of(event)
 }

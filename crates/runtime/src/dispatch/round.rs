@@ -6,16 +6,20 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
+use tokio::time::Instant;
 use wxbot_model::Event;
 use wxbot_plugin::host::{Answer, Call, CallMeta};
 use wxbot_plugin::middleware::Destination;
 use wxbot_plugin::{Effects, Envelope, Outcome};
 
+use super::WXBOT;
 use super::collect::{Hands, Share};
 use super::dialogs::{self, Parked, Question, Turn, Whom};
 use super::roles::roles_of;
-use super::{WXBOT, builtin};
 use crate::account::{Account, Settings};
+use crate::builtin;
+use crate::explain::Recorder;
+use crate::explain::trace::Skip;
 use crate::plugin::{Held, Trouble};
 use crate::store::InboxRow;
 
@@ -28,6 +32,8 @@ pub(super) struct Round<'a> {
     pub(super) errors: u32,
     /// Plugins whose answers the store has refused in this try: they are not asked again, this is their error.
     pub(super) refused: &'a [(Arc<str>, String)],
+    /// Who keeps the trace, if somebody does.
+    seen: Option<&'a Recorder>,
     harvest: Mutex<Harvest>,
 }
 
@@ -51,8 +57,9 @@ impl<'a> Round<'a> {
         row: &'a InboxRow,
         errors: u32,
         refused: &'a [(Arc<str>, String)],
+        seen: Option<&'a Recorder>,
     ) -> Self {
-        Self { account, settings, row, errors, refused, harvest: Mutex::default() }
+        Self { account, settings, row, errors, refused, seen, harvest: Mutex::default() }
     }
 
     /// What came of it.
@@ -66,6 +73,7 @@ impl Destination for Round<'_> {
         Box::pin(async move {
             let event = Arc::new(env.event);
             let meta = CallMeta::first().attempt(env.attempt).roles(roles_of(self.settings, &event));
+            let meta = meta.explain(self.seen.is_some());
             let mut turn = Hand { round: self, event, meta, harvest: Harvest::default() };
             let outcome = turn.out().await;
             *self.harvest.lock().unwrap_or_else(PoisonError::into_inner) = turn.harvest;
@@ -116,8 +124,11 @@ impl Hand<'_> {
         let settings = self.round.settings;
         let Some(plugin) = settings.plugins.iter().find(|plugin| *plugin.id == *id) else {
             let why = format!("the account no longer uses plugin `{id}`, whose it is");
-            return Outcome::Stopped { by: self.event.kind.word(), why };
+            return Outcome::stopped(self.event.kind.word(), why);
         };
+        if self.is_silenced(plugin) {
+            return Outcome::stopped(self.event.kind.word(), "`/plugin off` silenced the plugin in this chat");
+        }
         self.ask(plugin).await;
         self.passed()
     }
@@ -144,7 +155,10 @@ impl Hand<'_> {
     /// Hands the event to the handler that waits for it; false when there is none any more.
     async fn resume(&mut self, whom: &Whom, parked: Parked) -> bool {
         let plugin = Arc::clone(&parked.plugin);
-        let answer = plugin.run(self.call(parked.dialog())).await;
+        if self.is_silenced(&plugin) {
+            return false;
+        }
+        let answer = self.run(&plugin, parked.dialog()).await;
         match answer {
             Ok(answer) if answer.is_lost_dialog() => return false,
             // It was not asked, and is when its rest is over.
@@ -178,7 +192,9 @@ impl Hand<'_> {
     /// Whether it was for wxbot itself.
     async fn to_wxbot(&mut self) -> bool {
         let Round { account, settings, .. } = *self.round;
-        let Some(effects) = builtin::answer(account, settings, &self.event, &self.meta.roles).await else { return false };
+        let answer = builtin::answer(account, settings, &self.event, &self.meta.roles).await;
+        let Some((word, effects)) = answer else { return false };
+        self.round.seen.inspect(|seen| seen.builtin(word));
         let own = Arc::from(WXBOT);
         let told = self.harvest.shares.iter().map(|share| share.sends.len()).sum();
         match self.hands(&own).collect(&self.event, effects, told).await {
@@ -192,24 +208,44 @@ impl Hand<'_> {
         let mut too_late = false;
         let mut plugins = self.round.settings.plugins.iter();
         while let Some(plugin) = plugins.next() {
-            if !plugin.wants(&self.event) || self.round.row.done.iter().any(|id| **id == *plugin.id) {
-                continue;
-            }
-            if self.event.late && !plugin.manifest.wants_late {
-                too_late = true;
+            if let Some(why) = self.skips(plugin) {
+                too_late |= why == Skip::Late;
+                self.round.seen.inspect(|seen| seen.skipped(&plugin.id, why));
                 continue;
             }
             if let Asked::Blocked = self.ask(plugin).await {
                 // Noted, since another one's failure may bring the event back.
-                self.harvest.done.extend(plugins.map(|later| later.id.to_string()));
+                for later in plugins {
+                    let by = plugin.id.to_string();
+                    self.round.seen.inspect(|seen| seen.skipped(&later.id, Skip::Blocked { by }));
+                    self.harvest.done.push(later.id.to_string());
+                }
                 break;
             }
         }
         if too_late && self.harvest.asked == 0 {
-            let why = "older than the limit, and no plugin asked for late messages".into();
-            return Outcome::Stopped { by: "late", why };
+            return Outcome::stopped("late", "older than the limit, and no plugin asked for late messages");
         }
         self.passed()
+    }
+
+    /// Why the plugin is not asked, if it is not.
+    fn skips(&self, plugin: &Held) -> Option<Skip> {
+        if !plugin.wants(&self.event) {
+            Some(Skip::NotWanted { kind: self.event.kind.word().to_owned() })
+        } else if self.round.row.done.iter().any(|id| **id == *plugin.id) {
+            Some(Skip::DoneBefore)
+        } else if self.event.late && !plugin.manifest.wants_late {
+            Some(Skip::Late)
+        } else if self.is_silenced(plugin) {
+            Some(Skip::Silenced)
+        } else {
+            None
+        }
+    }
+
+    fn is_silenced(&self, plugin: &Held) -> bool {
+        self.round.account.silenced.has(&self.event.chat.id, &plugin.id)
     }
 
     async fn ask(&mut self, plugin: &Arc<Held>) -> Asked {
@@ -218,7 +254,7 @@ impl Hand<'_> {
             self.fail(&plugin.id, Trouble::Failed(why.clone()));
             return Asked::Next;
         }
-        match plugin.run(self.call(None)).await {
+        match self.run(plugin, None).await {
             Ok(answer) => self.take(plugin, answer).await.unwrap_or(Asked::Next),
             Err(trouble) => {
                 self.fail(&plugin.id, trouble);
@@ -256,8 +292,13 @@ impl Hand<'_> {
         if self.round.account.dialogs.has_room_for(&whom) { Ok(whom) } else { Err(dialogs::FULL.into()) }
     }
 
-    fn call(&self, dialog: Option<u64>) -> Call {
-        Call { event: Arc::clone(&self.event), meta: self.meta.clone(), dialog }
+    async fn run(&self, plugin: &Held, dialog: Option<u64>) -> Result<Answer, Trouble> {
+        let call = Call { event: Arc::clone(&self.event), meta: self.meta.clone(), dialog };
+        let Some(seen) = self.round.seen else { return plugin.run(call).await };
+        let begun = Instant::now();
+        let answer = plugin.run(call).await;
+        seen.asked(&plugin.id, begun.elapsed(), answer.as_ref());
+        answer
     }
 
     fn hands<'h>(&'h self, plugin: &'h Arc<str>) -> Hands<'h> {

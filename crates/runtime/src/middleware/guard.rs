@@ -9,21 +9,17 @@ use wxbot_plugin::{Envelope, Middleware, Next, Outcome};
 
 use super::Settings;
 
-fn stopped(by: &'static str, why: impl Into<String>) -> Outcome {
-    Outcome::Stopped { by, why: why.into() }
-}
-
 /// Stops messages that our own account sent from the phone.
 pub(super) struct IgnoreSelf;
 
 impl Middleware for IgnoreSelf {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "ignore-self"
     }
 
     async fn handle(&self, env: Envelope, next: Next<'_>) -> Outcome {
         if env.event.from_self() {
-            return stopped("ignore-self", "our own account sent it");
+            return Outcome::stopped("ignore-self", "our own account sent it");
         }
         next.run(env).await
     }
@@ -42,7 +38,7 @@ impl OldMessage {
 }
 
 impl Middleware for OldMessage {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "old-message"
     }
 
@@ -109,13 +105,13 @@ impl Access {
 }
 
 impl Middleware for Access {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "access"
     }
 
     async fn handle(&self, env: Envelope, next: Next<'_>) -> Outcome {
         match self.refusal(&env) {
-            Some(why) => stopped("access", why),
+            Some(why) => Outcome::stopped("access", why),
             None => next.run(env).await,
         }
     }
@@ -125,7 +121,7 @@ impl Middleware for Access {
 pub(super) struct Trace;
 
 impl Middleware for Trace {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "trace"
     }
 

@@ -12,6 +12,7 @@ use super::diagnostic::codes;
 use super::*;
 use rig::{check, parsed, registry, told, web};
 
+mod people;
 mod rig;
 mod rules;
 
@@ -79,9 +80,10 @@ fn a_good_file_means_what_it_says() {
         [
             MiddlewareUse {
                 name: "loop-guard".to_owned(),
-                settings: json!({ "replies": 7, "per": "20s", "mute": "10s" })
+                settings: json!({ "replies": 7, "per": "20s", "mute": "10s" }),
+                place: Place::default(),
             },
-            MiddlewareUse { name: "trace".to_owned(), settings: json!({}) },
+            MiddlewareUse { name: "trace".to_owned(), settings: json!({}), place: Place::default() },
         ]
     );
     assert_eq!(shop.pacing.per_account, Rate::new(5, Duration::from_secs(1)));

@@ -146,7 +146,7 @@ pub(super) fn registry() -> Registry {
             },
         ],
         plugins: vec![PluginFactory::of::<AutoReply>(), PluginFactory::of::<Greeter>(), PluginFactory::of::<Censor>()],
-        middleware: DEFAULT_MIDDLEWARE.to_vec(),
+        middleware: crate::middleware::NAMES.to_vec(),
     }
 }
 

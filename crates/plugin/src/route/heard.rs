@@ -1,0 +1,221 @@
+//! What did a person type, in the form that triggers compare with? And does a command's word stand at its beginning?
+//!
+//! Full-width and invisible characters and capitals make no difference for matching; what handlers get are the sender's
+//! own characters.
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use wxbot_model::{ChatKind, Content, Event};
+
+/// WeChat puts this space behind a mention that was chosen from the list of members.
+const MENTION_END: char = '\u{2005}';
+
+/// A text that may trigger a handler.
+#[derive(Debug)]
+pub(crate) struct Heard<'a> {
+    raw: &'a str,
+    plain: OnceLock<String>,
+    folded: OnceLock<String>,
+}
+
+/// Why an event triggers no command, keyword or regex, whatever its text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Deaf {
+    NoMessage,
+    NotTyped(&'static str),
+    Own,
+    Late,
+    Official,
+    Nobody,
+}
+
+impl fmt::Display for Deaf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoMessage => f.write_str("it is no message"),
+            Self::NotTyped(kind) => write!(f, "it is no plain text but: {kind}"),
+            Self::Own => f.write_str("our own account sent it"),
+            Self::Late => f.write_str("it is late"),
+            Self::Official => f.write_str("an official account sent it"),
+            Self::Nobody => f.write_str("it has no sender"),
+        }
+    }
+}
+
+impl<'a> Heard<'a> {
+    /// What was typed. Quotes, forwards, cards and the like hold other people's words and never trigger anything.
+    pub(crate) fn of(event: &'a Event) -> Result<Self, Deaf> {
+        spoken_to_us(event)?;
+        let message = event.message().ok_or(Deaf::NoMessage)?;
+        match &message.content {
+            Content::Text { text } => Ok(Self::new(text, event.is_group() && message.mentions.me)),
+            other => Err(Deaf::NotTyped(other.kind())),
+        }
+    }
+
+    /// `mentioned`: our account is mentioned in a room, so that a leading `@name` is addressing and not content.
+    pub(crate) fn new(text: &'a str, mentioned: bool) -> Self {
+        let text = text.trim_start_matches(is_blank);
+        let raw = if mentioned { without_mention(text) } else { text }.trim_matches(is_blank);
+        Self { raw, plain: OnceLock::new(), folded: OnceLock::new() }
+    }
+
+    /// As it was typed, without the mention of ourselves.
+    pub(crate) fn raw(&self) -> &'a str {
+        self.raw
+    }
+
+    /// Without full-width and invisible characters.
+    pub(crate) fn plain(&self) -> &str {
+        self.plain.get_or_init(|| self.raw.chars().filter(|c| !is_zero_width(*c)).map(narrow).collect())
+    }
+
+    /// Without capitals too.
+    pub(crate) fn folded(&self) -> &str {
+        self.folded.get_or_init(|| fold(self.raw))
+    }
+
+    /// Which of these words, already [folded](fold), is the command, and what follows it; the longest one wins.
+    pub(crate) fn command(&self, prefixes: &[String], words: &[String]) -> Option<Spoken<'a>> {
+        let tails = prefixes.iter().filter_map(|prefix| strip(self.raw, &fold(prefix)));
+        let said = tails.flat_map(|tail| {
+            words.iter().enumerate().filter_map(move |(nth, word)| {
+                let rest = strip(tail, word)?;
+                let ends = rest.trim_start_matches(is_zero_width).chars().next().is_none_or(char::is_whitespace);
+                ends.then(|| Spoken { nth, len: word.chars().count(), rest })
+            })
+        });
+        said.max_by_key(|spoken| spoken.len)
+    }
+}
+
+/// A command in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Spoken<'a> {
+    /// Which of the handler's words.
+    pub(crate) nth: usize,
+    /// The word's length in characters.
+    pub(crate) len: usize,
+    /// What follows, as it was typed.
+    pub(crate) rest: &'a str,
+}
+
+/// A message of a person, in time and not our own.
+pub(crate) fn spoken_to_us(event: &Event) -> Result<(), Deaf> {
+    let message = event.message().ok_or(Deaf::NoMessage)?;
+    let sender = event.sender.as_ref().ok_or(Deaf::Nobody)?;
+    if message.from_self {
+        Err(Deaf::Own)
+    } else if event.late {
+        Err(Deaf::Late)
+    } else if event.chat.kind == ChatKind::Official || sender.id.as_str().starts_with('o') {
+        Err(Deaf::Official)
+    } else {
+        Ok(())
+    }
+}
+
+/// Full-width ASCII becomes half-width, invisible characters and capitals go. Idempotent but for odd scripts.
+pub(crate) fn fold(text: &str) -> String {
+    text.chars().flat_map(folded).collect()
+}
+
+/// Full-width ASCII in its half-width form.
+pub(crate) fn narrow(c: char) -> char {
+    match c {
+        '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(c) - 0xFEE0).unwrap_or(c),
+        '\u{3000}' => ' ',
+        other => other,
+    }
+}
+
+/// White space, or nothing to see at all.
+pub(crate) fn is_blank(c: char) -> bool {
+    c.is_whitespace() || is_zero_width(c)
+}
+
+/// Characters that people copy along without seeing them: joiners, direction marks, byte order marks, emoji selectors.
+fn is_zero_width(c: char) -> bool {
+    matches!(c, '\u{AD}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}'
+        | '\u{2060}'..='\u{2069}' | '\u{FE0E}' | '\u{FE0F}' | '\u{FEFF}')
+}
+
+fn folded(c: char) -> impl Iterator<Item = char> {
+    (!is_zero_width(c)).then(|| narrow(c).to_lowercase()).into_iter().flatten()
+}
+
+/// What follows `start`, which is folded already, in `text`, which is not.
+fn strip<'a>(text: &'a str, start: &str) -> Option<&'a str> {
+    let mut wanted = start.chars().peekable();
+    for (at, c) in text.char_indices() {
+        if wanted.peek().is_none() {
+            return text.get(at..);
+        }
+        if !folded(c).all(|c| wanted.next() == Some(c)) {
+            return None;
+        }
+    }
+    wanted.peek().is_none().then_some("")
+}
+
+/// The text behind a leading `@name`. We do not know our name in the room, so the end of the token decides: the space
+/// that WeChat writes, else the first white space. Without either nothing is removed: it may be `@name你好`.
+fn without_mention(text: &str) -> &str {
+    if !text.starts_with(['@', '\u{FF20}']) {
+        return text;
+    }
+    let end = text.find(MENTION_END).or_else(|| text.find(char::is_whitespace));
+    end.and_then(|at| text.get(at..)).unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said<'a>(text: &'a str, mentioned: bool, prefixes: &[&str], words: &[&str]) -> Option<(usize, &'a str)> {
+        let prefixes: Vec<String> = prefixes.iter().map(|&prefix| prefix.into()).collect();
+        let words: Vec<String> = words.iter().map(|word| fold(word)).collect();
+        Heard::new(text, mentioned).command(&prefixes, &words).map(|spoken| (spoken.nth, spoken.rest))
+    }
+
+    #[test]
+    fn where_a_command_ends() {
+        let both = ["/", ""];
+        for (name, text, mentioned, prefixes, words, want) in [
+            ("alone", "天气", false, &both[..], &["天气"][..], Some((0, ""))),
+            ("with an argument", "天气 北京", false, &both, &["天气"], Some((0, " 北京"))),
+            ("with the prefix", "/天气 北京", false, &both, &["天气"], Some((0, " 北京"))),
+            (
+                "full-width prefix and space",
+                "\u{FF0F}天气\u{3000}北京",
+                false,
+                &both,
+                &["天气"],
+                Some((0, "\u{3000}北京")),
+            ),
+            ("glued to more", "天气北京", false, &both, &["天气"], None),
+            ("glued to latin", "weathers", false, &both, &["weather"], None),
+            ("not at the beginning", "看天气", false, &both, &["天气"], None),
+            ("capitals", "WEATHER x", false, &both, &["weather"], Some((0, " x"))),
+            ("full-width word", "\u{FF57}eather x", false, &both, &["Weather"], Some((0, " x"))),
+            ("invisible inside", "天\u{200B}气\u{FEFF} x", false, &both, &["天气"], Some((0, "\u{FEFF} x"))),
+            ("blank around", " \u{200B}天气\n", false, &both, &["天气"], Some((0, ""))),
+            ("prefix needed", "天气", false, &["/"], &["天气"], None),
+            ("prefix of several signs", "bot: 天气", false, &["bot: "], &["天气"], Some((0, ""))),
+            ("the longer word", "天气 预报 x", false, &both, &["天气", "天气 预报"], Some((1, " x"))),
+            ("behind a mention", "@机器人\u{2005}天气 x", true, &both, &["天气"], Some((0, " x"))),
+            ("behind a typed mention", "@bot /天气", true, &both, &["天气"], Some((0, ""))),
+            ("behind somebody else's mention", "@bob 天气", false, &both, &["天气"], None),
+            ("empty", "", false, &both, &["天气"], None),
+        ] {
+            assert_eq!(said(text, mentioned, prefixes, words), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn forms_of_a_text() {
+        let heard = Heard::new(" \u{FF21}b\u{200B}C\u{3000}! ", false);
+        assert_eq!((heard.raw(), heard.plain(), heard.folded()), ("\u{FF21}b\u{200B}C\u{3000}!", "AbC !", "abc !"));
+    }
+}
