@@ -27,7 +27,7 @@ use crate::dispatch::dialogs::Dialogs;
 use crate::dispatch::{Gate, RuntimeHost};
 use crate::explain::Traces;
 use crate::media::MediaFolder;
-use crate::middleware::{self, StationError};
+use crate::middleware::{self, Guards, StationError};
 use crate::plan::{Change, Plan};
 use crate::plugin::{Held, Instances, PluginStartError};
 use crate::roster::Roster;
@@ -259,7 +259,8 @@ impl Runtime {
         // Stable: equal ones stay in the order of `use`.
         plugins.sort_by_key(|plugin| Reverse(plugin.manifest.priority));
         let (used, stations) = was.map_or(([].as_slice(), [].as_slice()), |was| (&was.config.middleware, &was.chain));
-        let chain = middleware::renewed(&self.registry, &config.middleware, &guards, &self.source, used, stations)?;
+        let guards = Guards { plugins: &guards, roles: &config.roles };
+        let chain = middleware::renewed(&self.registry, &config.middleware, guards, &self.source, used, stations)?;
         Ok(Settings { config: config.clone(), protocol, chain, plugins })
     }
 
@@ -381,7 +382,8 @@ impl Runtime {
     fn want_schedules(&self, accounts: &[Arc<Account>]) {
         let of = |account: &Arc<Account>| {
             let (name, settings) = (account.name.clone(), account.settings());
-            let of = |plugin: &Arc<Held>| plugin.schedules.iter().map(|one| one.of(&name, &plugin.id)).collect::<Vec<_>>();
+            let of =
+                |plugin: &Arc<Held>| plugin.schedules.iter().map(|one| one.of(&name, &plugin.id)).collect::<Vec<_>>();
             settings.plugins.iter().flat_map(of).collect::<Vec<WantedSchedule>>()
         };
         self.schedules.send_replace(accounts.iter().flat_map(of).collect());

@@ -216,7 +216,7 @@ impl Dialogs {
                 table.wait(until);
                 None
             }
-            _ => Some(parked),
+            Some(_) | None => Some(parked),
         });
         drop(unwanted);
     }

@@ -55,7 +55,9 @@ enum Recorded {
 /// Why a plugin's answer was not recorded.
 enum Refusal {
     /// A value was no longer what the plugin had read.
-    Changed { key: String },
+    Changed {
+        key: String,
+    },
     TooManyTimers,
 }
 

@@ -12,9 +12,9 @@ use wxbot_plugin::host::{Answer, Call, CallMeta};
 use wxbot_plugin::middleware::Destination;
 use wxbot_plugin::{Effects, Envelope, Outcome};
 
+use super::WXBOT;
 use super::collect::{Hands, Share};
 use super::dialogs::{self, Parked, Question, Turn, Whom};
-use super::WXBOT;
 use super::roles::roles_of;
 use crate::account::{Account, Settings};
 use crate::builtin;

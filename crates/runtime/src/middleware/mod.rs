@@ -8,6 +8,8 @@ mod flow;
 mod guard;
 mod plugin;
 
+pub(crate) use plugin::Guards;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +20,6 @@ use wxbot_plugin::PluginError;
 use wxbot_plugin::middleware::{AnyMiddleware, Station};
 
 use crate::config::{MiddlewareUse, Registry};
-use crate::plugin::Held;
 
 /// What is built in, in the order of the default: what `middleware = [...]` may hold, unless a program brings more.
 pub const NAMES: [Station; 6] = [
@@ -42,7 +43,7 @@ pub struct StationError {
 
 /// Makes a chain of built-in stations. Settings were checked by `config`; a value that is none falls back to its default.
 pub fn chain(wanted: &[MiddlewareUse], source: &Source) -> Vec<Arc<dyn AnyMiddleware>> {
-    wanted.iter().filter_map(|one| build(one, &[], source)).collect()
+    wanted.iter().filter_map(|one| build(one, None, source)).collect()
 }
 
 /// The chain of an account, with these plugins where they are named. A station that is wanted as it was is kept, and
@@ -53,14 +54,14 @@ pub fn chain(wanted: &[MiddlewareUse], source: &Source) -> Vec<Arc<dyn AnyMiddle
 pub(crate) fn renewed(
     registry: &Registry,
     wanted: &[MiddlewareUse],
-    guards: &[Arc<Held>],
+    guards: Guards<'_>,
     source: &Source,
     was: &[MiddlewareUse],
     stations: &[Arc<dyn AnyMiddleware>],
 ) -> Result<Vec<Arc<dyn AnyMiddleware>>, StationError> {
     let kept = |one: &MiddlewareUse| {
-        if guards.iter().any(|plugin| *plugin.id == *one.name) {
-            // It remembers nothing itself, and its instance may be another one.
+        if guards.has(&one.name) {
+            // It remembers nothing itself; its instance, or who has which role, may be another.
             return None;
         }
         let place = was.iter().position(|used| used == one)?;
@@ -71,13 +72,13 @@ pub(crate) fn renewed(
             let failed = |error: PluginError| StationError { name: one.name.clone(), why: error.to_string() };
             (own.make)(&one.settings, &one.place).map(Some).map_err(failed)
         }
-        None => Ok(build(one, guards, source)),
+        None => Ok(build(one, Some(guards), source)),
     };
     let chain = wanted.iter().map(|one| kept(one).map_or_else(|| made(one), |station| Ok(Some(station))));
     Ok(chain.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }
 
-fn build(wanted: &MiddlewareUse, guards: &[Arc<Held>], source: &Source) -> Option<Arc<dyn AnyMiddleware>> {
+fn build(wanted: &MiddlewareUse, guards: Option<Guards<'_>>, source: &Source) -> Option<Arc<dyn AnyMiddleware>> {
     let settings = Settings(&wanted.settings);
     Some(match wanted.name.as_str() {
         "ignore-self" => Arc::new(guard::IgnoreSelf),
@@ -90,7 +91,7 @@ fn build(wanted: &MiddlewareUse, guards: &[Arc<Held>], source: &Source) -> Optio
         )),
         "rate-limit" => Arc::new(flow::RateLimit::new(settings.rate("per_sender", 30), settings.rate("per_chat", 60))),
         "trace" => Arc::new(guard::Trace),
-        id => Arc::new(plugin::Guard(Arc::clone(guards.iter().find(|plugin| *plugin.id == *id)?))),
+        id => Arc::new(guards?.named(id)?),
     })
 }
 

@@ -7,22 +7,46 @@ use wxbot_plugin::host::CallMeta;
 use wxbot_plugin::{Envelope, Middleware, Next, Outcome, Verdict};
 
 use crate::plugin::{Held, Trouble};
+use crate::roles::Roles;
 
 /// A plugin that judges events. When it cannot, they pass: a broken guard must not make a bot deaf.
 ///
 /// What a plugin's own clock brings is not judged: it is nobody's message, and a reminder that was stopped would be lost.
-pub(super) struct Guard(pub(super) Arc<Held>);
+pub(super) struct Guard {
+    plugin: Arc<Held>,
+    roles: Roles,
+}
+
+/// The plugins that stand in the chain of an account, and who has which role for them.
+#[derive(Clone, Copy)]
+pub(crate) struct Guards<'a> {
+    pub(crate) plugins: &'a [Arc<Held>],
+    pub(crate) roles: &'a Roles,
+}
+
+impl Guards<'_> {
+    /// The guard of this name.
+    pub(super) fn named(&self, id: &str) -> Option<Guard> {
+        let plugin = Arc::clone(self.plugins.iter().find(|plugin| *plugin.id == *id)?);
+        Some(Guard { plugin, roles: self.roles.clone() })
+    }
+
+    /// Whether it is one of them.
+    pub(super) fn has(&self, id: &str) -> bool {
+        self.plugins.iter().any(|plugin| *plugin.id == *id)
+    }
+}
 
 impl Guard {
     fn passes(&self, env: &Envelope, why: &str) {
-        let (account, plugin, seq) = (&env.event.account, &self.0.id, env.seq);
+        let (account, plugin, seq) = (&env.event.account, &self.plugin.id, env.seq);
         tracing::warn!(%account, %plugin, seq, why, "A guard did not judge an event, which passes.");
     }
 }
 
 impl Middleware for Guard {
     fn name(&self) -> &str {
-        "guard"
+        &self.plugin.id
     }
 
     async fn handle(&self, mut env: Envelope, next: Next<'_>) -> Outcome {
@@ -30,10 +54,11 @@ impl Middleware for Guard {
             return next.run(env).await;
         }
         let event = Arc::new(env.event.clone());
-        match self.0.guard(Arc::clone(&event), CallMeta::first().attempt(env.attempt)).await {
+        let meta = CallMeta::first().attempt(env.attempt).roles(self.roles.of(&event));
+        match self.plugin.guard(Arc::clone(&event), meta).await {
             Ok(Verdict::Pass) => {}
             Ok(Verdict::Stop { why }) => {
-                return Outcome::stopped("guard", format!("{}: {why}", self.0.id));
+                return Outcome::stopped(self.plugin.id.to_string(), why);
             }
             Ok(Verdict::Change(changed)) if is_the_same(&event, &changed) => env.event = *changed,
             Ok(Verdict::Change(_)) => self.passes(&env, "it changed whose event it is, or where or what kind it is"),

@@ -36,7 +36,12 @@ pub(crate) struct Instances {
 
 impl Instances {
     /// The instance with these settings: the one that runs, memory and all, or a new one.
-    pub(crate) async fn get(&mut self, registry: &Registry, wanted: &PluginUse, host: &Arc<dyn Host>) -> Result<Arc<Held>, PluginStartError> {
+    pub(crate) async fn get(
+        &mut self,
+        registry: &Registry,
+        wanted: &PluginUse,
+        host: &Arc<dyn Host>,
+    ) -> Result<Arc<Held>, PluginStartError> {
         self.tidy();
         let same = self.list.iter().find(|(used, _)| used == wanted);
         if let Some(held) = same.and_then(|(_, held)| held.upgrade()) {

@@ -123,13 +123,18 @@ impl ActivePlugin {
     /// # Errors
     /// [`Trouble`] by what happens next.
     pub async fn run(&self, call: Call) -> Result<Answer, Trouble> {
-        let answer = self.enter(&self.handlers, DEADLINE, async || self.instance.call(call).await, |answer| {
-            limits::check(&answer.effects).inspect_err(|_too_much| {
-                if let Some(dialog) = &answer.dialog {
-                    self.forget(dialog.id);
-                }
-            })
-        });
+        let answer = self.enter(
+            &self.handlers,
+            DEADLINE,
+            async || self.instance.call(call).await,
+            |answer| {
+                limits::check(&answer.effects).inspect_err(|_too_much| {
+                    if let Some(dialog) = &answer.dialog {
+                        self.forget(dialog.id);
+                    }
+                })
+            },
+        );
         answer.await
     }
 

@@ -91,7 +91,11 @@ async fn when_the_time_is_over_it_ends_quietly() {
 async fn a_restart_between_question_and_answer_is_told_once() {
     for kill in [false, true] {
         let mut rig = asked().await;
-        if kill { rig.kill().await } else { rig.stop().await }
+        if kill {
+            rig.kill().await
+        } else {
+            rig.stop().await
+        }
         rig.start().await.unwrap();
         rig.say("Ann").await;
         assert_eq!(since(&rig, 2).await, [LOST, "echo: Ann"], "killed: {kill}");

@@ -23,7 +23,7 @@ async fn what_a_guard_says_is_done() {
     }
     rig.say("stop").await;
     rig.settled().await;
-    assert_eq!(note_of_last(&rig).await, "guard: censor: please: no such talk");
+    assert_eq!(note_of_last(&rig).await, "censor: please: no such talk");
     rig.stop().await;
 }
 
@@ -32,6 +32,18 @@ async fn note_of_last(rig: &Rig) -> String {
     let (store, alice) = (rig.store(), rig.account().find_contacts(&"@alice".into())[0].id.clone());
     let seq = store.last_event(&"shop".parse().unwrap(), &alice, u64::MAX).await.unwrap().unwrap();
     store.story(seq).await.unwrap().unwrap().note.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guard_is_told_who_has_which_role_also_after_a_reload() {
+    let mut rig = Rig::new(&guarded(&["echo"], "")).await;
+    rig.say("owner").await;
+    assert_eq!(rig.settled().await, ["echo: owner"]);
+    let alice = rig.account().find_contacts(&"@alice".into())[0].id.clone();
+    rig.reload(&guarded(&["echo"], &format!("[accounts.roles]\nowner = [\"{alice}\"]"))).await.unwrap();
+    rig.say("owner").await;
+    assert_eq!(rig.settled().await[1..], ["echo: change owner"]);
+    rig.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -75,7 +87,7 @@ async fn new_settings_of_a_guard_hold_from_the_next_event_on() {
         rig.reload(&of(word)).await.unwrap();
         rig.say("stop").await;
         assert_eq!(rig.settled().await, ["echo: stop"]);
-        assert_eq!(note_of_last(&rig).await, format!("guard: censor: {word}no such talk"), "not what it was before");
+        assert_eq!(note_of_last(&rig).await, format!("censor: {word}no such talk"), "not what it was before");
     }
     rig.reload(&file(&["echo"], "middleware = []", "")).await.unwrap();
     rig.say("stop").await;

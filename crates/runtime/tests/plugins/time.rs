@@ -5,11 +5,12 @@ use std::time::Duration;
 use crate::rig::{Rig, file};
 use crate::troupe;
 
-const ALL: &str = "middleware = [\"ignore-self\", \"old-message\", \"access\", \"loop-guard\", \"rate-limit\", \"censor\"]";
+const ALL: &str =
+    "middleware = [\"ignore-self\", \"old-message\", \"access\", \"loop-guard\", \"rate-limit\", \"censor\"]";
 
 #[tokio::test(start_paused = true)]
 async fn a_timer_comes_back_to_its_chat_and_its_plugin_alone() {
-    let mut rig = Rig::new(&file(&["echo", "remind"], ALL, "")).await;
+    let mut rig = Rig::new(&file(&["echo", "remind"], "", "")).await;
     rig.say("remind 60 tea").await;
     assert_eq!(rig.settled().await, ["echo: remind 60 tea", "set"]);
     rig.until("it comes", async |rig| rig.texts().len() == 3).await;
@@ -50,11 +51,9 @@ async fn limits_of_flow_do_not_hold_up_a_timer_and_a_denied_chat_does() {
     rig.until("it comes", async |rig| rig.texts().last().is_some_and(|text| text == "timer tea [1]")).await;
     rig.stop().await;
 
-    for (access, comes) in [
-        ("allow_senders = [\"p999\"]", true),
-        ("private = false", false),
-        ("allow_chats = [\"p999\"]", false),
-    ] {
+    for (access, comes) in
+        [("allow_senders = [\"p999\"]", true), ("private = false", false), ("allow_chats = [\"p999\"]", false)]
+    {
         let mut rig = Rig::new(&file(&["remind"], ALL, "")).await;
         rig.say("remind 60 tea").await;
         rig.settled().await;
@@ -99,7 +98,9 @@ async fn a_schedule_is_renewed_with_its_plugin() {
     let mut rig = Rig::new(&file(&["remind"], ALL, &of("renewed one"))).await;
     tokio::time::sleep(day).await;
     assert_eq!(troupe::notes("renewed"), ["renewed one daily m1"]);
-    rig.reload(&file(&["remind"], &format!("{ALL}\naccess = {{ private = false }}"), &of("renewed two"))).await.unwrap();
+    rig.reload(&file(&["remind"], &format!("{ALL}\naccess = {{ private = false }}"), &of("renewed two")))
+        .await
+        .unwrap();
     tokio::time::sleep(day).await;
     assert_eq!(troupe::notes("renewed")[1..], ["renewed two daily m1"], "one, of the new one");
     rig.reload(&file(&["echo"], "", "")).await.unwrap();
@@ -113,7 +114,8 @@ async fn a_plugin_with_a_schedule_that_is_none_does_not_start() {
     let mut rig = Rig::new(&file(&["echo"], "", "")).await;
     let refused = rig.reload(&file(&["badly"], "", "")).await.unwrap_err();
     assert!(
-        refused.starts_with("plugin `badly` cannot start: the schedule of its handler `never` is wrong: `99` is no hour"),
+        refused
+            .starts_with("plugin `badly` cannot start: the schedule of its handler `never` is wrong: `99` is no hour"),
         "{refused}"
     );
     rig.stop().await;

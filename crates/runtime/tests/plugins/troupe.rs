@@ -42,7 +42,7 @@ impl PluginConfig for Word {
     }
 }
 
-/// A plugin without memory: its name, its manifest, and what it does.
+/// A plugin without memory: its name, its manifest, and what it does with its word, an event and a context.
 macro_rules! plugin {
     ($(#[$doc:meta])* $name:ident, $manifest:expr, |$this:ident, $event:ident, $cx:ident| $body:expr $(, $more:item)?) => {
         $(#[$doc])*
@@ -57,8 +57,8 @@ macro_rules! plugin {
                 Ok(Self(word))
             }
             async fn on_event(&self, $event: &Event, $cx: &Ctx) -> Result<Effects, PluginError> {
-                let $this = self;
-                let _ = $this;
+                let $this: &str = &self.0.word;
+                let _unless_used = $this;
                 $body
             }
             $($more)?
@@ -90,7 +90,7 @@ plugin! {
 
 plugin! {
     Echo, Manifest::new("echo", "Says it again."), |this, event, _cx| {
-        Ok(Effects::reply(format!("echo{}: {}", this.0.word, event.text().unwrap_or_default())))
+        Ok(Effects::reply(format!("echo{}: {}", this, event.text().unwrap_or_default())))
     }
 }
 
@@ -143,7 +143,7 @@ plugin! {
         match &event.kind {
             EventKind::Timer { name, payload, .. } => Ok(Effects::reply(format!("timer {name} {payload}"))),
             EventKind::Schedule { name, .. } => {
-                note(format!("{} {name} {}", this.0.word, event.chat.id));
+                note(format!("{} {name} {}", this, event.chat.id));
                 Ok(Effects::none())
             }
             _ => {
@@ -176,7 +176,7 @@ plugin! {
     Censor, Manifest::new("censor", "Judges.").guards(), |_this, event, _cx| {
         Ok(Effects::reply(format!("censor: {}", event.text().unwrap_or_default())))
     },
-    async fn guard(&self, event: &Event, _cx: &Ctx) -> Result<Verdict, PluginError> {
+    async fn guard(&self, event: &Event, cx: &Ctx) -> Result<Verdict, PluginError> {
         let mut changed = event.clone();
         let EventKind::Message(message) = &mut changed.kind else { panic!("only messages come here") };
         let text = event.text().unwrap_or_default();
@@ -186,6 +186,10 @@ plugin! {
             Some("change") => Ok(Verdict::Change(Box::new(changed))),
             Some("steal") => {
                 changed.sender.as_mut().unwrap().id = "p999".parse()?;
+                Ok(Verdict::Change(Box::new(changed)))
+            }
+            Some("owner") if cx.may(&Role::Owner) => {
+                message.content = Content::Text { text: "change owner".into() };
                 Ok(Verdict::Change(Box::new(changed)))
             }
             Some("fail") => Err(PluginError::msg("asked to")),
@@ -214,7 +218,7 @@ plugin! {
     Tally, Manifest::new("tally", "Keeps the score."), |this, event, _cx| {
         tokio::time::sleep(Duration::from_millis(5)).await;
         let mut seen = SEEN.lock().unwrap();
-        *seen.entry((this.0.word.clone(), event.key.to_string())).or_default() += 1;
+        *seen.entry((this.to_owned(), event.key.to_string())).or_default() += 1;
         Ok(Effects::none())
     }
 }

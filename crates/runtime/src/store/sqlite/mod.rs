@@ -217,8 +217,7 @@ impl Store for SqliteStore {
     fn send(&self, send: LoneSend) -> Answer<'_, Vec<ClaimedSend>> {
         let LoneSend { account, send, cause, direct, now_ms } = send;
         let (swaps, kv, timers) = (Vec::new(), Vec::new(), Vec::new());
-        let sent =
-            Finish { seq: cause, account, note: None, sends: vec![send], swaps, kv, timers, direct, now_ms };
+        let sent = Finish { seq: cause, account, note: None, sends: vec![send], swaps, kv, timers, direct, now_ms };
         self.write("store a send", move |c| outbox::insert(c, &sent))
     }
 
