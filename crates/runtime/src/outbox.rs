@@ -101,7 +101,7 @@ impl Desk {
 /// The end of a send, for whoever waits for it.
 pub(crate) struct Expected<'a> {
     desk: &'a Desk,
-    pub(crate) id: ClientMsgId,
+    id: ClientMsgId,
     told: oneshot::Receiver<Settlement>,
 }
 

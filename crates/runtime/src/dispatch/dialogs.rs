@@ -4,6 +4,7 @@
 //! end. Whatever ends a dialog in between (a restart, a new version of the plugin, an error) leaves the note; so the person
 //! is told, with the next message and once. The map holds whoever has a note: ordinary messages cost no look at the store.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -176,13 +177,17 @@ impl Dialogs {
         Ok(all)
     }
 
-    /// The dialogs that a former run has left: they have been interrupted by its end.
+    /// The dialogs that a former run has left: they have been interrupted by its end. When they are too many, whose time
+    /// was over long ago will not be told.
     pub(crate) fn load(left: Vec<(String, Value)>) -> Self {
         let entry = |(key, value): (String, Value)| {
             let kept = serde_json::from_value(value).ok()?;
             Some((Whom::from_key(&key)?, Entry { kept, state: State::Interrupted }))
         };
-        Self(Mutex::new(Table { all: left.into_iter().filter_map(entry).take(MOST).collect(), next: None }))
+        let mut left: Vec<(Whom, Entry)> = left.into_iter().filter_map(entry).collect();
+        left.sort_by_key(|(_, entry)| Reverse(entry.kept.until_ms));
+        left.truncate(MOST);
+        Self(Mutex::new(Table { all: left.into_iter().collect(), next: None }))
     }
 
     /// What this message is. `first` when no plugin has seen it yet: only then it may answer.
@@ -222,10 +227,11 @@ impl Dialogs {
     }
 
     /// Whether somebody more may be asked.
-    pub(super) fn has_room_for(&self, whom: &Whom) -> bool {
+    pub(super) fn has_room_for(&self, whom: &Whom, now_ms: i64) -> bool {
         self.with(|Table { all, .. }| {
             if all.len() >= MOST {
-                all.retain(|_, entry| !matches!(entry.state, State::Over));
+                // Their notes stay in the store; they are of people who never spoke again.
+                all.retain(|_, entry| matches!(entry.state, State::Waiting(..)) || entry.kept.until_ms >= now_ms);
             }
             all.len() < MOST || all.contains_key(whom)
         })
@@ -290,5 +296,38 @@ fn is_used(settings: &Settings, parked: &Parked) -> bool {
 impl std::fmt::Debug for Dialogs {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Dialogs({})", self.with(|table| table.all.len()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn whom(n: usize) -> Whom {
+        Whom { chat: format!("r{n}").parse().unwrap(), person: "p1".parse().unwrap() }
+    }
+
+    #[test]
+    fn so_many_people_are_waited_for_and_those_who_never_spoke_again_are_not_among_them() {
+        let until_ms = |n: usize| if n < 3 { 5 } else { 50 };
+        let note = |n: usize| {
+            let kept = Kept { plugin: "talk".into(), seq: 1, until_ms: until_ms(n) };
+            (whom(n).key(), serde_json::to_value(&kept).unwrap())
+        };
+        let dialogs = Dialogs::load((0..MOST).map(note).collect());
+        assert!(!dialogs.has_room_for(&whom(MOST), 5), "no time is over");
+        assert!(dialogs.has_room_for(&whom(7), 5), "who is asked already may be asked again");
+        assert!(dialogs.has_room_for(&whom(MOST), 6));
+        let crowded = Dialogs::load((0..=MOST).map(note).collect());
+        assert_eq!(crowded.with(|table| (table.all.len(), table.all.contains_key(&whom(MOST)))), (MOST, true));
+    }
+
+    #[test]
+    fn keys_of_notes_are_read_as_they_are_written() {
+        assert_eq!(whom(3).key(), "dialog:r3:p1");
+        assert_eq!(Whom::from_key("dialog:r3:p1"), Some(whom(3)));
+        for bad in ["dialog:r3", "dialog:r3:", "other:r3:p1", "dialog::p1"] {
+            assert_eq!(Whom::from_key(bad), None, "{bad}");
+        }
     }
 }

@@ -269,7 +269,7 @@ impl Hand<'_> {
         let mut collected = self.hands(&plugin.id).collect(&self.event, answer.effects, 0).await;
         if let (Ok(share), Some((parked, open))) = (&mut collected, parked) {
             let now_ms = self.round.account.source.now_ms();
-            match self.whom_to_ask() {
+            match self.whom_to_ask(now_ms) {
                 Ok(whom) => share.question = Some(Question::new(whom, self.round.row.seq, parked, open, now_ms)),
                 Err(why) => collected = Err(why),
             }
@@ -287,9 +287,9 @@ impl Hand<'_> {
         }
     }
 
-    fn whom_to_ask(&self) -> Result<Whom, String> {
+    fn whom_to_ask(&self, now_ms: i64) -> Result<Whom, String> {
         let whom = Whom::of(&self.event).ok_or("it asked somebody where there is nobody to answer")?;
-        if self.round.account.dialogs.has_room_for(&whom) { Ok(whom) } else { Err(dialogs::FULL.into()) }
+        if self.round.account.dialogs.has_room_for(&whom, now_ms) { Ok(whom) } else { Err(dialogs::FULL.into()) }
     }
 
     async fn run(&self, plugin: &Held, dialog: Option<u64>) -> Result<Answer, Trouble> {

@@ -41,31 +41,32 @@ pub(super) async fn send_now(account: &Account, plugin: &str, action: Action) ->
     let lane = action.to().cloned().map_or_else(|| lane_of_nobody(account), Ok)?;
     let send = hands.send(&lane, action, 0).map_err(PluginError::msg)?;
     let mut expected = account.outbox.expect(send.client_id.clone());
+    let cause = NO_EVENT | account.source.random_u64() >> 2;
     let stored = LoneSend {
         account: account.name.clone(),
         send,
-        cause: NO_EVENT | account.source.random_u64() >> 2,
+        cause,
         direct: outbox::may_claim(account),
         now_ms: account.source.now_ms(),
     };
     let claimed = account.store.send(stored).await?;
     account.outbox.stored(1, claimed);
-    match wait(account, &mut expected).await? {
+    match wait(account, cause, &mut expected).await? {
         Some(settlement) => told(settlement),
         None => Err(unknown("it is still under way")),
     }
 }
 
-async fn wait(account: &Account, expected: &mut Expected<'_>) -> Result<Option<Settlement>, PluginError> {
-    let (settlement, late) = match expected.end(TURN).await {
-        Some(Settlement::Held { error }) => (None, error),
+async fn wait(account: &Account, cause: u64, expected: &mut Expected<'_>) -> Result<Option<Settlement>, PluginError> {
+    let late = match expected.end(TURN).await {
+        Some(Settlement::Held { error }) => error,
         Some(settlement) => return Ok(Some(settlement)),
-        None => (None, format!("its turn did not come within {} s", TURN.as_secs())),
+        None => format!("its turn did not come within {} s", TURN.as_secs()),
     };
-    if account.store.withdraw(&account.name, &expected.id).await? {
+    if account.store.withdraw(cause).await? {
         return Err(PluginError::msg(format!("nothing was sent: {late}")));
     }
-    Ok(settlement.or(expected.end(UNDER_WAY).await))
+    Ok(expected.end(UNDER_WAY).await)
 }
 
 fn told(settlement: Settlement) -> Result<Receipt, PluginError> {

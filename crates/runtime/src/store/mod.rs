@@ -16,7 +16,7 @@ use std::fmt;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
-use wxbot_model::{AccountName, ClientMsgId, ContactId};
+use wxbot_model::{AccountName, ContactId};
 
 pub use clock::{Bell, ClockStore, DueTimer, Firing, MOST_TIMERS, Origin, SavedSchedule, ScheduleKey, TimerChange};
 pub use media::{LastSent, MediaRow, MediaSourceKey, MediaStore};
@@ -59,12 +59,13 @@ pub trait Store: MediaStore + ClockStore + StoryStore + Send + Sync + fmt::Debug
     /// Notes a failed try, unless the event has ended before, or what succeeded in it cannot be recorded.
     fn fail(&self, failure: Failure) -> Answer<'_, Finished>;
 
-    /// Stores a send that no event has caused, and answers it where it was claimed at once. `cause` stands for the event
-    /// and is unlike all others of this account and plugin.
+    /// Stores a send that no event has caused, and answers it where it was claimed at once. Its `cause` stands for the
+    /// event and is unlike all others.
     fn send(&self, send: LoneSend) -> Answer<'_, Vec<ClaimedSend>>;
 
-    /// Drops a send that was not begun, or is held; false when it is under way or has ended.
-    fn withdraw<'a>(&'a self, account: &'a AccountName, client_id: &'a ClientMsgId) -> Answer<'a, bool>;
+    /// Drops what was [stored](Self::send) for this cause and was not begun, or is held; false when it is under way or has
+    /// ended.
+    fn withdraw(&self, cause: u64) -> Answer<'_, bool>;
 
     /// Takes sends that may go out now; they are marked as under way, with the pacing paid.
     fn claim_sends(&self, claim: ClaimSends) -> Answer<'_, (Vec<ClaimedSend>, Option<i64>)>;

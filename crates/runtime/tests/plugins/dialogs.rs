@@ -209,3 +209,17 @@ async fn an_older_event_that_comes_back_is_no_answer() {
     assert_eq!(since(&rig, 2).await, ["long"]);
     rig.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_others_have_seen_is_no_answer_to_a_question_that_came_later() {
+    // The first message is parked and asks its question in the end; the second one has failed and is parked by then.
+    let mut rig = Rig::new(&file(&["high", "talk"], "", "")).await;
+    rig.say("later").await;
+    rig.say("broken").await;
+    rig.until("asked", async |rig| rig.texts() == ["high: later", "?"]).await;
+    rig.until("given up", async |rig| rig.counts().await.inbox.dead == 1).await;
+    assert_eq!(rig.texts().len(), 2);
+    rig.say("answer").await;
+    assert_eq!(since(&rig, 2).await, ["long"]);
+    rig.stop().await;
+}

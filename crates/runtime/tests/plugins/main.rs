@@ -85,6 +85,11 @@ async fn two_who_change_a_value_at_once_both_count() {
     assert!(texts.iter().any(|text| !text.ends_with("at 1") && text.contains(" at ")), "none came twice: {texts:?}");
     let echoes = texts.iter().filter(|text| text.starts_with("echo")).count();
     assert_eq!(echoes, lanes as usize, "nothing of a round that was refused");
+    for key in 1..=lanes {
+        let seq = rig.store().find_event(&"shop".parse().unwrap(), &key.to_string().parse().unwrap()).await.unwrap();
+        let story = rig.store().story(seq.unwrap()).await.unwrap().unwrap();
+        assert_eq!((story.attempts, story.errors), (1, 0), "at once, and no error of anybody");
+    }
     rig.stop().await;
 }
 

@@ -99,7 +99,8 @@ plugin! {
     Talk, Manifest::new("talk", "Asks."), |_this, event, cx| {
         match event.text() {
             Some("hi") => {}
-            Some("long") => {
+            Some("later") if cx.attempt() < 5 => return Err(PluginError::msg("later")),
+            Some("long" | "later") => {
                 cx.ask("?").timeout(Duration::from_secs(3_600)).await?;
                 return Ok(Effects::reply("long"));
             }
@@ -121,7 +122,7 @@ plugin! {
 }
 
 plugin! {
-    /// Counts in its KV; "slow" so that others may come between, "never" from what never was, "twice" in one answer.
+    /// Counts in its KV; "slow" so that others may come between, "never" from what never was.
     Count, Manifest::new("count", "Counts."), |_this, event, cx| {
         let was: Option<u64> = cx.kv_get("n").await?;
         match event.text() {
@@ -185,6 +186,7 @@ plugin! {
             Some("stop") => Ok(Verdict::stop(format!("{}no such talk", self.0.word))),
             Some("change") => Ok(Verdict::Change(Box::new(changed))),
             Some("steal") => {
+                message.content = Content::Text { text: "stolen".into() };
                 changed.sender.as_mut().unwrap().id = "p999".parse()?;
                 Ok(Verdict::Change(Box::new(changed)))
             }

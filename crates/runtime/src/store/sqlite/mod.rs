@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
-use wxbot_model::{AccountName, ClientMsgId, ContactId};
+use wxbot_model::{AccountName, ContactId};
 
 use super::types::{
     Accept, Accepted, BoundContact, ClaimSends, ClaimedSend, Claims, Counts, Failure, Finish, Finished, InboxRow,
@@ -221,9 +221,8 @@ impl Store for SqliteStore {
         self.write("store a send", move |c| outbox::insert(c, &sent))
     }
 
-    fn withdraw<'a>(&'a self, account: &'a AccountName, client_id: &'a ClientMsgId) -> Answer<'a, bool> {
-        let (account, client_id) = (account.clone(), client_id.clone());
-        self.write("withdraw a send", move |c| outbox::withdraw(c, &account, &client_id))
+    fn withdraw(&self, cause: u64) -> Answer<'_, bool> {
+        self.write("withdraw a send", move |c| outbox::withdraw(c, cause))
     }
 
     fn claim_sends(&self, claim: ClaimSends) -> Answer<'_, (Vec<ClaimedSend>, Option<i64>)> {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use rusqlite::{Connection, OptionalExtension, params};
-use wxbot_model::{AccountName, ClientMsgId, ContactId, MediaDigest};
+use wxbot_model::{AccountName, ContactId, MediaDigest};
 
 use super::inbox::older;
 use crate::pacing::{Bucket, Pace};
@@ -66,7 +66,7 @@ const DECIDE: &str = "UPDATE outbox SET state = ?2 WHERE account = ?1 AND state 
 const HOLD: &str =
     "UPDATE outbox SET state = 2, held = 1, error = ?2, attempts = attempts - 1 WHERE id = ?1 AND state = 1";
 const WITHDRAW: &str = "UPDATE outbox SET state = 6, held = 0, error = 'withdrawn before it was sent'
-     WHERE account = ?1 AND client_id = ?2 AND (state = 0 OR state = 2 AND held)";
+     WHERE cause_seq = ?1 AND (state = 0 OR state = 2 AND held)";
 const PROVE: &str = "UPDATE outbox SET state = 3, error = NULL WHERE id =
      (SELECT id FROM outbox WHERE account = ?1 AND conv = ?2 AND echo = ?3 AND state = 2 AND NOT held AND tried_at > ?4 ORDER BY id LIMIT 1)";
 const NOTE_ECHO: &str = "UPDATE outbox SET echoed = 1 WHERE account = ?1 AND conv = ?2 AND state < 2 AND state = 1 AND echo = ?3 AND tried_at > ?4";
@@ -155,8 +155,8 @@ pub(super) fn insert(c: &Connection, finish: &Finish) -> rusqlite::Result<Vec<Cl
 }
 
 /// True when it was there to be dropped.
-pub(super) fn withdraw(c: &Connection, account: &AccountName, client_id: &ClientMsgId) -> rusqlite::Result<bool> {
-    Ok(c.prepare_cached(WITHDRAW)?.execute(params![account.as_str(), client_id.as_str()])? > 0)
+pub(super) fn withdraw(c: &Connection, cause: u64) -> rusqlite::Result<bool> {
+    Ok(c.prepare_cached(WITHDRAW)?.execute([cause])? > 0)
 }
 
 fn bad_id(error: wxbot_model::IdError) -> rusqlite::Error {
