@@ -3,13 +3,16 @@
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
-use wxbot_plugin::Plugin;
 use wxbot_plugin::host::PluginFactory;
+use wxbot_plugin::middleware::Station;
+use wxbot_plugin::{Plugin, StationConfig};
 use wxbot_runtime::config::{self, Registry};
 
 use crate::args::{Args, Command, MediaCommand};
 use crate::report::{Failure, OrExit};
-use crate::{accounts, check, contacts, init, login, logs, media, plugin, process, registry, reload, run, sim};
+use crate::{
+    accounts, check, contacts, explain, init, login, logs, media, plugin, process, registry, reload, run, sim,
+};
 
 /// wxbot with a set of plugins.
 #[derive(Debug)]
@@ -29,6 +32,14 @@ impl App {
         let factory = PluginFactory::of::<P>();
         self.registry.plugins.retain(|p| p.id() != factory.id());
         self.registry.plugins.push(factory);
+        self
+    }
+
+    /// One middleware more, for `middleware = [...]` under its name and with its table of settings. One of the same name
+    /// replaces a built-in one.
+    #[must_use]
+    pub fn middleware<M: StationConfig>(mut self) -> Self {
+        self.registry.add_station(Station::of::<M>());
         self
     }
 
@@ -63,6 +74,7 @@ impl App {
             Command::Plugin { ref command } => plugin::run(&self.registry, &args, command),
             Command::Dev(ref options) => plugin::dev::run(&self.registry, &args, options),
             Command::Contacts(ref options) => contacts::run(&self.registry, &args, options),
+            Command::Explain(ref options) => explain::run(&self.registry, &args, options),
             Command::Init { ref dir } => init::run(dir),
             Command::Sim(ref options) => sim::run(options),
             Command::Schema => {

@@ -104,6 +104,8 @@ pub(crate) enum Command {
     Dev(DevOptions),
     /// Find people and rooms of an account by a part of their names
     Contacts(ContactsOptions),
+    /// Tell why a message was answered, or why not
+    Explain(ExplainOptions),
     /// Write an annotated bot.toml to begin with
     Init {
         /// Where
@@ -193,6 +195,18 @@ pub(crate) struct ContactsOptions {
     /// At most so many
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub(crate) limit: usize,
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ExplainOptions {
+    /// Its number, as logs show it (`seq`), or the id of the message
+    pub(crate) event: String,
+    /// Whose, where several accounts know the id
+    #[arg(long, value_name = "NAME")]
+    pub(crate) account: Option<String>,
     /// Print as JSON
     #[arg(long)]
     pub(crate) json: bool,

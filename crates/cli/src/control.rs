@@ -25,9 +25,11 @@ use wxbot_runtime::session::phase::Phase;
 use wxbot_runtime::store::sqlite::DataDir;
 use wxbot_runtime::store::{Counts, Store, StoreError};
 
+use crate::explain;
 use crate::media::{self, MediaAsk};
 use crate::report::{Failure, OrExit};
 use crate::watch::Ask;
+use crate::words::Lang;
 
 const SOCKET: &str = "wxbot.sock";
 /// A request is one short line.
@@ -53,6 +55,15 @@ pub(crate) enum Request {
     },
     /// Read `bot.toml` again; one line, what came of it.
     Reload,
+    /// Why an event was answered, or why not; one line.
+    Explain {
+        /// Names.
+        accounts: Vec<String>,
+        /// Its number, or the id of a message.
+        event: String,
+        /// What the person reads.
+        lang: Lang,
+    },
     /// What lies in the media folder, or clear it.
     Media(MediaAsk),
 }
@@ -135,6 +146,9 @@ async fn client(stream: tokio::net::UnixStream, served: Served) {
             Ok(Request::Contacts { account, query }) => contacts(&served, &account, &query, &tell).await,
             Ok(Request::Login { accounts }) => log_in(&served, &accounts, &tell).await,
             Ok(Request::Reload) => drop(tell.send(reload(&served).await).await),
+            Ok(Request::Explain { accounts, event, lang }) => {
+                explain::answer(&served, &accounts, &event, lang, &tell).await;
+            }
             Ok(Request::Media(ask)) => media::answer(&served.media, ask, &tell).await,
             Err(error) => drop(tell.send(json!({ "error": format!("not understood: {error}") })).await),
         }
@@ -157,7 +171,7 @@ async fn client(stream: tokio::net::UnixStream, served: Served) {
     }
 }
 
-fn now_ms() -> i64 {
+pub(crate) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -19,6 +19,7 @@ mod console;
 mod contacts;
 mod control;
 mod demo;
+mod explain;
 mod init;
 mod login;
 mod logs;

@@ -1,7 +1,11 @@
 //! Which language does the person read? Simplified Chinese where the locale says so, else English.
 
+use serde::{Deserialize, Serialize};
+use wxbot_runtime::explain;
+
 /// A language of the start-up lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Lang {
     En,
     Zh,
@@ -43,6 +47,15 @@ impl Lang {
             other => other,
         };
         self.pick(word, zh)
+    }
+}
+
+impl From<Lang> for explain::Lang {
+    fn from(lang: Lang) -> Self {
+        match lang {
+            Lang::En => Self::En,
+            Lang::Zh => Self::Zh,
+        }
     }
 }
 

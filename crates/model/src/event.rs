@@ -219,6 +219,11 @@ impl EventKind {
         }
     }
 
+    /// The plugin that it is for and for no other: what its own clock brings.
+    pub fn of_plugin(&self) -> Option<&str> {
+        if let Self::Timer { plugin, .. } | Self::Schedule { plugin, .. } = self { Some(plugin) } else { None }
+    }
+
     /// The text that the service wrote into the chat, for kinds that were read out of one.
     pub fn notice(&self) -> Option<&str> {
         match self {

@@ -121,6 +121,11 @@ impl Ctx {
         });
     }
 
+    /// Whether somebody keeps the trace, so that notes are worth making.
+    pub fn explains(&self) -> bool {
+        self.turn.with(|now| now.meta.explain)
+    }
+
     /// Performs an action at once and answers its receipt, apart from the event: when the handler fails later, or runs
     /// again after a crash, it was performed all the same, and is performed again. Prefer effects.
     ///

@@ -74,7 +74,7 @@ pub use extract::{Captures, ChatId, Config, Due, Extract, Rest, Roles, Room, Sen
 pub use host::Receipt;
 pub use manifest::Manifest;
 pub use media::{MediaError, MediaFile, MediaSource};
-pub use middleware::{Envelope, Middleware, Next, Outcome};
+pub use middleware::{Envelope, Middleware, Next, Outcome, StationConfig};
 pub use plugin::{Plugin, PluginError, Verdict};
 pub use reply::{AtSender, FileReply, Image, IntoEffects};
 pub use role::Role;

@@ -9,16 +9,19 @@ use wxbot_core::protocol::{ActionSender, Protocol};
 use wxbot_core::source::Source;
 use wxbot_model::AccountName;
 use wxbot_plugin::middleware::AnyMiddleware;
-use wxbot_plugin::{ContactQuery, FoundContact};
+use wxbot_plugin::{ContactQuery, FoundContact, Outcome};
 
+use crate::builtin::Silenced;
 use crate::config::{AccountConfig, Endpoint};
 use crate::contacts::Contacts;
 use crate::contacts::ask::Asking;
+use crate::dispatch::dialogs::Dialogs;
 use crate::dispatch::feed::Feed;
+use crate::explain::{Recorder, Trace, Traces};
 use crate::media::MediaFolder;
 use crate::media::uploads::{Upload, Uploads};
 use crate::outbox::Desk;
-use crate::plugin::Held;
+use crate::plugin::{Held, Trouble};
 use crate::session::phase::{self, Phase};
 use crate::session::rows::Filed;
 use crate::store::Store;
@@ -40,12 +43,17 @@ pub struct Account {
     pub(crate) sender: watch::Sender<Option<Arc<dyn ActionSender>>>,
     pub(crate) feed: Feed,
     pub(crate) outbox: Desk,
+    pub(crate) dialogs: Dialogs,
     pub(crate) media: Arc<MediaFolder>,
     pub(crate) uploads: Uploads,
     status: watch::Sender<Status>,
     login_asked: Notify,
     watchers: AtomicUsize,
     pub(crate) duplicates: AtomicU64,
+    /// Plugins that somebody silenced in a chat.
+    pub(crate) silenced: Silenced,
+    /// How its last events were handled; those of the other accounts are there too.
+    pub(crate) traces: Arc<Traces>,
 }
 
 /// What is in force for an account, and what was made of it. Never changed, only replaced as a whole by a reload: whoever
@@ -56,6 +64,7 @@ pub(crate) struct Settings {
     pub(crate) protocol: Arc<dyn Protocol>,
     /// Made of `config.middleware`, one by one.
     pub(crate) chain: Vec<Arc<dyn AnyMiddleware>>,
+    /// In the order in which they see an event.
     pub(crate) plugins: Vec<Arc<Held>>,
 }
 
@@ -82,6 +91,8 @@ pub(crate) struct Parts {
     pub(crate) source: Source,
     pub(crate) settings: Settings,
     pub(crate) media: Arc<MediaFolder>,
+    pub(crate) traces: Arc<Traces>,
+    pub(crate) dialogs: Dialogs,
 }
 
 impl Account {
@@ -105,12 +116,15 @@ impl Account {
             sender: watch::Sender::new(None),
             feed: Feed::default(),
             outbox: Desk::default(),
+            dialogs: parts.dialogs,
             media: parts.media,
             uploads: Uploads::default(),
             status: watch::Sender::new(status),
             login_asked: Notify::new(),
             watchers: AtomicUsize::new(0),
             duplicates: AtomicU64::new(0),
+            silenced: Silenced::default(),
+            traces: parts.traces,
         }
     }
 
@@ -122,8 +136,10 @@ impl Account {
     /// Puts settings into force for whatever begins from now on.
     pub(crate) fn put(&self, settings: Arc<Settings>) {
         let mut place = self.settings.write().unwrap_or_else(PoisonError::into_inner);
-        let old = std::mem::replace(&mut *place, settings);
+        let old = std::mem::replace(&mut *place, Arc::clone(&settings));
         drop(place);
+        // Whoever opens a dialog after this sees the new settings.
+        self.dialogs.part(&settings);
         // The old ones may be the last that hold a plugin, so they go when nobody waits for the lock.
         drop(old);
     }
@@ -221,6 +237,23 @@ impl Account {
 
     pub(crate) fn keep_unfiled(&self, events: Vec<Filed>) {
         self.unfiled.lock().unwrap_or_else(PoisonError::into_inner).extend(events);
+    }
+
+    /// Begins to remember how an event is handled, if it is one of the sample.
+    pub(crate) fn begin_trace(&self, seq: u64, attempt: u32) -> Option<Recorder> {
+        self.traces.begin(&self.name, seq, attempt, self.source.now_ms())
+    }
+
+    /// Keeps it. `trouble`: the plugin that could not handle the event.
+    pub(crate) fn keep_trace(&self, seen: Option<Recorder>, outcome: &Outcome, trouble: Option<&(Arc<str>, Trouble)>) {
+        if let Some(seen) = seen {
+            self.traces.keep(seen.end(outcome, trouble.map(|(plugin, trouble)| (&**plugin, trouble))));
+        }
+    }
+
+    /// What this process remembers of how an event was handled.
+    pub fn trace(&self, seq: u64) -> Option<Arc<Trace>> {
+        self.traces.find(seq)
     }
 
     /// The uploads that are under way, the oldest first.

@@ -1,17 +1,18 @@
 //! How do stored sends go out? One task per account: claim, perform, settle; one send of a conversation at a time.
 
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use wxbot_core::protocol::{ActionSender, Outgoing};
 use wxbot_core::{Receipt, SendError};
-use wxbot_model::Action;
+use wxbot_model::{Action, ClientMsgId};
 
 use crate::account::Account;
 use crate::address::{Addressed, address, recalled};
@@ -42,6 +43,8 @@ pub(crate) struct Desk {
     more: AtomicBool,
     under_way: AtomicUsize,
     wake: Notify,
+    /// Handlers that wait for what becomes of a send.
+    waiting: Mutex<HashMap<ClientMsgId, oneshot::Sender<Settlement>>>,
 }
 
 impl Default for Desk {
@@ -52,6 +55,7 @@ impl Default for Desk {
             more: AtomicBool::new(true),
             under_way: AtomicUsize::new(0),
             wake: Notify::new(),
+            waiting: Mutex::default(),
         }
     }
 }
@@ -69,10 +73,50 @@ impl Desk {
         self.wake.notify_one();
     }
 
+    /// Will tell how a send ends that is about to be stored under this id.
+    pub(crate) fn expect(&self, id: ClientMsgId) -> Expected<'_> {
+        let (tell, told) = oneshot::channel();
+        self.waiting(|all| drop(all.insert(id.clone(), tell)));
+        Expected { desk: self, id, told }
+    }
+
+    fn waiting<T>(&self, f: impl FnOnce(&mut HashMap<ClientMsgId, oneshot::Sender<Settlement>>) -> T) -> T {
+        f(&mut self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn tell(&self, id: &ClientMsgId, settlement: Settlement) {
+        if let Some(waiting) = self.waiting(|all| all.remove(id)) {
+            // Whoever gave up meanwhile needs no word.
+            waiting.send(settlement).ok();
+        }
+    }
+
     /// Something changed that may let sends go out.
     pub(crate) fn look(&self) {
         self.more.store(true, Ordering::Release);
         self.wake.notify_one();
+    }
+}
+
+/// The end of a send, for whoever waits for it.
+pub(crate) struct Expected<'a> {
+    desk: &'a Desk,
+    id: ClientMsgId,
+    told: oneshot::Receiver<Settlement>,
+}
+
+impl Expected<'_> {
+    /// How it ended; `None` when it does not within this time.
+    ///
+    /// Cancel safe: the next call goes on waiting.
+    pub(crate) async fn end(&mut self, patience: Duration) -> Option<Settlement> {
+        tokio::time::timeout(patience, &mut self.told).await.ok()?.ok()
+    }
+}
+
+impl Drop for Expected<'_> {
+    fn drop(&mut self) {
+        self.desk.waiting(|all| drop(all.remove(&self.id)));
     }
 }
 
@@ -240,6 +284,8 @@ async fn perform(account: &Account, way: Option<&dyn ActionSender>, send: Claime
     }
     if again {
         account.outbox.look();
+    } else {
+        account.outbox.tell(&send.client_id, settlement);
     }
 }
 

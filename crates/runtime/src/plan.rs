@@ -66,8 +66,12 @@ fn change(old: &AccountConfig, new: &AccountConfig) -> Change {
         secrets,
         plugins,
         middleware,
+        guards,
         pacing,
         on_uncertain,
+        roles,
+        builtin,
+        prefixes,
     } = new;
     let session = differing([
         ("protocol", old.protocol != *protocol),
@@ -79,9 +83,12 @@ fn change(old: &AccountConfig, new: &AccountConfig) -> Change {
     ]);
     let work = differing([
         ("plugins", old.plugins != *plugins),
-        ("middleware", old.middleware != *middleware),
+        ("middleware", old.middleware != *middleware || old.guards != *guards),
         ("pacing", old.pacing != *pacing),
         ("on_uncertain", old.on_uncertain != *on_uncertain),
+        ("roles", old.roles != *roles),
+        ("builtin", old.builtin != *builtin),
+        ("command_prefix", old.prefixes != *prefixes),
     ]);
     match (session.is_empty(), work.is_empty()) {
         (true, true) => Change::Unchanged,

@@ -1,5 +1,6 @@
 //! How does it all start, change and stop? The supervisor: one crew per account, none able to take another down.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::error::Error;
 use std::panic::AssertUnwindSafe;
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::join_all;
+use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -21,11 +23,13 @@ use crate::clock::{Clock, WantedSchedule};
 use crate::config::{AccountConfig, OnUncertain};
 use crate::contacts::Contacts;
 use crate::crew::Crew;
+use crate::dispatch::dialogs::Dialogs;
 use crate::dispatch::{Gate, RuntimeHost};
+use crate::explain::Traces;
 use crate::media::MediaFolder;
-use crate::middleware;
+use crate::middleware::{self, Guards, StationError};
 use crate::plan::{Change, Plan};
-use crate::plugin::{Instances, PluginStartError};
+use crate::plugin::{Held, Instances, PluginStartError};
 use crate::roster::Roster;
 use crate::store::seal::Vault;
 use crate::store::{Store, StoreError, Verdict};
@@ -54,6 +58,9 @@ pub enum StartError {
     /// A plugin could not be started.
     #[error(transparent)]
     Plugin(#[from] PluginStartError),
+    /// A middleware that the program brings could not be made.
+    #[error(transparent)]
+    Middleware(#[from] StationError),
     /// The store could not be read.
     #[error("account `{account}` cannot start")]
     Store {
@@ -112,6 +119,7 @@ pub struct Runtime {
     source: Source,
     works: bool,
     media: Arc<MediaFolder>,
+    traces: Arc<Traces>,
 }
 
 /// Old rows are swept in steps of a thousand, this often.
@@ -145,6 +153,7 @@ impl Runtime {
             source,
             works,
             media,
+            traces: Arc::default(),
         };
         let mut ways: HashMap<AccountName, Arc<dyn Protocol>> = HashMap::new();
         let mut configs = Vec::new();
@@ -218,9 +227,11 @@ impl Runtime {
             }
         }
         // What is stored of added accounts is brought into order, so it comes when all else is ready.
+        let mut dialogs = self.dialogs_of(&added).await?;
         for settings in added {
             let name = settings.config.name.clone();
-            let account = self.account(settings).await?;
+            let dialogs = Dialogs::load(dialogs.remove(&name).unwrap_or_default());
+            let account = self.account(settings, dialogs).await?;
             ready.insert(name, Ready::Account(account));
         }
         Ok(Prepared { plan, ready })
@@ -237,22 +248,39 @@ impl Runtime {
         for wanted in &config.plugins {
             plugins.push(self.plugins.get(wanted, &host).await?);
         }
+        let mut guards = Vec::new();
+        for wanted in &config.guards {
+            guards.push(self.plugins.get(wanted, &host).await?);
+        }
+        // Stable: equal ones stay in the order of `use`.
+        plugins.sort_by_key(|plugin| Reverse(plugin.manifest.priority));
         let (used, stations) = was.map_or(([].as_slice(), [].as_slice()), |was| (&was.config.middleware, &was.chain));
-        let chain = middleware::renewed(&config.middleware, &self.source, used, stations);
+        let guards = Guards { plugins: &guards, roles: &config.roles };
+        let chain = middleware::renewed(&config.middleware, guards, &self.source, used, stations)?;
         Ok(Settings { config: config.clone(), protocol, chain, plugins })
     }
 
-    /// An account as the store knows it, ready to start.
-    async fn account(&self, settings: Settings) -> Result<Arc<Account>, StartError> {
-        let name = settings.config.name.clone();
-        if let Some(left) = self.left.get(&name) {
-            // It was removed a moment ago: two crews would send the same things.
+    /// The dialogs that are noted of accounts which start. One that was removed a moment ago has left then: two crews
+    /// would send the same things.
+    async fn dialogs_of(&self, added: &[Settings]) -> Result<HashMap<AccountName, Vec<(String, Value)>>, StartError> {
+        for left in added.iter().filter_map(|settings| self.left.get(&settings.config.name)) {
             left.cancelled().await;
         }
+        let Some(first) = added.first() else { return Ok(HashMap::new()) };
+        let account = || first.config.name.clone();
+        Dialogs::left(&*self.store).await.map_err(|source| StartError::Store { account: account(), source })
+    }
+
+    /// An account as the store knows it, ready to start.
+    async fn account(&self, settings: Settings, dialogs: Dialogs) -> Result<Arc<Account>, StartError> {
+        let name = settings.config.name.clone();
         let (store, vault) = (Arc::clone(&self.store), Arc::clone(&self.vault));
+        let (media, traces) = (Arc::clone(&self.media), Arc::clone(&self.traces));
         let account =
-            Account::new(Parts { store, vault, source: self.source.clone(), settings, media: Arc::clone(&self.media) });
-        recover(&account, self.works).await.map_err(|source| StartError::Store { account: name, source })?;
+            Account::new(Parts { store, vault, source: self.source.clone(), settings, media, dialogs, traces });
+        let failed = |source| StartError::Store { account: name.clone(), source };
+        recover(&account, self.works).await.map_err(failed)?;
+        account.silenced.load(&*account.store, &account.name).await.map_err(failed)?;
         Ok(Arc::new(account))
     }
 
@@ -279,6 +307,7 @@ impl Runtime {
         }
         let accounts: Arc<[_]> = self.crews.iter().map(|crew| Arc::clone(&crew.account)).collect();
         self.host.know(&accounts);
+        self.want_schedules(&accounts);
         self.roster.publish(accounts);
         plan
     }
@@ -344,10 +373,16 @@ impl Runtime {
         });
     }
 
-    /// Makes these the schedules that are in force, in place of all before. One of the same account, plugin and name goes
-    /// on where it is.
-    pub fn want_schedules(&self, wanted: Vec<WantedSchedule>) {
-        self.schedules.send_replace(wanted.into());
+    /// Makes the schedules of these accounts the ones in force, in place of all before. One of the same account, plugin
+    /// and name goes on where it is.
+    fn want_schedules(&self, accounts: &[Arc<Account>]) {
+        let of = |account: &Arc<Account>| {
+            let (name, settings) = (account.name.clone(), account.settings());
+            let of =
+                |plugin: &Arc<Held>| plugin.schedules.iter().map(|one| one.of(&name, &plugin.id)).collect::<Vec<_>>();
+            settings.plugins.iter().flat_map(of).collect::<Vec<WantedSchedule>>()
+        };
+        self.schedules.send_replace(accounts.iter().flat_map(of).collect());
     }
 
     /// The accounts of this moment, in the order of `bot.toml`.

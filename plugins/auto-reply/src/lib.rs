@@ -70,23 +70,51 @@ impl Plugin for AutoReply {
     }
 
     async fn on_event(&self, event: &Event, cx: &Ctx) -> Result<Effects, PluginError> {
-        let (Some(situation), Some(text)) = (situation(event), event.text()) else { return Ok(Effects::none()) };
-        let heard = Heard::new(text, situation == Scope::GROUP_AT_ME);
-        let mut rules = self.settings.rules.iter().enumerate();
-        let Some((n, rule, captures)) = rules.find_map(|(n, rule)| Some((n, rule, rule.hears(situation, &heard)?)))
-        else {
+        let (Some(situation), Some(text)) = (situation(event), event.text()) else {
+            cx.note("rules", false, || "they answer texts of people, in time".to_owned());
             return Ok(Effects::none());
         };
+        let heard = Heard::new(text, situation == Scope::GROUP_AT_ME);
+        let mut rules = self.settings.rules.iter().enumerate();
+        let found = rules.find_map(|(n, rule)| Some((n, rule, rule.hears(situation, &heard)?)));
+        if cx.explains() {
+            self.note_misses(found.as_ref().map(|(n, ..)| *n), situation, cx);
+        }
+        let Some((n, rule, captures)) = found else { return Ok(Effects::none()) };
         let key = cooldown_key(event, n, rule);
-        if rule.cooldown_ms > 0 && is_silent(&cx.kv_get(&key).await?, cx.now_ms(), rule.cooldown_ms) {
+        if rule.cooldown_ms > 0
+            && let Some(left_ms) = silent_for(&cx.kv_get(&key).await?, cx.now_ms(), rule.cooldown_ms)
+        {
+            let left_s = left_ms.cast_unsigned().div_ceil(1000);
+            cx.note(&name(n), false, || format!("cooldown: it would answer, and rests for {left_s} s more"));
             return Ok(Effects::none());
         }
+        cx.note(&name(n), true, || "it answers".to_owned());
         let effects = answer(event, n, rule, &captures, cx.now_ms())?;
         if effects.is_empty() || rule.cooldown_ms == 0 {
             return Ok(effects);
         }
         Ok(effects.put(key, &cx.now_ms())?)
     }
+}
+
+impl AutoReply {
+    /// Says why the rules before the one that was found did not take the text; all of them when none was.
+    fn note_misses(&self, found: Option<usize>, situation: Scope, cx: &Ctx) {
+        for (n, rule) in self.settings.rules.iter().enumerate().take(found.unwrap_or(usize::MAX)) {
+            let why = if rule.scope.covers(situation) {
+                "the text does not match"
+            } else {
+                "it does not listen here (`in`, `at_me`)"
+            };
+            cx.note(&name(n), false, || why.to_owned());
+        }
+    }
+}
+
+/// What a rule is called in notes: people count from 1.
+fn name(n: usize) -> String {
+    format!("rule {}", n + 1)
 }
 
 /// Where the event happened, as rules see it; `None` when it is never answered.
@@ -132,12 +160,13 @@ fn cooldown_key(event: &Event, n: usize, rule: &Rule) -> String {
     if rule.own_cooldown { format!("cooldown:{chat}:{n}") } else { format!("cooldown:{chat}") }
 }
 
-/// Whether the last answer is still too near. A moment in the future comes from a clock that was set back and counts as
+/// How long the silence after the last answer still lasts; `None` when it is over. A moment in the future comes from a clock that was set back and counts as
 /// none: the silence would last as long as the clock was wrong.
-fn is_silent(last_ms: &Option<Value>, now_ms: i64, cooldown_ms: i64) -> bool {
+fn silent_for(last_ms: &Option<Value>, now_ms: i64, cooldown_ms: i64) -> Option<i64> {
     // Another shape, written by another version, is no reason to fail on every message.
     let last_ms = last_ms.as_ref().and_then(Value::as_i64);
-    last_ms.and_then(|last| now_ms.checked_sub(last)).is_some_and(|since| (0..cooldown_ms).contains(&since))
+    let since = last_ms.and_then(|last| now_ms.checked_sub(last)).filter(|since| (0..cooldown_ms).contains(since))?;
+    Some(cooldown_ms - since)
 }
 
 #[cfg(test)]

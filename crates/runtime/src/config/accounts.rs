@@ -7,13 +7,15 @@ use super::check::{self, Place};
 use super::diagnostic::{Diagnostic, Report, codes, quote, suggest, words};
 use super::keys::{self, Key};
 use super::registry::{ProtocolSpec, Registry};
+use super::stations;
 use super::tree::{Entry, Node, Table};
 use super::view::{Account, RESERVED, accounts, plugin_entries};
 
 /// Checks everything but the settings of plugins.
 pub(super) fn check(root: &Table, registry: &Registry, report: &mut Report) {
-    let top: Vec<&Key> = keys::top().collect();
-    check::table(root, &(0..0), &Place::top(), &top, &|_entry| None, report);
+    let top = stations::with_own(keys::top(), registry);
+    check::table(root, &(0..0), &Place::top(), &top.iter().collect::<Vec<_>>(), &|_entry| None, report);
+    prefixes(root, report);
     known_middleware(root, registry, report);
     plugin_tables(root, "plugins", registry, report);
     let all = accounts(root, registry);
@@ -56,8 +58,8 @@ fn keys_of(account: &Account<'_>, registry: &Registry, report: &mut Report) {
             all.map(|key| Key { kind: keys::Kind::Any, required: false, ..*key }).collect()
         }
     };
-    let mut keys: Vec<&Key> = keys::account().collect();
-    keys.extend(&options);
+    let known = stations::with_own(keys::account(), registry);
+    let keys: Vec<&Key> = known.iter().chain(&options).collect();
     let excuse = |entry: &Entry| foreign_option(entry, account, registry);
     check::table(account.table, account.header, &Place::account(), &keys, &excuse, report);
 }
@@ -135,15 +137,37 @@ fn known_middleware(table: &Table, registry: &Registry, report: &mut Report) {
     let list = table.texts("middleware").unwrap_or_default();
     each_once("middleware", &list, report);
     for (name, node) in list {
-        if !registry.middleware.contains(&name) {
+        let known = registry.stations();
+        if known.contains(&name) {
+            continue;
+        }
+        let diagnostic = match registry.plugin(name) {
+            Some(_) => Diagnostic::new(codes::UNKNOWN_MIDDLEWARE, &node.span, format!("plugin `{name}` is no guard"))
+                .label("judges no events")
+                .help(format!("remove it here; `use = [\"{name}\"]` lets it handle events")),
+            None => {
+                let message = format!("there is no middleware {}", quote(name));
+                Diagnostic::new(codes::UNKNOWN_MIDDLEWARE, &node.span, message).label("not known").help(suggest(
+                    name,
+                    "middleware",
+                    known.into_iter(),
+                ))
+            }
+        };
+        report.mistake(diagnostic);
+    }
+}
+
+/// `command_prefix`: short, and nothing that a person cannot see.
+fn prefixes(root: &Table, report: &mut Report) {
+    let list = root.texts("command_prefix").unwrap_or_default();
+    each_once("command_prefix", &list, report);
+    for (text, node) in list {
+        if text.len() > 16 || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
             report.mistake(
-                Diagnostic::new(
-                    codes::UNKNOWN_MIDDLEWARE,
-                    &node.span,
-                    format!("there is no middleware {}", quote(name)),
-                )
-                .label("not known")
-                .help(suggest(name, "middleware", registry.middleware.iter().copied())),
+                Diagnostic::new(codes::BAD_PREFIX, &node.span, format!("{} cannot begin a command", quote(text)))
+                    .label("not possible here")
+                    .help("a prefix is a few characters without spaces, like \"/\"; \"\" lets commands begin with their word"),
             );
         }
     }
@@ -283,25 +307,31 @@ fn unused(root: &Table, all: &[Account<'_>], registry: &Registry, report: &mut R
         report.warning(Diagnostic::new(codes::UNUSED_SETTINGS, &entry.key_span, message).label("nothing reads this"));
     };
     let has = |list: Vec<super::view::Named<'_>>, name: &str| list.iter().any(|named| named.name == name);
+    let stations = || {
+        let own = registry.own_stations().map(|(name, _)| name);
+        let built_in = keys::MIDDLEWARE.iter().map(|key| key.name);
+        built_in.filter(|name| registry.own_stations().all(|(own, _)| own != *name)).chain(own)
+    };
+    let guards = |account: &Account<'_>, id: &str| registry.guard(id).is_some() && has(account.middleware(), id);
     let known = |entry: &&Entry| registry.plugin(&entry.key).is_some();
     for account in all {
         for entry in plugin_entries(account.table).iter().filter(known) {
-            if !has(account.plugins(), &entry.key) {
+            if !has(account.plugins(), &entry.key) && !guards(account, &entry.key) {
                 warn(entry, format!("{} does not use plugin `{}`", account.title(), entry.key));
             }
         }
-        for entry in keys::MIDDLEWARE.iter().filter_map(|key| account.table.entry(key.name)) {
+        for entry in stations().filter_map(|name| account.table.entry(name)) {
             if !has(account.middleware(), &entry.key) {
                 warn(entry, format!("{} does not run middleware `{}`", account.title(), entry.key));
             }
         }
     }
     for entry in plugin_entries(root).iter().filter(known) {
-        if !all.iter().any(|account| has(account.plugins(), &entry.key)) {
+        if !all.iter().any(|account| has(account.plugins(), &entry.key) || guards(account, &entry.key)) {
             warn(entry, format!("no account uses plugin `{}`", entry.key));
         }
     }
-    for entry in keys::MIDDLEWARE.iter().filter_map(|key| root.entry(key.name)) {
+    for entry in stations().filter_map(|name| root.entry(name)) {
         if !all.iter().any(|account| has(account.middleware(), &entry.key)) {
             warn(entry, format!("no account runs middleware `{}`", entry.key));
         }

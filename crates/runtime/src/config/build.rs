@@ -6,16 +6,19 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 use wxbot_model::size::parse_size;
 use wxbot_model::span::parse_duration;
+use wxbot_plugin::Place;
 
 use super::check;
 use super::keys;
 use super::plugins;
 use super::registry::Registry;
+use super::roles;
 use super::settings::{
     AccountConfig, Config, MediaSettings, MiddlewareUse, OnUncertain, Pacing, PluginUse, SecretSource,
 };
+use super::stations;
 use super::tree::{Node, Shape, Table};
-use super::view::{Account, accounts, plugin_entries};
+use super::view::{Account, Named, accounts, plugin_entries};
 
 /// Builds what the checks have passed. What they would have refused is left out.
 pub(super) fn config(root: &Table, file: &Path, registry: &Registry) -> Config {
@@ -62,21 +65,30 @@ fn one(account: &Account<'_>, file: &Path, registry: &Registry) -> Option<Accoun
         endpoint: table.text("endpoint").and_then(|text| check::endpoint(text).ok()),
         proxy: table.text("proxy").and_then(check::proxy),
         enabled: account.enabled(),
-        plugins: plugins_of(account, file, registry),
-        middleware: middleware(account),
+        plugins: plugins_of(account.plugins(), account, file, registry),
+        middleware: middleware(account, file, registry),
+        guards: {
+            let mut stations = account.middleware();
+            stations.retain(|named| registry.guard(named.name).is_some());
+            plugins_of(stations, account, file, registry)
+        },
         pacing: pacing(account, spec.pacing),
         on_uncertain: match table.text("on_uncertain") {
             Some("resend") => OnUncertain::Resend,
             Some("drop") => OnUncertain::Drop,
             Some(_) | None => OnUncertain::Hold,
         },
+        roles: roles::build(table.table("roles"), spec.only_one),
+        builtin: account.root.get("builtin").is_none_or(|node| node.json() != Value::Bool(false)),
+        prefixes: plugins::prefixes(account.root),
         options: options(table, spec.options),
         secrets: secrets(table, file.parent().unwrap_or(Path::new(""))),
     })
 }
 
-fn plugins_of(account: &Account<'_>, file: &Path, registry: &Registry) -> Vec<PluginUse> {
-    let known = account.plugins().into_iter().filter_map(|named| Some((named, registry.plugin(named.name)?)));
+/// How these plugins are used by the account.
+fn plugins_of(named: Vec<Named<'_>>, account: &Account<'_>, file: &Path, registry: &Registry) -> Vec<PluginUse> {
+    let known = named.into_iter().filter_map(|named| Some((named, registry.plugin(named.name)?)));
     known
         .map(|(named, plugin)| {
             let (common, own) = account.plugin_settings(named.name);
@@ -87,8 +99,11 @@ fn plugins_of(account: &Account<'_>, file: &Path, registry: &Registry) -> Vec<Pl
         .collect()
 }
 
-fn middleware(account: &Account<'_>) -> Vec<MiddlewareUse> {
+fn middleware(account: &Account<'_>, file: &Path, registry: &Registry) -> Vec<MiddlewareUse> {
     let layers = |name: &str| {
+        if registry.station(name).is_some_and(|station| station.own.is_some()) {
+            return stations::settings(account, name);
+        }
         let mut settings = keys::presets(keys::middleware(name));
         for table in [account.root, account.table] {
             settings.extend(table.table(name).map(Table::json).unwrap_or_default());
@@ -96,7 +111,14 @@ fn middleware(account: &Account<'_>) -> Vec<MiddlewareUse> {
         Value::Object(settings)
     };
     let list = account.middleware();
-    list.iter().map(|named| MiddlewareUse { name: named.name.to_owned(), settings: layers(named.name) }).collect()
+    let used = |name: &str| {
+        // Where they stand is nothing to a built-in one: it is not made anew because of that.
+        let own = registry.station(name).is_some_and(|station| station.own.is_some());
+        let place = if own { stations::place(file) } else { Place::default() };
+        let own = registry.station(name).and_then(|station| station.own);
+        MiddlewareUse { name: name.to_owned(), settings: layers(name), place, own }
+    };
+    list.iter().map(|named| used(named.name)).collect()
 }
 
 fn pacing(account: &Account<'_>, mut pacing: Pacing) -> Pacing {

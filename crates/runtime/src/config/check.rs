@@ -10,6 +10,7 @@ use wxbot_model::{AccountName, ContactId};
 
 use super::diagnostic::{Diagnostic, Report, codes, quote, suggest, words};
 use super::keys::{self, Key, Kind};
+use super::roles;
 use super::settings::Endpoint;
 use super::tree::{Entry, Node, Shape, Table};
 
@@ -83,7 +84,7 @@ pub(super) fn value(name: &str, node: &Node, kind: &Kind, place: &Place, report:
     let wrong = |report: &mut Report| report.mistake(wrong_type(name, node, kind));
     match (kind, &node.shape) {
         (_, Shape::Broken) | (Kind::Any, _) => {}
-        (Kind::Text, Shape::Text(_)) | (Kind::Bool, Shape::Bool(_)) | (Kind::Plugins, Shape::Table(_)) => {}
+        (Kind::Text, Shape::Text(_)) | (Kind::Bool, Shape::Bool(_)) | (Kind::Plugins | Kind::Settings, Shape::Table(_)) => {}
         (Kind::Path, Shape::Text(text)) => {
             if text.is_empty() || text.contains('\0') {
                 report.mistake(Diagnostic::new(codes::EMPTY_TEXT, &node.span, format!("`{name}` names no file or folder")));
@@ -199,6 +200,12 @@ pub(super) fn value(name: &str, node: &Node, kind: &Kind, place: &Place, report:
                 value(&entry.key, &entry.node, kind, &place.child(name), report);
             }
         }
+        (Kind::Roles, Shape::Table(inner)) => {
+            for entry in &inner.entries {
+                value(&entry.key, &entry.node, &Kind::List(&Kind::Text), &place.child(name), report);
+            }
+            roles::check(inner, report);
+        }
         (Kind::Accounts, Shape::List(items)) => {
             for item in items.iter().filter(|item| !matches!(item.shape, Shape::Table(_) | Shape::Broken)) {
                 report.mistake(wrong_type(name, item, &Kind::Accounts));
@@ -208,7 +215,7 @@ pub(super) fn value(name: &str, node: &Node, kind: &Kind, place: &Place, report:
         (Kind::Duration, _) | (Kind::Rate, _) | (Kind::Size { .. }, _) | (Kind::Choice(_), _) | (Kind::Url { .. }, _) => wrong(report),
         (Kind::ContactId, _) | (Kind::AccountName, _) | (Kind::Endpoint, _) | (Kind::Secret, _) => wrong(report),
         (Kind::List(_), _) | (Kind::Table(_), _) | (Kind::Map(_), _) => wrong(report),
-        (Kind::Plugins, _) | (Kind::Accounts, _) => wrong(report),
+        (Kind::Plugins, _) | (Kind::Settings, _) | (Kind::Roles, _) | (Kind::Accounts, _) => wrong(report),
     }
 }
 

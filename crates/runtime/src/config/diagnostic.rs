@@ -86,6 +86,12 @@ pub mod codes {
         LIBRARY = "library";
         /// The plugin refuses its settings.
         PLUGIN_SETTINGS = "plugin_settings";
+        /// A middleware that the program brings refuses its settings.
+        MIDDLEWARE_SETTINGS = "middleware_settings";
+        /// Not a role like `owner`, or one that everybody has.
+        BAD_ROLE = "bad_role";
+        /// Not a text that can stand before the word of a command.
+        BAD_PREFIX = "bad_prefix";
         /// Warning: settings that nothing reads.
         UNUSED_SETTINGS = "unused_settings";
     }

@@ -92,6 +92,10 @@ pub enum Kind {
     Map(&'static Self),
     /// A table of plugin id → settings, which the plugins check.
     Plugins,
+    /// A table that whoever it belongs to checks.
+    Settings,
+    /// A table of role → contact ids.
+    Roles,
     /// The list of accounts, whose keys depend on their protocol.
     Accounts,
 }
@@ -112,7 +116,7 @@ impl Kind {
             Self::Endpoint => "\"sim\" or \"http://host:port\"".to_owned(),
             Self::Secret => "{ env = \"…\" } or { file = \"…\" }".to_owned(),
             Self::List(_) => "a list".to_owned(),
-            Self::Table(_) | Self::Map(_) | Self::Plugins => "a table".to_owned(),
+            Self::Table(_) | Self::Map(_) | Self::Plugins | Self::Settings | Self::Roles => "a table".to_owned(),
             Self::Accounts => "a list of tables, each headed [[accounts]],".to_owned(),
         }
     }
@@ -152,6 +156,9 @@ pub(super) fn presets(keys: &[Key]) -> Map<String, Value> {
 
 /// The middleware that runs when nobody says otherwise, in this order.
 pub const DEFAULT_MIDDLEWARE: &[&str] = &["ignore-self", "old-message", "access", "loop-guard", "rate-limit", "trace"];
+
+/// What may stand before the word of a command when nobody says otherwise.
+pub(super) const DEFAULT_PREFIXES: &[&str] = &["/", ""];
 
 const LIST_OF_TEXT: Kind = Kind::List(&Kind::Text);
 const CONTACTS: Kind = Kind::List(&Kind::ContactId);
@@ -227,6 +234,18 @@ const TOP: &[Key] = &[
         .preset(Preset::Text("data")),
     Key::new("middleware", "What every event passes on its way to the plugins, in this order.", LIST_OF_TEXT)
         .preset(Preset::Texts(DEFAULT_MIDDLEWARE)),
+    Key::new(
+        "builtin",
+        "Whether wxbot answers `帮助`/`help`, and its owner `/plugin` and `/why`, before any plugin does.",
+        Kind::Bool,
+    )
+    .preset(Preset::Bool(true)),
+    Key::new(
+        "command_prefix",
+        "What may stand before the word of a command; an empty text: nothing need to.",
+        LIST_OF_TEXT,
+    )
+    .preset(Preset::Texts(DEFAULT_PREFIXES)),
     Key::new("pacing", "How fast accounts send; the protocol's own pace where absent.", Kind::Table(PACING)),
     Key::new("media", "The folder for pictures, films and files, both received and to be sent.", Kind::Table(MEDIA)),
     Key::new("plugins", "The settings of plugins, common to all accounts.", Kind::Plugins),
@@ -259,6 +278,11 @@ const ACCOUNT: &[Key] = &[
     .preset(Preset::Text("hold")),
     Key::new("plugins", "Settings of plugins for this account, over the common ones key by key.", Kind::Plugins),
     Key::new("pacing", "How fast this account sends, over the common pace key by key.", Kind::Table(PACING)),
+    Key::new(
+        "roles",
+        "Who may do what, by contact id: `owner`, `admin`, words of your own, and `group-admin` as \"room/person\".",
+        Kind::Roles,
+    ),
     Key::new("secrets", "Secrets by name, each from the environment or a file.", Kind::Map(&Kind::Secret)),
 ];
 

@@ -2,7 +2,8 @@
 //!
 //! Reading order: [`settings`] (what a good file says) → [`registry`] (what this binary knows) → [`keys`] (which keys
 //! there are) → `tree` (text → values with places) → `check` (one key alone) → `view` (which table covers which) →
-//! `accounts` (the file as a whole) → `plugins` (what plugins say about their settings) → `build` (the result) →
+//! `accounts` (the file as a whole), `roles` (who is named there) → `plugins` and `stations` (what plugins and middleware say
+//! about their settings) → `build` (the result) →
 //! [`diagnostic`] (how it is told) → `redact` (what is not shown) → [`schema`](mod@schema) (for editors).
 
 use std::path::{Path, PathBuf};
@@ -16,8 +17,10 @@ mod libraries;
 mod plugins;
 mod redact;
 pub mod registry;
+mod roles;
 pub mod schema;
 pub mod settings;
+mod stations;
 mod tree;
 mod view;
 
@@ -79,6 +82,7 @@ pub fn parse(text: &str, file: &Path, registry: &Registry) -> Result<Loaded, Mis
     let registry = &libraries::with(&reading.root, file, registry, &mut report);
     accounts::check(&reading.root, registry, &mut report);
     plugins::check(&reading.root, file, registry, &mut report);
+    stations::check(&reading.root, file, registry, &mut report);
     report.mistakes.append(&mut reading.limits);
     report.mistakes.retain(|mistake| !is_noise(mistake, &reading));
     report.mistakes.append(&mut reading.syntax);
@@ -103,6 +107,7 @@ fn is_noise(mistake: &Diagnostic, reading: &Reading) -> bool {
         codes::MISSING_KEY,
         codes::MISSING_PROFILE,
         codes::PLUGIN_SETTINGS,
+        codes::MIDDLEWARE_SETTINGS,
         codes::BAD_SECRET,
     ];
     let on_bad_line =

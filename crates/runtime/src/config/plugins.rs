@@ -8,6 +8,7 @@ use wxbot_plugin::host::PluginFactory;
 use wxbot_plugin::{ConfigProblem, InitCtx, Place};
 
 use super::diagnostic::{Diagnostic, Report, codes, quote};
+use super::keys::DEFAULT_PREFIXES;
 use super::registry::Registry;
 use super::tree::{self, Entry, Node, Shape, Table};
 use super::view::{Account, RESERVED, accounts, plugin_entries};
@@ -45,7 +46,10 @@ fn account_check(
     let id = plugin.id();
     let (common, own) = account.plugin_settings(id);
     let (common, own) = (common.and_then(settings_of), own.and_then(settings_of));
-    let used = account.plugins().into_iter().find(|named| named.name == id);
+    let mut used = account.plugins().into_iter().find(|named| named.name == id);
+    if plugin.manifest().guards {
+        used = used.or_else(|| account.middleware().into_iter().find(|named| named.name == id));
+    }
     if used.is_none() && own.is_none() {
         return false;
     }
@@ -73,10 +77,19 @@ pub(super) fn settings(common: Option<&Node>, own: Option<&Node>) -> Value {
 }
 
 /// What a plugin is told besides its settings.
-pub(super) fn init(_root: &Table, file: &Path) -> InitCtx {
+pub(super) fn init(root: &Table, file: &Path) -> InitCtx {
     let mut init = InitCtx::new();
+    init.prefixes = prefixes(root);
     init.place = Place::of(file.parent().unwrap_or(Path::new("")));
     init
+}
+
+/// What may stand before the word of a command, the longest first: `//` is not `/` and then a word.
+pub(super) fn prefixes(root: &Table) -> Vec<String> {
+    let said = root.texts("command_prefix").map(|list| list.into_iter().map(|(text, _node)| text).collect());
+    let mut list: Vec<&str> = said.unwrap_or_else(|| DEFAULT_PREFIXES.to_vec());
+    list.sort_by_key(|text| std::cmp::Reverse(text.len()));
+    list.into_iter().map(str::to_owned).collect()
 }
 
 fn problems(plugin: &PluginFactory, common: Option<&Node>, own: Option<&Node>, init: &InitCtx) -> Vec<ConfigProblem> {
@@ -108,7 +121,7 @@ fn spans_below(node: &Node, spans: &mut Vec<Range<usize>>) {
 
 /// The place a JSON pointer into the merged settings means, as far down as it goes, and whether it went all the way.
 /// Where both tables are meant, `in_common` says whose the fault is.
-fn locate<'t>(
+pub(super) fn locate<'t>(
     common: Option<&'t Node>,
     own: Option<&'t Node>,
     in_common: bool,

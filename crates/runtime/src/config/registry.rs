@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use wxbot_model::Capabilities;
 use wxbot_plugin::host::PluginFactory;
+use wxbot_plugin::middleware::{OwnStation, Station};
 
 use super::keys::Key;
 use super::libraries::Libraries;
@@ -24,7 +25,8 @@ pub struct ProtocolSpec {
     pub takes_endpoint: bool,
     /// Whether `proxy` may be given.
     pub takes_proxy: bool,
-    /// True for what a process has once, like its terminal: at most one enabled account may use it.
+    /// True for what a process has once, like its terminal: at most one enabled account may use it, and who sits there
+    /// is the owner unless `[accounts.roles]` names somebody.
     pub only_one: bool,
     /// Keys of its own in an account.
     pub options: &'static [Key],
@@ -41,8 +43,8 @@ pub struct Registry {
     pub plugins: Vec<PluginFactory>,
     /// What opens plugins that are files; `None`: nothing does.
     pub libraries: Option<Arc<dyn Libraries>>,
-    /// Names of middleware, [`DEFAULT_MIDDLEWARE`](super::DEFAULT_MIDDLEWARE) among them.
-    pub middleware: Vec<&'static str>,
+    /// Middleware: what is built in ([`DEFAULT_MIDDLEWARE`](super::DEFAULT_MIDDLEWARE)), and what the program brings.
+    pub middleware: Vec<Station>,
 }
 
 impl Registry {
@@ -60,6 +62,33 @@ impl Registry {
     /// The plugin of this id.
     pub fn plugin(&self, id: &str) -> Option<&PluginFactory> {
         self.plugins.iter().find(|plugin| plugin.id() == id)
+    }
+
+    /// The middleware of this name.
+    pub fn station(&self, name: &str) -> Option<&Station> {
+        self.middleware.iter().find(|station| station.name == name)
+    }
+
+    /// Adds a middleware; one of the same name goes.
+    pub fn add_station(&mut self, station: Station) {
+        self.middleware.retain(|known| known.name != station.name);
+        self.middleware.push(station);
+    }
+
+    /// The middleware that the program brings.
+    pub(super) fn own_stations(&self) -> impl Iterator<Item = (&'static str, OwnStation)> + Clone {
+        self.middleware.iter().filter_map(|station| Some((station.name, station.own?)))
+    }
+
+    /// The plugin of this id, if it may stand in `middleware = [...]`. The name of a middleware is that one's.
+    pub(super) fn guard(&self, name: &str) -> Option<&PluginFactory> {
+        self.plugin(name).filter(|plugin| plugin.manifest().guards && self.station(name).is_none())
+    }
+
+    /// All names that `middleware = [...]` may hold.
+    pub(super) fn stations(&self) -> Vec<&str> {
+        let guards = self.plugins.iter().filter_map(|plugin| self.guard(plugin.id())).map(|plugin| plugin.id());
+        self.middleware.iter().map(|station| station.name).chain(guards).collect()
     }
 
     /// The protocols that have an option of this name.

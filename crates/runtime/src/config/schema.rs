@@ -1,13 +1,15 @@
 //! How does an editor know what may stand in `bot.toml`? JSON Schema, from the same tables as the checks.
 
 use serde_json::{Map, Value, json};
+use wxbot_plugin::middleware::OwnStation;
 
 use super::keys::{self, Key, Kind};
 use super::registry::{ProtocolSpec, Registry};
+use super::stations;
 
 /// JSON Schema (draft 2020-12) of `bot.toml` for this binary.
 pub fn schema(registry: &Registry) -> Value {
-    let mut root = table(keys::top(), registry);
+    let mut root = table(stations::with_own(keys::top(), registry).iter(), registry);
     if let Value::Object(root) = &mut root {
         root.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
         root.insert("title".to_owned(), json!("bot.toml"));
@@ -35,11 +37,12 @@ fn table<'k>(keys: impl Iterator<Item = &'k Key>, registry: &Registry) -> Value 
 
 fn property(key: &Key, registry: &Registry) -> Value {
     let mut schema = match key.name {
-        "middleware" => json!({ "type": "array", "items": { "enum": registry.middleware }, "uniqueItems": true }),
+        "middleware" => json!({ "type": "array", "items": { "enum": registry.stations() }, "uniqueItems": true }),
         "use" => {
             let ids: Vec<&str> = registry.plugins.iter().map(|plugin| plugin.id()).collect();
             json!({ "type": "array", "items": { "enum": ids }, "uniqueItems": true })
         }
+        name if key.kind == Kind::Settings => json!({ "$ref": format!("#/$defs/{}", station_def(name)) }),
         "protocol" => json!({ "enum": registry.protocols.iter().map(|protocol| protocol.name).collect::<Vec<_>>() }),
         _ => kind(&key.kind, registry),
     };
@@ -94,13 +97,25 @@ fn kind(kind_: &Kind, registry: &Registry) -> Value {
             // Others come from files, which this binary may not have opened.
             json!({ "type": "object", "properties": properties, "additionalProperties": { "type": "object" } })
         }
+        Kind::Settings => json!({ "type": "object" }),
+        Kind::Roles => {
+            let people = json!({ "type": "array", "items": { "type": "string", "pattern": "^p[0-9]{1,18}$" } });
+            let members =
+                json!({ "type": "array", "items": { "type": "string", "pattern": "^r[0-9]{1,18}/p[0-9]{1,18}$" } });
+            json!({
+                "type": "object",
+                "properties": { "owner": people, "admin": people, "group-admin": members, "user": false },
+                "patternProperties": { "^(?!(owner|admin|group-admin|user)$)[a-z0-9-]+$": people },
+                "additionalProperties": false,
+            })
+        }
         Kind::Accounts => json!({ "type": "array", "minItems": 1, "items": account(registry) }),
     }
 }
 
 /// All keys of any protocol; per protocol, what is different.
 fn account(registry: &Registry) -> Value {
-    let mut account = table(keys::account(), registry);
+    let mut account = table(stations::with_own(keys::account(), registry).iter(), registry);
     if let Some(Value::Object(properties)) = account.get_mut("properties") {
         for key in registry.protocols.iter().flat_map(|protocol| protocol.options) {
             // Which protocol's rule holds is said below: two protocols may have an option of one name.
@@ -154,6 +169,10 @@ fn plugin_def(id: &str) -> String {
     format!("plugin-{id}")
 }
 
+fn station_def(name: &str) -> String {
+    format!("middleware-{name}")
+}
+
 fn plugin_schemas(registry: &Registry) -> Value {
     let one = |plugin: &wxbot_plugin::host::PluginFactory| {
         let id = plugin.id();
@@ -172,7 +191,17 @@ fn plugin_schemas(registry: &Registry) -> Value {
         }
         (plugin_def(id), schema)
     };
-    Value::Object(registry.plugins.iter().map(one).collect())
+    let station = |(name, own): (&str, OwnStation)| {
+        let (def, mut schema) = (station_def(name), (own.schema)());
+        rebase(&mut schema, &format!("#/$defs/{def}"));
+        if let Value::Object(object) = &mut schema {
+            object.remove("required");
+            object.remove("$schema");
+        }
+        (def, schema)
+    };
+    let all = registry.plugins.iter().map(one).chain(registry.own_stations().map(station));
+    Value::Object(all.collect())
 }
 
 /// A plugin's schema refers to its own parts from its own root, which is now a part of ours.

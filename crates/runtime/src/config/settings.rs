@@ -9,10 +9,12 @@ use serde_json::{Map, Value};
 use url::Url;
 use wxbot_model::AccountName;
 use wxbot_model::span::Rate;
-use wxbot_plugin::InitCtx;
 use wxbot_plugin::host::PluginFactory;
+use wxbot_plugin::middleware::OwnStation;
+use wxbot_plugin::{InitCtx, Place};
 
 use super::diagnostic::Diagnostic;
+use crate::roles::Roles;
 
 /// A configuration without mistakes, and what is worth knowing about it.
 #[derive(Debug, Clone)]
@@ -72,10 +74,18 @@ pub struct AccountConfig {
     pub plugins: Vec<PluginUse>,
     /// In order, each once.
     pub middleware: Vec<MiddlewareUse>,
+    /// The plugins among them.
+    pub guards: Vec<PluginUse>,
     /// How fast it sends.
     pub pacing: Pacing,
     /// What to do with a message of which nobody knows whether it was sent.
     pub on_uncertain: OnUncertain,
+    /// Who may do what.
+    pub roles: Roles,
+    /// Whether the commands of wxbot itself are answered.
+    pub builtin: bool,
+    /// What may stand before the word of a command, the longest first.
+    pub prefixes: Vec<String>,
     /// The protocol's own keys, defaults filled in.
     pub options: Map<String, Value>,
     /// Where its secrets are, by name.
@@ -95,8 +105,12 @@ impl fmt::Debug for AccountConfig {
             .field("enabled", &self.enabled)
             .field("plugins", &self.plugins)
             .field("middleware", &self.middleware)
+            .field("guards", &self.guards)
             .field("pacing", &self.pacing)
             .field("on_uncertain", &self.on_uncertain)
+            .field("roles", &self.roles)
+            .field("builtin", &self.builtin)
+            .field("prefixes", &self.prefixes)
             .field("options", &self.options)
             .field("secrets", &self.secrets)
             .finish()
@@ -133,13 +147,24 @@ impl PartialEq for PluginUse {
 }
 
 /// One middleware of an account.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct MiddlewareUse {
-    /// A name of the registry.
+    /// A name of the registry, of a middleware or of a plugin that guards.
     pub name: String,
     /// An object: defaults, the common settings over them, the account's own on top. Durations and rates are
     /// checked texts.
     pub settings: Value,
+    /// Where they stand.
+    pub place: Place,
+    /// How it is made, when the program brings it.
+    pub own: Option<OwnStation>,
+}
+
+/// The program does not change while it runs.
+impl PartialEq for MiddlewareUse {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.name, &self.place) == (&other.name, &other.place) && self.settings == other.settings
+    }
 }
 
 /// How fast an account sends.

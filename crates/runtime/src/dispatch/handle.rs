@@ -1,49 +1,38 @@
 //! What happens to one event? Claim, chain, plugins, and one commit that ends it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
-use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use wxbot_model::{Action, Capability, Event, Media};
-use wxbot_plugin::host::{Call, CallMeta};
-use wxbot_plugin::middleware::Destination;
-use wxbot_plugin::{Effect, Effects, Envelope, MediaSource, Next, Outcome};
+use wxbot_model::Event;
+use wxbot_plugin::middleware::Observer;
+use wxbot_plugin::{Envelope, Next, Outcome};
 
+use super::WXBOT;
+use super::dialogs::Question;
 use super::feed::Work;
+use super::round::{Harvest, Round};
 use super::run::Gate;
-use crate::account::{Account, Settings};
-use crate::media::Held;
-use crate::outbox::{self, echo_of};
-use crate::plugin::{ActivePlugin, Trouble};
-use crate::store::{Claims, Failure, Finish, Finished, InboxRow, NewSend, StoreError};
+use crate::account::Account;
+use crate::outbox;
+use crate::plugin::Trouble;
+use crate::store::{Claims, Failure, Finish, Finished, InboxRow, MOST_TIMERS, StoreError};
 
 /// Tries that ended with the process before an event is given up: it may be what kills us.
 const MAX_CRASHES: u32 = 3;
 /// Noted errors before an event is given up.
 const MAX_ERRORS: u32 = 8;
+/// Rounds of one try whose changes others overtook. Each round begins with fresh values, so two that want the same value
+/// need two rounds; twenty lanes of an account are more than run side by side.
+const MAX_CONFLICTS: u32 = 20;
 /// How long a failing event may hold up its conversation before it is parked.
 const LANE_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Handles events of one account.
 pub(crate) struct Handler {
     account: Arc<Account>,
-}
-
-/// What the plugins made of one event.
-#[derive(Default)]
-struct Harvest {
-    sends: Vec<NewSend>,
-    kv: Vec<(Arc<str>, String, Option<Value>)>,
-    /// Keeps the files that the sends need until these are committed.
-    holds: Vec<Held>,
-    done: Vec<String>,
-    /// The first trouble; the others are tried again with it.
-    trouble: Option<(Arc<str>, Trouble)>,
-    asked: usize,
 }
 
 /// How a try ended.
@@ -54,6 +43,48 @@ enum End {
     Again(Duration),
     /// Out of its lane: due again after this, or never.
     Parked(Option<Duration>),
+}
+
+/// What became of a round.
+enum Recorded {
+    As(End),
+    /// Nothing of it was done, because of this plugin.
+    Refused(Arc<str>, Refusal),
+}
+
+/// Why a plugin's answer was not recorded.
+enum Refusal {
+    /// A value was no longer what the plugin had read.
+    Changed {
+        key: String,
+    },
+    TooManyTimers,
+}
+
+/// What was refused in one try.
+#[derive(Default)]
+struct Refusals {
+    rounds: u32,
+    changed: u32,
+    /// Those that are not asked again, and why.
+    plugins: Vec<(Arc<str>, String)>,
+}
+
+impl Refusals {
+    fn add(&mut self, plugin: Arc<str>, refusal: Refusal) {
+        self.rounds += 1;
+        let why = match refusal {
+            Refusal::Changed { key } => {
+                self.changed += 1;
+                if self.changed < MAX_CONFLICTS {
+                    return;
+                }
+                format!("others were faster {MAX_CONFLICTS} times at changing `{key}`")
+            }
+            Refusal::TooManyTimers => format!("it would have more than {MOST_TIMERS} timers"),
+        };
+        self.plugins.push((plugin, why));
+    }
 }
 
 impl Handler {
@@ -100,7 +131,7 @@ impl Handler {
     async fn try_once(
         &self,
         row: &mut InboxRow,
-        fresh: Option<Box<Event>>,
+        mut fresh: Option<Box<Event>>,
         begun: Instant,
         unfinished: u32,
     ) -> Result<End, StoreError> {
@@ -114,68 +145,98 @@ impl Handler {
             let error = format!("wxbot ended {MAX_CRASHES} times while handling it");
             return self.give_up(row, error).await;
         }
-        let event: Event = match fresh.map_or_else(|| serde_json::from_str(&row.body), |event| Ok(*event)) {
-            Ok(event) => event,
-            Err(error) => return self.give_up(row, format!("the stored event cannot be read: {error}")).await,
-        };
-        // Taken once: a try ends with the settings it began with, whatever is put into force meanwhile.
-        let settings = self.account.settings();
-        let destination =
-            Plugins { handler: self, settings: &settings, row, harvest: Mutex::default(), attempt: claims.attempts };
-        let envelope = Envelope { event, seq: row.seq, attempt: claims.attempts };
-        let outcome = Next::new(&settings.chain, &destination).run(envelope).await;
-        let harvest = destination.harvest.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let note = match outcome {
-            Outcome::Passed { .. } => None,
-            Outcome::Stopped { by, why } => {
-                tracing::debug!(account = %self.account.name, seq = row.seq, by, why, "Event stopped.");
-                Some(format!("{by}: {why}"))
-            }
-        };
-        match harvest.trouble {
-            None => {
-                let count = harvest.sends.len();
-                let mut finish = self.finish(row.seq, note, harvest.sends, harvest.kv);
-                finish.direct = outbox::may_claim(&self.account).filter(|_| count > 0);
-                match store.finish(finish).await? {
-                    Finished::Done(claimed) => {
-                        self.account.outbox.stored(count, claimed);
-                        Ok(End::Done)
-                    }
-                    Finished::Conflict { .. } | Finished::TooManyTimers { .. } => Ok(End::Again(Duration::ZERO)),
-                }
-            }
-            Some((plugin, ref trouble)) => {
-                let trouble = trouble.clone();
-                let partial = self.finish(row.seq, None, harvest.sends, harvest.kv);
-                let mut done = row.done.clone();
-                done.extend(harvest.done);
-                let end = self.troubled(row.seq, &plugin, trouble, claims.errors, partial, done.clone(), begun).await?;
-                // Only now is what they asked for committed.
-                row.done = done;
-                Ok(end)
+        let mut refusals = Refusals::default();
+        loop {
+            let read = fresh.take().map_or_else(|| serde_json::from_str(&row.body), |event| Ok(*event));
+            let event: Event = match read {
+                Ok(event) => event,
+                Err(error) => return self.give_up(row, format!("the stored event cannot be read: {error}")).await,
+            };
+            // Taken once: a round ends with the settings it began with, whatever is put into force meanwhile.
+            let settings = self.account.settings();
+            let attempt = claims.attempts + refusals.rounds;
+            let seen = self.account.begin_trace(row.seq, attempt);
+            let round = Round::new(&self.account, &settings, row, claims.errors, &refusals.plugins, seen.as_ref());
+            let envelope = Envelope { event, seq: row.seq, attempt };
+            let observer = seen.as_ref().map(|seen| seen as &dyn Observer);
+            let outcome = Next::new(&settings.chain, &round).seen_by(observer).run(envelope).await;
+            let harvest = round.harvest();
+            self.account.keep_trace(seen, &outcome, harvest.trouble.as_ref());
+            match self.record(row, outcome, harvest, claims.errors, begun).await? {
+                Recorded::As(end) => return Ok(end),
+                Recorded::Refused(plugin, refusal) => refusals.add(plugin, refusal),
             }
         }
     }
 
-    fn finish(
+    /// Writes down what a round came to: all of it in one commit, or nothing.
+    async fn record(
         &self,
-        seq: u64,
-        note: Option<String>,
-        sends: Vec<NewSend>,
-        kv: Vec<(Arc<str>, String, Option<Value>)>,
-    ) -> Finish {
-        let now_ms = self.account.source.now_ms();
+        row: &mut InboxRow,
+        outcome: Outcome,
+        harvest: Harvest,
+        errors: u32,
+        begun: Instant,
+    ) -> Result<Recorded, StoreError> {
+        let account = &self.account;
+        let note = match outcome {
+            Outcome::Passed { .. } => None,
+            Outcome::Stopped { by, why } => {
+                tracing::debug!(account = %account.name, seq = row.seq, %by, why, "Event stopped.");
+                Some(format!("{by}: {why}"))
+            }
+        };
+        let Harvest { shares, trouble, done: more, talk, .. } = harvest;
+        let (mut finish, mut holds, mut question) = (self.finish(row.seq), Vec::new(), None);
+        for share in shares {
+            finish.sends.extend(share.sends);
+            finish.kv.extend(share.kv);
+            finish.swaps.extend(share.swaps);
+            finish.timers.extend(share.timers);
+            holds.extend(share.holds);
+            // Where two ask, the person sees the later question last and answers that.
+            question = share.question.or(question);
+        }
+        let kept = question.as_ref().map(Question::note).or_else(|| Some((talk.as_ref()?.key(), None)));
+        finish.kv.extend(kept.map(|(key, value)| (Arc::from(WXBOT), key, value)));
+        let count = finish.sends.len();
+        let (finished, end, done) = match trouble {
+            None => {
+                finish.note = note;
+                finish.direct = outbox::may_claim(account).filter(|_| count > 0);
+                (account.store.finish(finish).await?, End::Done, None)
+            }
+            Some((plugin, trouble)) => {
+                let done = [row.done.as_slice(), &more].concat();
+                let (failure, end) = self.failure(row.seq, &plugin, trouble, errors, begun);
+                let failure = Failure { partial: Some(finish), done: done.clone(), ..failure };
+                (account.store.fail(failure).await?, end, Some(done))
+            }
+        };
+        match finished {
+            Finished::Done(claimed) => {
+                // Only now is what they asked for committed.
+                row.done = done.unwrap_or_default();
+                account.outbox.stored(count, claimed);
+                account.dialogs.settle(account, talk.as_ref(), question);
+                Ok(Recorded::As(end))
+            }
+            Finished::Conflict { plugin, key } => Ok(Recorded::Refused(plugin, Refusal::Changed { key })),
+            Finished::TooManyTimers { plugin } => Ok(Recorded::Refused(plugin, Refusal::TooManyTimers)),
+        }
+    }
+
+    fn finish(&self, seq: u64) -> Finish {
         Finish {
             seq,
             account: self.account.name.clone(),
-            note,
-            sends,
+            note: None,
+            sends: Vec::new(),
             swaps: Vec::new(),
-            kv,
+            kv: Vec::new(),
             timers: Vec::new(),
             direct: None,
-            now_ms,
+            now_ms: self.account.source.now_ms(),
         }
     }
 
@@ -187,20 +248,8 @@ impl Handler {
         Ok(End::Parked(None))
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the parts of one row; a struct of them would be made and taken apart here"
-    )]
-    async fn troubled(
-        &self,
-        seq: u64,
-        plugin: &str,
-        trouble: Trouble,
-        errors_before: u32,
-        partial: Finish,
-        done: Vec<String>,
-        begun: Instant,
-    ) -> Result<End, StoreError> {
+    /// What a failed try comes to; what the others asked for is still to be added.
+    fn failure(&self, seq: u64, plugin: &str, trouble: Trouble, errors_before: u32, begun: Instant) -> (Failure, End) {
         let account = &self.account;
         let (wait, counts, error) = match trouble {
             Trouble::Failed(why) => (backoff(errors_before), true, format!("plugin {plugin}: {why}")),
@@ -214,152 +263,18 @@ impl Handler {
         // What stays with its lane is not parked: the disk must not hand it out a second time.
         let again_ms = (!dead).then_some(if stays { 0 } else { until });
         tracing::warn!(account = %account.name, seq, %error, parked = !stays && !dead, dead, "An event could not be handled.");
-        let sends = partial.sends.len();
-        let failure = Failure { seq, error, again_ms, counts, partial: Some(partial), done };
-        account.store.fail(failure).await?;
-        account.outbox.stored(sends, Vec::new());
-        Ok(match (dead, stays) {
+        let end = match (dead, stays) {
             (true, _) => End::Parked(None),
             (false, true) => End::Again(wait),
             (false, false) => End::Parked(Some(wait)),
-        })
+        };
+        (Failure { seq, error, again_ms, counts, partial: None, done: Vec::new() }, end)
     }
 }
 
 /// 1 s, then four times as long each time, at most 10 min.
 fn backoff(errors: u32) -> Duration {
     Duration::from_secs(4u64.saturating_pow(errors.min(8)).min(600))
-}
-
-/// The end of the chain for one event.
-struct Plugins<'a> {
-    handler: &'a Handler,
-    settings: &'a Settings,
-    row: &'a InboxRow,
-    harvest: Mutex<Harvest>,
-    attempt: u32,
-}
-
-impl Destination for Plugins<'_> {
-    fn arrive(&self, env: Envelope) -> BoxFuture<'_, Outcome> {
-        Box::pin(async move {
-            let mut harvest = Harvest::default();
-            let mut too_late = false;
-            let event = Arc::new(env.event);
-            for plugin in &self.settings.plugins {
-                if !plugin.wants(&event) || self.row.done.iter().any(|id| **id == *plugin.id) {
-                    continue;
-                }
-                if event.late && !plugin.manifest.wants_late {
-                    too_late = true;
-                    continue;
-                }
-                harvest.asked += 1;
-                self.ask(plugin, &event, &mut harvest).await;
-            }
-            let (actions, asked) = (harvest.sends.len(), harvest.asked);
-            *self.harvest.lock().unwrap_or_else(PoisonError::into_inner) = harvest;
-            if too_late && asked == 0 {
-                return Outcome::Stopped {
-                    by: "late",
-                    why: "older than the limit, and no plugin asked for late messages".into(),
-                };
-            }
-            Outcome::Passed { actions }
-        })
-    }
-}
-
-impl Plugins<'_> {
-    async fn ask(&self, plugin: &ActivePlugin, event: &Arc<Event>, harvest: &mut Harvest) {
-        let meta = CallMeta::first().attempt(self.attempt);
-        let call = Call { event: Arc::clone(event), meta, dialog: None };
-        let collected = match plugin.run(call).await {
-            Ok(answer) => self.collect(plugin, event, answer.effects).await,
-            Err(trouble) => Err(trouble),
-        };
-        match collected {
-            Ok(Harvest { sends, kv, holds, .. }) => {
-                harvest.sends.extend(sends);
-                harvest.kv.extend(kv);
-                harvest.holds.extend(holds);
-                harvest.done.push(plugin.id.to_string());
-            }
-            Err(trouble) => {
-                harvest.trouble.get_or_insert((Arc::clone(&plugin.id), trouble));
-            }
-        }
-    }
-
-    /// What one plugin's answer comes to. Files are taken into the media folder here, before the event's commit.
-    async fn collect(&self, plugin: &ActivePlugin, event: &Event, effects: Effects) -> Result<Harvest, Trouble> {
-        let account = &self.handler.account;
-        let able = self.settings.protocol.capabilities();
-        let can = |what: Capability| {
-            let (name, protocol) = (&account.name, account.protocol_name());
-            let why = || format!("it asked for what account `{name}` ({protocol}) cannot do: `{what}`");
-            able.has(what).then_some(()).ok_or_else(|| Trouble::Failed(why()))
-        };
-        let (mut sends, mut kv, mut holds) = (Vec::new(), Vec::new(), Vec::new());
-        for effect in effects {
-            let effect = by_source(effect);
-            let action = match effect {
-                Effect::Reply { text, mention_sender } => {
-                    let mention = match &event.sender {
-                        Some(sender) if mention_sender && event.is_group() => vec![sender.id.clone()],
-                        Some(_) | None => Vec::new(),
-                    };
-                    Action::SendText { to: event.chat.id.clone(), text, mention }
-                }
-                Effect::Media { to, shape, source } => {
-                    can(shape.needs())?;
-                    let taken = account.media.take(&account.name, shape, source).await.map_err(Trouble::Failed)?;
-                    holds.extend(taken.hold);
-                    Action::SendMedia { to: to.unwrap_or_else(|| event.chat.id.clone()), shape, media: taken.media }
-                }
-                Effect::Act(action) => action,
-                Effect::Put { key, value } => {
-                    kv.push((Arc::clone(&plugin.id), key, Some(value)));
-                    continue;
-                }
-                Effect::Delete { key } => {
-                    kv.push((Arc::clone(&plugin.id), key, None));
-                    continue;
-                }
-                _ => return Err(Trouble::Failed("it answered an effect this wxbot does not know".into())),
-            };
-            can(action.needs())?;
-            let body = serde_json::to_string(&action).map_err(|e| Trouble::Failed(e.to_string()))?;
-            // What comes back of anything else is another shape; the whole action never equals a text.
-            let echo = if let Action::SendText { text, .. } = &action { echo_of(text) } else { echo_of(&body) };
-            let media = if let Action::SendMedia { media: Media::Stored(stored), .. } = &action {
-                Some(stored.digest.clone())
-            } else {
-                None
-            };
-            sends.push(NewSend {
-                plugin: Arc::clone(&plugin.id),
-                ord: u32::try_from(sends.len()).unwrap_or(u32::MAX),
-                conv: action.to().unwrap_or(&event.chat.id).clone(),
-                client_id: self.settings.protocol.draw_client_msg_id(),
-                body,
-                echo,
-                media,
-            });
-        }
-        Ok(Harvest { sends, kv, holds, ..Harvest::default() })
-    }
-}
-
-/// An action that sends media by itself goes the way of the effect for it: its file must be there and stay there.
-fn by_source(effect: Effect) -> Effect {
-    let Effect::Act(Action::SendMedia { to, shape, media }) = effect else { return effect };
-    let source = match media {
-        Media::Stored(stored) => MediaSource::Stored(stored),
-        Media::Received { media, name } => MediaSource::Received { media, name },
-        _ => return Effect::Act(Action::SendMedia { to, shape, media }),
-    };
-    Effect::Media { to: Some(to), shape, source }
 }
 
 #[cfg(test)]

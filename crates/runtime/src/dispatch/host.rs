@@ -7,10 +7,11 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 use wxbot_core::source::Source;
-use wxbot_model::{AccountName, Capability, Contact, ContactId, MediaHandle};
-use wxbot_plugin::host::Host;
+use wxbot_model::{AccountName, Action, Capability, Contact, ContactId, MediaHandle};
+use wxbot_plugin::host::{Host, Receipt};
 use wxbot_plugin::{ContactQuery, FoundContact, MediaError, MediaFile, PluginError, RoomMember};
 
+use super::send_now;
 use crate::account::Account;
 use crate::contacts;
 use crate::media::Wanted;
@@ -86,6 +87,18 @@ impl Host for RuntimeHost {
             let account = self.account(account);
             let account = account.ok_or_else(|| PluginError::msg("wxbot is stopping"))?;
             contacts::ask::members(&account, room).await.map_err(PluginError::msg)
+        })
+    }
+
+    fn send_now<'a>(
+        &'a self,
+        plugin: &'a str,
+        account: &'a AccountName,
+        action: Action,
+    ) -> BoxFuture<'a, Result<Receipt, PluginError>> {
+        Box::pin(async move {
+            let account = self.account(account).ok_or_else(|| PluginError::msg("wxbot is stopping"))?;
+            send_now::send_now(&account, plugin, action).await
         })
     }
 

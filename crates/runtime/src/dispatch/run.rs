@@ -62,6 +62,7 @@ pub(crate) async fn run(
         if !refill(&account, &stop).await {
             break;
         }
+        let dialog_over = account.dialogs.expire(Instant::now()).map_or(next_due, |over| over.min(next_due));
         let blocked = start_lanes(&account, &handler, &gate, &stop, &mut tasks, place.take());
         tokio::select! {
             () = stop.cancelled() => {}
@@ -77,7 +78,7 @@ pub(crate) async fn run(
                     ended = tasks.try_join_next();
                 }
             }
-            () = tokio::time::sleep_until(next_due) => {}
+            () = tokio::time::sleep_until(dialog_over) => {}
         }
     }
     // After a start these are first tries again, and no crashes.

@@ -58,15 +58,19 @@ impl LoopGuard {
 }
 
 impl Middleware for LoopGuard {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "loop-guard"
     }
 
     async fn handle(&self, env: Envelope, next: Next<'_>) -> Outcome {
+        if env.event.kind.of_plugin().is_some() {
+            // No bot answers us by our own clock; and a reminder that was stopped would be lost.
+            return next.run(env).await;
+        }
         let chat = env.event.chat.id.as_str().to_owned();
         if self.muted(&chat) {
             let why = format!("more than {} answers within {:?}: muted", self.replies, self.per);
-            return Outcome::Stopped { by: "loop-guard", why };
+            return Outcome::stopped("loop-guard", why);
         }
         let outcome = next.run(env).await;
         if let Outcome::Passed { actions: actions @ 1.. } = &outcome {
@@ -111,7 +115,7 @@ impl RateLimit {
 }
 
 impl Middleware for RateLimit {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "rate-limit"
     }
 
@@ -119,12 +123,12 @@ impl Middleware for RateLimit {
         // A repeat of the same event was counted the first time; system texts and the like are nobody's flood.
         if env.attempt == 1 && env.event.message().is_some() {
             if !self.allow(&format!("c{}", env.event.chat.id), self.per_chat) {
-                return Outcome::Stopped { by: "rate-limit", why: "too many messages in this chat".into() };
+                return Outcome::stopped("rate-limit", "too many messages in this chat");
             }
             if let Some(sender) = &env.event.sender
                 && !self.allow(&format!("s{}", sender.id), self.per_sender)
             {
-                return Outcome::Stopped { by: "rate-limit", why: "too many messages of this sender".into() };
+                return Outcome::stopped("rate-limit", "too many messages of this sender");
             }
         }
         next.run(env).await

@@ -4,25 +4,22 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use wxbot_core::source::Source;
+use wxbot_model::EventKind;
 use wxbot_plugin::{Envelope, Middleware, Next, Outcome};
 
 use super::Settings;
-
-fn stopped(by: &'static str, why: impl Into<String>) -> Outcome {
-    Outcome::Stopped { by, why: why.into() }
-}
 
 /// Stops messages that our own account sent from the phone.
 pub(super) struct IgnoreSelf;
 
 impl Middleware for IgnoreSelf {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "ignore-self"
     }
 
     async fn handle(&self, env: Envelope, next: Next<'_>) -> Outcome {
         if env.event.from_self() {
-            return stopped("ignore-self", "our own account sent it");
+            return Outcome::stopped("ignore-self", "our own account sent it");
         }
         next.run(env).await
     }
@@ -41,14 +38,15 @@ impl OldMessage {
 }
 
 impl Middleware for OldMessage {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "old-message"
     }
 
     async fn handle(&self, mut env: Envelope, next: Next<'_>) -> Outcome {
         // A service clock that runs ahead of ours makes an age below zero: not old.
         let age = u64::try_from(self.source.now_s() - env.event.at_s).unwrap_or(0);
-        if Duration::from_secs(age) > self.after {
+        // What waited for a busy lane is as old as that; a reminder that comes late is still a reminder.
+        if Duration::from_secs(age) > self.after && env.event.kind.of_plugin().is_none() {
             env.event.late = true;
         }
         next.run(env).await
@@ -56,6 +54,10 @@ impl Middleware for OldMessage {
 }
 
 /// Allows and denies chats and senders by contact id.
+///
+/// A timer comes in the chat it was set in, and speaks there: the lists of chats hold for it, since an owner who denies a
+/// chat wants no word of the bot there; those of senders do not, since nobody sent it. A schedule belongs to the account
+/// and to no chat, so it passes.
 pub(super) struct Access {
     allow_chats: HashSet<String>,
     deny_chats: HashSet<String>,
@@ -79,6 +81,10 @@ impl Access {
     }
 
     fn refusal(&self, env: &Envelope) -> Option<&'static str> {
+        if let EventKind::Schedule { .. } = env.event.kind {
+            return None;
+        }
+        let sent = env.event.kind.of_plugin().is_none();
         let (chat, sender) = (env.event.chat.id.as_str(), env.event.sender.as_ref().map(|s| s.id.as_str()));
         if env.event.is_group() && !self.groups {
             Some("groups are switched off for this account")
@@ -90,7 +96,7 @@ impl Access {
             Some("the chat is not on allow_chats")
         } else if sender.is_some_and(|s| self.deny_senders.contains(s)) {
             Some("the sender is on deny_senders")
-        } else if !self.allow_senders.is_empty() && !sender.is_some_and(|s| self.allow_senders.contains(s)) {
+        } else if sent && !self.allow_senders.is_empty() && !sender.is_some_and(|s| self.allow_senders.contains(s)) {
             Some("the sender is not on allow_senders")
         } else {
             None
@@ -99,13 +105,13 @@ impl Access {
 }
 
 impl Middleware for Access {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "access"
     }
 
     async fn handle(&self, env: Envelope, next: Next<'_>) -> Outcome {
         match self.refusal(&env) {
-            Some(why) => stopped("access", why),
+            Some(why) => Outcome::stopped("access", why),
             None => next.run(env).await,
         }
     }
@@ -115,7 +121,7 @@ impl Middleware for Access {
 pub(super) struct Trace;
 
 impl Middleware for Trace {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "trace"
     }
 

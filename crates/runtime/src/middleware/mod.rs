@@ -1,7 +1,14 @@
-//! Which middleware is built in, and how is a chain made? [`guard`] what stops events, [`flow`] what limits their flow.
+//! Which middleware is built in, and how is a chain made? [`guard`] what stops events, [`flow`] what limits their flow,
+//! [`plugin`] plugins that stand among them.
+//!
+//! Timers and schedules of plugins are nobody's message: they are never old, nobody's flood and no loop. The access list
+//! of a chat holds for them; see [`guard::Access`].
 
 mod flow;
 mod guard;
+mod plugin;
+
+pub(crate) use plugin::Guards;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,33 +16,68 @@ use std::time::Duration;
 use serde_json::Value;
 use wxbot_core::source::Source;
 use wxbot_model::span::{Rate, parse_duration};
-use wxbot_plugin::middleware::AnyMiddleware;
+use wxbot_plugin::PluginError;
+use wxbot_plugin::middleware::{AnyMiddleware, Station};
 
 use crate::config::MiddlewareUse;
 
-/// The names that `middleware = [...]` may hold, in the order of the default.
-pub const NAMES: [&str; 6] = ["ignore-self", "old-message", "access", "loop-guard", "rate-limit", "trace"];
+/// What is built in, in the order of the default: what `middleware = [...]` may hold, unless a program brings more.
+pub const NAMES: [Station; 6] = [
+    Station::named("ignore-self"),
+    Station::named("old-message"),
+    Station::named("access"),
+    Station::named("loop-guard"),
+    Station::named("rate-limit"),
+    Station::named("trace"),
+];
 
-/// Makes the chain of one account. Settings were checked by `config`; a value that is none falls back to its default.
-pub fn chain(wanted: &[MiddlewareUse], source: &Source) -> Vec<Arc<dyn AnyMiddleware>> {
-    wanted.iter().filter_map(|one| build(one, source)).collect()
+/// A middleware of a program that could not be made.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("middleware `{name}` cannot start: {why}")]
+pub struct StationError {
+    /// Which.
+    pub name: String,
+    /// What it said.
+    pub why: String,
 }
 
-/// As [`chain`], but a station that is wanted as it was is kept, and with it what it remembers.
+/// Makes a chain of built-in stations. Settings were checked by `config`; a value that is none falls back to its default.
+pub fn chain(wanted: &[MiddlewareUse], source: &Source) -> Vec<Arc<dyn AnyMiddleware>> {
+    wanted.iter().filter_map(|one| build(one, None, source)).collect()
+}
+
+/// The chain of an account, with these plugins where they are named. A station that is wanted as it was is kept, and
+/// with it what it remembers.
+///
+/// # Errors
+/// When one that a program brings cannot be made.
 pub(crate) fn renewed(
     wanted: &[MiddlewareUse],
+    guards: Guards<'_>,
     source: &Source,
     was: &[MiddlewareUse],
     stations: &[Arc<dyn AnyMiddleware>],
-) -> Vec<Arc<dyn AnyMiddleware>> {
+) -> Result<Vec<Arc<dyn AnyMiddleware>>, StationError> {
     let kept = |one: &MiddlewareUse| {
+        if guards.has(&one.name) {
+            // It remembers nothing itself; its instance, or who has which role, may be another.
+            return None;
+        }
         let place = was.iter().position(|used| used == one)?;
         stations.get(place).filter(|station| station.name() == one.name).cloned()
     };
-    wanted.iter().filter_map(|one| kept(one).or_else(|| build(one, source))).collect()
+    let made = |one: &MiddlewareUse| match one.own {
+        Some(own) => {
+            let failed = |error: PluginError| StationError { name: one.name.clone(), why: error.to_string() };
+            (own.make)(&one.settings, &one.place).map(Some).map_err(failed)
+        }
+        None => Ok(build(one, Some(guards), source)),
+    };
+    let chain = wanted.iter().map(|one| kept(one).map_or_else(|| made(one), |station| Ok(Some(station))));
+    Ok(chain.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }
 
-fn build(wanted: &MiddlewareUse, source: &Source) -> Option<Arc<dyn AnyMiddleware>> {
+fn build(wanted: &MiddlewareUse, guards: Option<Guards<'_>>, source: &Source) -> Option<Arc<dyn AnyMiddleware>> {
     let settings = Settings(&wanted.settings);
     Some(match wanted.name.as_str() {
         "ignore-self" => Arc::new(guard::IgnoreSelf),
@@ -48,7 +90,7 @@ fn build(wanted: &MiddlewareUse, source: &Source) -> Option<Arc<dyn AnyMiddlewar
         )),
         "rate-limit" => Arc::new(flow::RateLimit::new(settings.rate("per_sender", 30), settings.rate("per_chat", 60))),
         "trace" => Arc::new(guard::Trace),
-        _ => return None,
+        id => Arc::new(guards?.named(id)?),
     })
 }
 

@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use serde_json::json;
 use wxbot_model::{Chat, ChatKind, Content, Event, EventKind, Mentions, Message, Person};
 use wxbot_plugin::middleware::Destination;
-use wxbot_plugin::{Envelope, Next, Outcome};
+use wxbot_plugin::{Envelope, Next, Outcome, Place};
 
 use super::*;
 
@@ -16,11 +16,7 @@ struct Answers;
 impl Destination for Answers {
     fn arrive(&self, env: Envelope) -> BoxFuture<'_, Outcome> {
         Box::pin(async move {
-            if env.event.late {
-                Outcome::Stopped { by: "end", why: "late".into() }
-            } else {
-                Outcome::Passed { actions: 1 }
-            }
+            if env.event.late { Outcome::stopped("end", "late") } else { Outcome::Passed { actions: 1 } }
         })
     }
 }
@@ -50,7 +46,7 @@ struct Rig(Vec<Arc<dyn AnyMiddleware>>);
 
 impl Rig {
     fn new(name: &str, settings: Value) -> Self {
-        let wanted = MiddlewareUse { name: name.into(), settings };
+        let wanted = MiddlewareUse { name: name.into(), settings, place: Place::default(), own: None };
         Self(chain(&[wanted], &Source::seeded(1, 1_000_000)))
     }
 

@@ -111,6 +111,8 @@ fn each_key_is_work_or_session() {
         ("", "pacing = { burst = 9 }", "work pacing"),
         ("", "pacing = { burst = 5 }", "same"),
         ("", "on_uncertain = \"drop\"", "work on_uncertain"),
+        ("", "roles = { owner = [\"p1\"] }", "work roles"),
+        ("roles = { vip = [\"p1\", \"p2\"] }", "roles = { vip = [\"p2\", \"p1\"] }", "same"),
         ("", "middleware = []", "work middleware"),
         ("", "middleware = [\"trace\", \"access\"]", "work middleware"),
         ("", "access = { groups = false }", "work middleware"),
@@ -129,6 +131,8 @@ fn common_settings_reach_the_accounts_that_have_them() {
     let accounts = account("a", "") + &account("b", "pacing = { burst = 3 }\nmiddleware = []\nuse = []");
     for (old, new, want) in [
         ("pacing = { burst = 1 }", "pacing = { burst = 2 }", "a:work pacing, b:same"),
+        ("", "builtin = false", "a:work builtin, b:work builtin"),
+        ("", "command_prefix = [\"#\"]", "a:work command_prefix, b:work command_prefix"),
         ("", "middleware = [\"trace\"]", "a:work middleware, b:same"),
         ("", "plugins = { any = { x = 1 } }", "a:work plugins, b:same"),
         ("plugins = { any = { x = 1 } }", "plugins = { any = { x = 2 } }", "a:work plugins, b:same"),

@@ -1,34 +1,38 @@
-//! How do plugins run? Behind a deadline, a panic guard and a breaker, one after another for an event.
+//! How do plugins run? Behind a deadline, a panic guard, a [`breaker`] and the [`limits`] of an answer, so many calls at
+//! a time; [`instances`] which of them are there, [`schedules`] when they want to be told the time.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::time::Instant;
-use wxbot_model::{Action, Event};
-use wxbot_plugin::host::{Answer, Call, Host, Instance};
-use wxbot_plugin::{Effect, Effects, Manifest};
+use tokio::sync::Semaphore;
+use wxbot_model::Event;
+use wxbot_plugin::host::{Answer, Call, CallMeta, Host, Instance};
+use wxbot_plugin::{Manifest, PluginError, Verdict};
 
 use crate::config::PluginUse;
+use crate::dispatch::WXBOT;
 
+mod breaker;
 pub mod dylib;
 mod instances;
+pub(crate) mod limits;
+mod schedules;
 
+use breaker::Breaker;
 pub(crate) use instances::{Held, Instances};
+use schedules::Scheduled;
 
 /// How long a handler may take.
 const DEADLINE: Duration = Duration::from_secs(30);
+/// How long a guard may take: every event waits for it.
+const GUARD_DEADLINE: Duration = Duration::from_secs(5);
 /// How long starting may take.
 const INIT_DEADLINE: Duration = Duration::from_secs(10);
-/// Failures in a row that open the breaker, and for how long.
-const BREAKER_FAILURES: u32 = 5;
-const BREAKER_OPEN: Duration = Duration::from_secs(30);
-/// Limits of one answer (security R32).
-const MAX_ACTIONS: usize = 20;
-const MAX_TEXT: usize = 4096;
-const MAX_ACTION: usize = 64 * 1024;
-const MAX_KEY: usize = 512;
+/// Calls of one instance at a time; more wait in their lanes. Half of the lanes there are: a plugin that hangs leaves the
+/// other half to the others.
+const IN_FLIGHT: usize = 64;
 
 /// One instance, as an account uses it. Accounts with equal settings share it.
 pub struct ActivePlugin {
@@ -36,14 +40,23 @@ pub struct ActivePlugin {
     pub id: Arc<str>,
     /// What it says of itself.
     pub manifest: Manifest,
+    pub(crate) schedules: Vec<Scheduled>,
     instance: Arc<dyn Instance>,
-    breaker: Mutex<Breaker>,
+    handlers: Entrance,
+    /// Apart from the handlers': a handler that fails must not open the door that a guard keeps.
+    guard: Entrance,
 }
 
-#[derive(Debug, Default)]
-struct Breaker {
-    failures: u32,
-    open_until: Option<Instant>,
+/// The way into an instance.
+struct Entrance {
+    breaker: Breaker,
+    places: Semaphore,
+}
+
+impl Default for Entrance {
+    fn default() -> Self {
+        Self { breaker: Breaker::default(), places: Semaphore::new(IN_FLIGHT) }
+    }
 }
 
 /// Why a plugin gave nothing.
@@ -69,9 +82,13 @@ impl ActivePlugin {
     /// Makes an instance with these settings.
     ///
     /// # Errors
-    /// When its `init` fails, panics, or takes longer than 10 s.
+    /// When its `init` fails, panics, or takes longer than 10 s, or its manifest holds a schedule that is none.
     pub async fn start(wanted: &PluginUse, host: Arc<dyn Host>) -> Result<Arc<Self>, PluginStartError> {
         let failed = |why: String| PluginStartError { id: wanted.id.clone(), why };
+        if wanted.id == WXBOT {
+            return Err(failed("this name is wxbot's own".into()));
+        }
+        let schedules = schedules::of(wanted.plugin.manifest()).map_err(failed)?;
         let making = wanted.plugin.make(wanted.settings.clone(), wanted.init.clone(), host);
         let making = AssertUnwindSafe(making).catch_unwind();
         let instance = tokio::time::timeout(INIT_DEADLINE, making)
@@ -82,57 +99,81 @@ impl ActivePlugin {
         Ok(Arc::new(Self {
             id: Arc::from(wanted.id.as_str()),
             manifest: wanted.plugin.manifest().clone(),
+            schedules,
             instance,
-            breaker: Mutex::default(),
+            handlers: Entrance::default(),
+            guard: Entrance::default(),
         }))
     }
 
-    /// Whether it asked for this kind of event.
+    /// Whether it asked for this kind of event. What is of a plugin's own clock needs no asking.
     pub fn wants(&self, event: &Event) -> bool {
-        let word = event.kind.word();
-        self.manifest.events.iter().any(|wanted| wanted == word)
+        match event.kind.of_plugin() {
+            Some(plugin) => plugin == &*self.id,
+            None => self.manifest.events.iter().any(|wanted| wanted == event.kind.word()),
+        }
     }
 
     /// Hands it an event. Whatever it does, this returns within the deadline, unless it blocks the thread: a statically
-    /// linked plugin shares ours.
+    /// linked plugin shares ours. Where too many calls are under way it waits for a place first.
     ///
     /// # Errors
     /// [`Trouble`] by what happens next.
     pub async fn run(&self, call: Call) -> Result<Answer, Trouble> {
-        if let Some(left) = self.open_for() {
-            return Err(Trouble::Open(left));
-        }
-        let handler = AssertUnwindSafe(async { self.instance.call(call).await }).catch_unwind();
-        let result = match tokio::time::timeout(DEADLINE, handler).await {
-            Ok(Ok(Ok(answer))) => check(&answer.effects).map(|()| answer),
+        let answer = self.enter(
+            &self.handlers,
+            DEADLINE,
+            async || self.instance.call(call).await,
+            |answer| {
+                limits::check(&answer.effects).inspect_err(|_too_much| {
+                    if let Some(dialog) = &answer.dialog {
+                        self.forget(dialog.id);
+                    }
+                })
+            },
+        );
+        answer.await
+    }
+
+    /// Asks it to judge an event, within 5 s.
+    ///
+    /// # Errors
+    /// [`Trouble`]: it said nothing, and whoever asks decides what that means.
+    pub async fn guard(&self, event: Arc<Event>, meta: CallMeta) -> Result<Verdict, Trouble> {
+        let asked = async || self.instance.guard(event, meta).await;
+        self.enter(&self.guard, GUARD_DEADLINE, asked, |_verdict| Ok(())).await
+    }
+
+    async fn enter<T>(
+        &self,
+        entrance: &Entrance,
+        deadline: Duration,
+        ask: impl AsyncFnOnce() -> Result<T, PluginError>,
+        accept: impl FnOnce(&T) -> Result<(), String>,
+    ) -> Result<T, Trouble> {
+        let open = || entrance.breaker.open_for().map_or(Ok(()), |left| Err(Trouble::Open(left)));
+        open()?;
+        let _place = entrance.places.acquire().await;
+        // It may have begun to rest while this one waited.
+        open()?;
+        let asked = AssertUnwindSafe(ask()).catch_unwind();
+        let result = match tokio::time::timeout(deadline, asked).await {
+            Ok(Ok(Ok(answer))) => accept(&answer).map(|()| answer),
             Ok(Ok(Err(error))) => Err(error.to_string()),
             // The panic's own text went to the panic hook; it may quote a message, so it is not repeated here.
             Ok(Err(_panic)) => Err("it panicked".to_owned()),
-            Err(_elapsed) => Err(format!("it took longer than {} s", DEADLINE.as_secs())),
+            Err(_elapsed) => Err(format!("it took longer than {} s", deadline.as_secs())),
         };
-        self.count(result.is_ok());
+        if entrance.breaker.count(result.is_ok()) {
+            tracing::warn!(plugin = %self.id, "Plugin failed too often in a row; it rests for 30 s.");
+        }
         result.map_err(Trouble::Failed)
     }
 
-    fn open_for(&self) -> Option<Duration> {
-        let mut breaker = self.breaker.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = breaker.open_until?.checked_duration_since(Instant::now()).filter(|d| !d.is_zero());
-        if left.is_none() {
-            breaker.open_until = None;
-        }
-        left
-    }
-
-    fn count(&self, good: bool) {
-        let mut breaker = self.breaker.lock().unwrap_or_else(PoisonError::into_inner);
-        if good {
-            *breaker = Breaker::default();
-            return;
-        }
-        breaker.failures += 1;
-        if breaker.failures >= BREAKER_FAILURES {
-            breaker.open_until = Some(Instant::now() + BREAKER_OPEN);
-            tracing::warn!(plugin = %self.id, failures = breaker.failures, "Plugin failed too often in a row; it rests for 30 s.");
+    /// Ends the handler that waits in this dialog.
+    pub(crate) fn forget(&self, dialog: u64) {
+        if std::panic::catch_unwind(AssertUnwindSafe(|| self.instance.forget(dialog))).is_err() {
+            tracing::warn!(plugin = %self.id, "Plugin panicked when a dialog of it was over.");
         }
     }
 
@@ -145,57 +186,11 @@ impl ActivePlugin {
     }
 }
 
-fn check(effects: &Effects) -> Result<(), String> {
-    let mut actions = 0;
-    for effect in effects.iter() {
-        match effect {
-            Effect::Reply { text, .. } | Effect::Act(Action::SendText { text, .. }) => {
-                actions += 1;
-                if text.len() > MAX_TEXT {
-                    return Err(format!("a text of {} bytes; at most {MAX_TEXT} are allowed", text.len()));
-                }
-                if text.is_empty() {
-                    return Err("an empty text".into());
-                }
-            }
-            Effect::Media { .. } => actions += 1,
-            Effect::Act(action) => {
-                actions += 1;
-                // The raw form of what an app shared is the longest; it came through a message and goes back as one.
-                if let Action::AddFriend { greeting: text, .. }
-                | Action::SetRemark { remark: text, .. }
-                | Action::SetTopic { topic: text, .. }
-                | Action::CreateRoom { topic: text, .. } = action
-                    && text.len() > MAX_TEXT
-                {
-                    let (len, word) = (text.len(), action.word());
-                    return Err(format!("a text of {len} bytes in `{word}`; at most {MAX_TEXT} are allowed"));
-                }
-                let long = serde_json::to_string(action).map_or(usize::MAX, |text| text.len());
-                if long > MAX_ACTION {
-                    return Err(format!("a `{}` of {long} bytes; at most {MAX_ACTION} are allowed", action.word()));
-                }
-            }
-            Effect::Put { key, .. }
-            | Effect::Delete { key }
-            | Effect::Swap { key, .. }
-            | Effect::Timer { name: key, .. }
-            | Effect::CancelTimer { name: key }
-                if key.len() > MAX_KEY =>
-            {
-                return Err(format!("a key of {} bytes; at most {MAX_KEY} are allowed", key.len()));
-            }
-            _ => {}
-        }
-    }
-    if actions > MAX_ACTIONS {
-        return Err(format!("{actions} replies to one message; at most {MAX_ACTIONS} are allowed"));
-    }
-    Ok(())
-}
-
 impl std::fmt::Debug for ActivePlugin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "ActivePlugin({})", self.id)
     }
 }
+
+#[cfg(test)]
+mod tests;

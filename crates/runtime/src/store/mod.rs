@@ -23,7 +23,7 @@ pub use media::{LastSent, MediaRow, MediaSourceKey, MediaStore};
 pub use story::{EventState, SendState, SendStory, Story, StoryStore};
 pub use types::{
     Accept, Accepted, BoundContact, ClaimSends, ClaimedSend, Claims, Counts, Failure, Finish, Finished, InboxRow,
-    KvSwap, NewRow, NewSend, RoomRow, SavedRow, Settlement, StoreError, Verdict,
+    KvSwap, LoneSend, NewRow, NewSend, RoomRow, SavedRow, Settlement, StoreError, Verdict,
 };
 
 /// A store's answer, later.
@@ -58,6 +58,14 @@ pub trait Store: MediaStore + ClockStore + StoryStore + Send + Sync + fmt::Debug
 
     /// Notes a failed try, unless the event has ended before, or what succeeded in it cannot be recorded.
     fn fail(&self, failure: Failure) -> Answer<'_, Finished>;
+
+    /// Stores a send that no event has caused, and answers it where it was claimed at once. Its `cause` stands for the
+    /// event and is unlike all others.
+    fn send(&self, send: LoneSend) -> Answer<'_, Vec<ClaimedSend>>;
+
+    /// Drops what was [stored](Self::send) for this cause and was not begun, or is held; false when it is under way or has
+    /// ended.
+    fn withdraw(&self, cause: u64) -> Answer<'_, bool>;
 
     /// Takes sends that may go out now; they are marked as under way, with the pacing paid.
     fn claim_sends(&self, claim: ClaimSends) -> Answer<'_, (Vec<ClaimedSend>, Option<i64>)>;

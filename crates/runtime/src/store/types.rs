@@ -202,6 +202,21 @@ pub struct NewSend {
     pub media: Option<MediaDigest>,
 }
 
+/// A send that no event has caused.
+#[derive(Debug, Clone)]
+pub struct LoneSend {
+    /// Whose.
+    pub account: AccountName,
+    /// What.
+    pub send: NewSend,
+    /// A number that no event ever has.
+    pub cause: u64,
+    /// Claim it, if it may go out at once.
+    pub direct: Option<ClaimSends>,
+    /// Now.
+    pub now_ms: i64,
+}
+
 /// A failed try.
 #[derive(Debug, Clone)]
 pub struct Failure {

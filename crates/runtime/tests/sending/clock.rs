@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use wxbot_model::{AccountName, Chat, ChatKind, ContactId, EventKey};
 use wxbot_runtime::clock::cron::Schedule;
-use wxbot_runtime::clock::{Missed, WantedSchedule, keepsake};
+use wxbot_runtime::clock::keepsake;
 use wxbot_runtime::store::{Accept, EventState, Finish, NewRow, Story, TimerChange};
 
 use crate::rig::Rig;
@@ -89,18 +89,11 @@ async fn a_timer_is_handled_in_its_lane_when_it_is_due_or_after_the_start_that_f
 
 #[tokio::test(start_paused = true)]
 async fn a_schedule_is_an_event_of_the_account_itself() {
-    let rig = Rig::new().await;
-    let schedule = Arc::new(Schedule::parse("0 * * * *", Some("Asia/Shanghai")).unwrap());
+    let mut rig = Rig::new().await;
+    let schedule = Schedule::parse("0 * * * *", Some("Asia/Shanghai")).unwrap();
     let due_ms = schedule.next_after(rig.source.now_ms()).unwrap();
-    let wanted = WantedSchedule {
-        account: shop(),
-        plugin: "deeds".into(),
-        name: "hourly".into(),
-        schedule,
-        missed: Missed::Skip,
-    };
-    rig.runtime().want_schedules(vec![wanted]);
     let told = handled(&rig, &format!("schedule:deeds:hourly:{due_ms}").parse().unwrap()).await;
     assert!(told.conv.as_str().starts_with('m') && told.conv.as_str() != "m0", "{}", told.conv);
     assert!((0..1_000).contains(&(told.recv_ms - due_ms)), "{}", told.recv_ms - due_ms);
+    rig.stop().await;
 }

@@ -1,5 +1,6 @@
 //! A plugin that does what it is told: the first word of a text names the deed.
 
+use wxbot_plugin::manifest::{HandlerSpec, Missed, Trigger};
 use wxbot_plugin::prelude::*;
 
 pub(crate) const PNG: &[u8] = b"\x89PNG\r\n\x1a\n and so on";
@@ -9,7 +10,9 @@ pub(crate) struct Deeds;
 impl Plugin for Deeds {
     type Config = NoConfig;
     fn manifest() -> Manifest {
-        Manifest::new("deeds", "Does what it is told.")
+        let tz = Some("Asia/Shanghai".into());
+        let hourly = Trigger::Cron { expression: "0 * * * *".into(), tz, missed: Missed::Skip };
+        Manifest::new("deeds", "Does what it is told.").handler(HandlerSpec::new("hourly", hourly))
     }
     async fn init(_config: NoConfig, _cx: &InitCtx) -> Result<Self, PluginError> {
         Ok(Self)

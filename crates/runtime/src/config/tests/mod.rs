@@ -12,6 +12,7 @@ use super::diagnostic::codes;
 use super::*;
 use rig::{check, parsed, registry, told, web};
 
+mod people;
 pub(super) mod rig;
 mod rules;
 mod secrets;
@@ -80,9 +81,10 @@ fn a_good_file_means_what_it_says() {
         [
             MiddlewareUse {
                 name: "loop-guard".to_owned(),
-                settings: json!({ "replies": 7, "per": "20s", "mute": "10s" })
+                settings: json!({ "replies": 7, "per": "20s", "mute": "10s" }),
+                place: Place::default(), own: None,
             },
-            MiddlewareUse { name: "trace".to_owned(), settings: json!({}) },
+            MiddlewareUse { name: "trace".to_owned(), settings: json!({}), place: Place::default(), own: None },
         ]
     );
     assert_eq!(shop.pacing.per_account, Rate::new(5, Duration::from_secs(1)));

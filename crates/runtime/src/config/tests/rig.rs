@@ -1,4 +1,4 @@
-//! What the tests of configuration run on: three protocols, two plugins, and a table check.
+//! What the tests of configuration run on: three protocols, three plugins, and a table check.
 
 use std::path::Path;
 use std::time::Duration;
@@ -78,6 +78,22 @@ impl Plugin for Greeter {
     }
 }
 
+/// May stand in `middleware = [...]`.
+struct Censor;
+
+impl Plugin for Censor {
+    type Config = Rules;
+    fn manifest() -> Manifest {
+        Manifest::new("censor", "Judges.").guards()
+    }
+    async fn init(_config: Rules, _cx: &InitCtx) -> Result<Self, PluginError> {
+        Ok(Self)
+    }
+    async fn on_event(&self, _event: &Event, _cx: &Ctx) -> Result<Effects, PluginError> {
+        Ok(Effects::none())
+    }
+}
+
 pub(super) const MODE: &[Key] =
     &[Key::new("mode", "Which client it looks like.", Kind::Choice(&["desktop", "browser"]))
         .preset(Preset::Text("desktop"))];
@@ -130,8 +146,8 @@ pub(in crate::config) fn registry() -> Registry {
                 pacing,
             },
         ],
-        plugins: vec![PluginFactory::of::<AutoReply>(), PluginFactory::of::<Greeter>()],
-        middleware: DEFAULT_MIDDLEWARE.to_vec(),
+        plugins: vec![PluginFactory::of::<AutoReply>(), PluginFactory::of::<Greeter>(), PluginFactory::of::<Censor>()],
+        middleware: crate::middleware::NAMES.to_vec(),
     }
 }
 

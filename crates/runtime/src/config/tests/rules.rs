@@ -203,3 +203,31 @@ fn broken_toml_hides_no_other_mistake_and_makes_no_noise() {
         told,
     );
 }
+
+#[test]
+fn plugins_that_guard_may_stand_among_the_middleware() {
+    let good = "[plugins.censor]\ncooldown = \"5s\"\n";
+    let guarded = web("use = []\nmiddleware = [\"trace\", \"censor\"]");
+    check(
+        &[
+            ("guard", format!("{good}{guarded}"), &[]),
+            ("no guard", web("middleware = [\"greeter\"]"), &[("unknown_middleware", "\"greeter\"")]),
+            ("its settings", format!("{}{guarded}", good.replace("5s", "x")), &[("plugin_settings", "\"x\"")]),
+            ("no settings", guarded.clone(), &[("plugin_settings", "\"censor\"")]),
+        ],
+        told,
+    );
+    let mistakes = parsed(&web("middleware = [\"greeter\"]")).unwrap_err();
+    assert_eq!(mistakes.list[0].message, "plugin `greeter` is no guard");
+    check(
+        &[
+            ("read by a guard", format!("{good}{guarded}"), &[]),
+            ("read by nobody", format!("{good}{}", web("use = []")), &[("unused_settings", "censor")]),
+        ],
+        warned,
+    );
+    let account = parsed(&format!("{good}{guarded}")).unwrap().config.accounts.remove(0);
+    assert!(account.plugins.is_empty());
+    let [guard] = account.guards.as_slice() else { panic!("{:?}", account.guards) };
+    assert_eq!((guard.id.as_str(), &guard.settings), ("censor", &serde_json::json!({ "cooldown": "5s" })));
+}

@@ -26,7 +26,7 @@ use wxbot_model::{AccountName, ContactId};
 
 use super::types::{
     Accept, Accepted, BoundContact, ClaimSends, ClaimedSend, Claims, Counts, Failure, Finish, Finished, InboxRow,
-    SavedRow, Settlement, StoreError, Verdict,
+    LoneSend, SavedRow, Settlement, StoreError, Verdict,
 };
 use super::{Answer, Bell, Store};
 pub use place::DataDir;
@@ -212,6 +212,17 @@ impl Store for SqliteStore {
             Some(partial) => end(c, partial, || inbox::fail(c, &failure)),
             None => inbox::fail(c, &failure).map(|_ended| Finished::Done(Vec::new())),
         })
+    }
+
+    fn send(&self, send: LoneSend) -> Answer<'_, Vec<ClaimedSend>> {
+        let LoneSend { account, send, cause, direct, now_ms } = send;
+        let (swaps, kv, timers) = (Vec::new(), Vec::new(), Vec::new());
+        let sent = Finish { seq: cause, account, note: None, sends: vec![send], swaps, kv, timers, direct, now_ms };
+        self.write("store a send", move |c| outbox::insert(c, &sent))
+    }
+
+    fn withdraw(&self, cause: u64) -> Answer<'_, bool> {
+        self.write("withdraw a send", move |c| outbox::withdraw(c, cause))
     }
 
     fn claim_sends(&self, claim: ClaimSends) -> Answer<'_, (Vec<ClaimedSend>, Option<i64>)> {

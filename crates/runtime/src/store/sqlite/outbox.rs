@@ -65,6 +65,8 @@ const AGAIN: &str =
 const DECIDE: &str = "UPDATE outbox SET state = ?2 WHERE account = ?1 AND state = 2 AND NOT held";
 const HOLD: &str =
     "UPDATE outbox SET state = 2, held = 1, error = ?2, attempts = attempts - 1 WHERE id = ?1 AND state = 1";
+const WITHDRAW: &str = "UPDATE outbox SET state = 6, held = 0, error = 'withdrawn before it was sent'
+     WHERE cause_seq = ?1 AND (state = 0 OR state = 2 AND held)";
 const PROVE: &str = "UPDATE outbox SET state = 3, error = NULL WHERE id =
      (SELECT id FROM outbox WHERE account = ?1 AND conv = ?2 AND echo = ?3 AND state = 2 AND NOT held AND tried_at > ?4 ORDER BY id LIMIT 1)";
 const NOTE_ECHO: &str = "UPDATE outbox SET echoed = 1 WHERE account = ?1 AND conv = ?2 AND state < 2 AND state = 1 AND echo = ?3 AND tried_at > ?4";
@@ -91,6 +93,7 @@ pub(super) const HOT: &[&str] = &[
     AGAIN,
     DECIDE,
     HOLD,
+    WITHDRAW,
     PROVE,
     NOTE_ECHO,
     NEXT_ROWS,
@@ -149,6 +152,11 @@ pub(super) fn insert(c: &Connection, finish: &Finish) -> rusqlite::Result<Vec<Cl
         door.pacer.save(c)?;
     }
     Ok(claimed)
+}
+
+/// True when it was there to be dropped.
+pub(super) fn withdraw(c: &Connection, cause: u64) -> rusqlite::Result<bool> {
+    Ok(c.prepare_cached(WITHDRAW)?.execute([cause])? > 0)
 }
 
 fn bad_id(error: wxbot_model::IdError) -> rusqlite::Error {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::store::types::OutboxCounts;
-use crate::store::{StoreError, Verdict};
+use crate::store::{LoneSend, StoreError, Verdict};
 
 fn claimed(finished: Result<Finished, StoreError>) -> Vec<ClaimedSend> {
     let Finished::Done(claimed) = finished.unwrap() else { panic!("refused") };
@@ -286,4 +286,31 @@ async fn a_send_claimed_with_its_event_passes_nobody_in_its_lane() {
     let (usual, _) = rig.store.claim_sends(ask()).await.unwrap();
     assert_eq!(usual.len(), 1);
     assert_eq!(usual[0].client_id.as_str(), "3");
+}
+
+#[tokio::test]
+async fn a_send_of_no_event_goes_as_the_others_and_can_be_withdrawn_before() {
+    let rig = rig();
+    let lone = |client_id: &str, cause, direct| LoneSend {
+        account: shop(),
+        send: send("now", 0, "p1", client_id),
+        cause: (1_u64 << 62) | cause,
+        direct,
+        now_ms: NOW,
+    };
+    let first = rig.store.send(lone("1", 1, Some(ask()))).await.unwrap();
+    assert_eq!(first.len(), 1, "claimed at once");
+    assert!(rig.store.send(lone("2", 2, Some(ask()))).await.unwrap().is_empty(), "behind the first");
+    rig.store.send(lone("3", 3, None)).await.unwrap();
+    let withdraw = async |cause: u64| rig.store.withdraw((1 << 62) | cause).await.unwrap();
+    assert!(!withdraw(1).await, "it is under way");
+    assert!(withdraw(2).await);
+    assert!(!withdraw(2).await);
+    rig.sent(first[0].id).await;
+    let next = rig.store.claim_sends(ask()).await.unwrap().0;
+    assert_eq!(next.iter().map(|send| send.client_id.as_str()).collect::<Vec<_>>(), ["3"]);
+    rig.store.settle(next[0].id, Settlement::Held { error: "who?".into() }).await.unwrap();
+    assert!(withdraw(3).await, "held is not begun");
+    let counts: OutboxCounts = rig.store.counts(&shop()).await.unwrap().outbox;
+    assert_eq!((counts.sent, counts.dropped), (1, 2));
 }

@@ -1,0 +1,91 @@
+//! How does a handler send at once and learn what became of it? Through the outbox, as everything else, and waits.
+//!
+//! Not past it: the pace and the order of the chat, the taking back of the last message, the policy for unknown outcomes
+//! and the recognition of our own messages hold for it too. What it costs is that such a send waits its turn. Where that
+//! does not come in time it is withdrawn, so that nothing goes out of which the handler was told that it did not; only a
+//! handler that is ended while it waits leaves a send behind. At least once: a handler that runs again sends again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use wxbot_model::{Action, ContactId};
+use wxbot_plugin::host::Receipt;
+use wxbot_plugin::{Effects, PluginError};
+
+use super::collect::Hands;
+use crate::account::Account;
+use crate::outbox::{self, Expected};
+use crate::plugin::limits;
+use crate::store::{LoneSend, Settlement};
+
+/// How long a send waits for its turn: a handler has 30 s in all, and wants some of it afterwards.
+const TURN: Duration = Duration::from_secs(15);
+/// How long one that is under way may take beyond that.
+const UNDER_WAY: Duration = Duration::from_secs(10);
+/// Numbers from here on are of no event. What is added is drawn, so that a restart repeats none.
+const NO_EVENT: u64 = 1 << 62;
+
+/// Sends for this plugin and waits until it is known what became of it.
+///
+/// # Errors
+/// In words: what the account cannot do, that it is not online, that the service refused it, or that nobody knows.
+pub(super) async fn send_now(account: &Account, plugin: &str, action: Action) -> Result<Receipt, PluginError> {
+    let (settings, plugin) = (account.settings(), Arc::from(plugin));
+    if account.sender.borrow().is_none() {
+        return Err(PluginError::msg(format!("account `{}` is not online; nothing was sent", account.name)));
+    }
+    limits::check(&Effects::none().and_act(action.clone())).map_err(PluginError::msg)?;
+    let hands = Hands { account, settings: &settings, plugin: &plugin };
+    // Its file stays until the send is stored.
+    let (action, _hold) = hands.at_hand(action).await.map_err(PluginError::msg)?;
+    let lane = action.to().cloned().map_or_else(|| lane_of_nobody(account), Ok)?;
+    let send = hands.send(&lane, action, 0).map_err(PluginError::msg)?;
+    let mut expected = account.outbox.expect(send.client_id.clone());
+    let cause = NO_EVENT | account.source.random_u64() >> 2;
+    let stored = LoneSend {
+        account: account.name.clone(),
+        send,
+        cause,
+        direct: outbox::may_claim(account),
+        now_ms: account.source.now_ms(),
+    };
+    let claimed = account.store.send(stored).await?;
+    account.outbox.stored(1, claimed);
+    match wait(account, cause, &mut expected).await? {
+        Some(settlement) => told(settlement),
+        None => Err(unknown("it is still under way")),
+    }
+}
+
+async fn wait(account: &Account, cause: u64, expected: &mut Expected<'_>) -> Result<Option<Settlement>, PluginError> {
+    let late = match expected.end(TURN).await {
+        Some(Settlement::Held { error }) => error,
+        Some(settlement) => return Ok(Some(settlement)),
+        None => format!("its turn did not come within {} s", TURN.as_secs()),
+    };
+    if account.store.withdraw(cause).await? {
+        return Err(PluginError::msg(format!("nothing was sent: {late}")));
+    }
+    Ok(expected.end(UNDER_WAY).await)
+}
+
+fn told(settlement: Settlement) -> Result<Receipt, PluginError> {
+    match settlement {
+        Settlement::Sent { server_id } => Ok(Receipt::of(server_id.and_then(|id| id.parse().ok()))),
+        Settlement::Failed { error } => Err(PluginError::msg(format!("it was refused: {error}"))),
+        Settlement::Uncertain { error } | Settlement::Dropped { error } | Settlement::Again { error, .. } => {
+            Err(unknown(&error))
+        }
+        Settlement::Held { error } => Err(PluginError::msg(format!("nothing was sent: {error}"))),
+    }
+}
+
+fn unknown(why: &str) -> PluginError {
+    PluginError::msg(format!("nobody knows whether it arrived: {why}"))
+}
+
+/// Where what goes to nobody in particular waits: the account's own chat.
+fn lane_of_nobody(account: &Account) -> Result<ContactId, PluginError> {
+    let myself = account.read_contacts(|book| book.myself().cloned());
+    myself.ok_or_else(|| PluginError::msg("the account does not know yet who it is"))
+}

@@ -1,0 +1,96 @@
+//! Does a plugin in the chain stop, change and let pass what it says, and never make the bot deaf?
+
+use std::time::Duration;
+
+use crate::rig::{Rig, file};
+
+fn guarded(used: &[&str], tables: &str) -> String {
+    file(used, "middleware = [\"censor\", \"trace\"]", tables)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_guard_says_is_done() {
+    let mut rig = Rig::new(&guarded(&["echo"], "[plugins.censor]\nword = \"please: \"")).await;
+    for (said, want) in [
+        ("fine", Some("echo: fine")),
+        ("stop it", None),
+        ("change bad words", Some("echo: change *** words")),
+        ("steal", Some("echo: steal")),
+    ] {
+        let before = rig.texts().len();
+        rig.say(said).await;
+        assert_eq!(rig.settled().await[before..], Vec::from_iter(want), "{said}");
+    }
+    rig.say("stop").await;
+    rig.settled().await;
+    assert_eq!(note_of_last(&rig).await, "censor: please: no such talk");
+    rig.stop().await;
+}
+
+/// Why the last event of Alice was stopped.
+async fn note_of_last(rig: &Rig) -> String {
+    let (store, alice) = (rig.store(), rig.account().find_contacts(&"@alice".into())[0].id.clone());
+    let seq = store.last_event(&"shop".parse().unwrap(), &alice, u64::MAX).await.unwrap().unwrap();
+    store.story(seq).await.unwrap().unwrap().note.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guard_is_told_who_has_which_role_also_after_a_reload() {
+    let mut rig = Rig::new(&guarded(&["echo"], "")).await;
+    rig.say("owner").await;
+    assert_eq!(rig.settled().await, ["echo: owner"]);
+    let alice = rig.account().find_contacts(&"@alice".into())[0].id.clone();
+    rig.reload(&guarded(&["echo"], &format!("[accounts.roles]\nowner = [\"{alice}\"]"))).await.unwrap();
+    rig.say("owner").await;
+    assert_eq!(rig.settled().await[1..], ["echo: change owner"]);
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guard_need_not_be_in_use_and_may_be() {
+    let mut rig = Rig::new(&guarded(&["echo", "censor"], "")).await;
+    rig.say("a").await;
+    assert_eq!(rig.settled().await, ["echo: a", "censor: a"]);
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guard_that_fails_lets_pass_and_rests_and_nobody_waits_long() {
+    let mut rig = Rig::new(&guarded(&["echo", "censor"], "")).await;
+    for said in ["fail", "panic", "hang"] {
+        let (before, begun) = (rig.texts().len(), tokio::time::Instant::now());
+        rig.say(said).await;
+        assert_eq!(rig.settled().await[before], format!("echo: {said}"));
+        assert!(begun.elapsed() < Duration::from_secs(6), "{said}: {:?}", begun.elapsed());
+    }
+    for _ in 0..2 {
+        rig.say("fail").await;
+        rig.settled().await;
+    }
+    // It rests now: what it would stop passes, and it handles events as before.
+    let before = rig.texts().len();
+    rig.say("stop").await;
+    assert_eq!(rig.settled().await[before..], ["echo: stop", "censor: stop"]);
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    rig.say("stop").await;
+    assert_eq!(rig.settled().await.len(), before + 2);
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn new_settings_of_a_guard_hold_from_the_next_event_on() {
+    let mut rig = Rig::new(&file(&["echo"], "middleware = []", "")).await;
+    rig.say("stop").await;
+    assert_eq!(rig.settled().await, ["echo: stop"]);
+    let of = |word: &str| guarded(&["echo"], &format!("[plugins.censor]\nword = \"{word}\""));
+    for word in ["first ", "second "] {
+        rig.reload(&of(word)).await.unwrap();
+        rig.say("stop").await;
+        assert_eq!(rig.settled().await, ["echo: stop"]);
+        assert_eq!(note_of_last(&rig).await, format!("censor: {word}no such talk"), "not what it was before");
+    }
+    rig.reload(&file(&["echo"], "middleware = []", "")).await.unwrap();
+    rig.say("stop").await;
+    assert_eq!(rig.settled().await, ["echo: stop", "echo: stop"]);
+    rig.stop().await;
+}
