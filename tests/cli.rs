@@ -187,6 +187,35 @@ fn accounts_without_a_running_wxbot_come_from_the_store() {
 }
 
 #[test]
+fn an_event_is_explained_while_wxbot_runs_and_after() {
+    let folder = shipped();
+    let said = call(folder.path(), &["explain", "1"]);
+    assert_eq!((said.code, said.out.as_str()), (Some(1), ""), "it has not run yet: {}", said.err);
+    assert_eq!(listed(folder.path()), [Path::new("bot.toml")], "a question makes no data directory");
+    assert_eq!(call(folder.path(), &["explain", "1", "--account", "shoop"]).code, Some(1));
+
+    let mut run = Running::start(folder.path(), &["run"]).unwrap();
+    run.until_out("the first answer", Duration::from_secs(8), |out| out.contains('→')).unwrap();
+    let explained = |event: &str| -> Option<Value> {
+        let said = call(folder.path(), &["explain", event, "--json"]);
+        (said.code == Some(0)).then(|| serde_json::from_str(&said.out).unwrap())
+    };
+    let answered = |seq: &u64| explained(&seq.to_string()).is_some_and(|e| e["story"]["sends"][0]["state"] == "sent");
+    let seq = (1..=50).find(answered).expect("an event that was answered");
+    let running = explained(&seq.to_string()).unwrap();
+    assert_eq!(running["trace"]["plugins"][0]["plugin"], "auto-reply", "{running}");
+    let by_key = explained(running["story"]["key"].as_str().unwrap()).unwrap();
+    assert_eq!(by_key["story"]["seq"], seq, "by the id of its message");
+    let said = call(folder.path(), &["explain", &seq.to_string()]);
+    assert!(said.out.starts_with("answered: 1 sent\n") && said.out.contains("✓ rule"), "{}", said.out);
+    assert!(run.stop("TERM", Duration::from_secs(5)).unwrap().success());
+
+    let after = explained(&seq.to_string()).unwrap();
+    assert_eq!((&after["trace"], &after["story"]["sends"][0]["state"]), (&Value::Null, &"sent".into()), "{after}");
+    assert_eq!(call(folder.path(), &["explain", "nothing"]).code, Some(1));
+}
+
+#[test]
 fn contacts_are_found_while_wxbot_runs_and_after() {
     let folder = shipped();
     let said = call(folder.path(), &["contacts", "shoop"]);

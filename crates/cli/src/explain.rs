@@ -7,7 +7,6 @@ use tokio::sync::mpsc;
 use wxbot_model::AccountName;
 use wxbot_runtime::config::{Config, Registry};
 use wxbot_runtime::explain::{self, Explanation};
-use wxbot_runtime::store::Store;
 
 use crate::args::{Args, ExplainOptions};
 use crate::control::{self, Request, Served, now_ms};

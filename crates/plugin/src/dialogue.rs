@@ -77,26 +77,31 @@ enum Next<S> {
 
 /// What the KV store holds.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Open {
+struct Stored {
     of: String,
     until_ms: i64,
     state: Value,
 }
 
+/// A dialog with the sender that is open, whatever it is about.
+#[derive(Debug)]
+pub(crate) struct Open {
+    key: String,
+    was: Value,
+}
+
 impl Open {
-    /// What is stored of a dialog with the sender, and its key; nothing for events without one.
+    /// The one that is open; `None` for events without a sender.
     pub(crate) async fn read(event: &Event, cx: &Ctx, kept: &Kept) -> Result<Option<Self>, PluginError> {
         let Some(key) = key(event) else { return Ok(None) };
-        let open = kept.read(cx, &key).await?.map(Self::deserialize).transpose()?;
-        Ok(open.filter(|open| open.until_ms > cx.now_ms()))
+        let Some(was) = kept.read(cx, &key).await? else { return Ok(None) };
+        let open = Stored::deserialize(&was)?.until_ms > cx.now_ms();
+        Ok(open.then_some(Self { key, was }))
     }
 
     /// Ends it.
-    pub(crate) fn close(event: &Event, open: &Self, kept: &Kept) -> Result<(), PluginError> {
-        if let Some(key) = key(event) {
-            kept.change(key, Some(serde_json::to_value(open)?), None);
-        }
-        Ok(())
+    pub(crate) fn close(&self, kept: &Kept) {
+        kept.change(self.key.clone(), Some(self.was.clone()), None);
     }
 }
 
@@ -117,7 +122,7 @@ impl<'a, P, S: Serialize + DeserializeOwned + Send> Extract<'a, P> for Dialogue<
         let key = key(asked.event).ok_or_else(|| Miss::pass("it has no sender to talk to"))?;
         let now_ms = asked.cx.now_ms();
         let was = asked.kept.read(asked.cx, &key).await?;
-        let open = was.as_ref().map(Open::deserialize).transpose()?.filter(|open| open.until_ms > now_ms);
+        let open = was.as_ref().map(Stored::deserialize).transpose()?.filter(|open| open.until_ms > now_ms);
         let mine = open.filter(|open| open.of == name_of::<S>());
         if mine.is_none() && asked.continues() {
             return Err(Miss::pass("the open dialog is about something else"));
@@ -165,7 +170,7 @@ impl<S> Drop for Dialogue<S> {
             Next::GoOn(state) => (self.write)(&state).and_then(|state| {
                 let patience = i64::try_from(self.patience.as_millis()).unwrap_or(i64::MAX);
                 let until_ms = self.now_ms.saturating_add(patience);
-                serde_json::to_value(Open { of: name_of::<S>().to_owned(), until_ms, state }).map(Some)
+                serde_json::to_value(Stored { of: name_of::<S>().to_owned(), until_ms, state }).map(Some)
             }),
         };
         match now {

@@ -32,6 +32,9 @@ use crate::stored::Kept;
 
 pub use values::{Captures, ChatId, Config, Due, Rest, Roles, Room, Sender, Text};
 
+/// How many characters of what was typed are said back: a bot is no megaphone.
+const ECHO: usize = 20;
+
 /// Something a handler may take as an argument. Types of your own can be one too:
 ///
 /// ```
@@ -170,7 +173,11 @@ impl<'a> Asked<'a> {
     /// Tells the person what is wrong, and how it goes.
     fn told(&self, why: &str) -> Miss {
         let usage = match (&self.found, &self.spec.trigger) {
-            (Found::Command(word, _), Trigger::Command { args, .. }) => crate::help::usage(word, args),
+            (Found::Command(word, _), Trigger::Command { args, .. }) => {
+                // Where a prefix is needed it is a part of how it goes; the last one is the shortest.
+                let prefix = self.cx.prefixes().last().map_or("", String::as_str);
+                format!("{prefix}{}", crate::help::usage(word, args))
+            }
             _ => self.spec.name.clone(),
         };
         Miss::Error(PluginError::told(format!("{why}\n用法: {usage}")))
@@ -183,7 +190,8 @@ impl<'a> Asked<'a> {
     pub fn end(&self) -> Result<(), Miss> {
         match &self.found {
             Found::Command(_, words) if !self.whole_text && !words.is_empty() => {
-                Err(self.told(&format!("多了「{}」(more than it takes)", words.rest())))
+                let more: String = words.rest().chars().take(ECHO).collect();
+                Err(self.told(&format!("多了「{more}」(more than it takes)")))
             }
             Found::Command(..) | Found::Captures(_) | Found::Nothing => Ok(()),
         }

@@ -5,7 +5,7 @@ use wxbot_model::Capability;
 
 use crate::role::Role;
 
-/// The facts about a plugin. [`#[plugin]`](crate::plugin) writes one; by hand it is made with the methods below.
+/// The facts about a plugin. [`#[plugin]`](macro@crate::plugin) writes one; by hand it is made with the methods below.
 ///
 /// It crosses the border to plugins that were built elsewhere as JSON: fields may be added, each with a default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,8 +1,8 @@
 //! Which handlers of a plugin see an event, in which order, and what becomes of what they return?
 //!
 //! [`#[plugin]`](macro@crate::plugin) writes a table of handlers and hands every event to [`run`]. Reading order of the
-//! folder: [`heard`] what was typed, [`words`] its words, [`look`] whether a handler takes the event, [`cooldown`] whether
-//! it rests, [`table`] what the macro writes.
+//! folder: `heard` what was typed, `words` its words, `look` whether a handler takes the event, `cooldown` whether it
+//! rests, `table` what the macro writes.
 
 pub(crate) mod cooldown;
 pub(crate) mod heard;
@@ -16,7 +16,6 @@ use wxbot_model::Event;
 
 use crate::ask::{CANCELLED, is_cancel};
 use crate::ctx::Ctx;
-use crate::dialogue::Open;
 use crate::effects::Effects;
 use crate::extract::{Asked, Miss};
 use crate::plugin::PluginError;
@@ -44,17 +43,17 @@ pub async fn run<P: Sync>(
     cx: &Ctx,
 ) -> Result<Effects, PluginError> {
     let kept = Arc::new(Kept::default());
-    let heard = Heard::of(event);
+    let heard = Heard::of(event, cx.prefixes());
     let dialog = handlers.open_dialog(event, cx, &kept).await?;
     if let (Some(open), Ok(heard)) = (&dialog, &heard)
         && is_cancel(heard.raw())
     {
-        Open::close(event, open, &kept)?;
+        open.close(&kept);
         cx.note(DIALOG, true, || "the person ended it".to_owned());
         cx.block();
         return Ok(Effects::reply(CANCELLED).then(kept.commit()?));
     }
-    let look = Look { event, cx, longest: handlers.longest(&heard, cx.prefixes()), heard, dialog: dialog.is_some() };
+    let look = Look { event, cx, longest: handlers.longest(&heard), heard, dialog: dialog.is_some() };
     for handler in &handlers.list {
         let (spec, name) = (&handler.spec, &*handler.spec.name);
         let found = match look.at(handler) {

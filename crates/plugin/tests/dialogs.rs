@@ -26,6 +26,12 @@ impl Counter {
         }
     }
 
+    #[keyword("angry", priority = 2)]
+    fn angry(&self, mut seen: Stored<u32>) -> Result<(), PluginError> {
+        *seen += 100;
+        Err(PluginError::told("no!"))
+    }
+
     #[keyword("twice")]
     fn again(&self, mut seen: Stored<u32>) -> String {
         *seen += 10;
@@ -52,7 +58,9 @@ fn a_value_is_kept_with_the_answer() {
     let answer = bench.call(event, CallMeta::first(), None).unwrap();
     assert_eq!(answer.effects, Effects::reply("2"), "what did not change is not written");
     assert_eq!(bench.say("count twice"), ["3", "13"], "a later handler sees what an earlier one did");
-    assert_eq!(bench.kv("seen"), Some(json!(13)));
+    assert_eq!(bench.say("angry twice"), ["no!", "23"], "but nothing of one that told somebody off");
+    assert_eq!(bench.say("count wrong\u{2005}twice"), ["多了「twice」(more than it takes)\n用法: count [how]", "33"]);
+    assert_eq!(bench.kv("seen"), Some(json!(33)));
 }
 
 #[test]
@@ -129,6 +137,7 @@ fn a_dialogue_ends_by_time_or_by_a_word() {
     bench.say("订餐");
     bench.advance_ms(60_000);
     assert_eq!(bench.say("面"), [""; 0], "too late");
+    assert_eq!(bench.say("取消"), [""; 0], "nor is there anything to end");
     assert_eq!(bench.say("订餐"), ["吃什么?"], "an old one does not stand in the way");
     bench.advance_ms(59_999);
     assert_eq!(bench.say(" 取消 "), ["好的,已取消 (cancelled)"]);
@@ -177,7 +186,7 @@ fn talk(bench: &mut Bench, texts: &[&str]) -> Vec<String> {
     let (mut dialog, mut heard) = (None, Vec::new());
     for text in texts {
         let event = bench.text("p1", None, text);
-        let answer = bench.call(event, CallMeta::first(), dialog).unwrap();
+        let answer = bench.call(event, CallMeta::first(), dialog).expect("no failure");
         assert!(bench.commit(&answer.effects));
         heard.push(replies(&answer.effects).join("/"));
         dialog = answer.dialog.map(|dialog| dialog.id);

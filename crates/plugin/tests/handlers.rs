@@ -2,6 +2,8 @@
 
 mod bench;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bench::{Bench, now, replies};
@@ -9,7 +11,7 @@ use serde_json::json;
 use wxbot_plugin::help;
 use wxbot_plugin::host::CallMeta;
 use wxbot_plugin::manifest::{ArgSpec, Trigger};
-use wxbot_plugin::model::{Quoted, Who};
+use wxbot_plugin::model::{JoinedBy, Quoted, Who};
 use wxbot_plugin::prelude::*;
 use wxbot_plugin::testing::Kit;
 
@@ -55,6 +57,11 @@ impl Weather {
     fn wait(&self, how_long: Duration) -> String {
         format!("{how_long:?}")
     }
+
+    #[command("wait for")]
+    fn wait_for(&self, what: Option<Rest>) -> String {
+        what.map_or_else(|| "for what?".into(), Rest::into_string)
+    }
 }
 
 #[test]
@@ -72,6 +79,8 @@ fn what_is_said_and_answered() {
         ("a keyword", "什么 Price?", &["p1 asks"]),
         ("a regex", "订单 12", &["12"]),
         ("a duration", "wait 10s", &["10s"]),
+        ("the longer of two commands", "wait for me", &["me"]),
+        ("nothing behind it", "/wait for", &["for what?"]),
         ("nothing", "hello", &[]),
     ] {
         assert_eq!(now(kit.say(text)).unwrap(), want, "{name}");
@@ -248,6 +257,17 @@ impl Clock {
         Ok(Effects::reply(event.kind.word()))
     }
 
+    #[on(Message)]
+    fn quoted(&self, quote: Quote, sender: Sender, chat: ChatId, room: Option<Room>) -> AtSender<String> {
+        AtSender(format!("{} in {chat}, {}: {}", sender.id(), room.is_some(), quote.text))
+    }
+
+    #[on(MembersJoined)]
+    fn joined(&self, joined: &MembersJoined, sender: Option<Sender>) -> Vec<String> {
+        assert!(sender.is_some());
+        joined.names.iter().map(|name| format!("hi {name}")).collect()
+    }
+
     #[timer("remind")]
     fn remind(&self, due: Due<String>) -> String {
         format!("{} at {}", due.payload, due.due_ms)
@@ -278,6 +298,15 @@ fn events_timers_and_schedules() {
         let event = bench.event("p1", None, kind);
         assert_eq!(bench.says(event), want.map(str::to_owned).into_iter().collect::<Vec<_>>(), "{name}");
     }
+    let quote = Quote { text: "so?".into(), ..Quote::default() };
+    let event = bench.message("p1", Some("r1"), Content::Quote(quote));
+    assert_eq!(bench.says(event), ["p1 in r1, true: so?"]);
+    assert_eq!(bench.say("so?"), [""; 0], "no quote");
+    let names = vec!["Ann".into(), "Bo".into()];
+    let (by, notice, others) = (JoinedBy::QrCode, String::new(), Vec::new());
+    let joined = MembersJoined { names, me_invited: false, others, inviter: Who::Me, by, notice };
+    let event = bench.event("p1", Some("r1"), EventKind::MembersJoined(joined));
+    assert_eq!(bench.says(event), ["hi Ann", "hi Bo"]);
     let wrong = bench.event("p1", None, timer("remind", json!(7)));
     assert!(bench.call(wrong, CallMeta::first(), None).is_err(), "a payload of another shape");
 }
@@ -301,7 +330,7 @@ fn a_manifest_says_what_handlers_are_without_running_one() {
     assert_eq!(filters.handlers.last().unwrap().name, "pass_last", "in the order they are asked");
     let clock = Clock::manifest();
     assert_eq!((&*clock.id, &*clock.version), ("plugin", env!("CARGO_PKG_VERSION")), "of the crate");
-    assert_eq!(clock.events, ["friend_request", "topic_changed", "pat"]);
+    assert_eq!(clock.events, ["friend_request", "topic_changed", "pat", "message", "members_joined"]);
     let json = serde_json::to_string(&clock).unwrap();
     assert_eq!(serde_json::from_str::<Manifest>(&json).unwrap(), clock);
 }
@@ -315,4 +344,47 @@ fn help_lists_what_the_asking_person_may_use() {
     assert_eq!(usages(&[Role::Admin], true), ["room", "me", "secret", "slow [how]", "pass", "pass | stop", "pass"]);
     let weather: Vec<_> = help::lines(&Weather::manifest(), &[], false).iter().map(ToString::to_string).collect();
     assert_eq!(weather[..2], ["天气 <city> [days] (weather) — 查天气", "天气预报 [words…]"]);
+}
+
+#[derive(Default)]
+struct Whole {
+    stopped: AtomicBool,
+}
+
+#[plugin(about = "All that a plugin can have.")]
+impl Whole {
+    async fn guard(&self, event: &Event, _cx: &Ctx) -> Result<Verdict, PluginError> {
+        Ok(if event.text() == Some("spam") { Verdict::stop("it is spam") } else { Verdict::Pass })
+    }
+
+    fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_plugin_may_be_a_guard_alone() {
+    let manifest = Whole::manifest();
+    assert_eq!((manifest.guards, &*manifest.about, manifest.events.len()), (true, "All that a plugin can have.", 0));
+    let mut bench = Bench::of::<Whole>();
+    let spam = Arc::new(bench.text("p1", None, "spam"));
+    assert_eq!(now(bench.instance.guard(spam, CallMeta::first())).unwrap(), Verdict::stop("it is spam"));
+    let whole = Whole::default();
+    now(Plugin::stop(&whole));
+    assert!(whole.stopped.load(Ordering::Relaxed));
+}
+
+#[derive(Default)]
+struct Heavy;
+
+#[plugin]
+impl Heavy {
+    #[regex(r"\w{100}{100}")]
+    fn heavy(&self) {}
+}
+
+#[test]
+fn a_regex_that_would_fill_the_memory_stops_the_start() {
+    let Err(error) = now(Kit::<Heavy>::start(json!({}))) else { panic!("it started") };
+    assert!(error.to_string().starts_with("the regex of `heavy`: "), "{error}");
 }

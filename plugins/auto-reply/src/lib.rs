@@ -102,8 +102,11 @@ impl AutoReply {
     /// Says why the rules before the one that was found did not take the text; all of them when none was.
     fn note_misses(&self, found: Option<usize>, situation: Scope, cx: &Ctx) {
         for (n, rule) in self.settings.rules.iter().enumerate().take(found.unwrap_or(usize::MAX)) {
-            let why =
-                if rule.scope.covers(situation) { "the text does not match" } else { "it does not listen here (`in`, `at_me`)" };
+            let why = if rule.scope.covers(situation) {
+                "the text does not match"
+            } else {
+                "it does not listen here (`in`, `at_me`)"
+            };
             cx.note(&name(n), false, || why.to_owned());
         }
     }

@@ -1,6 +1,5 @@
 //! What do the settings say, and what is wrong with them?
 
-
 use serde_json::Value;
 use wxbot_plugin::{ConfigProblem, Place, PluginConfig};
 

@@ -152,6 +152,16 @@ pub(super) fn cron(expression: LitStr) -> syn::Result<LitStr> {
     Ok(expression)
 }
 
+/// A word as texts are compared with it: without capitals and full-width characters.
+fn folded(word: &str) -> String {
+    let narrow = |c: char| match c {
+        '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(c) - 0xFEE0).unwrap_or(c),
+        '\u{3000}' => ' ',
+        other => other,
+    };
+    word.chars().map(narrow).flat_map(char::to_lowercase).collect()
+}
+
 /// Two commands with the same word cannot both be meant.
 pub(super) fn distinct_words(handlers: &[Handler]) -> syn::Result<()> {
     let mut seen: HashMap<String, String> = HashMap::new();
@@ -159,7 +169,7 @@ pub(super) fn distinct_words(handlers: &[Handler]) -> syn::Result<()> {
     for handler in handlers {
         let On::Command(words) = &handler.trigger.on else { continue };
         for word in words {
-            if let Some(other) = seen.insert(word.value().to_lowercase(), handler.name()) {
+            if let Some(other) = seen.insert(folded(&word.value()), handler.name()) {
                 let error = Error::new(word.span(), format!("`{}` is a command already: of `{other}`", word.value()));
                 match &mut errors {
                     Some(all) => all.combine(error),

@@ -1,6 +1,6 @@
 //! Which methods are handlers, and what do they take?
 
-use syn::{Attribute, Error, Expr, ExprLit, FnArg, Ident, ImplItemFn, Lit, Meta, Pat, ReturnType, Type};
+use syn::{Attribute, Error, Expr, ExprLit, FnArg, Ident, ImplItemFn, Lit, Pat, ReturnType, Type};
 
 use super::items::nearest;
 use super::trigger::{ATTRIBUTES, Trigger};
@@ -97,22 +97,21 @@ fn arguments(method: &ImplItemFn, args: Vec<(Vec<Attribute>, FnArg)>) -> syn::Re
         None => return Err(Error::new_spanned(&method.sig, wanted)),
     }
     args.map(|(attrs, arg)| match arg {
-        FnArg::Typed(typed) => {
-            let name = match &*typed.pat {
-                Pat::Ident(name) => bare(&name.ident).trim_start_matches('_').to_owned(),
-                Pat::Wild(_) => String::new(),
-                other => {
-                    return Err(Error::new_spanned(
-                        other,
-                        "people are told the names of arguments: give this one a name",
-                    ));
-                }
-            };
-            Ok(Arg { name, about: docs(&attrs), of: *typed.ty })
-        }
+        FnArg::Typed(typed) => Ok(Arg { name: name_of(&typed.pat)?, about: docs(&attrs), of: *typed.ty }),
         FnArg::Receiver(me) => Err(Error::new_spanned(me, "`self` comes first")),
     })
     .collect()
+}
+
+/// What people are told that an argument is called.
+fn name_of(pattern: &Pat) -> syn::Result<String> {
+    if let Pat::Ident(name) = pattern {
+        Ok(bare(&name.ident).trim_start_matches('_').to_owned())
+    } else if let Pat::Wild(_) = pattern {
+        Ok(String::new())
+    } else {
+        Err(Error::new_spanned(pattern, "people are told the names of arguments: give this one a name"))
+    }
 }
 
 /// A name without `r#`.
@@ -123,15 +122,11 @@ fn bare(name: &Ident) -> String {
 
 /// The text of doc comments.
 pub(super) fn docs(attrs: &[Attribute]) -> String {
-    let line = |attribute: &Attribute| match &attribute.meta {
-        Meta::NameValue(doc) if doc.path.is_ident("doc") => match &doc.value {
-            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {
-                let text = text.value();
-                Some(text.strip_prefix(' ').unwrap_or(&text).trim_end().to_owned())
-            }
-            _ => None,
-        },
-        Meta::NameValue(_) | Meta::Path(_) | Meta::List(_) => None,
+    let line = |attribute: &Attribute| {
+        let doc = attribute.meta.require_name_value().ok().filter(|doc| doc.path.is_ident("doc"))?;
+        let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = &doc.value else { return None };
+        let text = text.value();
+        Some(text.strip_prefix(' ').unwrap_or(&text).trim_end().to_owned())
     };
     attrs.iter().filter_map(line).collect::<Vec<_>>().join("\n").trim().to_owned()
 }

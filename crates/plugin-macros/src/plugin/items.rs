@@ -2,7 +2,7 @@
 
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
-use syn::{Error, Expr, ExprLit, Ident, Lit, LitStr, Token};
+use syn::{Error, Expr, ExprLit, ExprUnary, Ident, Lit, LitStr, Token, UnOp};
 
 /// What stands between the brackets of an attribute.
 pub(super) struct Items(Vec<Item>);
@@ -62,46 +62,45 @@ pub(super) fn nearest<'a>(said: &str, known: &[&'a str]) -> Option<&'a str> {
     close.filter(|(distance, word)| *distance <= 2.min(word.len() / 2)).map(|(_, word)| word)
 }
 
+fn literal(value: &Expr) -> Option<&Lit> {
+    if let Expr::Lit(ExprLit { lit, .. }) = value { Some(lit) } else { None }
+}
+
 pub(super) fn text(value: &Expr) -> syn::Result<LitStr> {
-    match value {
-        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Ok(text.clone()),
-        _ => Err(Error::new_spanned(value, "this is a text: `\"…\"`")),
-    }
+    let Some(Lit::Str(text)) = literal(value) else {
+        return Err(Error::new_spanned(value, "this is a text: `\"…\"`"));
+    };
+    Ok(text.clone())
 }
 
 pub(super) fn texts(value: &Expr) -> syn::Result<Vec<LitStr>> {
-    match value {
-        Expr::Array(list) => list.elems.iter().map(text).collect(),
-        _ => Err(Error::new_spanned(value, "this is a list of texts: `[\"…\", \"…\"]`")),
-    }
+    let Expr::Array(list) = value else {
+        return Err(Error::new_spanned(value, "this is a list of texts: `[\"…\", \"…\"]`"));
+    };
+    list.elems.iter().map(text).collect()
 }
 
 pub(super) fn truth(value: &Expr) -> syn::Result<bool> {
-    match value {
-        Expr::Lit(ExprLit { lit: Lit::Bool(truth), .. }) => Ok(truth.value),
-        _ => Err(Error::new_spanned(value, "this is `true` or `false`")),
-    }
+    let Some(Lit::Bool(truth)) = literal(value) else {
+        return Err(Error::new_spanned(value, "this is `true` or `false`"));
+    };
+    Ok(truth.value)
 }
 
 pub(super) fn number(value: &Expr) -> syn::Result<i32> {
     let wrong = || Error::new_spanned(value, "this is a whole number, like `5` or `-5`");
-    match value {
-        Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => number.base10_parse(),
-        Expr::Unary(minus) if matches!(minus.op, syn::UnOp::Neg(_)) => {
-            number(&minus.expr)?.checked_neg().ok_or_else(wrong)
-        }
-        _ => Err(wrong()),
+    if let Expr::Unary(ExprUnary { op: UnOp::Neg(_), expr, .. }) = value {
+        return number(expr)?.checked_neg().ok_or_else(wrong);
     }
+    let Some(Lit::Int(number)) = literal(value) else { return Err(wrong()) };
+    number.base10_parse()
 }
 
 /// One of a few words that stand for themselves.
 pub(super) fn word<'a>(value: &Expr, known: &[&'a str]) -> syn::Result<&'a str> {
-    let said = match value {
-        Expr::Path(path) => path.path.segments.last().map(|last| last.ident.clone()),
-        _ => None,
-    };
-    let Some(said) = said else {
+    let said = if let Expr::Path(path) = value { path.path.segments.last() } else { None };
+    let Some(said) = said.map(|last| &last.ident) else {
         return Err(Error::new_spanned(value, format!("this is one of `{}`", known.join("`, `"))));
     };
-    known.iter().find(|word| said == **word).copied().ok_or_else(|| unknown(&said, "this", known))
+    known.iter().find(|word| said == **word).copied().ok_or_else(|| unknown(said, "this", known))
 }

@@ -52,8 +52,8 @@ impl Parse for Options {
 }
 
 fn a_type(value: &Expr) -> syn::Result<Type> {
-    match value {
-        Expr::Path(path) => Ok(parse_quote!(#path)),
-        _ => Err(Error::new_spanned(value, "this is the type of the plugin's settings: `config = WeatherConfig`")),
-    }
+    let Expr::Path(path) = value else {
+        return Err(Error::new_spanned(value, "this is the type of the plugin's settings: `config = WeatherConfig`"));
+    };
+    Ok(parse_quote!(#path))
 }

@@ -48,7 +48,7 @@ fn every_mistake_is_told() {
         (
             "a word again",
             "",
-            r#"#[command("x", alias = ["Y"])] fn x(&self) {} #[command("y")] fn y(&self) {}"#,
+            r#"#[command("x", alias = ["\u{FF39}"])] fn x(&self) {} #[command("y")] fn y(&self) {}"#,
             "`y` is a command already: of `x`",
         ),
         (

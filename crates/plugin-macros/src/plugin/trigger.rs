@@ -129,7 +129,7 @@ impl Reading {
         };
         let is_known = |key: &Ident| own.iter().chain(known).any(|known| key == known);
         let kinds = self.name == "on";
-        let stray = |key: &&Ident| !is_known(key) && !(kinds && key.to_string().starts_with(char::is_uppercase));
+        let stray = |key: &&Ident| !(is_known(key) || kinds && key.to_string().starts_with(char::is_uppercase));
         if let Some(key) = self.flags.iter().chain(self.values.iter().map(|(key, _)| key)).find(stray) {
             let all: Vec<&str> = own.iter().chain(known).copied().collect();
             return Err(unknown(key, &format!("`#[{}]`", self.name), &all));

@@ -204,7 +204,7 @@ macro_rules! extract {
 
 extract!(&'a Event, , |asked| Ok(asked.event));
 extract!(&'a Ctx, , |asked| Ok(asked.cx));
-extract!(Text, Text, |asked| match Heard::of(asked.event) {
+extract!(Text, Text, |asked| match Heard::of(asked.event, &[]) {
     Ok(heard) => Ok(Self(heard.raw().to_owned())),
     Err(why) => Err(Miss::pass(why.to_string())),
 });
@@ -217,9 +217,12 @@ extract!(ChatId, , |asked| Ok(Self(asked.event.chat.id.clone())));
 extract!(Roles, , |asked| Ok(Self(asked.cx.roles())));
 extract!(Mentions, , |asked| message(asked).map(|message| message.mentions));
 extract!(&'a Message, , message);
-extract!(Quote, , |asked| match &message(asked)?.content {
-    Content::Quote(quote) => Ok(quote.clone()),
-    other => Err(Miss::pass(format!("it is no quote but: {}", other.kind()))),
+extract!(Quote, , |asked| {
+    let content = &message(asked)?.content;
+    let Content::Quote(quote) = content else {
+        return Err(Miss::pass(format!("it is no quote but: {}", content.kind())));
+    };
+    Ok(quote.clone())
 });
 extract!(&'a MediaHandle, , |asked| message(asked)?.content.media().ok_or_else(|| Miss::pass("it brings no file")));
 extract!(Captures, Captures, |asked| match &asked.found {

@@ -15,6 +15,8 @@ const MENTION_END: char = '\u{2005}';
 #[derive(Debug)]
 pub(crate) struct Heard<'a> {
     raw: &'a str,
+    /// What may begin with a command: the text behind each prefix that it begins with.
+    tails: Vec<&'a str>,
     plain: OnceLock<String>,
     folded: OnceLock<String>,
 }
@@ -45,20 +47,19 @@ impl fmt::Display for Deaf {
 
 impl<'a> Heard<'a> {
     /// What was typed. Quotes, forwards, cards and the like hold other people's words and never trigger anything.
-    pub(crate) fn of(event: &'a Event) -> Result<Self, Deaf> {
+    pub(crate) fn of(event: &'a Event, prefixes: &[String]) -> Result<Self, Deaf> {
         spoken_to_us(event)?;
         let message = event.message().ok_or(Deaf::NoMessage)?;
-        match &message.content {
-            Content::Text { text } => Ok(Self::new(text, event.is_group() && message.mentions.me)),
-            other => Err(Deaf::NotTyped(other.kind())),
-        }
+        let Content::Text { text } = &message.content else { return Err(Deaf::NotTyped(message.content.kind())) };
+        Ok(Self::new(text, event.is_group() && message.mentions.me, prefixes))
     }
 
     /// `mentioned`: our account is mentioned in a room, so that a leading `@name` is addressing and not content.
-    pub(crate) fn new(text: &'a str, mentioned: bool) -> Self {
+    fn new(text: &'a str, mentioned: bool, prefixes: &[String]) -> Self {
         let text = text.trim_start_matches(is_blank);
         let raw = if mentioned { without_mention(text) } else { text }.trim_matches(is_blank);
-        Self { raw, plain: OnceLock::new(), folded: OnceLock::new() }
+        let tails = prefixes.iter().filter_map(|prefix| strip(raw, &fold(prefix))).collect();
+        Self { raw, tails, plain: OnceLock::new(), folded: OnceLock::new() }
     }
 
     /// As it was typed, without the mention of ourselves.
@@ -77,9 +78,8 @@ impl<'a> Heard<'a> {
     }
 
     /// Which of these words, already [folded](fold), is the command, and what follows it; the longest one wins.
-    pub(crate) fn command(&self, prefixes: &[String], words: &[String]) -> Option<Spoken<'a>> {
-        let tails = prefixes.iter().filter_map(|prefix| strip(self.raw, &fold(prefix)));
-        let said = tails.flat_map(|tail| {
+    pub(crate) fn command(&self, words: &[String]) -> Option<Spoken<'a>> {
+        let said = self.tails.iter().flat_map(|tail| {
             words.iter().enumerate().filter_map(move |(nth, word)| {
                 let rest = strip(tail, word)?;
                 let ends = rest.trim_start_matches(is_zero_width).chars().next().is_none_or(char::is_whitespace);
@@ -171,12 +171,14 @@ fn without_mention(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn said<'a>(text: &'a str, mentioned: bool, prefixes: &[&str], words: &[&str]) -> Option<(usize, &'a str)> {
         let prefixes: Vec<String> = prefixes.iter().map(|&prefix| prefix.into()).collect();
         let words: Vec<String> = words.iter().map(|word| fold(word)).collect();
-        Heard::new(text, mentioned).command(&prefixes, &words).map(|spoken| (spoken.nth, spoken.rest))
+        Heard::new(text, mentioned, &prefixes).command(&words).map(|spoken| (spoken.nth, spoken.rest))
     }
 
     #[test]
@@ -215,7 +217,23 @@ mod tests {
 
     #[test]
     fn forms_of_a_text() {
-        let heard = Heard::new(" \u{FF21}b\u{200B}C\u{3000}! ", false);
+        let heard = Heard::new(" \u{FF21}b\u{200B}C\u{3000}! ", false, &[]);
         assert_eq!((heard.raw(), heard.plain(), heard.folded()), ("\u{FF21}b\u{200B}C\u{3000}!", "AbC !", "abc !"));
+    }
+
+    proptest! {
+        #[test]
+        fn a_command_is_heard_whatever_follows(rest in any::<String>(), prefix in "[/!]{0,2}") {
+            let text = format!("{prefix}天气 {rest}");
+            let heard = said(&text, false, &[&prefix], &["天气"]);
+            prop_assert_eq!(heard.map(|(_, rest)| rest.trim_matches(is_blank)), Some(rest.trim_matches(is_blank)));
+        }
+
+        #[test]
+        fn any_text_is_read(text in any::<String>(), word in "\\PC{1,4}", mentioned: bool) {
+            if let Some((_, rest)) = said(&text, mentioned, &["", "/"], &[&word]) {
+                prop_assert!(text.contains(rest));
+            }
+        }
     }
 }

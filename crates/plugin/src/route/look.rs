@@ -35,7 +35,7 @@ pub(crate) enum Why<'a> {
     NoKeyword(&'a [String]),
     NoFit,
     OtherKind(&'static str),
-    OtherTimer(String),
+    OtherTimer(&'a str),
     NoDialog,
     Only(Only),
     NotMentioned,
@@ -80,7 +80,7 @@ impl<'a> Look<'a> {
     fn trigger<P>(&'a self, handler: &'a Handler<P>) -> Result<Found<'a>, Why<'a>> {
         match (&handler.spec.trigger, &handler.ready) {
             (Trigger::Command { words, .. }, Ready::Words(folded)) => {
-                let said = self.heard()?.command(self.cx.prefixes(), folded).ok_or(Why::OtherWord(words))?;
+                let said = self.heard()?.command(folded).ok_or(Why::OtherWord(words))?;
                 if said.len < self.longest {
                     return Err(Why::Longer);
                 }
@@ -100,18 +100,16 @@ impl<'a> Look<'a> {
             }
             (Trigger::Event { kinds }, _) => {
                 let kind = self.event.kind.word();
-                kinds.iter().any(|wanted| wanted == kind).then_some(Found::Nothing).ok_or(Why::OtherKind(kind))
+                kinds.iter().any(|wanted| wanted == kind).then_some(Found::Nothing).ok_or_else(|| self.other_kind())
             }
-            (Trigger::Timer { name: wanted }, _) => match &self.event.kind {
-                EventKind::Timer { name, .. } if name == wanted => Ok(Found::Nothing),
-                EventKind::Timer { name, .. } => Err(Why::OtherTimer(name.clone())),
-                _ => Err(Why::OtherKind(self.event.kind.word())),
-            },
-            (Trigger::Cron { .. }, _) => match &self.event.kind {
-                EventKind::Schedule { name, .. } if *name == handler.spec.name => Ok(Found::Nothing),
-                EventKind::Schedule { name, .. } => Err(Why::OtherTimer(name.clone())),
-                _ => Err(Why::OtherKind(self.event.kind.word())),
-            },
+            (Trigger::Timer { name: wanted }, _) => {
+                let EventKind::Timer { name, .. } = &self.event.kind else { return Err(self.other_kind()) };
+                (name == wanted).then_some(Found::Nothing).ok_or(Why::OtherTimer(name))
+            }
+            (Trigger::Cron { .. }, _) => {
+                let EventKind::Schedule { name, .. } = &self.event.kind else { return Err(self.other_kind()) };
+                (*name == handler.spec.name).then_some(Found::Nothing).ok_or(Why::OtherTimer(name))
+            }
             (Trigger::Continues, _) => {
                 spoken_to_us(self.event).map_err(Why::Deaf)?;
                 self.dialog.then_some(Found::Nothing).ok_or(Why::NoDialog)
@@ -120,6 +118,10 @@ impl<'a> Look<'a> {
                 Err(Why::Unknown)
             }
         }
+    }
+
+    fn other_kind(&self) -> Why<'a> {
+        Why::OtherKind(self.event.kind.word())
     }
 
     fn filters(&self, spec: &'a HandlerSpec) -> Result<(), Why<'a>> {

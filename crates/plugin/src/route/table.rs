@@ -85,10 +85,10 @@ impl<P> Handlers<P> {
     }
 
     /// The longest word of a command that was said, over all handlers.
-    pub(super) fn longest(&self, heard: &Result<Heard<'_>, Deaf>, prefixes: &[String]) -> usize {
+    pub(super) fn longest(&self, heard: &Result<Heard<'_>, Deaf>) -> usize {
         let Ok(heard) = heard else { return 0 };
         let said = self.list.iter().filter_map(|handler| match (&handler.spec.trigger, &handler.ready) {
-            (Trigger::Command { .. }, Ready::Words(words)) => heard.command(prefixes, words),
+            (Trigger::Command { .. }, Ready::Words(words)) => heard.command(words),
             _ => None,
         });
         said.map(|said| said.len).max().unwrap_or(0)

@@ -62,6 +62,8 @@ fn is_quote(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -88,5 +90,16 @@ mod tests {
     fn the_rest_is_as_it_was_typed() {
         let words = Words::new(r#" a  "b c"  d "#);
         assert_eq!((words.next(), words.rest(), words.rest()), (Some("a"), r#""b c"  d"#, ""));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_comes_to_an_end(text in any::<String>()) {
+            let words = Words::new(&text);
+            let all: Vec<&str> = std::iter::from_fn(|| words.next()).take(text.len() + 1).collect();
+            prop_assert!(words.is_empty());
+            prop_assert!(all.iter().all(|word| text.contains(word)));
+            prop_assert_eq!(Words::new(&text).rest(), text.trim_matches(is_blank));
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What does a host do with an instance? A small one: events in, answers out, KV changes committed as the real one does.
 
 #![allow(dead_code, reason = "each test uses a part of it")]
+#![expect(clippy::unwrap_used, reason = "the helpers of tests fail like tests")]
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -106,7 +107,7 @@ impl Bench {
                 Effect::Delete { key } => (key, None),
                 Effect::Swap { key, was, now } if kv.get(key) == was.as_ref() => (key, now.clone()),
                 Effect::Swap { .. } => return false,
-                _ => continue,
+                Effect::Reply { .. } | Effect::Media { .. } | Effect::Act(_) | Effect::Timer { .. } | _ => continue,
             };
             match now {
                 Some(now) => kv.insert(key.clone(), now),
@@ -131,10 +132,7 @@ impl Bench {
 }
 
 pub(crate) fn replies(effects: &Effects) -> Vec<String> {
-    let text = |effect: &Effect| match effect {
-        Effect::Reply { text, .. } => Some(text.clone()),
-        _ => None,
-    };
+    let text = |effect: &Effect| if let Effect::Reply { text, .. } = effect { Some(text.clone()) } else { None };
     effects.iter().filter_map(text).collect()
 }
 

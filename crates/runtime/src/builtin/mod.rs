@@ -38,7 +38,7 @@ pub(crate) async fn answer(
         Order::Help => {
             let listed = |id: &str| !account.silenced.has(&event.chat.id, id);
             let manifests = settings.plugins.iter().map(|plugin| &plugin.manifest).filter(|m| listed(&m.id));
-            Some(("help", replies(help::lines(manifests, roles, event.is_group()))?))
+            Some(("help", replies(help::lines(manifests, roles, event.is_group(), &settings.config.prefixes))?))
         }
         Order::Plugin(wanted) if Role::Admin.is_met_by(roles) => {
             Some(("plugin", switch::answer(account, settings, &event.chat.id, &wanted)))

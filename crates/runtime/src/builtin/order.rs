@@ -29,12 +29,11 @@ pub(super) fn read(text: &str, prefixes: &[String], addressed: bool) -> Option<O
     if text.len() > 512 {
         return None;
     }
-    let plain = plain(text);
-    let text = without_mention(plain.trim(), addressed);
+    let narrow = plain(text);
+    let text = without_mention(narrow.trim(), addressed);
+    let begins = |prefix: &String| (addressed || !prefix.is_empty()).then(|| text.strip_prefix(&*plain(prefix)));
     let help = |rest: &str| ["帮助", "help"].contains(&&*rest.trim().to_lowercase());
-    if prefixes.iter().any(|prefix| {
-        (addressed || !prefix.is_empty()) && text.strip_prefix(plain_prefix(prefix).as_str()).is_some_and(help)
-    }) {
+    if prefixes.iter().filter_map(begins).flatten().any(help) {
         return Some(Order::Help);
     }
     let mut words = text.strip_prefix('/')?.split_whitespace();
@@ -50,10 +49,6 @@ pub(super) fn read(text: &str, prefixes: &[String], addressed: bool) -> Option<O
         ("why", what, None) => Some(Order::Why(what.map(str::to_owned))),
         (_, _, _) => None,
     }
-}
-
-fn plain_prefix(prefix: &str) -> String {
-    plain(prefix)
 }
 
 /// Full-width ASCII becomes half-width, and what nobody sees goes (security R27): for comparing only.

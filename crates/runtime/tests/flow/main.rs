@@ -1,7 +1,11 @@
 //! Do session, store, dispatch and outbox work together? On the in-memory simulator with a paused clock.
 
 #[cfg(test)]
+mod explain;
+#[cfg(test)]
 mod media;
+#[cfg(test)]
+mod owner;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]

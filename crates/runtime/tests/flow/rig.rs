@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use wxbot_core::source::Source;
@@ -10,9 +11,12 @@ use wxbot_core::webwx::endpoint::Mode;
 use wxbot_core::webwx::{Settings, WebWx, capabilities};
 use wxbot_model::span::Rate;
 use wxbot_plugin::host::PluginFactory;
+use wxbot_plugin::middleware::Station;
 use wxbot_plugin::prelude::*;
+use wxbot_plugin::{Envelope, Middleware, Next, Outcome, StationConfig};
 use wxbot_runtime::account::LoginAsk;
 use wxbot_runtime::config::{self, Pacing, ProtocolSpec, Registry};
+use wxbot_runtime::explain;
 use wxbot_runtime::media::MediaFolder;
 use wxbot_runtime::middleware;
 use wxbot_runtime::runtime::{Ingredients, Patience, Runtime};
@@ -81,6 +85,35 @@ impl Plugin for Who {
     }
 }
 
+/// A middleware that a program brings: stops texts with a word, and counts them.
+pub(crate) struct Shy {
+    word: String,
+    heard: AtomicU32,
+}
+
+impl Middleware for Shy {
+    fn name(&self) -> &str {
+        Self::NAME
+    }
+    async fn handle(&self, env: Envelope, next: Next<'_>) -> Outcome {
+        if env.event.text().is_some_and(|text| text.contains(&self.word)) {
+            let times = self.heard.fetch_add(1, Ordering::Relaxed) + 1;
+            return Outcome::stopped(Self::NAME, format!("`{}`, {times} times", self.word));
+        }
+        next.run(env).await
+    }
+}
+
+impl StationConfig for Shy {
+    type Config = serde_json::Value;
+    const NAME: &'static str = "shy";
+    const ABOUT: &'static str = "Stops texts with a word.";
+    fn make(config: serde_json::Value) -> Result<Self, PluginError> {
+        let word = config.get("word").and_then(serde_json::Value::as_str).ok_or_else(|| PluginError::msg("no word"))?;
+        Ok(Self { word: word.to_owned(), heard: AtomicU32::new(0) })
+    }
+}
+
 pub(crate) struct Rig {
     pub(crate) sim: Sim,
     /// Between the account and the simulator.
@@ -139,8 +172,18 @@ impl Rig {
 
     /// With `works` false as `wxbot login` does it: sessions only.
     pub(crate) async fn start_as(&mut self, account: &str, works: bool) {
+        self.start_with("", account, works).await;
+    }
+
+    /// With these lines at the top of the file.
+    pub(crate) async fn start_below(&mut self, top: &str, account: &str) {
+        self.start_with(top, account, true).await;
+    }
+
+    async fn start_with(&mut self, top: &str, account: &str, works: bool) {
         let or = |key: &str, default: &str| if account.contains(key) { String::new() } else { default.to_owned() };
         let text = [
+            top.to_owned(),
             "[[accounts]]\nname = \"shop\"\nprotocol = \"web\"\nendpoint = \"http://sim.invalid\"".to_owned(),
             or("middleware", "middleware = [\"ignore-self\", \"old-message\"]"),
             or("use", "use = [\"echo\"]"),
@@ -149,6 +192,7 @@ impl Rig {
             "[plugins.echo]".to_owned(),
             if account.contains("who") { "[plugins.who]".to_owned() } else { String::new() },
             if account.contains("bad") { "[plugins.bad]".to_owned() } else { String::new() },
+            if account.contains("auto-reply") { "[plugins.auto-reply]".to_owned() } else { String::new() },
             if account.contains("mirror") { "[plugins.mirror]".to_owned() } else { String::new() },
         ]
         .join("\n");
@@ -244,6 +288,30 @@ impl Rig {
         bodies.map(|body| serde_json::from_str(&body.unwrap()).unwrap()).collect()
     }
 
+    /// The number of the last event of a kind; 0 when there is none.
+    pub(crate) fn last_seq(&self, kind: &str) -> u64 {
+        let file = rusqlite::Connection::open(self.dir.path().join("data").join("queue.db")).unwrap();
+        file.query_row("SELECT coalesce(max(seq), 0) FROM inbox WHERE kind = ?1", [kind], |row| row.get(0)).unwrap()
+    }
+
+    /// Whether an event is handled to its end.
+    pub(crate) fn has_ended(&self, seq: u64) -> bool {
+        let file = rusqlite::Connection::open(self.dir.path().join("data").join("queue.db")).unwrap();
+        file.query_row("SELECT state = 3 FROM inbox WHERE seq = ?1", [seq], |row| row.get(0)).unwrap()
+    }
+
+    pub(crate) async fn story(&self, seq: u64) -> Option<wxbot_runtime::store::Story> {
+        self.runtime.as_ref().unwrap().store().story(seq).await.unwrap()
+    }
+
+    /// What `wxbot explain` says of an event, in English.
+    pub(crate) async fn explain(&self, seq: u64) -> Vec<String> {
+        let story = self.story(seq).await.unwrap();
+        let trace = self.account().trace(seq);
+        let now_ms = self.source.now_ms();
+        explain::lines(&explain::Explanation { story, trace }, explain::Lang::En, now_ms)
+    }
+
     pub(crate) fn id_of(&self, name: &str) -> Option<ContactId> {
         self.account().find_contacts(&name.into()).into_iter().next().map(|found| found.id)
     }
@@ -303,7 +371,8 @@ pub(crate) fn registry() -> Registry {
             PluginFactory::of::<Bad>(),
             PluginFactory::of::<Who>(),
             PluginFactory::of::<crate::media::Mirror>(),
+            PluginFactory::of::<wxbot_auto_reply::AutoReply>(),
         ],
-        middleware: middleware::NAMES.to_vec(),
+        middleware: middleware::NAMES.into_iter().chain([Station::of::<Shy>()]).collect(),
     }
 }
