@@ -1,6 +1,6 @@
 //! Does what is due become an event, once, at its time, whatever the clock does?
 
-use wxbot_model::{Chat, ChatKind, Event};
+use wxbot_model::{Chat, ChatKind, Event, EventKind};
 
 use super::*;
 use crate::clock::keepsake;
@@ -82,10 +82,12 @@ impl Rig {
     async fn events(&self) -> Vec<(String, i64)> {
         let rows = self.store.due(&shop(), i64::MAX / 2, 1_000).await.unwrap().0;
         let event = |body: &str| serde_json::from_str::<Event>(body).unwrap();
-        let told = |body: &str| match event(body).kind {
-            wxbot_model::EventKind::Timer { name, due_ms, .. }
-            | wxbot_model::EventKind::Schedule { name, due_ms, .. } => (name, (due_ms - NOON) / 1_000),
-            other => panic!("{other:?}"),
+        let told = |body: &str| {
+            let (EventKind::Timer { name, due_ms, .. } | EventKind::Schedule { name, due_ms, .. }) = event(body).kind
+            else {
+                panic!("neither: {body}")
+            };
+            (name, (due_ms - NOON) / 1_000)
         };
         rows.iter().map(|row| told(&row.body)).collect()
     }
@@ -227,12 +229,19 @@ async fn a_store_that_fails_delays_and_loses_nothing() {
     rig.want([wanted("a", "* * * * *", Missed::Skip)]);
     rig.set(vec![("t", NOON)]).await;
     let mut clock = rig.clock();
-    rig.sql("CREATE TRIGGER t BEFORE INSERT ON inbox WHEN NEW.state = 2 BEGIN SELECT raise(ABORT, 'no'); END");
+    let fail = "CREATE TRIGGER t BEFORE INSERT ON inbox WHEN NEW.state = 2 BEGIN SELECT raise(ABORT, 'no'); END";
+    rig.sql(fail);
     clock.round(NOON).await.unwrap_err();
     clock.round(NOON + MINUTE).await.unwrap_err();
     rig.sql("DROP TRIGGER t");
     clock.round(NOON + MINUTE + 900).await.unwrap();
     assert_eq!(rig.events().await, [("t".into(), 0), ("a".into(), 60)]);
+    // Now there is no timer that would fail before the schedule does.
+    rig.sql(fail);
+    clock.round(NOON + 2 * MINUTE).await.unwrap_err();
+    rig.sql("DROP TRIGGER t");
+    clock.round(NOON + 2 * MINUTE + 900).await.unwrap();
+    assert_eq!(rig.events().await, [("a".into(), 120)]);
 }
 
 #[tokio::test]

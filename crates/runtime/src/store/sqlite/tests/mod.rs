@@ -67,14 +67,14 @@ impl Rig {
     }
 
     /// What a kill at this moment leaves: the files as they are, nothing closed.
-    fn killed(&self) -> Rig {
+    fn killed(&self) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
         let lock = DataDir::open(dir.path()).unwrap();
         for name in ["queue.db", "queue.db-wal"] {
             std::fs::copy(self.dir.path().join(name), dir.path().join(name)).unwrap();
         }
-        Rig { store: SqliteStore::open(&lock).unwrap(), _lock: lock, dir }
+        Self { store: SqliteStore::open(&lock).unwrap(), _lock: lock, dir }
     }
 
     async fn sent(&self, id: u64) {

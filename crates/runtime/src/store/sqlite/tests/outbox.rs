@@ -5,10 +5,8 @@ use crate::store::types::OutboxCounts;
 use crate::store::{LoneSend, StoreError, Verdict};
 
 fn claimed(finished: Result<Finished, StoreError>) -> Vec<ClaimedSend> {
-    match finished.unwrap() {
-        Finished::Done(claimed) => claimed,
-        refused => panic!("{refused:?}"),
-    }
+    let Finished::Done(claimed) = finished.unwrap() else { panic!("refused") };
+    claimed
 }
 
 fn every(seconds: u64, burst: u32) -> (Rate, u32) {
