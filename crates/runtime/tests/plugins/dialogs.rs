@@ -195,6 +195,25 @@ async fn a_handler_that_fails_with_the_answer_is_over_and_the_answer_is_handled_
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_dialog_outlives_the_rest_of_its_plugin() {
+    let mut rig = Rig::new(&file(&["talk"], "", "")).await;
+    rig.say("hi").await;
+    let others = ["@p0", "@p1", "@p2", "@p3", "@p4"];
+    for other in others {
+        rig.hear(other, other, "hi").await;
+    }
+    rig.settled().await;
+    for other in others {
+        rig.hear(other, other, "fail").await;
+    }
+    rig.until("five failed", async |rig| rig.counts().await.inbox.waiting == 5).await;
+    rig.say("Ann").await;
+    rig.until("when it has rested", async |rig| rig.texts_to("@alice").len() == 2).await;
+    assert_eq!(rig.texts_to("@alice"), ["name?", "age?"], "it was not even asked while it rested");
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_older_event_that_comes_back_is_no_answer() {
     // The first message fails for a while and is parked; meanwhile its sender is asked something by another one.
     let mut rig = Rig::new(&file(&["high", "talk"], "", "")).await;
