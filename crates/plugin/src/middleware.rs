@@ -143,6 +143,9 @@ pub struct Station {
     pub own: Option<OwnStation>,
 }
 
+/// What [`OwnStation::make`] does: settings and where they stand in, a station out.
+pub type MakeStation = fn(&Value, &Place) -> Result<Arc<dyn AnyMiddleware>, PluginError>;
+
 /// How a middleware that a program brings is checked and made.
 #[derive(Clone, Copy)]
 pub struct OwnStation {
@@ -153,7 +156,7 @@ pub struct OwnStation {
     /// All problems of these settings.
     pub check: fn(&Value, &Place) -> Vec<ConfigProblem>,
     /// Makes one.
-    pub make: fn(&Value, &Place) -> Result<Arc<dyn AnyMiddleware>, PluginError>,
+    pub make: MakeStation,
 }
 
 impl Station {

@@ -150,7 +150,7 @@ fn known_middleware(table: &Table, registry: &Registry, report: &mut Report) {
                 Diagnostic::new(codes::UNKNOWN_MIDDLEWARE, &node.span, message).label("not known").help(suggest(
                     name,
                     "middleware",
-                    known.into_iter(),
+                    known,
                 ))
             }
         };

@@ -102,7 +102,7 @@ impl Hand<'_> {
     async fn out(&mut self) -> Outcome {
         if let Some(plugin) = self.event.kind.of_plugin() {
             let plugin = plugin.to_owned();
-            return self.to_its_plugin(&plugin).await;
+            return self.ask_its_plugin(&plugin).await;
         }
         let whom = Whom::of(&self.event).filter(|_| !self.event.late);
         if let Some(whom) = whom
@@ -110,17 +110,17 @@ impl Hand<'_> {
         {
             return self.passed();
         }
-        if self.to_wxbot().await {
+        if self.ask_wxbot().await {
             return self.passed();
         }
-        self.to_plugins().await
+        self.ask_plugins().await
     }
 
     fn passed(&self) -> Outcome {
         Outcome::Passed { actions: self.harvest.shares.iter().map(|share| share.sends.len()).sum() }
     }
 
-    async fn to_its_plugin(&mut self, id: &str) -> Outcome {
+    async fn ask_its_plugin(&mut self, id: &str) -> Outcome {
         let settings = self.round.settings;
         let Some(plugin) = settings.plugins.iter().find(|plugin| *plugin.id == *id) else {
             let why = format!("the account no longer uses plugin `{id}`, whose it is");
@@ -190,7 +190,7 @@ impl Hand<'_> {
     }
 
     /// Whether it was for wxbot itself.
-    async fn to_wxbot(&mut self) -> bool {
+    async fn ask_wxbot(&mut self) -> bool {
         let Round { account, settings, .. } = *self.round;
         let answer = builtin::answer(account, settings, &self.event, &self.meta.roles).await;
         let Some((word, effects)) = answer else { return false };
@@ -204,7 +204,7 @@ impl Hand<'_> {
         true
     }
 
-    async fn to_plugins(&mut self) -> Outcome {
+    async fn ask_plugins(&mut self) -> Outcome {
         let mut too_late = false;
         let mut plugins = self.round.settings.plugins.iter();
         while let Some(plugin) = plugins.next() {

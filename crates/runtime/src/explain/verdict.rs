@@ -97,7 +97,9 @@ fn unanswered(trace: &Trace, lang: Lang) -> String {
             let (en, zh) = (format!("not answered: {plugin} failed: "), format!("未回复:{plugin} 出错:"));
             lang.say(&en, &zh) + why
         }
-        Ended::Passed { actions: 1.. } => lang.say("answered; what was sent is no longer stored", "已回复;发送记录已不再保留"),
+        Ended::Passed { actions: 1.. } => {
+            lang.say("answered; what was sent is no longer stored", "已回复;发送记录已不再保留")
+        }
         Ended::Passed { .. } => lang.say("not answered: ", "未回复:") + &nobody(trace, lang),
     }
 }

@@ -8,12 +8,15 @@ mod scenes;
 mod stage;
 
 #[path = "../dylib/making.rs"]
+#[expect(dead_code, reason = "the tests of the boundary need more of it")]
 mod making;
 
 use scenes::SCENES;
 use stage::{InKit, InRuntime, Stage};
 use stress_plugin::Stress;
 use wxbot_plugin::host::PluginFactory;
+use wxbot_runtime::config::Libraries;
+use wxbot_runtime::plugin::dylib::Shelf;
 
 async fn play(stage: &mut impl Stage) {
     for (name, lines) in SCENES {
@@ -37,4 +40,13 @@ async fn in_the_test_kit() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn linked_into_the_host() {
     play(&mut InRuntime::of(PluginFactory::of::<Stress>())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn loaded_from_a_file() {
+    let file = making::rust("stress-plugin", making::Build::default());
+    let folder = tempfile::tempdir().unwrap();
+    let shelf = Shelf::new(folder.path().join("copies"));
+    let plugin = tokio::task::spawn_blocking(move || shelf.open(&file, None)).await.unwrap().unwrap();
+    play(&mut InRuntime::of(plugin)).await;
 }

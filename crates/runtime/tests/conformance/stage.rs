@@ -70,13 +70,13 @@ impl Stage for InRuntime {
         self.dialog = answer.dialog;
         let mut heard = std::mem::take(&mut *self.host.sent.lock().unwrap());
         for effect in answer.effects {
-            match effect {
-                Effect::Reply { text, .. } => heard.push(text),
-                Effect::Swap { key, now: Some(now), was } => {
-                    let before = self.host.kv.lock().unwrap().insert(key, now);
-                    assert_eq!(before, was);
-                }
-                other => panic!("{other:?}"),
+            if let Effect::Reply { text, .. } = effect {
+                heard.push(text);
+            } else if let Effect::Swap { key, now: Some(now), was } = effect {
+                let before = self.host.kv.lock().unwrap().insert(key, now);
+                assert_eq!(before, was);
+            } else {
+                panic!("{effect:?}");
             }
         }
         Some(heard)

@@ -109,8 +109,8 @@ impl Rig {
         let limits = MediaSettings::default();
         let media = MediaFolder::open(&data, Arc::clone(&store), self.source.clone(), limits).await.unwrap();
         let vault = Arc::new(Vault::open(&data).unwrap());
-        let (registry, source) = (Arc::clone(&self.registry), self.source.clone());
-        let parts = Ingredients { accounts, registry, store, vault, media, source, works: true };
+        let source = self.source.clone();
+        let parts = Ingredients { accounts, store, vault, media, source, works: true };
         self.runtime = Some(Runtime::start(parts).await.map_err(|error| error.to_string())?);
         let mut status = self.account().status();
         status.wait_for(|status| status.phase.word() == "online").await.unwrap();
@@ -324,5 +324,10 @@ fn registry() -> Registry {
         options: &[],
         pacing,
     };
-    Registry { protocols: vec![script], plugins: troupe::all(), middleware: middleware::NAMES.to_vec() }
+    Registry {
+        protocols: vec![script],
+        plugins: troupe::all(),
+        middleware: middleware::NAMES.to_vec(),
+        ..Registry::default()
+    }
 }

@@ -141,26 +141,24 @@ plugin! {
         let daily = Trigger::Cron { expression: "0 0 9 * * *".into(), tz: Some("UTC".into()), missed: Missed::Skip };
         Manifest::new("remind", "Reminds.").handler(HandlerSpec::new("daily", daily))
     }, |this, event, _cx| {
-        match &event.kind {
-            EventKind::Timer { name, payload, .. } => Ok(Effects::reply(format!("timer {name} {payload}"))),
-            EventKind::Schedule { name, .. } => {
-                note(format!("{} {name} {}", this, event.chat.id));
-                Ok(Effects::none())
+        if let EventKind::Timer { name, payload, .. } = &event.kind {
+            return Ok(Effects::reply(format!("timer {name} {payload}")));
+        }
+        if let EventKind::Schedule { name, .. } = &event.kind {
+            note(format!("{} {name} {}", this, event.chat.id));
+            return Ok(Effects::none());
+        }
+        let words: Vec<&str> = event.text().unwrap_or_default().split(' ').collect();
+        match words.as_slice() {
+            ["remind", after, name] => {
+                let after = Duration::from_secs(after.parse()?);
+                Ok(Effects::none().timer(*name, after, &json!([1]))?.and_reply("set"))
             }
-            _ => {
-                let words: Vec<&str> = event.text().unwrap_or_default().split(' ').collect();
-                match words.as_slice() {
-                    ["remind", after, name] => {
-                        let after = Duration::from_secs(after.parse()?);
-                        Ok(Effects::none().timer(*name, after, &json!([1]))?.and_reply("set"))
-                    }
-                    ["cancel", name] => Ok(Effects::none().cancel_timer(*name).and_reply("cancelled")),
-                    ["many", count] => (0..count.parse()?).try_fold(Effects::reply("many"), |all, n: u32| {
-                        Ok(all.timer(n.to_string(), Duration::from_secs(86_400), &json!(null))?)
-                    }),
-                    _ => Ok(Effects::none()),
-                }
-            }
+            ["cancel", name] => Ok(Effects::none().cancel_timer(*name).and_reply("cancelled")),
+            ["many", count] => (0..count.parse()?).try_fold(Effects::reply("many"), |all, n: u32| {
+                Ok(all.timer(n.to_string(), Duration::from_secs(86_400), &json!(null))?)
+            }),
+            _ => Ok(Effects::none()),
         }
     }
 }

@@ -82,7 +82,8 @@ fn a_good_file_means_what_it_says() {
             MiddlewareUse {
                 name: "loop-guard".to_owned(),
                 settings: json!({ "replies": 7, "per": "20s", "mute": "10s" }),
-                place: Place::default(), own: None,
+                place: Place::default(),
+                own: None,
             },
             MiddlewareUse { name: "trace".to_owned(), settings: json!({}), place: Place::default(), own: None },
         ]
