@@ -34,7 +34,13 @@ impl Stage for InKit {
     async fn say(&mut self, text: &str) -> Option<Vec<String>> {
         let kit = self.0.as_mut().unwrap();
         // The kit leaves panics to the test.
-        std::panic::AssertUnwindSafe(kit.say(text)).catch_unwind().await.ok()?.ok()
+        let replies = std::panic::AssertUnwindSafe(kit.say(text)).catch_unwind().await.ok()?.ok()?;
+        // What was sent at once came before what was answered.
+        let acted = kit.acted().into_iter().map(|action| {
+            let Action::SendText { text, .. } = action else { panic!("{action:?}") };
+            text
+        });
+        Some(acted.chain(replies).collect())
     }
 }
 
