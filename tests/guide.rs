@@ -9,6 +9,8 @@ use std::process::Command;
 
 const ENGLISH: &str = "docs/guide/write-a-plugin.md";
 const CHINESE: &str = "docs/guide/zh-CN/write-a-plugin.md";
+/// Below the attributes; its other pieces of Rust are parts of something.
+const REFERENCE: &str = "docs/guide/plugins.md";
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -66,14 +68,16 @@ fn cargo(folder: &Path, target: &Path, words: &[&str]) -> String {
 
 #[test]
 fn what_the_guide_shows_compiles_and_passes_its_tests() {
-    let pieces: Vec<String> =
-        blocks(ENGLISH).into_iter().filter(|block| block.language == "rust").map(|block| block.text).collect();
-    assert!(pieces.len() >= 8, "the guide has lost its code");
+    let whole = |block: &Block| block.language == "rust" && block.text.contains("use wxbot_plugin::prelude::*;");
+    let all = [ENGLISH, REFERENCE].into_iter().flat_map(blocks);
+    let pieces: Vec<String> = all.filter(whole).map(|block| block.text).collect();
+    assert!(pieces.len() >= 9, "the guide has lost its code");
     let folder = tempfile::tempdir().unwrap();
     write_crate(folder.path(), &pieces);
     let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("guide");
     let said = cargo(folder.path(), &target, &["test", "--lib"]);
-    let tests = pieces.iter().map(|piece| piece.matches("#[wxbot_plugin::test").count()).sum::<usize>();
+    let tests = pieces.iter().map(|piece| piece.matches("#[wxbot_plugin::test").count() + piece.matches("#[test]").count());
+    let tests = tests.sum::<usize>();
     assert!(said.contains(&format!("{tests} passed")), "{said}");
     cargo(folder.path(), &target, &["check", "--features", "dylib"]);
 }
@@ -81,6 +85,8 @@ fn what_the_guide_shows_compiles_and_passes_its_tests() {
 #[test]
 fn both_languages_show_the_same_code() {
     assert_eq!(blocks(ENGLISH), blocks(CHINESE));
+    let rust = |file| blocks(file).into_iter().filter(|block| block.language == "rust").collect::<Vec<_>>();
+    assert_eq!(rust(REFERENCE)[1], rust("docs/guide/zh-CN/plugins.md")[1]);
 }
 
 #[test]

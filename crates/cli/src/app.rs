@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
-use wxbot_plugin::host::PluginFactory;
 use wxbot_plugin::middleware::Station;
 use wxbot_plugin::{Plugin, StationConfig};
 use wxbot_runtime::config::{self, Registry};
@@ -29,9 +28,7 @@ impl App {
     /// One plugin more, linked statically. A plugin of the same id replaces a bundled one.
     #[must_use]
     pub fn plugin<P: Plugin>(mut self) -> Self {
-        let factory = PluginFactory::of::<P>();
-        self.registry.plugins.retain(|p| p.id() != factory.id());
-        self.registry.plugins.push(factory);
+        self.registry.add_static::<P>();
         self
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use wxbot_model::Capabilities;
+use wxbot_plugin::Plugin;
 use wxbot_plugin::host::PluginFactory;
 use wxbot_plugin::middleware::{OwnStation, Station};
 
@@ -51,6 +52,11 @@ impl Registry {
     /// The protocol of this name.
     pub fn protocol(&self, name: &str) -> Option<&ProtocolSpec> {
         self.protocols.iter().find(|protocol| protocol.name == name)
+    }
+
+    /// Adds a linked plugin, in place of one of the same id.
+    pub fn add_static<P: Plugin>(&mut self) {
+        self.put(PluginFactory::of::<P>());
     }
 
     /// Adds a plugin, in place of one of the same id.
