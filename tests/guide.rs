@@ -76,7 +76,8 @@ fn what_the_guide_shows_compiles_and_passes_its_tests() {
     write_crate(folder.path(), &pieces);
     let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("guide");
     let said = cargo(folder.path(), &target, &["test", "--lib"]);
-    let tests = pieces.iter().map(|piece| piece.matches("#[wxbot_plugin::test").count() + piece.matches("#[test]").count());
+    let tests =
+        pieces.iter().map(|piece| piece.matches("#[wxbot_plugin::test").count() + piece.matches("#[test]").count());
     let tests = tests.sum::<usize>();
     assert!(said.contains(&format!("{tests} passed")), "{said}");
     cargo(folder.path(), &target, &["check", "--features", "dylib"]);

@@ -98,13 +98,9 @@ impl<'a> Reloader<'a> {
         if matches!(ask, Ask::File) && print == self.seen {
             return;
         }
-        let outcome = self.reload(built).await;
-        // A file that was just named is part of it from now on.
-        self.seen = if matches!(outcome, Outcome::Reloaded { .. }) {
-            print_of(&self.args.config, &self.config.libraries)
-        } else {
-            print
-        };
+        let (outcome, seen) = self.reload(built).await;
+        // What was saved while this was put into force is still to be read.
+        self.seen = if matches!(outcome, Outcome::Reloaded { .. }) { seen } else { print };
         if let Outcome::Reloaded { .. } = &outcome {
             say(&told(&outcome, self.lang, self.args));
         }
@@ -118,15 +114,19 @@ impl<'a> Reloader<'a> {
         &self.config.libraries
     }
 
-    async fn reload(&mut self, built: &mut Built) -> Outcome {
+    async fn reload(&mut self, built: &mut Built) -> (Outcome, Option<u64>) {
+        let before = print_of(&self.args.config, &[]);
         let mut loaded = match config::read(&self.args.config, self.registry) {
             Ok(loaded) => loaded,
             Err(error) => {
                 let (shown, plain) = (wrong(&error, true), wrong(&error, false));
                 say(&shown);
-                return Outcome::Refused { why: plain, mistakes: listed(&error) };
+                return (Outcome::Refused { why: plain, mistakes: listed(&error) }, None);
             }
         };
+        // `None` where it has changed meanwhile: then it is read again.
+        let same = print_of(&self.args.config, &[]) == before;
+        let seen = same.then(|| print_of(&self.args.config, &loaded.config.libraries)).flatten();
         warn_of(&loaded, self.args);
         let mut restart = needs_restart(&self.config, &loaded.config);
         if self.args.data_dir.is_some() {
@@ -140,12 +140,12 @@ impl<'a> Reloader<'a> {
                 built.runtime.media().set_limits(loaded.config.media);
                 let swapped = swapped(&self.config, &loaded.config);
                 self.config = loaded.config;
-                outcome(&plan, swapped, if media { &["media"] } else { &[] }, &restart)
+                (outcome(&plan, swapped, if media { &["media"] } else { &[] }, &restart), seen)
             }
             Err(error) => {
                 let why = format!("error: {error}; {IN_FORCE}");
                 say(&why);
-                Outcome::Refused { why, mistakes: Vec::new() }
+                (Outcome::Refused { why, mistakes: Vec::new() }, None)
             }
         }
     }

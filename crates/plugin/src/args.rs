@@ -37,14 +37,35 @@ macro_rules! numbers {
 
             fn from_arg(text: &str) -> Result<Self, String> {
                 let plain: String = text.chars().map(narrow).collect();
-                plain.parse().map_err(|error| format!("「{text}」不是这里能用的数字 ({error})"))
+                plain.parse().map_err(|error| format!("「{}」不是这里能用的数字 ({error})", short(text)))
             }
         }
     )*};
 }
 
 numbers!("number", u8, u16, u32, u64, usize, i8, i16, i32, i64, isize);
-numbers!("decimal", f32, f64);
+
+macro_rules! decimals {
+    ($($number:ty),*) => {$(
+        impl FromArg for $number {
+            const KIND: &'static str = "decimal";
+
+            fn from_arg(text: &str) -> Result<Self, String> {
+                let plain: String = text.chars().map(narrow).collect();
+                // "nan" and "inf" are numbers to Rust, and none to people.
+                let number = plain.parse::<$number>().ok().filter(|number| number.is_finite());
+                number.ok_or_else(|| format!("「{}」不是数字 (not a number)", short(text)))
+            }
+        }
+    )*};
+}
+
+decimals!(f32, f64);
+
+/// What is repeated to whoever typed it: a bot is no megaphone, and an answer has a limit.
+fn short(text: &str) -> String {
+    text.chars().take(20).collect()
+}
 
 impl FromArg for bool {
     const KIND: &'static str = "yes/no";
@@ -53,7 +74,7 @@ impl FromArg for bool {
         match text.to_lowercase().as_str() {
             "yes" | "y" | "true" | "on" | "是" | "对" | "好" | "开" => Ok(true),
             "no" | "n" | "false" | "off" | "否" | "不" | "不是" | "关" => Ok(false),
-            _ => Err(format!("「{text}」: 请回答 是 或 否 (yes or no, please)")),
+            _ => Err(format!("「{}」: 请回答 是 或 否 (yes or no, please)", short(text))),
         }
     }
 }
@@ -62,6 +83,7 @@ impl FromArg for Duration {
     const KIND: &'static str = "duration";
 
     fn from_arg(text: &str) -> Result<Self, String> {
-        parse_duration(text).map_err(|_other| format!("「{text}」: 请写成 30s、10m 或 2h (a time like 30s, 10m or 2h)"))
+        parse_duration(text)
+            .map_err(|_other| format!("「{}」: 请写成 30s、10m 或 2h (a time like 30s, 10m or 2h)", short(text)))
     }
 }

@@ -12,6 +12,7 @@ use crate::args::FromArg;
 use crate::ctx::Ctx;
 use crate::effects::Effects;
 use crate::plugin::PluginError;
+use crate::route::heard::Heard;
 
 /// How long an answer is waited for unless stated.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -80,7 +81,9 @@ impl<'a> Ask<'a> {
         let first = question.clone();
         for left in (0..=retry).rev() {
             let answer = put(cx, question, timeout).await?;
-            let why = match answer.text().map(str::trim) {
+            // Without the mention of ourselves, as commands are read.
+            let heard = Heard::of(&answer, &[]).ok();
+            let why = match heard.as_ref().map(|heard| heard.raw().trim()) {
                 Some(word) if is_cancel(word) => return Err(PluginError::told(CANCELLED)),
                 Some(text) => match T::from_arg(text) {
                     Ok(value) => return Ok(value),

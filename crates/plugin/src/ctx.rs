@@ -114,11 +114,11 @@ impl Ctx {
     /// Notes for `wxbot explain` what looked at the event and why it did or did not take it. Asked only when somebody
     /// keeps the trace, so `why` may cost something.
     pub fn note(&self, what: &str, took: bool, why: impl FnOnce() -> String) {
-        self.turn.with(|now| {
-            if now.meta.explain {
-                now.notes.push(Note { what: what.to_owned(), took, why: why() });
-            }
-        });
+        if self.explains() {
+            // Made first: `why` is the author's, and may ask this context.
+            let note = Note { what: what.to_owned(), took, why: why() };
+            self.turn.with(|now| now.notes.push(note));
+        }
     }
 
     /// Whether somebody keeps the trace, so that notes are worth making.

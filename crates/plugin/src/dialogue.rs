@@ -124,10 +124,12 @@ impl<'a, P, S: Serialize + DeserializeOwned + Send> Extract<'a, P> for Dialogue<
         let was = asked.kept.read(asked.cx, &key).await?;
         let open = was.as_ref().map(Stored::deserialize).transpose()?.filter(|open| open.until_ms > now_ms);
         let mine = open.filter(|open| open.of == name_of::<S>());
+        // A state that an older version wrote and this one cannot read has ended.
+        let mine = mine.and_then(|open| S::deserialize(open.state).ok());
         if mine.is_none() && asked.continues() {
             return Err(Miss::pass("the open dialog is about something else"));
         }
-        let state = mine.map(|open| S::deserialize(open.state)).transpose()?;
+        let state = mine;
         let (kept, write) = (Arc::clone(&asked.kept), (|state: &S| serde_json::to_value(state)) as fn(&S) -> _);
         Ok(Self { state, key, was, next: Next::Same, now_ms, patience: PATIENCE, kept, write })
     }

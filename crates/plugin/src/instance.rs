@@ -109,15 +109,16 @@ pub(crate) struct Local<P> {
 struct Parked(Mutex<(u64, HashMap<u64, Running>)>);
 
 impl Parked {
-    fn put(&self, running: Running) -> Result<u64, PluginError> {
+    /// `None` when there are too many.
+    fn put(&self, running: Running) -> Option<u64> {
         let mut guard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (last, all) = &mut *guard;
         if all.len() >= MAX_PARKED {
-            return Err(PluginError::msg(format!("{MAX_PARKED} people have not answered yet; one more is not asked")));
+            return None;
         }
         *last += 1;
         all.insert(*last, running);
-        Ok(*last)
+        Some(*last)
     }
 
     fn take(&self, dialog: u64) -> Option<Running> {
@@ -162,8 +163,11 @@ async fn run(mut running: Running, parked: Arc<Parked>) -> Result<Answer, Plugin
         },
         Step::Asked(question, timeout_ms) => {
             let turn = Arc::clone(&running.turn);
-            let id = parked.put(running)?;
-            Ok(turn.answer(question, Some(OpenDialog { id, timeout_ms })))
+            Ok(match parked.put(running) {
+                Some(id) => turn.answer(question, Some(OpenDialog { id, timeout_ms })),
+                // No failure of the plugin, which would rest for it.
+                None => turn.answer(Effects::reply("现在太忙了,请稍后再试 (too busy, please try later)"), None),
+            })
         }
     }
 }

@@ -66,6 +66,9 @@ impl Verdict {
     }
 }
 
+/// Characters that a person is told at most.
+const TOLD: usize = 1_000;
+
 /// Why a handler gave no effects. Any error converts into it with `?`; nothing is sent and the event is tried again.
 ///
 /// [`told`](Self::told) is the other sort: what the person did wrong, said to the person. Nothing is tried again.
@@ -84,7 +87,10 @@ impl PluginError {
     /// Ends the handler and answers this to the person; nothing else of the handler's effects is done. An empty text
     /// answers nothing.
     pub fn told(message: impl Into<String>) -> Self {
-        Self { message: message.into(), source: None, told: true }
+        let message: String = message.into();
+        // Longer than an answer may be, it would count as the plugin's failure.
+        let message = if message.chars().count() > TOLD { message.chars().take(TOLD).collect() } else { message };
+        Self { message, source: None, told: true }
     }
 
     /// What the person is to be told, when it is nothing for the log.

@@ -33,9 +33,10 @@ pub enum Role {
 pub struct NoRole(String);
 
 impl Role {
-    /// A role of your own. The word is checked where the manifest is read.
+    /// A role of your own. The word is checked where the manifest is read; that of a role above is that role.
     pub fn custom(word: impl Into<String>) -> Self {
-        Self::Custom(word.into())
+        let word = word.into();
+        word.parse().unwrap_or(Self::Custom(word))
     }
 
     /// The word that `bot.toml` uses.

@@ -77,6 +77,12 @@ pub async fn run<P: Sync>(
         }
         let (begun, before) = (cx.message_id(), cx.turn.with(|now| now.pending.len()));
         let asked = Asked { event, cx, spec, found, kept: Arc::clone(&kept), whole_text: handler.whole_text };
+        // It holds from now on: a handler that asks answers the event before it has ended.
+        let blocked = cx.turn.with(|now| {
+            let before = now.block;
+            now.block |= spec.block;
+            before
+        });
         let ended = (handler.run)(plugin, &asked).await;
         let moved_on = cx.message_id() != begun;
         if moved_on {
@@ -94,6 +100,9 @@ pub async fn run<P: Sync>(
             }
             Err(Miss::Pass(why)) => {
                 kept.discard();
+                if !moved_on {
+                    cx.turn.with(|now| now.block = blocked);
+                }
                 cx.note(name, false, || why);
                 continue;
             }
@@ -109,7 +118,6 @@ pub async fn run<P: Sync>(
             }
         }
         if spec.block {
-            cx.block();
             break;
         }
     }

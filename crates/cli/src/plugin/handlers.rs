@@ -49,6 +49,7 @@ fn trigger(trigger: &Trigger) -> String {
             };
             format!("the clock: `{expression}` in {zone}; {missed}")
         }
+        Trigger::Continues => "the next message of whoever has a dialog with it open".to_owned(),
         Trigger::Unknown | _ => "something that this wxbot is too old to know".to_owned(),
     }
 }

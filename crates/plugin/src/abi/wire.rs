@@ -21,8 +21,12 @@ pub fn encode(value: &impl Serialize) -> Result<Vec<u8>, Fault> {
 /// # Errors
 /// A fault of the status DECODE. It names the place, never the bytes: they may be somebody's message.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
-    rmp_serde::from_slice(bytes)
-        .map_err(|e| Fault::new(Status::DECODE, format!("{} bytes cannot be decoded: {e}", bytes.len())))
+    rmp_serde::from_slice(bytes).map_err(|e| {
+        // What stands in quotes is a value.
+        let e = e.to_string();
+        let why = e.split(['"', '`']).next().unwrap_or_default().trim_end();
+        Fault::new(Status::DECODE, format!("{} bytes cannot be decoded: {why}", bytes.len()))
+    })
 }
 
 impl Fault {

@@ -9,6 +9,8 @@ use super::{ConfigProblem, PluginConfig};
 
 /// A key that may be missing.
 impl<T: ConfigValue> ConfigValue for Option<T> {
+    const SECRET: bool = T::SECRET;
+
     fn value_schema() -> Value {
         T::value_schema()
     }
@@ -35,6 +37,8 @@ impl<T: ConfigValue> ConfigValue for Option<T> {
 }
 
 impl<T: ConfigValue> ConfigValue for Vec<T> {
+    const SECRET: bool = T::SECRET;
+
     fn value_schema() -> Value {
         json!({ "type": "array", "items": T::value_schema() })
     }
@@ -44,7 +48,7 @@ impl<T: ConfigValue> ConfigValue for Vec<T> {
     }
 
     fn read_value(value: &Value, at: &At<'_>) -> Result<Self, Vec<ConfigProblem>> {
-        let list = value.as_array().ok_or_else(|| at.wants(&Self::want(), value))?;
+        let list = value.as_array().ok_or_else(|| misshapen::<Self>(value, at))?;
         gather(list.iter().enumerate().map(|(n, value)| T::read_value(value, &at.entry(n))))
     }
 
@@ -54,6 +58,8 @@ impl<T: ConfigValue> ConfigValue for Vec<T> {
 }
 
 impl<T: ConfigValue> ConfigValue for BTreeMap<String, T> {
+    const SECRET: bool = T::SECRET;
+
     fn value_schema() -> Value {
         json!({ "type": "object", "additionalProperties": T::value_schema() })
     }
@@ -63,7 +69,7 @@ impl<T: ConfigValue> ConfigValue for BTreeMap<String, T> {
     }
 
     fn read_value(value: &Value, at: &At<'_>) -> Result<Self, Vec<ConfigProblem>> {
-        let map = value.as_object().ok_or_else(|| at.wants(&Self::want(), value))?;
+        let map = value.as_object().ok_or_else(|| misshapen::<Self>(value, at))?;
         gather(map.iter().map(|(key, value)| Ok((key.clone(), T::read_value(value, &at.key(key))?))))
     }
 
@@ -93,6 +99,12 @@ impl<T: PluginConfig> ConfigValue for T {
     fn absent(at: &At<'_>) -> Option<Self> {
         <T as PluginConfig>::read(&json!({}), at.place()).ok()
     }
+}
+
+/// Another shape where the value may be a secret: it is told and not shown.
+fn misshapen<T: ConfigValue>(value: &Value, at: &At<'_>) -> Vec<ConfigProblem> {
+    let wants = at.wants(&T::want(), value).into_iter();
+    wants.map(|problem| if T::SECRET { problem.secret() } else { problem }).collect()
 }
 
 /// All values, or all problems.

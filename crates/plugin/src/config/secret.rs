@@ -17,6 +17,8 @@ const LONGEST: u64 = 64 * 1024;
 /// Written `token = { env = "NAME" }` or `token = { file = "path" }`; the value itself in the file is refused. Line ends
 /// at the end of such a file do not count.
 impl ConfigValue for Secret<String> {
+    const SECRET: bool = true;
+
     fn value_schema() -> Value {
         let one = |key: &str, about: &str| {
             json!({

@@ -52,6 +52,8 @@ pub struct Table<'v> {
     at: At<'v>,
     known: Vec<&'static str>,
     problems: Vec<ConfigProblem>,
+    /// Whether any of its keys holds a secret.
+    secrets: bool,
 }
 
 impl<'v> Table<'v> {
@@ -62,12 +64,13 @@ impl<'v> Table<'v> {
     pub fn open(settings: &'v Value, place: &'v Place) -> Result<Self, Vec<ConfigProblem>> {
         let at = At::top(place);
         let map = settings.as_object().ok_or_else(|| at.wants("a table", settings))?;
-        Ok(Self { map, at, known: Vec::new(), problems: Vec::new() })
+        Ok(Self { map, at, known: Vec::new(), problems: Vec::new(), secrets: false })
     }
 
     /// Reads one key; `None` when something is wrong with it.
     pub fn field<T: ConfigValue>(&mut self, field: Field<T>) -> Option<T> {
         self.known.push(field.key);
+        self.secrets |= T::SECRET;
         let read = field.read(self.map.get(field.key), &self.at.key(field.key));
         read.map_err(|problems| self.problems.extend(problems)).ok()
     }
@@ -84,6 +87,8 @@ impl<'v> Table<'v> {
     ) -> Result<T, Vec<ConfigProblem>> {
         for key in self.map.keys().filter(|key| !self.known.contains(&key.as_str())) {
             let problem = self.at.key(key).problem(format!("there is no setting `{key}`"));
+            // Perhaps a misspelt key of a secret: then its value is one.
+            let problem = if self.secrets { problem.secret() } else { problem };
             self.problems.push(problem.help(did_you_mean(key, &self.known)));
         }
         match read {

@@ -40,6 +40,9 @@ use crate::role::Role;
             derives `PluginConfig`, and `Option`, `Vec`, `BTreeMap<String, …>` of these"
 )]
 pub trait ConfigValue: Sized {
+    /// True when what stands there may be a secret, also in a wrong shape: then no mistake shows it.
+    const SECRET: bool = false;
+
     /// JSON Schema, for editors.
     fn value_schema() -> Value;
 

@@ -10,7 +10,7 @@ mod silence;
 mod switch;
 mod why;
 
-use wxbot_model::Event;
+use wxbot_model::{ChatKind, Event};
 use wxbot_plugin::{Effects, Role};
 
 use crate::account::{Account, Settings};
@@ -32,7 +32,10 @@ pub(crate) async fn answer(
     if !settings.config.builtin || event.late || event.from_self() {
         return None;
     }
-    event.sender.as_ref()?;
+    // Official accounts answer by themselves: two machines that answer each other do not stop (R28).
+    if event.chat.kind == ChatKind::Official || event.sender.is_none() {
+        return None;
+    }
     let addressed = !event.is_group() || event.message().is_some_and(|message| message.mentions.me);
     match order::read(event.text()?, &settings.config.prefixes, addressed)? {
         Order::Help => {

@@ -105,6 +105,11 @@ pub(super) struct Question {
 }
 
 impl Question {
+    /// Who asks.
+    pub(super) fn plugin(&self) -> &str {
+        &self.kept.plugin
+    }
+
     pub(super) fn new(whom: Whom, seq: u64, parked: Parked, open: OpenDialog, now_ms: i64) -> Self {
         let wait = Duration::from_millis(open.timeout_ms).min(LONGEST);
         let until_ms = now_ms + i64::try_from(wait.as_millis()).unwrap_or(0);

@@ -20,11 +20,13 @@ pub(crate) struct Work {
     pub(crate) row: InboxRow,
     /// The event as it was taken a moment ago, and claimed with it. `None`: from the disk, to be claimed and read.
     pub(crate) fresh: Option<Box<Event>>,
+    /// It was parked: it has passed the chain before, whatever its claims say.
+    pub(crate) again: bool,
 }
 
 impl From<InboxRow> for Work {
     fn from(row: InboxRow) -> Self {
-        Self { row, fresh: None }
+        Self { row, fresh: None, again: false }
     }
 }
 
@@ -125,7 +127,7 @@ impl Feed {
 
     /// Parked events whose time has come; they are behind in order already.
     pub(crate) fn unpark(&self, rows: Vec<InboxRow>) {
-        self.state(|s| rows.into_iter().for_each(|row| s.push(row.into())));
+        self.state(|s| rows.into_iter().for_each(|row| s.push(Work { again: true, ..row.into() })));
     }
 
     /// Where to read on from the disk, and how many; `None` when there is no need.

@@ -97,7 +97,7 @@ impl Handler {
     /// try, so that a failing plugin of one account holds up no other.
     pub(crate) async fn handle(
         &self,
-        Work { mut row, mut fresh }: Work,
+        Work { mut row, mut fresh, again }: Work,
         stop: &CancellationToken,
         gate: &Gate,
         permit: OwnedSemaphorePermit,
@@ -106,8 +106,10 @@ impl Handler {
         let mut permit = Some(permit);
         // Tries of this run that the store did not let us finish: no crashes, though they look like it in the row.
         let mut unfinished = 0;
+        let mut tries = u32::from(again);
         loop {
-            let wait = match self.try_once(&mut row, fresh.take(), begun, unfinished).await {
+            tries += 1;
+            let wait = match self.try_once(&mut row, fresh.take(), begun, unfinished, tries).await {
                 Ok(End::Done) => return None,
                 Ok(End::Parked(until)) => return until,
                 Ok(End::Again(wait)) => wait,
@@ -134,6 +136,7 @@ impl Handler {
         mut fresh: Option<Box<Event>>,
         begun: Instant,
         unfinished: u32,
+        tries: u32,
     ) -> Result<End, StoreError> {
         let store = &self.account.store;
         let claims = match fresh {
@@ -154,7 +157,9 @@ impl Handler {
             };
             // Taken once: a round ends with the settings it began with, whatever is put into force meanwhile.
             let settings = self.account.settings();
-            let attempt = claims.attempts + refusals.rounds;
+            // Claims are given back where nobody failed. What comes by the clock begins parked.
+            let tries = if event.kind.of_plugin().is_some() { 1 } else { tries };
+            let attempt = claims.attempts.max(tries) + refusals.rounds;
             let seen = self.account.begin_trace(row.seq, attempt);
             let round = Round::new(&self.account, &settings, row, claims.errors, &refusals.plugins, seen.as_ref());
             let envelope = Envelope { event, seq: row.seq, attempt };
@@ -187,6 +192,7 @@ impl Handler {
             }
         };
         let Harvest { shares, trouble, done: more, talk, .. } = harvest;
+        let several = shares.len() > 1;
         let (mut finish, mut holds, mut question) = (self.finish(row.seq), Vec::new(), None);
         for share in shares {
             finish.sends.extend(share.sends);
@@ -200,6 +206,9 @@ impl Handler {
         let kept = question.as_ref().map(Question::note).or_else(|| Some((talk.as_ref()?.key(), None)));
         finish.kv.extend(kept.map(|(key, value)| (Arc::from(WXBOT), key, value)));
         let count = finish.sends.len();
+        // An answer within a dialog is the end of that dialog, whatever the others did.
+        let spare = (several && talk.is_none() && !(finish.swaps.is_empty() && finish.timers.is_empty()))
+            .then(|| finish.clone());
         let (finished, end, done) = match trouble {
             None => {
                 finish.note = note;
@@ -213,17 +222,60 @@ impl Handler {
                 (account.store.fail(failure).await?, end, Some(done))
             }
         };
-        match finished {
+        let (plugin, refusal) = match finished {
             Finished::Done(claimed) => {
                 // Only now is what they asked for committed.
                 row.done = done.unwrap_or_default();
                 account.outbox.stored(count, claimed);
                 account.dialogs.settle(account, talk.as_ref(), question);
-                Ok(Recorded::As(end))
+                return Ok(Recorded::As(end));
             }
-            Finished::Conflict { plugin, key } => Ok(Recorded::Refused(plugin, Refusal::Changed { key })),
-            Finished::TooManyTimers { plugin } => Ok(Recorded::Refused(plugin, Refusal::TooManyTimers)),
+            Finished::Conflict { plugin, key } => (plugin, Refusal::Changed { key }),
+            Finished::TooManyTimers { plugin } => (plugin, Refusal::TooManyTimers),
+        };
+        if let Some(others) = spare
+            && self.record_others(row, others, &plugin, &more, question).await?
+        {
+            return Ok(Recorded::As(End::Again(Duration::ZERO)));
         }
+        Ok(Recorded::Refused(plugin, refusal))
+    }
+
+    /// Commits what the plugins besides the refused one asked for, so that only that one runs again: the others may have
+    /// taken long, or called somebody. False when that is refused as well.
+    async fn record_others(
+        &self,
+        row: &mut InboxRow,
+        mut others: Finish,
+        refused: &str,
+        more: &[String],
+        question: Option<Question>,
+    ) -> Result<bool, StoreError> {
+        let account = &self.account;
+        let question = question.filter(|question| question.plugin() != refused);
+        let keep = |plugin: &str| plugin != refused && (plugin != WXBOT || question.is_some());
+        others.sends.retain(|send| keep(&send.plugin));
+        others.kv.retain(|(plugin, ..)| keep(plugin));
+        others.swaps.retain(|swap| keep(&swap.plugin));
+        others.timers.retain(|timer| keep(timer.plugin()));
+        (others.note, others.direct) = (None, None);
+        let count = others.sends.len();
+        let more = more.iter().filter(|id| *id != refused).cloned();
+        let done: Vec<String> = row.done.iter().cloned().chain(more).collect();
+        // It stays in its lane, and the claim is given back: nobody failed.
+        let failure = Failure {
+            seq: row.seq,
+            error: format!("plugin {refused} runs again: somebody was faster"),
+            again_ms: Some(0),
+            counts: false,
+            partial: Some(others),
+            done: done.clone(),
+        };
+        let Finished::Done(claimed) = account.store.fail(failure).await? else { return Ok(false) };
+        row.done = done;
+        account.outbox.stored(count, claimed);
+        account.dialogs.settle(account, None, question);
+        Ok(true)
     }
 
     fn finish(&self, seq: u64) -> Finish {

@@ -168,7 +168,7 @@ impl Hand<'_> {
             }
             // Its dialog has ended with that. The next try is that of an ordinary message.
             Err(trouble @ Trouble::Failed(_)) => {
-                parked.resumed();
+                // Perhaps it was never reached: what waits there is forgotten with `parked`.
                 self.fail(&plugin.id, trouble);
             }
             Ok(answer) => {

@@ -67,13 +67,17 @@ impl Middleware for LoopGuard {
             // No bot answers us by our own clock; and a reminder that was stopped would be lost.
             return next.run(env).await;
         }
+        // A repeat was let through the first time, and nothing of it has gone out since.
+        let first = env.attempt == 1;
         let chat = env.event.chat.id.as_str().to_owned();
-        if self.muted(&chat) {
+        if first && self.muted(&chat) {
             let why = format!("more than {} answers within {:?}: muted", self.replies, self.per);
             return Outcome::stopped("loop-guard", why);
         }
         let outcome = next.run(env).await;
-        if let Outcome::Passed { actions: actions @ 1.. } = &outcome {
+        if let Outcome::Passed { actions: actions @ 1.. } = &outcome
+            && first
+        {
             self.answered(&chat, *actions);
         }
         outcome

@@ -27,12 +27,21 @@ impl Breaker {
 
     /// How long it is still open; `None` when it is not.
     pub(super) fn open_for(&self) -> Option<Duration> {
-        self.with(|state| {
-            let left = state.open_until?.checked_duration_since(Instant::now()).filter(|left| !left.is_zero());
-            if left.is_none() {
-                state.open_until = None;
+        self.with(|state| left(state))
+    }
+
+    /// Lets one in: while it is closed anybody, after a rest only the first until that one has shown how it is now.
+    ///
+    /// # Errors
+    /// How long it is still open.
+    pub(super) fn enter(&self) -> Result<Entered, Duration> {
+        self.with(|state| match (state.open_until, left(state)) {
+            (Some(_), Some(left)) => Err(left),
+            (Some(_), None) => {
+                state.open_until = Some(Instant::now() + REST);
+                Ok(Entered::Alone)
             }
-            left
+            (None, _) => Ok(Entered::WithOthers),
         })
     }
 
@@ -53,6 +62,19 @@ impl Breaker {
     }
 }
 
+/// Who was let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Entered {
+    /// Anybody may.
+    WithOthers,
+    /// The first after a rest.
+    Alone,
+}
+
+fn left(state: &State) -> Option<Duration> {
+    state.open_until?.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,8 +88,15 @@ mod tests {
         assert_eq!(breaker.open_for(), None);
         assert!(breaker.count(false));
         assert_eq!(breaker.open_for(), Some(REST));
+        assert_eq!(breaker.enter(), Err(REST));
         tokio::time::advance(REST).await;
         assert_eq!(breaker.open_for(), None);
+        // One tries it; the others do not hang with it.
+        assert_eq!((breaker.enter(), breaker.enter()), (Ok(Entered::Alone), Err(REST)));
         assert!(breaker.count(false), "it has shown nothing good since");
+        tokio::time::advance(REST).await;
+        assert_eq!(breaker.enter(), Ok(Entered::Alone));
+        breaker.count(true);
+        assert_eq!((breaker.enter(), breaker.enter()), (Ok(Entered::WithOthers), Ok(Entered::WithOthers)));
     }
 }

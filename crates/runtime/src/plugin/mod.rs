@@ -20,7 +20,7 @@ mod instances;
 pub(crate) mod limits;
 mod schedules;
 
-use breaker::Breaker;
+use breaker::{Breaker, Entered};
 pub(crate) use instances::{Held, Instances};
 use schedules::Scheduled;
 
@@ -151,11 +151,12 @@ impl ActivePlugin {
         ask: impl AsyncFnOnce() -> Result<T, PluginError>,
         accept: impl FnOnce(&T) -> Result<(), String>,
     ) -> Result<T, Trouble> {
-        let open = || entrance.breaker.open_for().map_or(Ok(()), |left| Err(Trouble::Open(left)));
-        open()?;
+        let entered = entrance.breaker.enter().map_err(Trouble::Open)?;
         let _place = entrance.places.acquire().await;
         // It may have begun to rest while this one waited.
-        open()?;
+        if let (Entered::WithOthers, Some(left)) = (entered, entrance.breaker.open_for()) {
+            return Err(Trouble::Open(left));
+        }
         let asked = AssertUnwindSafe(ask()).catch_unwind();
         let result = match tokio::time::timeout(deadline, asked).await {
             Ok(Ok(Ok(answer))) => accept(&answer).map(|()| answer),

@@ -37,6 +37,15 @@ pub enum TimerChange {
     },
 }
 
+impl TimerChange {
+    /// Whose.
+    pub fn plugin(&self) -> &str {
+        match self {
+            Self::Set { plugin, .. } | Self::Cancel { plugin, .. } => plugin,
+        }
+    }
+}
+
 /// A timer whose time has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DueTimer {

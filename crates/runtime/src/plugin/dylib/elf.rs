@@ -28,7 +28,8 @@ pub(super) fn check(file: &[u8]) -> Result<(), Refusal> {
         return Err(Refusal::NotALibrary { why: "it is a program or an object file" });
     }
     // The section headers are the last thing that a linker writes.
-    let mut want = header.sections.0.saturating_add(header.sections.1).max(header.segments.0 + header.segments.1);
+    let mut want =
+        header.sections.0.saturating_add(header.sections.1).max(header.segments.0.saturating_add(header.segments.1));
     for index in 0..header.segments.1 / u64::from(header.segment_len.max(1)) {
         let at = header.segments.0.saturating_add(index * u64::from(header.segment_len));
         if let Some(end) = end_of_segment(file, at) {

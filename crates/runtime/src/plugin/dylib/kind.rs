@@ -109,7 +109,7 @@ impl Drop for Unadopted {
     fn drop(&mut self) {
         let Some(instance) = self.0.take() else { return };
         // Without a thread it is left as it is.
-        _ = begin("wxbot-retire", move || on_this_thread(instance.retire(SOON)), drop);
+        _ = begin("wxbot-retire", move || on_this_thread(instance.retire(Patience::default())), drop);
     }
 }
 
@@ -132,13 +132,18 @@ async fn check(library: &Arc<LoadedLibrary>, settings: Vec<u8>, init: &InitCtx) 
         Ok(init) => instance.call(PluginOp::CHECK, &init, CHECK).await,
         Err(fault) => Err(CallError::Fault(fault)),
     };
-    _ = instance.retire(SOON).await;
+    if matches!(checked, Err(CallError::Timeout { .. })) {
+        // Its one thread is busy with a handler, which is no fault of the library.
+        _ = begin("wxbot-retire", move || on_this_thread(instance.retire(Patience::default())), drop);
+    } else {
+        _ = instance.retire(SOON).await;
+    }
     match checked {
         Ok(problems) => decode(&problems),
         Err(CallError::Fault(fault)) if fault.status == Status::UNSUPPORTED => Ok(Vec::new()),
         Err(CallError::Fault(fault)) => Err(fault),
-        Err(error @ (CallError::Timeout { .. } | CallError::Retiring)) => {
-            Err(Fault::new(Status::TIMEOUT, error.to_string()))
+        Err(CallError::Timeout { .. } | CallError::Retiring) => {
+            Err(Fault::new(Status::TIMEOUT, "it is busy with other things; try again"))
         }
     }
 }

@@ -65,7 +65,9 @@ pub fn library_stats() -> LibraryStats {
     LibraryStats { loads: read(&LOADS), opened: read(&OPENED), bytes: read(&BYTES) }
 }
 
-/// What became of each content. The lock is held while one is opened, on a thread that may wait.
+/// Held while one is opened, on a thread that may wait: perhaps for ever.
+static OPENING: Mutex<()> = Mutex::new(());
+/// What became of each content that was opened.
 static KNOWN: LazyLock<Mutex<HashMap<Sha256, Known>>> = LazyLock::new(Mutex::default);
 
 enum Known {
@@ -112,14 +114,25 @@ fn told(path: &Path, after: Duration, loading: Result<Loading, NoResult>) -> Res
     loaded.map_err(|refusal| LoadError { path: path.to_owned(), refusal })
 }
 
+/// What became of these bytes before, if they are of use.
+fn known(image: &Image) -> Option<Loading> {
+    match KNOWN.lock().unwrap_or_else(PoisonError::into_inner).get(&image.sha256) {
+        Some(Known::Loaded(library)) if library.is_fit() => Some(Ok(Arc::clone(library))),
+        Some(Known::Refused(refusal)) => Some(Err(refusal.clone())),
+        Some(Known::Loaded(_)) | None => None,
+    }
+}
+
 fn load_here(path: &Path, options: &LoadOptions) -> Loading {
     let image = Image::read(path, options.most_bytes, options.pinned)?;
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     LOADS.fetch_add(1, Ordering::Relaxed);
-    match known.get(&image.sha256) {
-        Some(Known::Loaded(library)) if library.is_fit() => return Ok(Arc::clone(library)),
-        Some(Known::Refused(refusal)) => return Err(refusal.clone()),
-        Some(Known::Loaded(_)) | None => {}
+    if let Some(loading) = known(&image) {
+        return loading;
+    }
+    // One opens at a time, and one that hangs there keeps nobody from what is loaded.
+    let _opening = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(loading) = known(&image) {
+        return loading;
     }
     let private = image.write_private(&options.private)?;
     let handle = open(&private)?;
@@ -127,6 +140,7 @@ fn load_here(path: &Path, options: &LoadOptions) -> Loading {
     OPENED.fetch_add(1, Ordering::Relaxed);
     BYTES.fetch_add(image.len(), Ordering::Relaxed);
     let read = read(handle, &image).map(Arc::new);
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     known.insert(image.sha256, read.clone().map_or_else(Known::Refused, Known::Loaded));
     if known.len() > MANY_BUILDS {
         let bytes = BYTES.load(Ordering::Relaxed);
