@@ -87,3 +87,16 @@ impl FromArg for Duration {
             .map_err(|_other| format!("「{}」: 请写成 30s、10m 或 2h (a time like 30s, 10m or 2h)", short(text)))
     }
 }
+
+#[cfg(test)]
+mod finite {
+    use super::*;
+
+    #[test]
+    fn nan_is_no_number_of_people() {
+        assert_eq!(f64::from_arg("1.5"), Ok(1.5));
+        for text in ["nan", "inf", "-infinity", "x"] {
+            assert!(f64::from_arg(text).is_err(), "{text}");
+        }
+    }
+}

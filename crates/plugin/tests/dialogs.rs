@@ -10,6 +10,7 @@ use serde_json::json;
 use wxbot_plugin::host::CallMeta;
 use wxbot_plugin::model::MediaKind;
 use wxbot_plugin::prelude::*;
+use wxbot_plugin::testing::Kit;
 
 #[derive(Default)]
 struct Counter;
@@ -221,4 +222,21 @@ fn a_picture_can_be_the_answer() {
     let event = bench.message("p1", None, Content::Image { media: media.clone() });
     let answer = bench.call(event, CallMeta::first(), asked.dialog.map(|dialog| dialog.id)).unwrap();
     assert_eq!(answer.effects, Effects::reply_file(&media));
+}
+
+#[test]
+fn whoever_asks_has_taken_the_message() {
+    let kit = bench::now(Kit::<Asking>::start(serde_json::json!({}))).unwrap();
+    let (alice, room) = (kit.user("alice"), kit.room("team", []));
+    let asked = bench::now(alice.say("报名")).gets_each(["早", "好", "名字?"]);
+    assert!(asked.is_blocked(), "a command that asks keeps it from the others, as one that answers");
+    bench::now(alice.say("Ann")).gets("几岁?");
+    let long = "x".repeat(5_000);
+    let told = bench::now(alice.say(&long)).replies().concat();
+    assert!(told.len() < 300, "no megaphone: {told}");
+    // In a room the mention of ourselves is no part of the answer.
+    let bob = kit.user("bob").in_room(&room);
+    bench::now(bob.say("报名")).gets_each(["早", "好", "名字?"]);
+    bench::now(bob.at_me("Bob")).gets("几岁?");
+    bench::now(bob.at_me("4")).gets("Bob 4");
 }

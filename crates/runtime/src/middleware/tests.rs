@@ -51,7 +51,11 @@ impl Rig {
     }
 
     async fn pass(&self, event: Event) -> String {
-        match Next::new(&self.0, &Answers).run(Envelope { event, seq: 1, attempt: 1 }).await {
+        self.pass_again(event, 1).await
+    }
+
+    async fn pass_again(&self, event: Event, attempt: u32) -> String {
+        match Next::new(&self.0, &Answers).run(Envelope { event, seq: 1, attempt }).await {
             Outcome::Passed { .. } => "passed".into(),
             Outcome::Stopped { by, why } => format!("{by}: {why}"),
         }
@@ -100,6 +104,21 @@ async fn sec_r28_a_loop_is_muted_and_heard_again_later() {
     assert_eq!(rig.pass(event("p2", "p2", 0, false)).await, "passed", "other chats go on");
     tokio::time::advance(Duration::from_secs(61)).await;
     assert_eq!(rig.pass(event("p1", "p1", 0, false)).await, "passed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repeat_is_no_loop_and_no_flood() {
+    let rig = Rig::new("loop-guard", json!({ "replies": 2, "per": "10s", "mute": "60s" }));
+    for attempt in 1..=9 {
+        assert_eq!(rig.pass_again(event("p1", "p1", 0, false), attempt).await, "passed");
+    }
+    assert_eq!(rig.pass(event("p1", "p1", 0, false)).await, "passed", "one answer was counted of all these");
+    assert!(rig.pass(event("p1", "p1", 0, false)).await.starts_with("loop-guard"));
+    assert_eq!(rig.pass_again(event("p1", "p1", 0, false), 2).await, "passed", "it was let in before");
+    let rig = Rig::new("rate-limit", json!({ "per_sender": "1/min", "per_chat": "1/min" }));
+    for attempt in 1..=3 {
+        assert_eq!(rig.pass_again(event("r1", "p1", 0, false), attempt).await, "passed");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -94,6 +94,20 @@ async fn two_who_change_a_value_at_once_both_count() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_those_who_share_an_event_only_the_one_that_lost_runs_again() {
+    let mut rig = Rig::new(&file(&["count", "tally"], "", "[plugins.tally]\nword = \"beside\"")).await;
+    for n in 0..8 {
+        rig.hear(&format!("@p{n}"), &format!("@p{n}"), "slow").await;
+    }
+    rig.settled().await;
+    assert_eq!(rig.counts().await.inbox.done, 8);
+    let seen = troupe::SEEN.lock().unwrap().clone();
+    let beside: Vec<usize> = seen.iter().filter(|((word, _), _)| word == "beside").map(|(_, count)| *count).collect();
+    assert_eq!(beside, [1; 8], "the other one was asked once for each");
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_change_that_never_fits_is_an_error_of_that_plugin_alone() {
     let mut rig = Rig::new(&file(&["count", "echo"], "", "")).await;
     rig.say("never").await;

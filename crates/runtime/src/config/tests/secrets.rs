@@ -11,6 +11,9 @@ use crate::config::{Mistakes, parse};
 struct Settings {
     #[expect(dead_code, reason = "read, and never used")]
     token: Secret<String>,
+    #[expect(dead_code, reason = "read, and never used")]
+    #[config(default)]
+    old: Vec<Secret<String>>,
 }
 
 struct Keyed;
@@ -44,6 +47,8 @@ fn sec_r20_a_secret_in_a_plugins_settings_is_not_shown() {
         ("under a header", web("[accounts.plugins.keyed.token]\nvalue = \"hunter2\"\nenv = \"A\"")),
         ("in the common table", format!("{}\n[plugins.keyed]\ntoken = \"hunter2\"", web(""))),
         ("behind the account's own", format!("{}\n[plugins.keyed]\ntoken = \"hunter2\"\nx = 1", web(good))),
+        ("under a misspelt key", web("[accounts.plugins.keyed]\ntokken = \"hunter2\"")),
+        ("where a list of them belongs", web("[accounts.plugins.keyed]\ntoken = { env = \"A\" }\nold = \"hunter2\"")),
         ("a bad name", web("[accounts.plugins.keyed]\ntoken = { env = \"hunter2\" }")),
     ] {
         let mistakes = mistakes(&text);
