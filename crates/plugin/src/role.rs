@@ -121,6 +121,7 @@ mod tests {
             (Role::GroupAdmin, vec![vip()], false),
             (vip(), vec![vip()], true),
             (vip(), vec![Role::Owner], true),
+            (Role::custom("owner"), vec![Role::Admin], false),
             (vip(), vec![Role::custom("vi")], false),
         ] {
             assert_eq!(demanded.is_met_by(&roles), may, "{demanded} by {roles:?}");

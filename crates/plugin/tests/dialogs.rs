@@ -240,3 +240,21 @@ fn whoever_asks_has_taken_the_message() {
     bench::now(bob.at_me("Bob")).gets("几岁?");
     bench::now(bob.at_me("4")).gets("Bob 4");
 }
+
+#[derive(Default)]
+struct Curious;
+
+#[plugin(id = "curious")]
+impl Curious {
+    #[command("why")]
+    fn why(&self, cx: &Ctx) -> &'static str {
+        cx.note("curious", true, || format!("{cx:?} {:?}", cx.roles()));
+        "because"
+    }
+}
+
+#[test]
+fn a_note_may_ask_the_context_it_is_made_with() {
+    let kit = bench::now(Kit::<Curious>::start(serde_json::json!({}))).unwrap();
+    bench::now(kit.user("alice").say("why")).gets("because");
+}

@@ -78,6 +78,14 @@ mod tests {
         }
     }
 
+    /// What was sent may be somebody's message, and faults get into logs.
+    #[test]
+    fn a_fault_names_no_value() {
+        let sent = encode(&serde_json::json!({ "message": "hi", "fields": "meet me at eight" })).unwrap();
+        let fault = decode::<LogRecord>(&sent).map(|record| record.message).unwrap_err();
+        assert!(fault.message.contains("cannot be decoded") && !fault.message.contains("eight"), "{fault:?}");
+    }
+
     /// Old and new sides: fields that one of them does not know are skipped, those it misses are filled.
     #[test]
     fn records_of_other_versions_are_read() {
