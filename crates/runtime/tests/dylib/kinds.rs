@@ -277,7 +277,6 @@ async fn both_kinds_ask_the_same() {
             ("list k 2", "k2=2 k3=3"),
             ("can all", "true false"),
             ("people owner", "p1,p2"),
-            ("people admin", ""),
             ("now hi", "Some(\"77\")"),
         ] {
             assert_eq!(said(asker.run(call(text)).await), want, "{kind}: {text}");
