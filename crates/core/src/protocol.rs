@@ -11,15 +11,22 @@ use futures_util::stream::BoxStream;
 use wxbot_model::{Action, Capabilities, ClientMsgId, Contact, EventKey, EventKind, MediaHandle, PeerId, Secret};
 
 use crate::error::{Error, FetchError, SendError};
+use crate::push::{Door, Kept};
 
 /// One account's way to the service: settings and carrier, no session yet.
 pub trait Protocol: Send + Sync + fmt::Debug {
     /// What accounts of this protocol can do.
     fn capabilities(&self) -> Capabilities;
 
-    /// False for protocols that nobody logs in to, like a console: they are resumed from nothing.
+    /// False for protocols that nobody logs in to: they are resumed from the cursor they left, empty at first, without
+    /// credentials.
     fn needs_login(&self) -> bool {
         true
+    }
+
+    /// How what the service pushes comes in; `None` for protocols that are asked.
+    fn door(&self) -> Option<Arc<dyn Door>> {
+        None
     }
 
     /// Continues a saved session without asking anybody.
@@ -226,7 +233,7 @@ pub enum ContactChange {
 }
 
 /// What one poll brought. Events and state are committed together.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Batch {
     /// In the order of the service.
     pub events: Vec<Incoming>,
@@ -236,6 +243,8 @@ pub struct Batch {
     pub cursor: Option<Bytes>,
     /// Cookies and keys, when they changed.
     pub credentials: Option<Secret<Vec<u8>>>,
+    /// Who is told when all of it is committed.
+    pub kept: Kept,
 }
 
 /// What must be kept to continue a session later: credentials (sealed at rest) and the cursor.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use serde::Serialize;
 use tokio::sync::{Notify, watch};
 use wxbot_core::protocol::{ActionSender, Protocol};
+use wxbot_core::push::Door;
 use wxbot_core::source::Source;
 use wxbot_model::AccountName;
 use wxbot_plugin::middleware::AnyMiddleware;
@@ -148,6 +149,11 @@ impl Account {
     pub(crate) fn let_go(&self) {
         let settings = self.settings();
         self.put(Arc::new(Settings { chain: Vec::new(), plugins: Vec::new(), ..Settings::clone(&settings) }));
+    }
+
+    /// How what its service pushes comes in; `None` when it is asked instead.
+    pub fn door(&self) -> Option<Arc<dyn Door>> {
+        self.settings().protocol.door()
     }
 
     /// The name of its protocol, for lists.

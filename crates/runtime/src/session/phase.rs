@@ -46,6 +46,11 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// Whether messages come in and go out, or will without anybody doing anything soon.
+    pub fn works(&self) -> bool {
+        matches!(self, Self::Starting | Self::Online | Self::Reconnecting { .. })
+    }
+
     /// The word for lists and JSON.
     pub fn word(&self) -> &'static str {
         match self {

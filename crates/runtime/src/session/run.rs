@@ -142,16 +142,26 @@ impl Driver {
 
     async fn saved(&self) -> Result<SavedSession, Trouble> {
         let account = &self.account;
-        if !self.protocol.needs_login() {
-            return Ok(SavedSession { credentials: Secret::default(), cursor: bytes::Bytes::new() });
-        }
         let row = account.store.session(&account.name).await.map_err(|e| store_trouble(&e))?;
+        if !self.protocol.needs_login() {
+            return match row {
+                Some(row) => Ok(SavedSession { credentials: Secret::default(), cursor: row.cursor }),
+                None => self.save_nothing().await,
+            };
+        }
         let row = row.ok_or_else(|| Trouble::BadSaved("no saved session".into()))?;
         let credentials = account
             .vault
             .open_sealed(&account.name, SESSION_FIELD, &row.sealed)
             .map_err(|e| Trouble::BadSaved(e.to_string()))?;
         Ok(SavedSession { credentials, cursor: row.cursor })
+    }
+
+    /// The place that the cursors of a protocol without logins are kept in.
+    async fn save_nothing(&self) -> Result<SavedSession, Trouble> {
+        let saved = SavedSession { credentials: Secret::default(), cursor: bytes::Bytes::new() };
+        self.save(Ok(saved.clone())).await?;
+        Ok(saved)
     }
 
     async fn resume(&self) -> Result<Box<dyn Session>, Trouble> {
@@ -277,6 +287,7 @@ impl Driver {
             && batch.credentials.is_none()
             && batch.contacts.is_empty();
         if empty && self.unfiled.is_empty() && account.read_contacts(|book| book.is_kept(now_ms)) {
+            batch.kept.tell();
             return Ok(());
         }
         let sealed = match &batch.credentials {
@@ -296,6 +307,7 @@ impl Driver {
         let accept =
             Accept { account: account.name.clone(), rows, cursor: batch.cursor, sealed, contacts, claim, now_ms };
         let accepted = account.store.accept(accept).await?;
+        batch.kept.tell();
         // First of all: these are claimed, and nobody else will hand them on.
         let mut fresh = accepted.seqs.iter().zip(bodies.into_iter().zip(events)).filter_map(|(seq, (body, event))| {
             let row = InboxRow { seq: (*seq)?, conv: event.chat.id.clone(), recv_ms: now_ms, body, done: Vec::new() };

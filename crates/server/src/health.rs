@@ -1,0 +1,35 @@
+//! Is it well, and how much has it done? For supervisors and Prometheus.
+
+use std::fmt::Write as _;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{StatusCode, header};
+
+use crate::push::Hall;
+
+/// 200 while every account works, else 503; a line for each account.
+pub(crate) async fn healthz(State(hall): State<Hall>) -> Response {
+    let states = hall.accounts.states();
+    let mut text = String::new();
+    for (account, state, _) in &states {
+        // Writing into a text cannot fail.
+        _ = writeln!(text, "{account} {state}");
+    }
+    let well = states.iter().all(|(_, _, works)| *works);
+    (if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, text).into_response()
+}
+
+/// The text format of Prometheus (OpenMetrics).
+pub(crate) async fn metrics(State(hall): State<Hall>) -> Response {
+    match hall.figures.text(&hall.accounts.states()) {
+        Ok(text) => {
+            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            ([(header::CONTENT_TYPE, kind)], text).into_response()
+        }
+        Err(error) => {
+            tracing::error!(%error, "The figures cannot be written.");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}

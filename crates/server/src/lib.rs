@@ -1,0 +1,62 @@
+//! The HTTP face of wxbot: what services push comes in here, and whoever watches over it asks here.
+//!
+//! | Address | Who |
+//! |---|---|
+//! | `POST /push/ACCOUNT/SECRET` | the service of an account that is pushed to; `GET` where it tests the address so |
+//! | `POST /api/user/recive_msg` | hooks whose address cannot be set; on loopback alone, and only for accounts that ask for it |
+//! | `GET /healthz` | a supervisor: 200 while every account works, 503 otherwise, a line for each |
+//! | `GET /metrics` | Prometheus |
+//!
+//! A pushed body is answered when it is committed, and not before: 200 means that a crash does not lose it, 503 that it was
+//! not kept. TLS is the reverse proxy's.
+//!
+//! Reading order: [`settings`] → `listen` connections and their limits → `gate` who may ask at all → `push` → `health` and
+//! `figures`.
+
+mod figures;
+mod gate;
+mod health;
+mod listen;
+mod push;
+pub mod settings;
+
+use std::sync::Arc;
+
+use wxbot_core::push::Door;
+use wxbot_runtime::account::Account;
+use wxbot_runtime::roster::Roster;
+
+pub use figures::Figures;
+pub use listen::{Server, StartError};
+pub use settings::Settings;
+
+/// Whom the server knows: asked anew for each request, because a reload changes it.
+pub trait Accounts: Send + Sync {
+    /// How what is pushed to this account comes in; `None` when there is no such account, or nothing is pushed to it.
+    fn door(&self, account: &str) -> Option<Arc<dyn Door>>;
+    /// Those that take what comes to the shared address, by name.
+    fn shared(&self) -> Vec<(String, Arc<dyn Door>)>;
+    /// Each account with the word of its state, and whether it works.
+    fn states(&self) -> Vec<(String, &'static str, bool)>;
+}
+
+impl Accounts for Roster {
+    fn door(&self, account: &str) -> Option<Arc<dyn Door>> {
+        self.now().iter().find(|one| one.name.as_str() == account)?.door()
+    }
+
+    fn shared(&self) -> Vec<(String, Arc<dyn Door>)> {
+        let doors = self.now();
+        let doors = doors.iter().filter_map(|one| Some((one.name.to_string(), one.door()?)));
+        doors.filter(|(_, door)| door.takes_default_path()).collect()
+    }
+
+    fn states(&self) -> Vec<(String, &'static str, bool)> {
+        let of = |one: &Arc<Account>| {
+            let status = one.status();
+            let status = status.borrow();
+            (one.name.to_string(), status.phase.word(), status.phase.works())
+        };
+        self.now().iter().map(of).collect()
+    }
+}
