@@ -13,6 +13,7 @@ use super::keys;
 use super::plugins;
 use super::registry::Registry;
 use super::roles;
+use super::server;
 use super::settings::{
     AccountConfig, Config, MediaSettings, MiddlewareUse, OnUncertain, Pacing, PluginUse, SecretSource,
 };
@@ -27,6 +28,7 @@ pub(super) fn config(root: &Table, file: &Path, registry: &Registry) -> Config {
         data_dir: data_dir(root, file),
         media: media(root.table("media")),
         libraries: libraries(root, file),
+        server: server::build(root),
         accounts: accounts(root, registry).iter().filter_map(|account| one(account, file, registry)).collect(),
     }
 }

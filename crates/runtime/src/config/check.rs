@@ -1,8 +1,10 @@
 //! Does a table hold what its key table says? Every rule that one key alone can break.
 
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
+use ipnet::IpNet;
 use url::Url;
 use wxbot_model::size::{parse_size, show_size};
 use wxbot_model::span::{Rate, parse_duration};
@@ -177,6 +179,32 @@ pub(super) fn value(name: &str, node: &Node, kind: &Kind, place: &Place, report:
                 );
             }
         }
+        (Kind::Listen, Shape::Text(text)) => {
+            if text.parse::<SocketAddr>().is_err() {
+                report.mistake(
+                    Diagnostic::new(
+                        codes::BAD_ADDRESS,
+                        &node.span,
+                        format!("`{name}`: {} is no address with a port", quote(text)),
+                    )
+                    .label("not an address")
+                    .help("write an IP address and a port, like \"127.0.0.1:8460\" or \"[::1]:8460\""),
+                );
+            }
+        }
+        (Kind::Network, Shape::Text(text)) => {
+            if network(text).is_none() {
+                report.mistake(
+                    Diagnostic::new(
+                        codes::BAD_ADDRESS,
+                        &node.span,
+                        format!("`{name}`: {} is no address and no network", quote(text)),
+                    )
+                    .label("not an address")
+                    .help("write an IP address, or a network like \"10.0.0.0/8\""),
+                );
+            }
+        }
         (Kind::Secret, Shape::Text(_)) => report.mistake(
             Diagnostic::new(codes::SECRET_IN_CLEAR, &node.span, format!("the secret {} stands in the file itself", quote(name)))
                 .label("in clear text")
@@ -214,6 +242,7 @@ pub(super) fn value(name: &str, node: &Node, kind: &Kind, place: &Place, report:
         (Kind::Text, _) | (Kind::Path, _) | (Kind::Bool, _) | (Kind::Integer { .. }, _) => wrong(report),
         (Kind::Duration, _) | (Kind::Rate, _) | (Kind::Size { .. }, _) | (Kind::Choice(_), _) | (Kind::Url { .. }, _) => wrong(report),
         (Kind::ContactId, _) | (Kind::AccountName, _) | (Kind::Endpoint, _) | (Kind::Secret, _) => wrong(report),
+        (Kind::Listen, _) | (Kind::Network, _) => wrong(report),
         (Kind::List(_), _) | (Kind::Table(_), _) | (Kind::Map(_), _) => wrong(report),
         (Kind::Plugins, _) | (Kind::Settings, _) | (Kind::Roles, _) | (Kind::Accounts, _) => wrong(report),
     }
@@ -276,6 +305,11 @@ fn url(text: &str, schemes: &[&str]) -> Result<Url, String> {
 /// Reads a proxy's URL.
 pub(super) fn proxy(text: &str) -> Option<Url> {
     Url::parse(text).ok()
+}
+
+/// A network, or an address alone.
+pub(super) fn network(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
 /// Reads an endpoint, or says what is wrong without the text.

@@ -56,6 +56,10 @@ pub mod codes {
         BAD_ACCOUNT_NAME = "bad_account_name";
         /// Neither `sim` nor `http://host:port`.
         BAD_ENDPOINT = "bad_endpoint";
+        /// Not an address to listen on, or not a network.
+        BAD_ADDRESS = "bad_address";
+        /// Others could reach the server in plain HTTP.
+        PLAIN_SERVER = "plain_server";
         /// A secret that is neither `{ env = … }` nor `{ file = … }`.
         BAD_SECRET = "bad_secret";
         /// A secret that stands in the file itself.

@@ -82,6 +82,10 @@ pub enum Kind {
     AccountName,
     /// `"sim"` or `"http://host:port"`.
     Endpoint,
+    /// An address to listen on: `"127.0.0.1:8460"`.
+    Listen,
+    /// An IP address, or a network of them: `"10.0.0.0/8"`.
+    Network,
     /// `{ env = "…" }` or `{ file = "…" }`. Its text never appears in a message.
     Secret,
     /// A list of such values.
@@ -114,6 +118,8 @@ impl Kind {
             Self::Url { .. } => "a URL".to_owned(),
             Self::ContactId => "a contact id like \"p12\"".to_owned(),
             Self::Endpoint => "\"sim\" or \"http://host:port\"".to_owned(),
+            Self::Listen => "an address like \"127.0.0.1:8460\"".to_owned(),
+            Self::Network => "an address or network like \"10.0.0.0/8\"".to_owned(),
             Self::Secret => "{ env = \"…\" } or { file = \"…\" }".to_owned(),
             Self::List(_) => "a list".to_owned(),
             Self::Table(_) | Self::Map(_) | Self::Plugins | Self::Settings | Self::Roles => "a table".to_owned(),
@@ -186,6 +192,27 @@ pub(super) const MEDIA: &[Key] = &[
     Key::new("keep", "How long a media file stays after it was last used.", Kind::Duration).preset(Preset::Text("30d")),
 ];
 
+/// `[server]`.
+pub(super) const SERVER: &[Key] = &[
+    Key::new("listen", "Where it listens for what services push, for health and for figures.", Kind::Listen)
+        .preset(Preset::Text("127.0.0.1:8460")),
+    Key::new(
+        "default_path_listen",
+        "Where it listens besides, for hooks whose address cannot be set: `127.0.0.1:30000`.",
+        Kind::Listen,
+    ),
+    Key::new(
+        "i_know_this_is_plain",
+        "Lets it listen in plain HTTP where others can reach it; a reverse proxy with TLS is better.",
+        Kind::Bool,
+    )
+    .preset(Preset::Bool(false)),
+    Key::new("hosts", "Names by which it may be asked besides `localhost` and addresses: the proxy's.", LIST_OF_TEXT)
+        .preset(Preset::Texts(&[])),
+    Key::new("allow", "From where pushes may come; from everywhere when empty.", Kind::List(&Kind::Network))
+        .preset(Preset::Texts(&[])),
+];
+
 /// The tables of middleware, at the top level and in an account.
 pub(super) const MIDDLEWARE: &[Key] = &[
     Key::new("ignore-self", "Stops messages that the account itself sent; it has no settings.", Kind::Table(&[])),
@@ -248,6 +275,7 @@ const TOP: &[Key] = &[
     .preset(Preset::Texts(DEFAULT_PREFIXES)),
     Key::new("pacing", "How fast accounts send; the protocol's own pace where absent.", Kind::Table(PACING)),
     Key::new("media", "The folder for pictures, films and files, both received and to be sent.", Kind::Table(MEDIA)),
+    Key::new("server", "Where services push to, and where health and figures are asked.", Kind::Table(SERVER)),
     Key::new("plugins", "The settings of plugins, common to all accounts.", Kind::Plugins),
     Key::new("accounts", "The WeChat identities that wxbot operates.", Kind::Accounts).required(),
 ];
@@ -315,6 +343,7 @@ mod tests {
             account().collect(),
             PACING.iter().collect(),
             MEDIA.iter().collect(),
+            SERVER.iter().collect(),
             ACCESS.iter().collect(),
         ] {
             for (n, key) in keys.iter().enumerate() {

@@ -19,6 +19,7 @@ mod redact;
 pub mod registry;
 mod roles;
 pub mod schema;
+mod server;
 pub mod settings;
 mod stations;
 mod tree;
@@ -33,7 +34,8 @@ pub use libraries::{Libraries, Refusal};
 pub use registry::{ProtocolSpec, Registry};
 pub use schema::schema;
 pub use settings::{
-    AccountConfig, Config, Endpoint, Loaded, MediaSettings, MiddlewareUse, OnUncertain, Pacing, PluginUse, SecretSource,
+    AccountConfig, Config, Endpoint, Loaded, MediaSettings, MiddlewareUse, OnUncertain, Pacing, PluginUse,
+    SecretSource, ServerConfig,
 };
 
 use diagnostic::{Report, codes};
@@ -83,6 +85,7 @@ pub fn parse(text: &str, file: &Path, registry: &Registry) -> Result<Loaded, Mis
     accounts::check(&reading.root, registry, &mut report);
     plugins::check(&reading.root, file, registry, &mut report);
     stations::check(&reading.root, file, registry, &mut report);
+    server::check(&reading.root, &mut report);
     report.mistakes.append(&mut reading.limits);
     report.mistakes.retain(|mistake| !is_noise(mistake, &reading));
     report.mistakes.append(&mut reading.syntax);

@@ -72,6 +72,8 @@ fn kind(kind_: &Kind, registry: &Registry) -> Value {
             json!({ "type": "string", "pattern": format!("^({})://", schemes.join("|")) })
         }
         Kind::ContactId => json!({ "type": "string", "pattern": "^[prosm][0-9]{1,18}$" }),
+        Kind::Listen => json!({ "type": "string", "pattern": r":[0-9]{1,5}$" }),
+        Kind::Network => json!({ "type": "string", "pattern": r"^[0-9a-fA-F.:]+(/[0-9]{1,3})?$" }),
         Kind::AccountName => json!({ "type": "string", "pattern": r"^[\p{Alphabetic}\p{N}_-]{1,64}$" }),
         Kind::Endpoint => json!({ "type": "string", "pattern": "^(sim|https?://[^/?#@]+/?)$" }),
         Kind::Secret => json!({ "oneOf": [

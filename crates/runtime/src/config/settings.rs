@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use serde_json::{Map, Value};
 use url::Url;
 use wxbot_model::AccountName;
@@ -36,8 +38,27 @@ pub struct Config {
     pub media: MediaSettings,
     /// Files that plugins come from, as `bot.toml` names them; resolved against its folder.
     pub libraries: Vec<PathBuf>,
+    /// Where services push to.
+    pub server: ServerConfig,
     /// At least one, in file order; disabled ones too.
     pub accounts: Vec<AccountConfig>,
+}
+
+/// `[server]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerConfig {
+    /// Whether the file has the table: then there is a server even when no account needs it.
+    pub wanted: bool,
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Where it listens besides, for hooks whose address cannot be set.
+    pub default_path_listen: Option<SocketAddr>,
+    /// Whether plain HTTP on other than loopback addresses is meant.
+    pub plain_is_known: bool,
+    /// Names by which it may be asked besides `localhost` and addresses.
+    pub hosts: Vec<String>,
+    /// From where pushes may come; from everywhere when empty.
+    pub allow: Vec<IpNet>,
 }
 
 /// How much the media folder keeps, and for how long.

@@ -194,6 +194,35 @@ fn features_that_a_protocol_cannot_do_are_named() {
 }
 
 #[test]
+fn sec_r01_a_server_that_others_can_reach_must_be_meant() {
+    let server = |lines: &str| above(&format!("[server]\n{lines}\n"));
+    check(
+        &[
+            ("nothing", server(""), &[]),
+            ("loopback", server("listen = \"[::1]:1\"\ndefault_path_listen = \"127.0.0.1:30000\""), &[]),
+            ("everywhere", server("listen = \"0.0.0.0:1\""), &[("plain_server", "\"0.0.0.0:1\"")]),
+            ("meant", server("listen = \"0.0.0.0:1\"\ni_know_this_is_plain = true"), &[]),
+            (
+                "without a secret never",
+                server("default_path_listen = \"0.0.0.0:1\"\ni_know_this_is_plain = true"),
+                &[("plain_server", "\"0.0.0.0:1\"")],
+            ),
+            ("no port", server("listen = \"127.0.0.1\""), &[("bad_address", "\"127.0.0.1\"")]),
+            ("a name", server("listen = \"localhost:80\""), &[("bad_address", "\"localhost:80\"")]),
+            (
+                "networks",
+                server("allow = [\"10.0.0.0/8\", \"::1\", \"10.0.0.0/99\", \"x\"]"),
+                &[("bad_address", "\"10.0.0.0/99\""), ("bad_address", "\"x\"")],
+            ),
+        ],
+        told,
+    );
+    let server = parsed(&server("hosts = [\"a.example\"]\nallow = [\"10.1.2.3\"]")).unwrap().config.server;
+    assert!(server.wanted && server.listen.to_string() == "127.0.0.1:8460" && server.hosts == ["a.example"]);
+    assert_eq!(server.allow.iter().map(ToString::to_string).collect::<Vec<_>>(), ["10.1.2.3/32"]);
+}
+
+#[test]
 fn settings_that_nothing_reads_are_warnings() {
     check(
         &[
