@@ -141,6 +141,7 @@ impl<'a> Ends<'a> {
         let stated = [&entry.fromid, &entry.fromwxid];
         let stated = stated.into_iter().find(|id| !id.is_empty() && !username::is_room(id));
         let (prefix, rest) = if from_self || system { (None, &*entry.msg) } else { split_prefix(&entry.msg) };
+        let from_self = from_self || (stated.is_none() && prefix == Some(me.as_str()));
         // Where the sender is stated, a prefix is one only if it says the same.
         let is_prefix = stated.is_none_or(|stated| prefix == Some(stated.as_str()));
         let body = if is_prefix { rest } else { &entry.msg };
@@ -279,10 +280,9 @@ pub fn named_in(events: &[Incoming], me: &PeerId) -> Vec<PeerId> {
 
 /// A contact of whom nothing is known but this name, which may be empty.
 pub fn named(peer: PeerId, name: &str, me: &PeerId) -> ContactChange {
-    let kind = match username::kind(peer.as_str(), 0, Some(me)) {
-        ContactKind::Person if peer.as_str().starts_with("gh_") => ContactKind::Official,
-        kind => kind,
-    };
+    let stated = username::kind(peer.as_str(), 0, Some(me));
+    let official = stated == ContactKind::Person && peer.as_str().starts_with("gh_");
+    let kind = if official { ContactKind::Official } else { stated };
     // A friend's wxid is the id itself, and lasts.
     let wxid: Name = if kind == ContactKind::Special { Name::default() } else { peer.as_str().into() };
     let nick_name: Name = name.into();

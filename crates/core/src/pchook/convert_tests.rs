@@ -50,8 +50,10 @@ fn a_room_text_names_its_author_in_front() {
         ("two words:\ny", None, "two words:\ny"),
         ("名字:\ny", None, "名字:\ny"),
         (":\ny", None, ":\ny"),
+        ("themid:\nfrom the phone", Some(ME), "from the phone"),
     ] {
         let event = room(msg);
+        assert_eq!(message_in(&event).from_self, sender == Some(ME), "{msg}");
         assert_eq!((ends(&event), message_in(&event).content.text()), (("7@chatroom", sender), Some(text)), "{msg}");
     }
 }

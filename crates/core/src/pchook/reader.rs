@@ -1,6 +1,6 @@
 //! What does one pushed body after another tell? Sends in two halves are joined here, and bytes find their message.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -279,9 +279,9 @@ impl Reader {
             self.introduced.clear();
         }
         for peer in convert::named_in(&read.events, &me) {
-            if !self.introduced.contains_key(&peer) {
-                read.contacts.push(convert::named(peer.clone(), "", &me));
-                self.introduced.insert(peer, String::new());
+            if let hash_map::Entry::Vacant(vacant) = self.introduced.entry(peer) {
+                read.contacts.push(convert::named(vacant.key().clone(), "", &me));
+                vacant.insert(String::new());
             }
         }
         if self.state != *before {

@@ -176,7 +176,7 @@ fn patted(words: &str, by: &Who) -> Who {
 
 /// `<sysmsg type=…>`; `None` for types that are not known and for what is no XML.
 pub fn sysmsg(content: &str) -> Option<Told> {
-    let root = xml::parse(content).ok().filter(|root| root.name == "sysmsg")?;
+    let root = xml::parse_repaired(content).ok().filter(|root| root.name == "sysmsg")?;
     let kind = root.attr("type")?;
     let inner = root.child(kind)?;
     let words = match kind {

@@ -111,6 +111,11 @@ impl Reader {
         self.state.me.id.as_ref()
     }
 
+    /// False while our own id is a guess: then our own messages, sent elsewhere, may look like those of a friend.
+    pub fn knows_itself(&self) -> bool {
+        self.state.me.certain
+    }
+
     /// The login that pushes now; empty before the first push.
     pub fn token(&self) -> &str {
         &self.state.token

@@ -121,9 +121,10 @@ fn who_we_are_is_learnt() {
     assert_eq!(wrong.self_id.as_ref().unwrap().as_str(), "a");
     let mut reader = Reader::resume(&wrong.cursor.unwrap(), Settings::default());
     assert!(push(&mut reader, &private(2, "a", "me")).self_id.is_none(), "the same two again");
+    assert!(!reader.knows_itself());
     let right = push(&mut reader, &private(3, "b", "me"));
     assert_eq!((right.self_id.as_ref().unwrap().as_str(), ends(only(&right))), ("me", ("b", Some("b"))));
-    assert!(push(&mut reader, &private(4, "c", "d")).self_id.is_none(), "certain now");
+    assert!(reader.knows_itself() && push(&mut reader, &private(4, "c", "d")).self_id.is_none(), "certain now");
     // Settings know best, and a logout says it.
     let settings = Settings { self_id: "x".parse().ok(), ..Settings::default() };
     let mut configured = Reader::resume(b"", settings);
@@ -149,9 +150,9 @@ fn logging_out_ends_the_login() {
 #[test]
 fn nothing_is_dropped_because_it_is_unknown() {
     let deep = "{\"a\":".repeat(100_000);
-    let raw = |read: &Read| match &message_of(only(read)).content {
-        Content::Unknown { msg_type: 0, raw } => raw.clone(),
-        other => panic!("{other:?}"),
+    let raw = |read: &Read| {
+        let Content::Unknown { msg_type: 0, raw } = &message_of(only(read)).content else { panic!("{read:?}") };
+        raw.clone()
     };
     for (name, body, want) in [
         ("no JSON", &b"hello"[..], "hello"),

@@ -67,7 +67,7 @@ fn media(at: &Place<'_>, kind: MediaKind, node: Option<&Node>, stated_len: Optio
         MediaKind::File => (file_of(&entry.file_path), ""),
         MediaKind::Sticker if is_url(&entry.gif_path) => (None, entry.gif_path.as_str()),
         MediaKind::Sticker => (file_of(&entry.gif_path), entry.gif_url.as_str()),
-        _ => (None, ""),
+        MediaKind::Voice | MediaKind::Thumbnail | _ => (None, ""),
     };
     let from_xml = node.and_then(|node| node.attr("cdnurl")).filter(|url| is_url(url)).unwrap_or_default();
     let url = if url.is_empty() { from_xml } else { url };
