@@ -19,7 +19,7 @@ pub const SERVER: &str = "2";
 /// The outer object. Numbers come as numbers or as texts.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-#[expect(missing_docs, reason = "the hook's own names; see docs/protocol, PC hook")]
+#[expect(missing_docs, reason = "the hook's own names; see docs/protocol/pchook.md")]
 pub struct Push {
     #[serde(rename = "ServerPort", deserialize_with = "text")]
     pub server_port: String,
@@ -81,7 +81,7 @@ macro_rules! entry {
         /// are kept in the cursor.
         #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(default)]
-        #[expect(missing_docs, reason = "the hook's own names; see docs/protocol, PC hook")]
+        #[expect(missing_docs, reason = "the hook's own names; see docs/protocol/pchook.md")]
         pub struct Entry {
             $($(#[$doc])* #[serde(deserialize_with = "text", skip_serializing_if = "String::is_empty")] pub $field: String,)*
         }

@@ -10,7 +10,7 @@ use crate::lenient::scalar::{decimal, int, or_default, text, uint};
 /// The outer object of the gateway: a message or an event.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-#[expect(missing_docs, reason = "the gateway's own names; see docs/protocol, WeCom")]
+#[expect(missing_docs, reason = "the gateway's own names; see docs/protocol/wecom.md")]
 pub struct Push {
     #[serde(deserialize_with = "text")]
     pub seq: String,
@@ -30,7 +30,7 @@ impl Push {
 /// `message`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-#[expect(missing_docs, reason = "the gateway's own names; see docs/protocol, WeCom")]
+#[expect(missing_docs, reason = "the gateway's own names; see docs/protocol/wecom.md")]
 pub struct Message {
     #[serde(deserialize_with = "text")]
     pub id: String,
@@ -54,7 +54,7 @@ pub struct Message {
 /// `event`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-#[expect(missing_docs, reason = "the gateway's own names; see docs/protocol, WeCom")]
+#[expect(missing_docs, reason = "the gateway's own names; see docs/protocol/wecom.md")]
 pub struct Event {
     #[serde(deserialize_with = "text")]
     pub event_type: String,
@@ -64,7 +64,7 @@ pub struct Event {
 /// `event.payload` of all types that are known.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-#[expect(missing_docs, reason = "the gateway's own names; see docs/protocol, WeCom")]
+#[expect(missing_docs, reason = "the gateway's own names; see docs/protocol/wecom.md")]
 pub struct Payload {
     #[serde(deserialize_with = "text")]
     pub changer_id: String,
@@ -109,7 +109,7 @@ pub fn seconds(timestamp: &str) -> Option<i64> {
 /// `text` of an `Image`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-#[expect(missing_docs, reason = "the gateway's own names; see docs/protocol, WeCom")]
+#[expect(missing_docs, reason = "the gateway's own names; see docs/protocol/wecom.md")]
 pub struct Image {
     #[serde(deserialize_with = "text")]
     pub file_id: String,
@@ -132,7 +132,7 @@ pub struct Image {
 /// `text` of a `Video`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-#[expect(missing_docs, reason = "the gateway's own names; see docs/protocol, WeCom")]
+#[expect(missing_docs, reason = "the gateway's own names; see docs/protocol/wecom.md")]
 pub struct Video {
     #[serde(deserialize_with = "text")]
     pub video_file_id: String,
@@ -160,7 +160,7 @@ pub struct Video {
 /// `text` of a `Location`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-#[expect(missing_docs, reason = "the gateway's own names; see docs/protocol, WeCom")]
+#[expect(missing_docs, reason = "the gateway's own names; see docs/protocol/wecom.md")]
 pub struct Location {
     #[serde(deserialize_with = "text")]
     pub address: String,
@@ -183,7 +183,7 @@ pub struct MiniProgram {
 /// `parameter` of a mini program.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-#[expect(missing_docs, reason = "the gateway's own names; see docs/protocol, WeCom")]
+#[expect(missing_docs, reason = "the gateway's own names; see docs/protocol/wecom.md")]
 pub struct Parameter {
     #[serde(deserialize_with = "text")]
     pub title: String,
@@ -202,7 +202,7 @@ pub struct Parameter {
 /// `text` of a `Url`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-#[expect(missing_docs, reason = "the gateway's own names; see docs/protocol, WeCom")]
+#[expect(missing_docs, reason = "the gateway's own names; see docs/protocol/wecom.md")]
 pub struct Url {
     #[serde(deserialize_with = "text")]
     pub title: String,
@@ -217,7 +217,7 @@ pub struct Url {
 /// What a smart robot is told, opened.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-#[expect(missing_docs, reason = "the service's own names; see docs/protocol, WeCom")]
+#[expect(missing_docs, reason = "the service's own names; see docs/protocol/wecom.md")]
 pub struct RobotMessage {
     #[serde(deserialize_with = "text")]
     pub msgid: String,
@@ -244,7 +244,7 @@ pub struct RobotMessage {
 /// `from`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-#[expect(missing_docs, reason = "the service's own names; see docs/protocol, WeCom")]
+#[expect(missing_docs, reason = "the service's own names; see docs/protocol/wecom.md")]
 pub struct RobotUser {
     #[serde(deserialize_with = "text")]
     pub userid: String,
@@ -253,7 +253,7 @@ pub struct RobotUser {
 /// `text`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-#[expect(missing_docs, reason = "the service's own names; see docs/protocol, WeCom")]
+#[expect(missing_docs, reason = "the service's own names; see docs/protocol/wecom.md")]
 pub struct RobotText {
     #[serde(deserialize_with = "text")]
     pub content: String,
@@ -262,7 +262,7 @@ pub struct RobotText {
 /// `quote`: the message that is answered.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-#[expect(missing_docs, reason = "the service's own names; see docs/protocol, WeCom")]
+#[expect(missing_docs, reason = "the service's own names; see docs/protocol/wecom.md")]
 pub struct RobotQuote {
     #[serde(deserialize_with = "text")]
     pub msgtype: String,
