@@ -243,6 +243,8 @@ pub struct Batch {
     pub cursor: Option<Bytes>,
     /// Cookies and keys, when they changed.
     pub credentials: Option<Secret<Vec<u8>>>,
+    /// Somebody logged the account out, in the service's words. The session goes on: whoever logs in again is heard.
+    pub logged_out: Option<String>,
     /// Who is told when all of it is committed.
     pub kept: Kept,
 }

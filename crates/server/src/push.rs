@@ -141,16 +141,19 @@ impl Asked {
     }
 
     fn of<'a>(&'a self, body: &'a Bytes, from: IpAddr, unproved: bool) -> Knock<'a> {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let now_ms = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
-        Knock { method: self.method.as_str(), query: &self.query, body, from, now_ms, unproved }
+        Knock { method: self.method.as_str(), query: &self.query, body, from, now_ms: now_ms(), unproved }
     }
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 impl Hall {
     async fn follow(&self, account: &str, door: &dyn Door, knocked: Knocked) -> Response {
-        let (body, reply) = match knocked {
-            Knocked::Keep { body, answer } => (body, answer),
+        let (body, reply, mark) = match knocked {
+            Knocked::Keep { body, answer, mark } => (body, answer, mark),
             Knocked::Answer(reply) => {
                 self.figures.pushed(account, "answered");
                 return said(reply);
@@ -160,7 +163,10 @@ impl Hall {
         };
         let began = tokio::time::Instant::now();
         let (outcome, response) = match timeout(self.settings.limits.keeping, door.mailbox().put(body)).await {
-            Ok(Ok(())) => ("kept", said(reply)),
+            Ok(Ok(())) => {
+                door.kept(&mark, now_ms());
+                ("kept", said(reply))
+            }
             Ok(Err(error)) => {
                 tracing::error!(account, %error, "A push was not kept; its sender was told.");
                 ("not_kept", unavailable())

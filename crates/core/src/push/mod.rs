@@ -7,6 +7,8 @@
 //! it took are answered with a no.
 
 mod mailbox;
+mod read;
+mod session;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -15,6 +17,8 @@ use bytes::Bytes;
 use wxbot_model::Secret;
 
 pub use mailbox::{Kept, Mailbox, NotKept, Post};
+pub use read::{LoggedOut, NotOurs, Read};
+pub use session::{PushedSession, Reads};
 
 /// How pushed requests come to one account: judged first, then kept.
 pub trait Door: Send + Sync + fmt::Debug {
@@ -23,6 +27,9 @@ pub trait Door: Send + Sync + fmt::Debug {
     ///
     /// It only reads, and quickly: nothing is kept yet.
     fn knock(&self, knock: &Knock<'_>) -> Knocked;
+
+    /// A request with this mark was kept: a repeat of it needs only an answer.
+    fn kept(&self, _mark: &str, _now_ms: i64) {}
 
     /// Where what is to be kept waits.
     fn mailbox(&self) -> &Mailbox;
@@ -64,6 +71,9 @@ pub enum Knocked {
         body: Bytes,
         /// What is said when it is kept.
         answer: Reply,
+        /// What the same request has again when it is repeated, for [`Door::kept`]; empty where repeats are known by
+        /// what they say.
+        mark: String,
     },
     /// There is nothing to keep: a test of the address, a repeat of what is kept.
     Answer(Reply),

@@ -32,6 +32,7 @@ pub(crate) async fn run(account: Arc<Account>, stop: CancellationToken) {
         started: Instant::now(),
         unfiled: account.take_unfiled(),
         stop: stop.clone(),
+        out: false,
     };
     let mut machine = Machine::new(Policy::default());
     let saved = driver.has_saved().await;
@@ -67,6 +68,8 @@ struct Driver {
     /// Ends whatever waits for the network or for people. What waits for the store is never cut short: an event that was
     /// taken is handed on.
     stop: CancellationToken,
+    /// The service said that somebody logged the account out, and nothing else since.
+    out: bool,
 }
 
 impl Driver {
@@ -265,6 +268,7 @@ impl Driver {
                 }
             };
             let quiet = batch.events.is_empty() && batch.contacts.is_empty();
+            let logged_out = batch.logged_out.clone();
             self.settling.note(batch.events.iter().map(|event| &event.kind));
             self.settling.round(&self.account, quiet);
             if let Err(error) = self.accept(batch).await {
@@ -272,8 +276,21 @@ impl Driver {
                 self.drop_session();
                 return Some(Input::Failed(store_trouble(&error)));
             }
-            if let Some(phase) = machine.polled() {
-                self.account.show(phase, String::new());
+            let phase = machine.polled();
+            match logged_out {
+                Some(why) => {
+                    self.out = true;
+                    self.account.show(Phase::LoggedOut, why);
+                }
+                None if self.out && !quiet => {
+                    self.out = false;
+                    self.account.show(Phase::Online, String::new());
+                }
+                None => {
+                    if let Some(phase) = phase {
+                        self.account.show(phase, String::new());
+                    }
+                }
             }
         }
     }

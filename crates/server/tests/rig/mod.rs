@@ -88,7 +88,7 @@ impl Door for Hook {
         match knock.method {
             "GET" if !knock.query.is_empty() => Knocked::Answer(Reply::text(knock.query.to_owned())),
             "POST" if knock.body.starts_with(self.name.as_bytes()) => {
-                Knocked::Keep { body: knock.body.clone(), answer: Reply::text("1") }
+                Knocked::Keep { body: knock.body.clone(), answer: Reply::text("1"), mark: String::new() }
             }
             "POST" if knock.unproved => Knocked::NotOurs,
             "POST" => Knocked::Refuse(Refused::WrongAccount),
