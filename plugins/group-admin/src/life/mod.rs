@@ -1,0 +1,1 @@
+//! What does a room want done? Welcome, rules, polls, check-in, announcements and the like.
