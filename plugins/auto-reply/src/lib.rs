@@ -34,6 +34,8 @@
 //! **State.** The moment of the last answer, in the KV store under `cooldown:<chat>` (or `cooldown:<chat>:<rule>` for a
 //! rule with its own cooldown). It is committed with the answer, so that a crash neither repeats nor forgets it.
 
+#[cfg(feature = "llm")]
+pub mod llm;
 mod matching;
 mod reading;
 mod schema;
