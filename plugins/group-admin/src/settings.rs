@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
+use wxbot_plugin::local::Zone;
 use wxbot_plugin::prelude::*;
 
+use crate::guard::{filter, flood, newcomer, quiet, repeats};
 use crate::ladder::Ladder;
 
 /// Keeps rooms in order, and alive.
@@ -17,6 +19,9 @@ pub struct Settings {
     /// The rooms it looks after; none: every room the account is in.
     #[config(default, max_len = 500)]
     pub rooms: Vec<ContactId>,
+    /// Time zone for hours and schedules.
+    #[config(default)]
+    pub tz: Zone,
     /// Who is never judged. Admins, group admins and the owner never are.
     #[config(default, max_len = 1000)]
     pub whitelist: Vec<ContactId>,
@@ -27,6 +32,25 @@ pub struct Settings {
     pub ladder: Ladder,
     /// The audit log.
     pub audit: AuditSettings,
+    /// Words that must not be said.
+    pub words: Option<filter::words::Words>,
+    /// Links.
+    pub links: Option<filter::links::Links>,
+    /// Cards, mini programs, invitations into other rooms.
+    pub cards: Option<filter::cards::Cards>,
+    /// Texts that point to QR codes. Pictures are not decoded.
+    pub qr: Option<filter::qr::Qr>,
+    /// Texts with numbers and addresses to reach somebody elsewhere.
+    pub contacts: Option<filter::contacts::Contacts>,
+    /// Too many messages of one member.
+    pub flood: Option<flood::Flood>,
+    /// The same message again and again, by one member or by several.
+    pub repeats: Option<repeats::Repeats>,
+    /// What newcomers may not do yet.
+    pub probation: Option<newcomer::Probation>,
+    /// When rooms are quiet.
+    #[config(default, max_len = 50)]
+    pub quiet: Vec<quiet::Quiet>,
     /// How many people one admin may remove by command within an hour.
     #[config(default = 10, range = 1..=100)]
     pub removals_per_hour: u32,
