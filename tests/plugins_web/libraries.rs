@@ -5,6 +5,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::group;
+
 /// One of the bundled plugins as a library of its own; built once, by all tests in one folder.
 fn library(package: &str) -> PathBuf {
     // The folder that the tests of wxbot-runtime build their plugins in: what all plugins depend on is built once.
@@ -24,4 +26,14 @@ fn library(package: &str) -> PathBuf {
     let kept = workshop.join(format!("web-{file}"));
     fs::copy(target.join("debug").join(file), &kept).unwrap();
     kept
+}
+
+/// A config with the plugin read from a file.
+fn from_file(plugin: &str, package: &str) -> String {
+    format!("[plugins.{plugin}]\npath = {:?}\n", library(package))
+}
+
+#[test]
+fn group_admin_from_a_file_does_what_the_linked_one_does() {
+    assert_eq!(group::a_story(&from_file("group-admin", "wxbot-group-admin")), group::a_story(""));
 }

@@ -14,5 +14,7 @@
 mod support;
 
 mod door;
+mod group;
+mod libraries;
 mod storm;
 mod town;

@@ -63,6 +63,7 @@ pub struct GroupAdmin {
     config = Settings,
     needs = [Capability::GroupMessages, Capability::SendText],
     priority = 50,
+    watches,
 )]
 impl GroupAdmin {
     async fn init(settings: Settings, _cx: &InitCtx) -> Result<Self, PluginError> {
