@@ -1,0 +1,54 @@
+//! What does a room want done? Welcome, rules, a way in, a locked name, numbers, polls, check-in, announcements.
+//!
+//! Reading order: this file (what a message is to the room's life) → [`settings`] → `here` (which part a command belongs
+//! to) → `names` (how members are named) → each part: `welcome`, `rules`, `join`, `topic`, `stats` with `count`, `poll`
+//! with `vote`, `checkin`, `announce`.
+//!
+//! **State** is in the KV store alone, one small value per thing, written with the event that changes it: nothing of a
+//! room is kept in memory, however many rooms there are, and a crash neither loses nor repeats anything.
+//!
+//! | Key | What |
+//! |---|---|
+//! | `welcomed:<room>:<who>` | when somebody was welcomed |
+//! | `welcome-wait:<room>` | who came and waits to be welcomed |
+//! | `rules:<room>` | when the rules were told |
+//! | `join:<person>` | when somebody who asked for a room was answered |
+//! | `topic:<room>`, `topic-war:<room>` | the locked name; when it was set back |
+//! | `count:<room>:<person>` | messages of a member |
+//! | `poll:<room>` | the open poll with its votes |
+//! | `checkin:<room>:<person>`, `checkin-day:<room>` | days of a member; how many today |
+
+pub(crate) mod announce;
+pub(crate) mod checkin;
+pub(crate) mod count;
+pub(crate) mod here;
+pub(crate) mod join;
+mod names;
+mod poll;
+pub(crate) mod rules;
+pub mod settings;
+mod stats;
+#[cfg(test)]
+mod tests;
+pub(crate) mod topic;
+pub(crate) mod vote;
+pub(crate) mod welcome;
+
+use wxbot_plugin::local::Local;
+use wxbot_plugin::prelude::*;
+use wxbot_plugin::text;
+
+use crate::act::Doing;
+
+/// A message in a room that broke no rule: it is counted, and may be a vote or ask for the rules.
+pub(crate) async fn message(doing: &Doing<'_>, event: &Event) -> Result<Effects, PluginError> {
+    let mut effects = count::message(doing, event).await?;
+    let Ok(typed) = text::typed(event) else { return Ok(effects) };
+    effects = effects.then(vote::message(doing, event, typed).await?);
+    Ok(effects.then(rules::message(doing, event, typed).await?))
+}
+
+/// The clock of the rooms.
+pub(crate) fn local(doing: &Doing<'_>) -> Local {
+    Local::at(doing.cx.now_ms(), &doing.settings.tz)
+}
