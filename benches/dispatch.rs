@@ -106,9 +106,9 @@ impl Rig {
         let instance = |rules: &str| {
             let settings: Value = serde_json::from_str(rules).expect("JSON");
             assert!(
-                factory.check(&settings, &InitCtx::new()).is_empty(),
+                factory.plan(&settings, &InitCtx::new()).is_ok(),
                 "{:?}",
-                factory.check(&settings, &InitCtx::new())
+                factory.plan(&settings, &InitCtx::new()).err()
             );
             let wanted = PluginUse { id: "auto-reply".into(), settings, init: InitCtx::new(), plugin: factory.clone() };
             tokio.block_on(ActivePlugin::start(&wanted, Arc::new(Nothing))).expect("starts")

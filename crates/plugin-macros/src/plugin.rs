@@ -25,6 +25,7 @@ struct Parts {
     init: Option<ImplItemFn>,
     stop: Option<ImplItemFn>,
     guard: Option<ImplItemFn>,
+    plan: Option<ImplItemFn>,
 }
 
 pub(crate) fn expand(options: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
@@ -49,6 +50,7 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> syn::Result<Tok
             "init" => &mut parts.init,
             "stop" => &mut parts.stop,
             "guard" => &mut parts.guard,
+            "plan" => &mut parts.plan,
             _ => continue,
         };
         errors.keep(part_is_right(&name, method));
@@ -101,6 +103,7 @@ fn part_is_right(name: &str, method: &ImplItemFn) -> syn::Result<()> {
     let count = method.sig.inputs.len();
     let (right, how) = match name {
         "init" => (!takes_self && count <= 2, "async fn init(config: …, cx: &InitCtx) -> Result<Self, PluginError>"),
+        "plan" => (!takes_self && count == 1 && method.sig.asyncness.is_none(), "fn plan(config: &…) -> Plan"),
         "stop" => (takes_self && count == 1, "async fn stop(&self)"),
         _ => {
             (takes_self && count == 3, "async fn guard(&self, event: &Event, cx: &Ctx) -> Result<Verdict, PluginError>")

@@ -66,7 +66,8 @@ enum {
     WX_HOST_KV_PUT = 3,
     WX_HOST_LOOKUP = 4,
     WX_HOST_MEDIA = 5,
-    WX_HOST_RELEASE = 6 /* a fetched file is needed no longer */
+    WX_HOST_RELEASE = 6, /* a fetched file is needed no longer */
+    WX_HOST_KV_LIST = 7
 };
 
 /* Levels of log records, and what `log_level` answers: the most verbose one that is wanted. */

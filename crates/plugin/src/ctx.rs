@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use wxbot_model::{AccountName, Action, Contact, ContactId, Event, EventKey, File, MediaHandle};
+use wxbot_model::{AccountName, Action, Capability, Contact, ContactId, Event, EventKey, File, MediaHandle};
 
 use crate::config::Place;
 use crate::contacts::{ContactQuery, FoundContact, RoomMember};
@@ -161,6 +161,41 @@ impl Ctx {
         }
     }
 
+    /// Values of the plugin's KV store for this account under keys that begin with `prefix`, as last committed, in the
+    /// order of the keys: as many as the page holds. The next page is [`KvPage::after`] the last key.
+    ///
+    /// ```
+    /// # async fn handler(cx: &wxbot_plugin::Ctx) -> Result<(), wxbot_plugin::PluginError> {
+    /// use wxbot_plugin::KvPage;
+    /// let votes: Vec<(String, u32)> = cx.kv_list("vote:r1:", KvPage::of(100)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When the store cannot be read, or a value is of another shape.
+    pub async fn kv_list<T: DeserializeOwned>(
+        &self,
+        prefix: &str,
+        page: KvPage,
+    ) -> Result<Vec<(String, T)>, PluginError> {
+        let rows = self.link.host.kv_list(&self.link.plugin, &self.account, prefix, page).await?;
+        rows.into_iter().map(|(key, value)| Ok((key, serde_json::from_value(value)?))).collect()
+    }
+
+    /// Whether the account's protocol can do this. What it cannot do fails the handler that asks for it.
+    pub fn can(&self, what: Capability) -> bool {
+        self.link.host.capabilities(&self.account).has(what)
+    }
+
+    /// Who has exactly this role by `[accounts.roles]`, sorted: the owners to be notified, for example. Of
+    /// [`Role::GroupAdmin`], who has it in this room. Nobody is listed under [`Role::User`], nor for whoever sits at the
+    /// terminal of a console.
+    pub fn people(&self, role: &Role) -> Vec<ContactId> {
+        let room = self.turn.with(|now| now.event.is_group().then(|| now.event.chat.id.clone()));
+        self.link.host.people(&self.account, role, room.as_ref())
+    }
+
     /// What is known of a person or room; `None` when the account does not know it.
     pub fn contact(&self, id: &ContactId) -> Option<Contact> {
         self.link.host.contact(&self.account, id)
@@ -215,6 +250,34 @@ impl Ctx {
     /// As of [`media`](Self::media).
     pub async fn avatar_of_member(&self, room: &ContactId, member: &ContactId) -> Result<MediaFile, MediaError> {
         self.link.host.avatar(&self.account, member, Some(room)).await
+    }
+}
+
+/// Which part of a list of values is wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct KvPage {
+    /// Only keys behind this one.
+    #[serde(default)]
+    pub after: Option<String>,
+    /// At most so many; never more than [`KvPage::MOST`] are answered.
+    pub limit: usize,
+}
+
+impl KvPage {
+    /// What is answered at once at most.
+    pub const MOST: usize = 1_000;
+
+    /// The first so many.
+    pub fn of(limit: usize) -> Self {
+        Self { after: None, limit }
+    }
+
+    /// Those behind this key.
+    #[must_use]
+    pub fn after(mut self, key: impl Into<String>) -> Self {
+        self.after = Some(key.into());
+        self
     }
 }
 

@@ -7,16 +7,17 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use wxbot_model::{AccountName, Action, Contact, ContactId, Event, MediaHandle, MsgId};
+use wxbot_model::{AccountName, Action, Capabilities, Capability, Contact, ContactId, Event, MediaHandle, MsgId};
 
 use crate::config::{ConfigProblem, PluginConfig};
 use crate::contacts::{ContactQuery, FoundContact, RoomMember};
-use crate::ctx::InitCtx;
+use crate::ctx::{InitCtx, KvPage};
 use crate::effects::Effects;
 use crate::instance::Local;
 use crate::manifest::Manifest;
 pub use crate::media::ReadMedia;
 use crate::media::{MediaError, MediaFile};
+use crate::plan::Plan;
 use crate::plugin::{Plugin, PluginError, Verdict};
 use crate::role::Role;
 
@@ -33,6 +34,24 @@ pub trait Host: Send + Sync {
         account: &'a AccountName,
         key: &'a str,
     ) -> BoxFuture<'a, Result<Option<Value>, PluginError>>;
+    /// Committed KV values of (plugin, account) under keys with this beginning, by key.
+    fn kv_list<'a>(
+        &'a self,
+        _plugin: &'a str,
+        _account: &'a AccountName,
+        _prefix: &'a str,
+        _page: KvPage,
+    ) -> BoxFuture<'a, Result<Vec<(String, Value)>, PluginError>> {
+        Box::pin(std::future::ready(Err(PluginError::msg("this host lists no values"))))
+    }
+    /// What the account's protocol can do.
+    fn capabilities(&self, _account: &AccountName) -> Capabilities {
+        Capability::ALL.into_iter().collect()
+    }
+    /// Who is given exactly this role by the account's settings, sorted; group admins by room.
+    fn people(&self, _account: &AccountName, _role: &Role, _room: Option<&ContactId>) -> Vec<ContactId> {
+        Vec::new()
+    }
     /// Contacts that fit.
     fn find_contacts(&self, account: &AccountName, query: &ContactQuery) -> Vec<FoundContact>;
     /// The members of a room.
@@ -218,8 +237,11 @@ pub type Making = BoxFuture<'static, Result<Arc<dyn Instance>, PluginError>>;
 pub trait PluginKind: Send + Sync {
     /// Who it is.
     fn manifest(&self) -> &Manifest;
+    /// What these settings make of it.
+    ///
+    /// # Errors
     /// All problems of these settings.
-    fn check(&self, settings: &Value, init: &InitCtx) -> Vec<ConfigProblem>;
+    fn plan(&self, settings: &Value, init: &InitCtx) -> Result<Plan, Vec<ConfigProblem>>;
     /// JSON Schema of the settings.
     fn schema(&self) -> Value;
     /// Makes an instance.
@@ -276,8 +298,8 @@ impl<P: Plugin> PluginKind for Linked<P> {
         &self.manifest
     }
 
-    fn check(&self, settings: &Value, init: &InitCtx) -> Vec<ConfigProblem> {
-        P::Config::read(settings, &init.place).err().unwrap_or_default()
+    fn plan(&self, settings: &Value, init: &InitCtx) -> Result<Plan, Vec<ConfigProblem>> {
+        P::Config::read(settings, &init.place).map(|config| P::plan(&config))
     }
 
     fn schema(&self) -> Value {

@@ -45,6 +45,7 @@ pub mod actions;
 pub mod args;
 pub mod ask;
 pub mod config;
+mod confirm;
 pub mod contacts;
 pub mod ctx;
 pub mod dialogue;
@@ -56,6 +57,7 @@ mod instance;
 pub mod manifest;
 pub mod media;
 pub mod middleware;
+pub mod plan;
 pub mod plugin;
 pub mod reply;
 pub mod role;
@@ -67,7 +69,7 @@ pub use args::FromArg;
 pub use ask::Ask;
 pub use config::{ConfigProblem, NoConfig, Place, PluginConfig};
 pub use contacts::{ContactQuery, FoundContact, RoomMember};
-pub use ctx::{Ctx, InitCtx};
+pub use ctx::{Ctx, InitCtx, KvPage};
 pub use dialogue::Dialogue;
 pub use effects::{Effect, Effects};
 pub use extract::{Captures, ChatId, Config, Due, Extract, Rest, Roles, Room, Sender, Text};
@@ -75,6 +77,7 @@ pub use host::Receipt;
 pub use manifest::Manifest;
 pub use media::{MediaError, MediaFile, MediaSource};
 pub use middleware::{Envelope, Middleware, Next, Outcome, StationConfig};
+pub use plan::{Feature, Plan, PlannedSchedule};
 pub use plugin::{Plugin, PluginError, Verdict};
 pub use reply::{AtSender, FileReply, Image, IntoEffects};
 pub use role::Role;
@@ -172,7 +175,7 @@ pub use wxbot_plugin_macros::PluginConfig;
 /// `[Capability::SendText]`), `priority` (0), `wants_late`.
 ///
 /// **Methods of the trait** may stand in the block: `async fn init(config, cx: &InitCtx) -> Result<Self, PluginError>`, not
-/// needed where the type has a [`Default`]; `async fn stop(&self)`;
+/// needed where the type has a [`Default`]; `async fn stop(&self)`; `fn plan(config: &…) -> Plan`;
 /// `async fn guard(&self, event: &Event, cx: &Ctx) -> Result<Verdict, PluginError>`. All methods may be without `async`.
 ///
 /// **Triggers.** A method with one of these is a handler; its doc comment is its help text.
@@ -182,7 +185,7 @@ pub use wxbot_plugin_macros::PluginConfig;
 /// | `#[command("天气", alias = […])]` | a text that begins with the word, behind one of the account's prefixes; then white space or nothing. Of several commands the longest word wins |
 /// | `#[keyword(any = […])]` | a text that holds one of the words |
 /// | `#[regex("…")]` | a text that fits, in the syntax of the crate `regex` |
-/// | `#[on(FriendRequest, …)]` | any [kind of event](wxbot_model::EventKind); `Message` is every message, our own too |
+/// | `#[on(FriendRequest, …)]` | any [kind of event](wxbot_model::EventKind); `Message` is every message, our own too; `Schedule` the times of [`Plugin::plan`] |
 /// | `#[timer("name")]` | a timer that a handler [set](Effects::timer) under this name, or under `name:` and anything: several at once need several names |
 /// | `#[cron("0 30 7 * * *", tz = "…", missed = Skip)]` | the clock: second, minute, hour, day, month, weekday; `missed` is `Skip`, `Once` or `All`. There is no chat to reply in: [send](Effects::and_send) |
 /// | `#[continues]` | the next messages of somebody whose [`Dialogue`] is open, before all others |
@@ -279,9 +282,10 @@ pub use wxbot_plugin_macros::test;
 /// What most plugins import.
 pub mod prelude {
     pub use crate::{
-        AtSender, Captures, ChatId, Config, ConfigProblem, ContactQuery, Ctx, Dialogue, Due, Effects, FileReply,
-        FromArg, Image, InitCtx, IntoEffects, Manifest, MediaError, MediaFile, MediaSource, NoConfig, Place, Plugin,
-        PluginConfig, PluginError, Receipt, Rest, Role, Roles, Room, Sender, Stored, Text, Verdict, plugin,
+        AtSender, Captures, ChatId, Config, ConfigProblem, ContactQuery, Ctx, Dialogue, Due, Effects, Feature,
+        FileReply, FromArg, Image, InitCtx, IntoEffects, KvPage, Manifest, MediaError, MediaFile, MediaSource,
+        NoConfig, Place, Plan, PlannedSchedule, Plugin, PluginConfig, PluginError, Receipt, Rest, Role, Roles, Room,
+        Sender, Stored, Text, Verdict, plugin,
     };
     pub use wxbot_model::{
         Action, Capability, ChatKind, ContactId, Content, Event, EventKind, FileType, FriendRequest, MediaHandle,

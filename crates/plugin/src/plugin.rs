@@ -10,6 +10,7 @@ use crate::config::PluginConfig;
 use crate::ctx::{Ctx, InitCtx};
 use crate::effects::Effects;
 use crate::manifest::Manifest;
+use crate::plan::Plan;
 
 /// Turns events into effects. Authors write `async fn` for the methods, or handlers under [`#[plugin]`](macro@crate::plugin),
 /// which writes this trait for them.
@@ -22,6 +23,12 @@ pub trait Plugin: Send + Sync + Sized + 'static {
 
     /// Who the plugin is and what it needs. Called without an instance, by `wxbot check` too.
     fn manifest() -> Manifest;
+
+    /// What these settings make of it: which features are on and what each needs of an account, and times that settings
+    /// say. Asked without an instance, by `wxbot check` too, so it only looks.
+    fn plan(_config: &Self::Config) -> Plan {
+        Plan::new()
+    }
 
     /// Makes an instance. The host gives it 10 s. When settings or the plugin's file change while wxbot runs, the new
     /// instance is made before the old one ends, so claim nothing that only one can have.

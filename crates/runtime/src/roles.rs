@@ -33,6 +33,14 @@ impl Roles {
         self.group_admins.insert((room, person));
     }
 
+    /// Who is given exactly this role, sorted; group admins are those of `room`.
+    pub fn holders(&self, role: &Role, room: Option<&ContactId>) -> Vec<ContactId> {
+        let everywhere = self.people.iter().filter(|(_, roles)| roles.contains(role)).map(|(person, _)| person);
+        let there = self.group_admins.iter().filter(|(of, _)| *role == Role::GroupAdmin && Some(of) == room);
+        let all: BTreeSet<&ContactId> = everywhere.chain(there.map(|(_, person)| person)).collect();
+        all.into_iter().cloned().collect()
+    }
+
     /// The roles of whoever did this. What our own account does, and what nobody does, is nobody's request (R28).
     pub fn of(&self, event: &Event) -> Vec<Role> {
         let Some(sender) = event.sender.as_ref().filter(|_| !event.from_self()) else { return Vec::new() };
@@ -92,6 +100,21 @@ mod tests {
         ] {
             assert_eq!(roles.of(&event), want, "{name}");
         }
+    }
+
+    #[test]
+    fn who_holds_a_role() {
+        let mut roles = Roles::default();
+        let id = |text: &str| text.parse::<ContactId>().unwrap();
+        roles.give(Role::Owner, id("p2"));
+        roles.give(Role::Owner, id("p1"));
+        roles.give(Role::Admin, id("p4"));
+        roles.give_room(id("r1"), id("p3"));
+        assert_eq!(roles.holders(&Role::Owner, None), [id("p1"), id("p2")]);
+        assert_eq!(roles.holders(&Role::GroupAdmin, Some(&id("r1"))), [id("p3")]);
+        assert_eq!(roles.holders(&Role::GroupAdmin, Some(&id("r2"))), []);
+        assert_eq!(roles.holders(&Role::GroupAdmin, None), []);
+        assert_eq!(roles.holders(&Role::User, None), []);
     }
 
     #[test]

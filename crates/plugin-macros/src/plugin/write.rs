@@ -31,6 +31,9 @@ pub(super) fn plugin(block: &ItemImpl, options: &Options, parts: &Parts, handler
             }
         }
     });
+    let plan = parts.plan.as_ref().map(|_plan| {
+        quote! { fn plan(config: &Self::Config) -> ::wxbot_plugin::Plan { Self::plan(config) } }
+    });
     let handlers = handlers.iter().map(|each| handler(me, each));
     quote! {
         #block
@@ -51,6 +54,7 @@ pub(super) fn plugin(block: &ItemImpl, options: &Options, parts: &Parts, handler
                 #manifest
             }
 
+            #plan
             #init
 
             async fn on_event(

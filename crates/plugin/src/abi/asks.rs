@@ -9,8 +9,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use wxbot_model::{AccountName, Action, ContactId, Event, FileType, MediaHandle, StoredMedia};
 
+use crate::config::ConfigProblem;
 use crate::contacts::ContactQuery;
+use crate::ctx::KvPage;
 use crate::host::{Call, CallMeta};
+use crate::plan::Plan;
+use crate::role::Role;
 
 /// EVENT, RESUME and GUARD. Answered with [`Answer`](crate::host::Answer), GUARD with [`Verdict`](crate::Verdict).
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -50,6 +54,27 @@ pub struct KvGet {
     pub key: String,
 }
 
+/// KV_LIST. Answered with a list of keys and JSON values.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct KvList {
+    /// The account whose values they are.
+    pub account: AccountName,
+    /// What the keys begin with.
+    pub prefix: String,
+    /// How many, and from where.
+    pub page: KvPage,
+}
+
+/// CHECK. What settings are worth: a plan, or problems.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Checked {
+    /// All that is wrong.
+    pub problems: Vec<ConfigProblem>,
+    /// What the plugin makes of settings with which nothing is wrong.
+    pub plan: Plan,
+}
+
 /// LOOKUP.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
@@ -75,6 +100,21 @@ pub enum Lookup {
         account: AccountName,
         /// Which.
         room: ContactId,
+    },
+    /// What the account's protocol can do, as a list of [words](wxbot_model::Capability::word).
+    Capabilities {
+        /// Which.
+        account: AccountName,
+    },
+    /// Who has a role, as a list of ids.
+    People {
+        /// Where.
+        account: AccountName,
+        /// Which.
+        role: Role,
+        /// For group admins, the room.
+        #[serde(default)]
+        room: Option<ContactId>,
     },
     /// Something of a later version.
     #[serde(other)]

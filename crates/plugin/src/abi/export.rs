@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
 
-use super::asks::{Forget, Handle};
+use super::asks::{Checked, Forget, Handle};
 use super::link::HostLink;
 use super::over::OverLink;
 use super::shim::Library;
@@ -57,7 +57,11 @@ impl<P: Plugin> Library for P {
             }
             PluginOp::CHECK => {
                 let init = init_of(&payload)?;
-                encode(&P::Config::read(&instance.settings, &init.place).err().unwrap_or_default())
+                let read = P::Config::read(&instance.settings, &init.place).map(|config| P::plan(&config));
+                encode(&match read {
+                    Ok(plan) => Checked { plan, ..Checked::default() },
+                    Err(problems) => Checked { problems, ..Checked::default() },
+                })
             }
             PluginOp::FORGET => {
                 let Forget { dialog } = decode(&payload)?;

@@ -9,16 +9,18 @@ use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use wxbot_model::{AccountName, Action, Contact, ContactId, MediaHandle};
+use wxbot_model::{AccountName, Action, Capabilities, Capability, Contact, ContactId, MediaHandle};
 
-use super::asks::{Act, Fetch, Fetched, KvGet, Lookup, Release};
+use super::asks::{Act, Fetch, Fetched, KvGet, KvList, Lookup, Release};
 use super::link::HostLink;
 use super::wire::{decode, encode};
 use super::words::{Fault, HostOp};
 use crate::contacts::{ContactQuery, FoundContact, RoomMember};
+use crate::ctx::KvPage;
 use crate::host::{Host, ReadMedia, Receipt};
 use crate::media::{MediaError, MediaFile};
 use crate::plugin::PluginError;
+use crate::role::Role;
 
 /// The host behind a link.
 pub(super) struct OverLink(pub(super) HostLink);
@@ -63,6 +65,30 @@ impl Host for OverLink {
         // Which plugin asks is for the host to know.
         let what = KvGet { account: account.clone(), key: key.to_owned() };
         Box::pin(async move { Ok(self.ask(HostOp::KV_GET, &what).await?) })
+    }
+
+    fn kv_list<'a>(
+        &'a self,
+        _plugin: &'a str,
+        account: &'a AccountName,
+        prefix: &'a str,
+        page: KvPage,
+    ) -> BoxFuture<'a, Result<Vec<(String, Value)>, PluginError>> {
+        let what = KvList { account: account.clone(), prefix: prefix.to_owned(), page };
+        Box::pin(async move { Ok(self.ask(HostOp::KV_LIST, &what).await?) })
+    }
+
+    fn capabilities(&self, account: &AccountName) -> Capabilities {
+        let words: Option<Vec<String>> =
+            self.ask_now(HostOp::LOOKUP, &Lookup::Capabilities { account: account.clone() });
+        let words = words.unwrap_or_default();
+        // A word of a later version is nothing that this plugin can ask for.
+        Capability::ALL.into_iter().filter(|one| words.iter().any(|word| word == one.word())).collect()
+    }
+
+    fn people(&self, account: &AccountName, role: &Role, room: Option<&ContactId>) -> Vec<ContactId> {
+        let what = Lookup::People { account: account.clone(), role: role.clone(), room: room.cloned() };
+        self.ask_now(HostOp::LOOKUP, &what).unwrap_or_default()
     }
 
     fn find_contacts(&self, account: &AccountName, query: &ContactQuery) -> Vec<FoundContact> {

@@ -57,7 +57,7 @@ numbers! {
         RESUME = 7,
         /// May this event go on along the chain?
         GUARD = 8,
-        /// Are the settings good? Asked instead of INIT; answered with all that is wrong.
+        /// Are the settings good? Asked instead of INIT; answered with all that is wrong, or with the plan.
         CHECK = 9,
         /// A parked dialog gets no answer any more.
         FORGET = 10,
@@ -79,6 +79,8 @@ numbers! {
         MEDIA = 5,
         /// The plugin needs a fetched file no longer.
         RELEASE = 6,
+        /// Lists values of the plugin's store.
+        KV_LIST = 7,
     }
 }
 
@@ -239,7 +241,7 @@ pub(super) mod tests {
                 all.extend(word.map(|word| (format!("{prefix}_{word}"), number.into())));
             }
         }
-        assert_eq!(all.len(), 10 + 6 + 12 + 6);
+        assert_eq!(all.len(), 10 + 7 + 12 + 6);
         all
     }
 

@@ -9,11 +9,13 @@ use wxbot_model::{AccountName, Action, Chat, ChatKind, ContactId, Event, EventKe
 use super::SentMedia;
 use super::heard::Sent;
 use super::host::{Conflict, FakeHost};
+use crate::config::PluginConfig as _;
 use crate::ctx::InitCtx;
 use crate::effects::{Effect, Effects};
 use crate::host::{Answer, Call, CallMeta, Host, Instance, Note};
 use crate::instance::Local;
 use crate::manifest::Manifest;
+use crate::plan::Plan;
 use crate::plugin::{Plugin, PluginError};
 use crate::role::Role;
 
@@ -27,6 +29,7 @@ pub(super) struct Bench<P> {
     settings: Value,
     init: InitCtx,
     manifest: Manifest,
+    plan: Plan,
     instance: Mutex<Arc<Local<P>>>,
     pub(super) host: Arc<FakeHost>,
     book: Mutex<Book>,
@@ -38,8 +41,6 @@ pub(super) struct Book {
     pub(super) events: u64,
     pub(super) people: Vec<Person>,
     pub(super) rooms: Vec<Chat>,
-    /// By person, and by the room where the role is held there alone.
-    pub(super) roles: HashMap<(ContactId, Option<ContactId>), Vec<Role>>,
     dialogs: HashMap<Whom, Dialog>,
     timers: Vec<Timer>,
     /// What was sent and not looked at, by conversation.
@@ -100,7 +101,9 @@ impl<P: Plugin> Bench<P> {
         let host = Arc::new(host);
         let instance = Local::<P>::start(&settings, init.clone(), host.clone()).await?;
         let instance = Mutex::new(Arc::new(instance));
-        Ok(Self { settings, init, manifest: P::manifest(), instance, host, book: Mutex::default() })
+        // Settings that a plugin starts with are good.
+        let plan = P::Config::read(&settings, &init.place).map(|config| P::plan(&config)).unwrap_or_default();
+        Ok(Self { settings, init, plan, manifest: P::manifest(), instance, host, book: Mutex::default() })
     }
 
     pub(super) fn book<T>(&self, f: impl FnOnce(&mut Book) -> T) -> T {
@@ -211,7 +214,7 @@ impl<P: Plugin> Bench<P> {
     fn roles(&self, event: &Event) -> Vec<Role> {
         let Some(sender) = &event.sender else { return Vec::new() };
         let keys = [(sender.id.clone(), None), (sender.id.clone(), Some(event.chat.id.clone()))];
-        self.book(|book| keys.iter().filter_map(|key| book.roles.get(key)).flatten().cloned().collect())
+        self.host.state(|s| keys.iter().filter_map(|key| s.roles.get(key)).flatten().cloned().collect())
     }
 
     /// What was sent at once counts even when the handler fails.
@@ -307,11 +310,12 @@ impl<P: Plugin> Bench<P> {
         self.event(chat, None, kind)
     }
 
-    /// The names of the plugin's schedules.
+    /// The names of the plugin's schedules, of its handlers and of its settings.
     pub(super) fn schedules(&self) -> Vec<&str> {
         let is_cron = |trigger: &crate::manifest::Trigger| matches!(trigger, crate::manifest::Trigger::Cron { .. });
         let handlers = self.manifest.handlers.iter();
-        handlers.filter(|handler| is_cron(&handler.trigger)).map(|handler| &*handler.name).collect()
+        let of_handlers = handlers.filter(|handler| is_cron(&handler.trigger)).map(|handler| &*handler.name);
+        of_handlers.chain(self.plan.schedules.iter().map(|planned| &*planned.name)).collect()
     }
 }
 

@@ -6,14 +6,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 use wxbot_model::{
-    AccountName, Action, Contact, ContactId, FileType, MediaDigest, MediaHandle, StoredMedia, file_name,
+    AccountName, Action, Capabilities, Capability, Contact, ContactId, FileType, MediaDigest, MediaHandle, StoredMedia,
+    file_name,
 };
 
 use crate::contacts::{ContactQuery, FoundContact, RoomMember};
+use crate::ctx::KvPage;
 use crate::effects::{Effect, Effects};
 use crate::host::{Host, Receipt};
 use crate::media::{MediaError, MediaFile, ReadMedia};
 use crate::plugin::PluginError;
+use crate::role::Role;
 
 /// Where time begins: 2026-01-01 00:00 UTC.
 const BEGINNING_MS: i64 = 1_767_225_600_000;
@@ -38,6 +41,10 @@ pub(super) struct FakeState {
     receipts: u64,
     pub(super) contacts: Vec<(ContactId, Contact)>,
     pub(super) members: HashMap<ContactId, Vec<RoomMember>>,
+    /// By person, and by the room where the role is held there alone.
+    pub(super) roles: HashMap<(ContactId, Option<ContactId>), Vec<Role>>,
+    /// What the account's protocol cannot do.
+    pub(super) lacks: Vec<Capability>,
 }
 
 /// Somebody else has changed this key.
@@ -193,6 +200,39 @@ impl Host for FakeHost {
     ) -> BoxFuture<'a, Result<Option<Value>, PluginError>> {
         let value = self.state(|s| s.kv.get(key).cloned());
         Box::pin(std::future::ready(Ok(value)))
+    }
+
+    fn kv_list<'a>(
+        &'a self,
+        _plugin: &'a str,
+        _account: &'a AccountName,
+        prefix: &'a str,
+        page: KvPage,
+    ) -> BoxFuture<'a, Result<Vec<(String, Value)>, PluginError>> {
+        let mut rows = self.state(|s| {
+            let wanted = |key: &String| key.starts_with(prefix) && page.after.as_ref().is_none_or(|after| key > after);
+            let rows = s.kv.iter().filter(|(key, _)| wanted(key));
+            rows.map(|(key, value)| (key.clone(), value.clone())).collect::<Vec<_>>()
+        });
+        rows.sort_by(|a, b| a.0.cmp(&b.0));
+        rows.truncate(page.limit.min(KvPage::MOST));
+        Box::pin(std::future::ready(Ok(rows)))
+    }
+
+    fn capabilities(&self, _account: &AccountName) -> Capabilities {
+        let lacks = self.state(|s| s.lacks.clone());
+        Capability::ALL.into_iter().filter(|one| !lacks.contains(one)).collect()
+    }
+
+    fn people(&self, _account: &AccountName, role: &Role, room: Option<&ContactId>) -> Vec<ContactId> {
+        let mut people: Vec<ContactId> = self.state(|s| {
+            let has = |((_, of), roles): &(&(ContactId, Option<ContactId>), &Vec<Role>)| {
+                roles.contains(role) && (of.is_none() || of.as_ref() == room)
+            };
+            s.roles.iter().filter(has).map(|((person, _), _)| person.clone()).collect()
+        });
+        people.sort_unstable();
+        people
     }
 
     fn find_contacts(&self, _account: &AccountName, query: &ContactQuery) -> Vec<FoundContact> {

@@ -48,8 +48,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use wxbot_model::{
-    Action, Chat, ChatKind, Contact, ContactId, ContactKind, Content, Event, EventKind, MediaHandle, MediaShape,
-    Mentions, Message, Person,
+    Action, Capability, Chat, ChatKind, Contact, ContactId, ContactKind, Content, Event, EventKind, MediaHandle,
+    MediaShape, Mentions, Message, Person,
 };
 
 use crate::config::Place;
@@ -162,7 +162,13 @@ impl<P: Plugin> Kit<P> {
         Self::heard(format!("{by:?} passed"), advanced)
     }
 
-    /// Now is a time of this schedule: the handler of that name under `#[cron]`. Which times those are is no question for
+    /// From now on the account's protocol cannot do this: [`Ctx::can`](crate::Ctx::can) says so. Actions that need it are not
+    /// refused, so that a test sees who asks for them all the same.
+    pub fn cannot(&self, what: &[Capability]) {
+        self.bench.host.state(|s| s.lacks.extend_from_slice(what));
+    }
+
+    /// Now is a time of this schedule: the handler of that name under `#[cron]`, or one that the settings plan. Which times those are is no question for
     /// a test: the expression is checked when the plugin is compiled, and the host's clock has tests of its own.
     ///
     /// # Panics

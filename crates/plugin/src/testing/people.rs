@@ -43,7 +43,7 @@ impl<P: Plugin> User<P> {
     /// From now on the person has this role: [`Role::GroupAdmin`] in this conversation, others everywhere.
     pub fn is(&self, role: Role) {
         let room = (role == Role::GroupAdmin).then(|| self.chat.id.clone());
-        self.bench.book(|book| book.roles.entry((self.person.id.clone(), room)).or_default().push(role));
+        self.bench.host.state(|s| s.roles.entry((self.person.id.clone(), room)).or_default().push(role));
     }
 
     /// A text.

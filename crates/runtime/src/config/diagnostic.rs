@@ -80,6 +80,8 @@ pub mod codes {
         PROXY_NOT_ALLOWED = "proxy_not_allowed";
         /// A plugin needs what the account's protocol cannot do.
         IMPOSSIBLE_CAPABILITY = "impossible_capability";
+        /// Warning: a part of a plugin needs what the account's protocol cannot do.
+        IMPOSSIBLE_FEATURE = "impossible_feature";
         /// Two accounts want the one terminal.
         ONE_TERMINAL = "one_terminal";
         /// The file of a plugin is not taken.

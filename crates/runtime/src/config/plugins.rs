@@ -1,17 +1,24 @@
 //! What do the plugins say about their settings, and where in the file does it belong?
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
 
 use serde_json::Value;
+use wxbot_model::Capability;
 use wxbot_plugin::host::PluginFactory;
-use wxbot_plugin::{ConfigProblem, InitCtx, Place};
+use wxbot_plugin::{ConfigProblem, Feature, InitCtx, Place, Plan};
 
-use super::diagnostic::{Diagnostic, Report, codes, quote};
+use super::diagnostic::{Diagnostic, Report, codes, quote, words};
 use super::keys::DEFAULT_PREFIXES;
 use super::registry::Registry;
 use super::tree::{self, Entry, Node, Shape, Table};
 use super::view::{Account, RESERVED, accounts, plugin_entries};
+use crate::clock::cron::Schedule;
+
+/// What every schedule that settings plan looks like.
+const CRON_HELP: &str =
+    "write second, minute, hour, day, month and weekday: `0 30 7 * * *` is half past seven each day";
 
 /// Lets every plugin check what each account would give it, and tables that no account uses.
 pub(super) fn check(root: &Table, file: &Path, registry: &Registry, report: &mut Report) {
@@ -19,12 +26,13 @@ pub(super) fn check(root: &Table, file: &Path, registry: &Registry, report: &mut
     let init = init(root, file);
     for plugin in &registry.plugins {
         let id = plugin.id();
+        let mut judge = Judge { plugin, init: &init, known: HashMap::new() };
         let common = plugin_entries(root).iter().find(|entry| entry.key == id);
-        let alone = common.map(|entry| problems(plugin, Some(&entry.node), None, &init)).unwrap_or_default();
+        let alone = common.map(|entry| judge.problems(Some(&entry.node), None)).unwrap_or_default();
         hide(common.map(|entry| &entry.node), &alone, report);
         let mut judged = false;
         for account in &accounts {
-            judged |= account_check(account, plugin, &alone, &init, report);
+            judged |= account_check(account, &mut judge, &alone, report);
         }
         if let (Some(entry), false) = (common, judged) {
             for problem in &alone {
@@ -36,13 +44,8 @@ pub(super) fn check(root: &Table, file: &Path, registry: &Registry, report: &mut
 }
 
 /// Whether the account had anything to check.
-fn account_check(
-    account: &Account<'_>,
-    plugin: &PluginFactory,
-    alone: &[ConfigProblem],
-    init: &InitCtx,
-    report: &mut Report,
-) -> bool {
+fn account_check(account: &Account<'_>, judge: &mut Judge<'_>, alone: &[ConfigProblem], report: &mut Report) -> bool {
+    let plugin = judge.plugin;
     let id = plugin.id();
     let (common, own) = account.plugin_settings(id);
     let (common, own) = (common.and_then(settings_of), own.and_then(settings_of));
@@ -53,12 +56,17 @@ fn account_check(
     if used.is_none() && own.is_none() {
         return false;
     }
-    let problems = problems(plugin, common, own, init);
-    hide(own, &problems, report);
-    for problem in problems {
-        let (span, exact) = locate(common, own, alone.contains(&problem), &problem.pointer);
-        let span = span.or(used.and_then(|named| named.said)).unwrap_or(account.header);
-        report.mistake(tell(id, &problem, span, exact));
+    let said = used.and_then(|named| named.said).unwrap_or(account.header);
+    match judge.plan(common, own) {
+        Ok(plan) if used.is_some() => possible(account, id, &plan, (common, own), said, report),
+        Ok(_) => {}
+        Err(problems) => {
+            hide(own, &problems, report);
+            for problem in problems {
+                let (span, exact) = locate(common, own, alone.contains(&problem), &problem.pointer);
+                report.mistake(tell(id, &problem, span.unwrap_or(said), exact));
+            }
+        }
     }
     true
 }
@@ -92,10 +100,82 @@ pub(super) fn prefixes(root: &Table) -> Vec<String> {
     list.into_iter().map(str::to_owned).collect()
 }
 
-fn problems(plugin: &PluginFactory, common: Option<&Node>, own: Option<&Node>, init: &InitCtx) -> Vec<ConfigProblem> {
-    // What the parser could not read would only be told a second time, in other words.
-    let broken = |node: Option<&Node>| node.is_some_and(Node::is_broken);
-    if broken(common) || broken(own) { Vec::new() } else { plugin.check(&settings(common, own), init) }
+/// Asks one plugin, about equal settings once: a thousand accounts mostly share theirs, and reading them may mean files.
+struct Judge<'a> {
+    plugin: &'a PluginFactory,
+    init: &'a InitCtx,
+    known: HashMap<String, Result<Plan, Vec<ConfigProblem>>>,
+}
+
+impl Judge<'_> {
+    fn plan(&mut self, common: Option<&Node>, own: Option<&Node>) -> Result<Plan, Vec<ConfigProblem>> {
+        // What the parser could not read would only be told a second time, in other words.
+        let broken = |node: Option<&Node>| node.is_some_and(Node::is_broken);
+        if broken(common) || broken(own) {
+            return Ok(Plan::new());
+        }
+        let settings = settings(common, own);
+        let known = self.known.entry(settings.to_string());
+        known.or_insert_with(|| judged(self.plugin.plan(&settings, self.init)?)).clone()
+    }
+
+    fn problems(&mut self, common: Option<&Node>, own: Option<&Node>) -> Vec<ConfigProblem> {
+        self.plan(common, own).err().unwrap_or_default()
+    }
+}
+
+/// A plan whose schedules are ones.
+fn judged(plan: Plan) -> Result<Plan, Vec<ConfigProblem>> {
+    let wrong = plan.schedules.iter().filter_map(|planned| {
+        let error = Schedule::parse(&planned.expression, planned.tz.as_deref()).err()?;
+        Some(ConfigProblem::at(&*planned.pointer, error.to_string()).help(CRON_HELP))
+    });
+    let wrong: Vec<ConfigProblem> = wrong.collect();
+    if wrong.is_empty() { Ok(plan) } else { Err(wrong) }
+}
+
+/// Tells what the account's protocol cannot do of a plan: a warning for each feature, a mistake when none is left.
+fn possible(
+    account: &Account<'_>,
+    id: &str,
+    plan: &Plan,
+    (common, own): (Option<&Node>, Option<&Node>),
+    said: &Range<usize>,
+    report: &mut Report,
+) {
+    let Some(spec) = account.protocol else { return };
+    let impossible = plan.impossible(spec.capabilities);
+    let none_left = !impossible.is_empty() && impossible.len() == plan.features.len();
+    let of_feature = |(feature, missing): &(&Feature, Vec<Capability>)| {
+        let missing: Vec<&str> = missing.iter().map(|capability| capability.word()).collect();
+        (feature.name.clone(), words(&missing))
+    };
+    if none_left {
+        let each = impossible.iter().map(of_feature).map(|(name, lacks)| format!("{} needs {lacks}", quote(&name)));
+        let message = format!(
+            "plugin `{id}` can do nothing of what it is set to do on protocol `{}` of {}: {}",
+            spec.name,
+            account.title(),
+            each.collect::<Vec<_>>().join(", "),
+        );
+        report.mistake(
+            Diagnostic::new(codes::IMPOSSIBLE_CAPABILITY, said, message)
+                .label("nothing is left of it here")
+                .help(format!("take `{id}` out of the account's `use`, or use another protocol")),
+        );
+        return;
+    }
+    for one in &impossible {
+        let (name, lacks) = of_feature(one);
+        let message = format!(
+            "{} of plugin `{id}` needs {lacks}, which protocol `{}` of {} cannot do: it is off there",
+            quote(&name),
+            spec.name,
+            account.title(),
+        );
+        let span = locate(common, own, false, &one.0.pointer).0.unwrap_or(said);
+        report.warning(Diagnostic::new(codes::IMPOSSIBLE_FEATURE, span, message).label(format!("lacks {lacks}")));
+    }
 }
 
 /// Notes what stands where a plugin has looked for a secret: nobody shall be shown it.

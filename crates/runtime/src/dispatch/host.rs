@@ -7,9 +7,9 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 use wxbot_core::source::Source;
-use wxbot_model::{AccountName, Action, Capability, Contact, ContactId, MediaHandle};
+use wxbot_model::{AccountName, Action, Capabilities, Capability, Contact, ContactId, MediaHandle};
 use wxbot_plugin::host::{Host, Receipt};
-use wxbot_plugin::{ContactQuery, FoundContact, MediaError, MediaFile, PluginError, RoomMember};
+use wxbot_plugin::{ContactQuery, FoundContact, KvPage, MediaError, MediaFile, PluginError, Role, RoomMember};
 
 use super::send_now;
 use crate::account::Account;
@@ -71,6 +71,25 @@ impl Host for RuntimeHost {
         key: &'a str,
     ) -> BoxFuture<'a, Result<Option<Value>, PluginError>> {
         Box::pin(async move { Ok(self.store.kv_get(plugin, account, key).await?) })
+    }
+
+    fn kv_list<'a>(
+        &'a self,
+        plugin: &'a str,
+        account: &'a AccountName,
+        prefix: &'a str,
+        page: KvPage,
+    ) -> BoxFuture<'a, Result<Vec<(String, Value)>, PluginError>> {
+        let limit = page.limit.min(KvPage::MOST);
+        Box::pin(async move { Ok(self.store.kv_list(plugin, account, prefix, page.after.as_deref(), limit).await?) })
+    }
+
+    fn capabilities(&self, account: &AccountName) -> Capabilities {
+        self.account(account).map(|account| account.settings().protocol.capabilities()).unwrap_or_default()
+    }
+
+    fn people(&self, account: &AccountName, role: &Role, room: Option<&ContactId>) -> Vec<ContactId> {
+        self.account(account).map(|account| account.settings().config.roles.holders(role, room)).unwrap_or_default()
     }
 
     fn find_contacts(&self, account: &AccountName, query: &ContactQuery) -> Vec<FoundContact> {

@@ -7,6 +7,7 @@ use wxbot_model::span::Rate;
 use wxbot_plugin::host::PluginFactory;
 use wxbot_plugin::prelude::*;
 
+use super::Plan;
 use super::*;
 use crate::config::{self, Config, Key, Kind, Pacing, Preset, ProtocolSpec, Registry};
 use crate::middleware;

@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use tokio::sync::Semaphore;
 use wxbot_model::Event;
 use wxbot_plugin::host::{Answer, Call, CallMeta, Host, Instance};
-use wxbot_plugin::{Manifest, PluginError, Verdict};
+use wxbot_plugin::{Manifest, Plan, PluginError, Verdict};
 
 use crate::config::PluginUse;
 use crate::dispatch::WXBOT;
@@ -78,6 +78,17 @@ pub struct PluginStartError {
     pub why: String,
 }
 
+/// What the settings make of the plugin. They were accepted before, so it reads them only once more, which may mean files.
+async fn plan(of: &PluginUse) -> Result<Plan, String> {
+    let of = of.clone();
+    let asked = tokio::task::spawn_blocking(move || of.plugin.plan(&of.settings, &of.init));
+    match asked.await {
+        Ok(Ok(plan)) => Ok(plan),
+        Ok(Err(problems)) => Err(problems.into_iter().map(|problem| problem.message).collect::<Vec<_>>().join("; ")),
+        Err(_panic) => Err("it panicked while it read its settings".to_owned()),
+    }
+}
+
 impl ActivePlugin {
     /// Makes an instance with these settings.
     ///
@@ -88,7 +99,8 @@ impl ActivePlugin {
         if wanted.id == WXBOT {
             return Err(failed("this name is wxbot's own".into()));
         }
-        let schedules = schedules::of(wanted.plugin.manifest()).map_err(failed)?;
+        let plan = plan(wanted).await.map_err(failed)?;
+        let schedules = schedules::of(wanted.plugin.manifest(), &plan).map_err(failed)?;
         let making = wanted.plugin.make(wanted.settings.clone(), wanted.init.clone(), host);
         let making = AssertUnwindSafe(making).catch_unwind();
         let instance = tokio::time::timeout(INIT_DEADLINE, making)

@@ -1,42 +1,46 @@
-//! When does a plugin want to be told the time? The schedules of its manifest, read once when it starts.
+//! When does a plugin want to be told the time? The schedules of its manifest and of its settings, read once when it
+//! starts.
 
 use std::sync::Arc;
 
 use wxbot_model::AccountName;
-use wxbot_plugin::Manifest;
 use wxbot_plugin::manifest::{Missed, Trigger};
+use wxbot_plugin::{Manifest, Plan};
 
 use crate::clock::cron::Schedule;
 use crate::clock::{self, WantedSchedule};
 
-/// A handler with a schedule.
+/// A schedule of a plugin.
 #[derive(Debug)]
 pub(crate) struct Scheduled {
-    handler: Arc<str>,
+    name: Arc<str>,
     schedule: Arc<Schedule>,
     missed: clock::Missed,
 }
 
-/// The schedules of a manifest.
+/// The schedules of a manifest and a plan.
 ///
 /// # Errors
-/// Why one of them is none, with the handler's name.
-pub(super) fn of(manifest: &Manifest) -> Result<Vec<Scheduled>, String> {
+/// Why one of them is none, with its name.
+pub(super) fn of(manifest: &Manifest, plan: &Plan) -> Result<Vec<Scheduled>, String> {
+    let of_handlers = manifest.handlers.iter().filter_map(|handler| {
+        let Trigger::Cron { expression, tz, missed } = &handler.trigger else { return None };
+        Some((&handler.name, expression, tz, missed))
+    });
+    let planned = plan.schedules.iter().map(|one| (&one.name, &one.expression, &one.tz, &one.missed));
     let mut all = Vec::new();
-    for handler in &manifest.handlers {
-        let Trigger::Cron { expression, tz, missed } = &handler.trigger else { continue };
-        let name = &handler.name;
-        if all.iter().any(|one: &Scheduled| *one.handler == **name) {
-            return Err(format!("two handlers with a schedule are called `{name}`"));
+    for (name, expression, tz, missed) in of_handlers.chain(planned) {
+        if all.iter().any(|one: &Scheduled| *one.name == **name) {
+            return Err(format!("two schedules are called `{name}`"));
         }
         let schedule = Schedule::parse(expression, tz.as_deref());
-        let schedule = schedule.map_err(|error| format!("the schedule of its handler `{name}` is wrong: {error}"))?;
+        let schedule = schedule.map_err(|error| format!("its schedule `{name}` is wrong: {error}"))?;
         let missed = match missed {
             Missed::Skip => clock::Missed::Skip,
             Missed::Once => clock::Missed::Once,
             Missed::All => clock::Missed::All,
         };
-        all.push(Scheduled { handler: name.as_str().into(), schedule: Arc::new(schedule), missed });
+        all.push(Scheduled { name: name.as_str().into(), schedule: Arc::new(schedule), missed });
     }
     Ok(all)
 }
@@ -47,7 +51,7 @@ impl Scheduled {
         WantedSchedule {
             account: account.clone(),
             plugin: Arc::clone(plugin),
-            name: Arc::clone(&self.handler),
+            name: Arc::clone(&self.name),
             schedule: Arc::clone(&self.schedule),
             missed: self.missed,
         }

@@ -112,6 +112,16 @@ pub trait Store: MediaStore + ClockStore + StoryStore + Send + Sync + fmt::Debug
 
     /// The values of a plugin whose keys begin so, of all accounts: the whole of what it remembers for an empty prefix.
     fn kv_scan<'a>(&'a self, plugin: &'a str, prefix: &'a str) -> Answer<'a, Vec<(AccountName, String, Value)>>;
+    /// The first `limit` values of a plugin and account under keys that begin with `prefix` and come behind `after`, in
+    /// the order of the keys (by bytes). One that is no JSON is left out.
+    fn kv_list<'a>(
+        &'a self,
+        plugin: &'a str,
+        account: &'a AccountName,
+        prefix: &'a str,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> Answer<'a, Vec<(String, Value)>>;
 
     /// How many rows of an account are in which state.
     fn counts(&self, account: &AccountName) -> Answer<'_, Counts>;

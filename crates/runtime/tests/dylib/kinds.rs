@@ -283,7 +283,7 @@ async fn both_kinds_judge_settings_alike() {
     assert!(linked.build().is_empty() && loaded.build().len() == 64);
     for settings in [json!({}), json!({ "word": 3 }), json!({ "wrod": "x" }), json!([]), json!({ "init": "ok" })] {
         let init = InitCtx::new();
-        assert_eq!(linked.check(&settings, &init), loaded.check(&settings, &init), "{settings}");
+        assert_eq!(linked.plan(&settings, &init), loaded.plan(&settings, &init), "{settings}");
     }
     for (plugin, init, want) in [
         (&linked, "fail", "asked to fail at the start"),

@@ -114,8 +114,7 @@ async fn a_plugin_with_a_schedule_that_is_none_does_not_start() {
     let mut rig = Rig::new(&file(&["echo"], "", "")).await;
     let refused = rig.reload(&file(&["badly"], "", "")).await.unwrap_err();
     assert!(
-        refused
-            .starts_with("plugin `badly` cannot start: the schedule of its handler `never` is wrong: `99` is no hour"),
+        refused.starts_with("plugin `badly` cannot start: its schedule `never` is wrong: `99` is no hour"),
         "{refused}"
     );
     rig.stop().await;

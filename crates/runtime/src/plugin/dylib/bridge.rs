@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 use tracing::level_filters::LevelFilter;
-use wxbot_plugin::abi::asks::{Act, Fetch, Fetched, KvGet, Lookup, Release};
+use wxbot_model::Capability;
+use wxbot_plugin::abi::asks::{Act, Fetch, Fetched, KvGet, KvList, Lookup, Release};
 use wxbot_plugin::abi::{Fault, HostOp, LogLevel, LogRecord, Status, decode, encode};
 use wxbot_plugin::host::Host;
 use wxbot_plugin::{MediaError, MediaFile, PluginError};
@@ -45,10 +46,20 @@ impl HostCalls for Bridge {
                     let KvGet { account, key } = decode(&payload)?;
                     encode(&host.kv_get(&plugin, &account, &key).await.map_err(failed)?)
                 }
+                HostOp::KV_LIST => {
+                    let KvList { account, prefix, page } = decode(&payload)?;
+                    encode(&host.kv_list(&plugin, &account, &prefix, page).await.map_err(failed)?)
+                }
                 HostOp::LOOKUP => match decode(&payload)? {
                     Lookup::Contacts { account, query } => encode(&host.find_contacts(&account, &query)),
                     Lookup::Contact { account, id } => encode(&host.contact(&account, &id)),
                     Lookup::Members { account, room } => encode(&host.members(&account, &room).await.map_err(failed)?),
+                    Lookup::Capabilities { account } => {
+                        let can = host.capabilities(&account);
+                        let words = Capability::ALL.into_iter().filter(|one| can.has(*one)).map(Capability::word);
+                        encode(&words.collect::<Vec<_>>())
+                    }
+                    Lookup::People { account, role, room } => encode(&host.people(&account, &role, room.as_ref())),
                     Lookup::Unknown | _ => Err(Fault::of(Status::UNSUPPORTED)),
                 },
                 HostOp::MEDIA => {

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
+use wxbot_plugin::abi::asks::Checked;
 use wxbot_plugin::abi::{Fault, HostOp, LogLevel, LogRecord, PluginOp, Status, decode, encode};
 use wxbot_plugin::host::{Host, Making, PluginFactory, PluginKind};
-use wxbot_plugin::{ConfigProblem, InitCtx, Manifest, PluginError};
+use wxbot_plugin::{ConfigProblem, InitCtx, Manifest, Plan, PluginError};
 
 use super::aside::{aside_waiting, begin};
 use super::bridge::Bridge;
@@ -64,16 +65,18 @@ impl PluginKind for Dylib {
     }
 
     /// Asks the library, which judges without starting anything. One that does not know the question finds no fault.
-    fn check(&self, settings: &Value, init: &InitCtx) -> Vec<ConfigProblem> {
+    fn plan(&self, settings: &Value, init: &InitCtx) -> Result<Plan, Vec<ConfigProblem>> {
         let (library, settings, init) = (Arc::clone(&self.library), settings.to_string(), init.clone());
         let checked = aside_waiting("wxbot-check", CHECK + SOON.stop * 4, move || {
             on_this_thread(check(&library, settings.into_bytes(), &init))
                 .unwrap_or_else(|e| Err(Fault::new(Status::INTERNAL, e.to_string())))
         });
+        let wrong = |message: String| Err(vec![ConfigProblem::at("", message)]);
         match checked {
-            Ok(Ok(problems)) => problems,
-            Ok(Err(fault)) => vec![ConfigProblem::at("", format!("the plugin cannot read its settings: {fault}"))],
-            Err(_hangs) => vec![ConfigProblem::at("", "the plugin hangs while it reads its settings")],
+            Ok(Ok(Checked { problems, plan })) if problems.is_empty() => Ok(plan),
+            Ok(Ok(Checked { problems, .. })) => Err(problems),
+            Ok(Err(fault)) => wrong(format!("the plugin cannot read its settings: {fault}")),
+            Err(_hangs) => wrong("the plugin hangs while it reads its settings".to_owned()),
         }
     }
 
@@ -125,7 +128,7 @@ async fn start(instance: &Instance, init: &InitCtx) -> Result<(), CallError> {
     Ok(())
 }
 
-async fn check(library: &Arc<LoadedLibrary>, settings: Vec<u8>, init: &InitCtx) -> Result<Vec<ConfigProblem>, Fault> {
+async fn check(library: &Arc<LoadedLibrary>, settings: Vec<u8>, init: &InitCtx) -> Result<Checked, Fault> {
     let instance = library.create(settings, Arc::new(Deaf), CHECK).await;
     let instance = instance.map_err(|e| Fault::new(Status::ERROR, e.to_string()))?;
     let checked = match encode(init) {
@@ -139,8 +142,8 @@ async fn check(library: &Arc<LoadedLibrary>, settings: Vec<u8>, init: &InitCtx) 
         _ = instance.retire(SOON).await;
     }
     match checked {
-        Ok(problems) => decode(&problems),
-        Err(CallError::Fault(fault)) if fault.status == Status::UNSUPPORTED => Ok(Vec::new()),
+        Ok(checked) => decode(&checked),
+        Err(CallError::Fault(fault)) if fault.status == Status::UNSUPPORTED => Ok(Checked::default()),
         Err(CallError::Fault(fault)) => Err(fault),
         Err(CallError::Timeout { .. } | CallError::Retiring) => {
             Err(Fault::new(Status::TIMEOUT, "it is busy with other things; try again"))

@@ -13,9 +13,14 @@ const DELETE: &str = "DELETE FROM kv WHERE plugin = ?1 AND account = ?2 AND key 
 const GET: &str = "SELECT value FROM kv WHERE plugin = ?1 AND account = ?2 AND key = ?3";
 const SCAN: &str = "SELECT account, key, value FROM kv WHERE plugin = ?1 AND substr(key, 1, length(?2)) = ?2";
 
+const LIST: &str = "SELECT key, value FROM kv WHERE plugin = ?1 AND account = ?2 AND key >= ?3 AND key < ?4
+    AND key <> ?5 ORDER BY key LIMIT ?6";
+const LIST_TO_THE_END: &str = "SELECT key, value FROM kv WHERE plugin = ?1 AND account = ?2 AND key >= ?3
+    AND key <> ?4 ORDER BY key LIMIT ?5";
+
 /// Statements that must never walk through a whole table.
 #[cfg(test)]
-pub(super) const HOT: &[&str] = &[PUT, DELETE, GET, SCAN];
+pub(super) const HOT: &[&str] = &[PUT, DELETE, GET, SCAN, LIST, LIST_TO_THE_END];
 
 fn change(
     c: &Connection,
@@ -69,4 +74,48 @@ pub(super) fn scan(c: &Connection, plugin: &str, prefix: &str) -> rusqlite::Resu
     let rows = query.query_map([plugin, prefix], read)?;
     // What a hand has spoiled reads as absent, here as well.
     rows.filter_map(|row| row.map(|(account, key, value)| Some((account, key, value?))).transpose()).collect()
+}
+
+pub(super) fn list(
+    c: &Connection,
+    plugin: &str,
+    account: &AccountName,
+    prefix: &str,
+    after: Option<&str>,
+    limit: usize,
+) -> rusqlite::Result<Vec<(String, Value)>> {
+    let read = |r: &Row<'_>| Ok((r.get(0)?, serde_json::from_str(r.get_ref(1)?.as_str()?).ok()));
+    // Behind a key that stands before all wanted ones the list begins with them.
+    let (from, but) = match after {
+        Some(after) if after >= prefix => (after, Some(after)),
+        Some(_) | None => (prefix, None),
+    };
+    // No key is empty, so an empty text leaves none out.
+    let (but, limit) = (but.unwrap_or_default(), i64::try_from(limit).unwrap_or(i64::MAX));
+    let mut query;
+    let rows = match behind(prefix) {
+        Some(end) => {
+            query = c.prepare_cached(LIST)?;
+            query.query_map(params![plugin, account.as_str(), from, end, but, limit], read)?
+        }
+        None => {
+            query = c.prepare_cached(LIST_TO_THE_END)?;
+            query.query_map(params![plugin, account.as_str(), from, but, limit], read)?
+        }
+    };
+    rows.filter_map(|row| row.map(|(key, value)| Some((key, value?))).transpose()).collect()
+}
+
+/// The first text behind all that begin with `prefix`; `None` when there is none.
+fn behind(prefix: &str) -> Option<String> {
+    let mut text = prefix.to_owned();
+    while let Some(last) = text.pop() {
+        // In UTF-8 the order of the bytes is that of the characters.
+        let next = (u32::from(last) + 1..=u32::from(char::MAX)).find_map(char::from_u32);
+        if let Some(next) = next {
+            text.push(next);
+            return Some(text);
+        }
+    }
+    None
 }

@@ -297,6 +297,21 @@ impl Store for SqliteStore {
         Self::read(&self.lister, "read KV values", move |c| kv::scan(c, &plugin, &prefix))
     }
 
+    fn kv_list<'a>(
+        &'a self,
+        plugin: &'a str,
+        account: &'a AccountName,
+        prefix: &'a str,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> Answer<'a, Vec<(String, Value)>> {
+        let (plugin, account, prefix) = (plugin.to_owned(), account.clone(), prefix.to_owned());
+        let after = after.map(str::to_owned);
+        Self::read(&self.lister, "list KV values", move |c| {
+            kv::list(c, &plugin, &account, &prefix, after.as_deref(), limit)
+        })
+    }
+
     fn counts(&self, account: &AccountName) -> Answer<'_, Counts> {
         let account = account.clone();
         Self::read(&self.lister, "count rows", move |c| {

@@ -114,3 +114,30 @@ async fn a_scan_finds_what_begins_so_in_all_accounts() {
     assert_eq!(found("").await, both(&["U:2", "u", "u:%", "u:甲", "v:1"]));
     assert!(rig.store.kv_scan("b", "").await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn a_list_is_a_page_of_what_begins_so_in_one_account() {
+    let rig = three_events().await;
+    let top = format!("{}x", char::MAX);
+    let keys = ["u:1", "u:2", "u:%", "u:\u{D7FF}", "u:\u{E000}", "u", "v", "u;", &top];
+    let kv = keys.map(|key| (Arc::from("a"), key.to_owned(), Some(json!(key)))).to_vec();
+    rig.store.finish(Finish { kv: kv.clone(), ..end(1, Vec::new()) }).await.unwrap();
+    let other: AccountName = "other".parse().unwrap();
+    rig.store.finish(Finish { account: other, kv, ..end(2, Vec::new()) }).await.unwrap();
+    rig.sql().execute_batch("INSERT INTO kv VALUES ('a', 'shop', 'u:10', 'no json')").unwrap();
+    for (name, prefix, after, limit, want) in [
+        ("all of them", "u:", None, 9, &["u:%", "u:1", "u:2", "u:\u{D7FF}", "u:\u{E000}"][..]),
+        ("a page", "u:", None, 2, &["u:%", "u:1"]),
+        ("the next one", "u:", Some("u:1"), 9, &["u:2", "u:\u{D7FF}", "u:\u{E000}"]),
+        ("behind one that is gone", "u:", Some("u:15"), 1, &["u:2"]),
+        ("behind one before them", "u:", Some("a"), 1, &["u:%"]),
+        ("behind one after them", "u:", Some("z"), 9, &[]),
+        ("before a gap in the characters", "u:\u{D7FF}", None, 9, &["u:\u{D7FF}"]),
+        ("everything", "", Some("u;"), 9, &["v", &top]),
+        ("at the end of all characters", &top[..4], None, 9, &[&top]),
+    ] {
+        let rows = rig.store.kv_list("a", &shop(), prefix, after, limit).await.unwrap();
+        assert_eq!(rows.iter().map(|(key, _)| &**key).collect::<Vec<_>>(), want, "{name}");
+        assert!(rows.iter().all(|(key, value)| value == key), "{name}");
+    }
+}

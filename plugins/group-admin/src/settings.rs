@@ -1,0 +1,73 @@
+//! What can be set? `[plugins.group-admin]` of `bot.toml`: who, where, how strictly, and one table for each feature.
+//! A feature whose table is not there is off.
+
+use std::time::Duration;
+
+use wxbot_plugin::prelude::*;
+
+use crate::ladder::Ladder;
+
+/// Keeps rooms in order, and alive.
+#[derive(Debug, PluginConfig)]
+#[config(check = Settings::check)]
+pub struct Settings {
+    /// Whether it acts, or only tells what it would have done.
+    #[config(default = Mode::Enforce)]
+    pub mode: Mode,
+    /// The rooms it looks after; none: every room the account is in.
+    #[config(default, max_len = 500)]
+    pub rooms: Vec<ContactId>,
+    /// Who is never judged. Admins, group admins and the owner never are.
+    #[config(default, max_len = 1000)]
+    pub whitelist: Vec<ContactId>,
+    /// People or rooms that are told what happens; none: the owners of the account.
+    #[config(default, max_len = 5)]
+    pub notify: Vec<ContactId>,
+    /// From which number of strikes on what is done.
+    pub ladder: Ladder,
+    /// The audit log.
+    pub audit: AuditSettings,
+    /// How many people one admin may remove by command within an hour.
+    #[config(default = 10, range = 1..=100)]
+    pub removals_per_hour: u32,
+}
+
+/// Whether it acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PluginConfig)]
+pub enum Mode {
+    /// It acts.
+    Enforce,
+    /// It tells what it would have done, and does nothing.
+    Shadow,
+}
+
+/// How long the audit log is.
+#[derive(Debug, PluginConfig)]
+pub struct AuditSettings {
+    /// How many records are kept.
+    #[config(default = 2_000, range = 50..=20_000)]
+    pub keep: usize,
+    /// How long a record is kept.
+    #[config(default = "90d", range = "1d"..="3650d")]
+    pub keep_for: Duration,
+}
+
+impl Settings {
+    /// How many are told at most: each counts as a reply.
+    pub(crate) const NOTIFY: usize = 5;
+
+    /// Whether it looks after this room.
+    pub(crate) fn covers(&self, room: &ContactId) -> bool {
+        self.rooms.is_empty() || self.rooms.contains(room)
+    }
+
+    /// What no field can know alone.
+    fn check(&self) -> Vec<ConfigProblem> {
+        let mut problems = Vec::new();
+        for (n, room) in self.rooms.iter().enumerate().filter(|(_, room)| !room.as_str().starts_with('r')) {
+            let problem = ConfigProblem::at(format!("/rooms/{n}"), format!("`{room}` is no room"));
+            problems.push(problem.help("ids of rooms begin with `r`; `wxbot contacts` lists them"));
+        }
+        problems
+    }
+}
