@@ -1,8 +1,13 @@
 //! Who checked in today, and how many days in a row? Days are those of the time zone that the settings name.
 
 use serde::{Deserialize, Serialize};
+use wxbot_plugin::model::{Chat, Person};
+use wxbot_plugin::prelude::*;
 
+use super::count::rows;
+use super::local;
 use super::names::shown;
+use crate::act::{Deed, Doing};
 
 /// How many the list shows.
 const LISTED: usize = 10;
@@ -67,6 +72,30 @@ pub(crate) fn board(mut all: Vec<Days>, today: i64) -> String {
     let lines = all.iter().take(LISTED).enumerate();
     let lines = lines.map(|(n, days)| format!("\n{}. {} 连续 {} 天,累计 {} 天", n + 1, days.4, days.row(today), days.2));
     format!("签到榜{}", lines.collect::<String>())
+}
+
+/// 签到: somebody is here today.
+pub(crate) async fn check_in(doing: &Doing<'_>, room: &Chat, who: &Person) -> Result<Effects, PluginError> {
+    let (own, day) = (format!("checkin:{}:{}", room.id, who.id), format!("checkin-day:{}", room.id));
+    let today = local(doing).day_number;
+    let mut days: Days = doing.cx.kv_get(&own).await?.unwrap_or_default();
+    let (text, kept) = if days.check_in(today, &who.name) {
+        let mut of_day: Today = doing.cx.kv_get(&day).await?.unwrap_or_default();
+        let place = of_day.next(today);
+        (days.told(place), Effects::none().put(own, &days)?.put(day, &of_day)?)
+    } else {
+        (days.told_again(), Effects::none())
+    };
+    let mention = doing.settings.checkin.as_ref().is_none_or(|checkin| checkin.mention);
+    let said = if mention { Effects::none().and_reply_at_sender(text) } else { Effects::reply(text) };
+    doing.act(Deed::new("checkin", "签到", &room.id).does(said).keeps(kept).small()).await
+}
+
+/// 签到榜: who comes most.
+pub(crate) async fn list(doing: &Doing<'_>, room: &Chat) -> Result<Effects, PluginError> {
+    let all: Vec<(ContactId, Days)> = rows(doing, &format!("checkin:{}:", room.id)).await?;
+    let text = board(all.into_iter().map(|(_, days)| days).collect(), local(doing).day_number);
+    doing.act(Deed::new("checkin", "签到榜", &room.id).does(Effects::reply(text)).small()).await
 }
 
 #[cfg(test)]

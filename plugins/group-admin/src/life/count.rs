@@ -10,7 +10,7 @@ use wxbot_plugin::prelude::*;
 
 use super::local;
 use super::stats::{Seen, Span, Tally, place, silent, top};
-use crate::act::Doing;
+use crate::act::{Deed, Doing};
 
 /// Members of one room that a list looks at: the largest rooms have 500, and some have left.
 const MOST_ROWS: usize = 5_000;
@@ -43,17 +43,19 @@ pub(crate) async fn ranking(doing: &Doing<'_>, room: &Chat, span: Option<&str>) 
     let now_ms = doing.cx.now_ms();
     let old = all.iter().filter(|(_, tally)| now_ms - tally.last_ms() > KEPT_MS).take(SWEPT);
     let swept = old.fold(Effects::none(), |effects, (id, _)| effects.delete(key(&room.id, id)));
-    Ok(Effects::reply(top(&all, span, local(doing).day_number)).then(swept))
+    let deed = Deed::new("stats", "排行", &room.id).keeps(swept).small();
+    doing.act(deed.does(Effects::reply(top(&all, span, local(doing).day_number)))).await
 }
 
 /// 我的: one's own numbers.
 pub(crate) async fn mine(doing: &Doing<'_>, room: &Chat, sender: &Person) -> Result<Effects, PluginError> {
     let all = all(doing, room).await?;
     let today = local(doing).day_number;
-    Ok(Effects::reply(match all.iter().find(|(id, _)| *id == sender.id) {
+    let text = match all.iter().find(|(id, _)| *id == sender.id) {
         Some((_, tally)) => tally.own(today, place(&all, &sender.id, Span::Week, today)),
         None => "你还没有发言记录 (nothing is counted yet)".to_owned(),
-    }))
+    };
+    doing.act(Deed::new("stats", "我的", &room.id).does(Effects::reply(text)).small()).await
 }
 
 /// 潜水: who says nothing.

@@ -1,6 +1,12 @@
 //! Is a room's name set back? When it is locked, somebody else changed it, and it is no tug-of-war.
 
 use serde::{Deserialize, Serialize};
+use wxbot_plugin::model::{Chat, Person, Who};
+use wxbot_plugin::prelude::*;
+
+use super::names::shown;
+use crate::act::{Deed, Doing};
+use crate::audit::{Undo, Whom};
 
 /// Characters of a room's name; WeChat takes no more.
 const LONGEST: usize = 32;
@@ -9,7 +15,7 @@ const MOST: usize = 3;
 const WAR_MS: i64 = 3_600_000;
 
 /// The name that admins gave, as stored: `None` inside means unlocked by command, whatever the settings say.
-pub(crate) type Locked = Option<String>;
+type Locked = Option<String>;
 
 /// When the name was set back lately, as it is stored, and whether the owner was told that we stopped.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +66,109 @@ pub(crate) fn parse(name: &str) -> Result<String, String> {
         many if many > LONGEST => Err(format!("群名最多 {LONGEST} 个字,这个有 {many} 个 (too long)")),
         _ => Ok(name),
     }
+}
+
+fn key(room: &ContactId) -> String {
+    format!("topic:{room}")
+}
+
+fn war_key(room: &ContactId) -> String {
+    format!("topic-war:{room}")
+}
+
+/// The name that the room is locked to: by command, else by the settings.
+async fn locked(doing: &Doing<'_>, room: &ContactId) -> Result<Option<String>, PluginError> {
+    if let Some(by_command) = doing.cx.kv_get::<Locked>(&key(room)).await? {
+        return Ok(by_command);
+    }
+    let names = doing.settings.topic.as_ref().map(|topic| &topic.names);
+    let name = names.and_then(|names| names.get(room.as_str()));
+    Ok(name.and_then(|name| parse(name).ok()))
+}
+
+/// The service says that the room has another name. It tells who did it by name only, which is no proof of anything
+/// (security R26): whoever it was, the name is set back, and admins use the command.
+pub(crate) async fn changed(
+    doing: &Doing<'_>,
+    room: &ContactId,
+    topic: &str,
+    by: &Who,
+) -> Result<Effects, PluginError> {
+    if doing.settings.topic.is_none() || !doing.settings.covers(room) {
+        return Ok(Effects::none());
+    }
+    let Some(name) = locked(doing, room).await? else { return Ok(Effects::none()) };
+    if topic == name {
+        return Ok(Effects::none());
+    }
+    if by.is_me() {
+        // The owner of the account did it on the phone, or the command of an admin did.
+        let now: Locked = parse(topic).ok();
+        return Ok(Effects::none().put(key(room), &now)?);
+    }
+    let mut war: War = doing.cx.kv_get(&war_key(room)).await?.unwrap_or_default();
+    let answer = war.changed(doing.cx.now_ms());
+    let kept = Effects::none().put(war_key(room), &war)?;
+    match answer {
+        Answer::SetBack => {
+            let who = Whom { id: None, name: shown(by.name().unwrap_or_default()) };
+            let deed = Deed::new("topic", "恢复群名", room).whom([who]).why(format!("改成了「{}」", shown(topic)));
+            let back = Effects::none()
+                .set_topic(room.clone(), &*name)
+                .and_send(room.clone(), "群名已锁定,已经改回来。改名请管理员发: 改名 新名字");
+            doing.act(deed.does(back).keeps(kept).undo([Undo::Topic { was: topic.to_owned() }])).await
+        }
+        Answer::Notify => {
+            let room_name = shown(&name);
+            let line = format!("「{room_name}」的群名一小时内被改了 {} 次,先不改回了 (renamed again and again)", MOST + 1);
+            Ok(kept.then(doing.tell(room, &line)))
+        }
+        Answer::Wait => Ok(kept),
+    }
+}
+
+/// 改名: an admin names the room and locks it; without a name it is locked as it is.
+pub(crate) async fn rename(
+    doing: &Doing<'_>,
+    room: &Chat,
+    by: &Person,
+    name: Option<&str>,
+) -> Result<Effects, PluginError> {
+    let now = parse(name.unwrap_or(&room.name)).map_err(PluginError::told)?;
+    let was: Option<Locked> = doing.cx.kv_get(&key(&room.id)).await?;
+    let said = if name.is_some() { "已改名并锁定" } else { "已锁定群名" };
+    let mut done = Effects::reply(format!("{said}: {now}"));
+    if now != room.name {
+        if !doing.cx.can(Capability::RenameRoom) {
+            return Err(PluginError::told("这个账号不能改群名 (this account cannot rename rooms)"));
+        }
+        done = done.set_topic(room.id.clone(), &*now);
+    }
+    if doing.is_shadow() {
+        return Ok(Effects::reply(format!("演练模式: 会改成「{now}」(shadow mode)")));
+    }
+    let undo = [
+        Undo::Put { key: key(&room.id), was: was.map(serde_json::to_value).transpose()? },
+        Undo::Topic { was: room.name.clone() },
+    ];
+    let kept = Effects::none().put(key(&room.id), &Some(&now))?.delete(war_key(&room.id));
+    let deed = Deed::new("topic", "改名", &room.id).by(Whom::of(by)).why(format!("改成「{now}」"));
+    doing.act(deed.does(done).keeps(kept).undo(undo)).await
+}
+
+/// 解锁群名: everybody may name the room again.
+pub(crate) async fn unlock(doing: &Doing<'_>, room: &Chat, by: &Person) -> Result<Effects, PluginError> {
+    if locked(doing, &room.id).await?.is_none() {
+        return Err(PluginError::told("群名没有锁定 (the name is not locked)"));
+    }
+    if doing.is_shadow() {
+        return Ok(Effects::reply("演练模式: 会解锁群名 (shadow mode)"));
+    }
+    let was: Option<Locked> = doing.cx.kv_get(&key(&room.id)).await?;
+    let undo = [Undo::Put { key: key(&room.id), was: was.map(serde_json::to_value).transpose()? }];
+    let kept = Effects::none().put(key(&room.id), &Locked::None)?.delete(war_key(&room.id));
+    let deed = Deed::new("topic", "解锁群名", &room.id).by(Whom::of(by)).why("命令");
+    doing.act(deed.does(Effects::reply("群名已解锁,大家都可以改了")).keeps(kept).undo(undo)).await
 }
 
 #[cfg(test)]
