@@ -10,5 +10,5 @@ pub(crate) fn of(settings: &Settings) -> Plan {
     if settings.ladder.remove.is_some() {
         plan = plan.feature(Feature::new("removal", "/ladder/remove").needs(&[Capability::RemoveMembers]));
     }
-    plan
+    crate::life::plan(settings, plan)
 }

@@ -25,7 +25,7 @@ const SHOWN: usize = 8;
 
 /// What is left to do of a scheduled announcement.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Rest {
+pub(crate) struct Step {
     /// Which one of the settings.
     n: usize,
     /// Its expression, so that another one in its place after a reload is not said by mistake.
@@ -35,7 +35,7 @@ pub(crate) struct Rest {
 
 /// What is left to do of a typed one.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Typed {
+pub(crate) struct Mass {
     text: String,
     rooms: Vec<ContactId>,
     by: ContactId,
@@ -57,11 +57,11 @@ pub(crate) fn quiet_for(doing: &Doing<'_>) -> Option<Duration> {
 pub(crate) async fn due(doing: &Doing<'_>, name: &str) -> Result<Effects, PluginError> {
     let Some(n) = name.strip_prefix(SCHEDULE).and_then(|n| n.parse::<usize>().ok()) else { return Ok(Effects::none()) };
     let Some(announce) = doing.settings.announce.get(n) else { return Ok(Effects::none()) };
-    step(doing, Rest { n, cron: announce.cron.clone(), from: 0 }).await
+    step(doing, Step { n, cron: announce.cron.clone(), from: 0 }).await
 }
 
 /// The next rooms.
-pub(crate) async fn step(doing: &Doing<'_>, rest: Rest) -> Result<Effects, PluginError> {
+pub(crate) async fn step(doing: &Doing<'_>, rest: Step) -> Result<Effects, PluginError> {
     let found = doing.settings.announce.get(rest.n).filter(|announce| announce.cron == rest.cron);
     let Some(announce) = found else { return Ok(Effects::none()) };
     let timer = format!("announce:{}", rest.n);
@@ -72,7 +72,7 @@ pub(crate) async fn step(doing: &Doing<'_>, rest: Rest) -> Result<Effects, Plugi
     for room in announce.rooms.iter().skip(rest.from).take(STEP) {
         effects = effects.then(say(doing, announce, room).await?);
     }
-    let next = Rest { from: rest.from + STEP, ..rest };
+    let next = Step { from: rest.from + STEP, ..rest };
     if next.from < announce.rooms.len() {
         effects = effects.timer(timer, BETWEEN, &next)?;
     }
@@ -121,13 +121,13 @@ pub(crate) async fn typed(doing: &Doing<'_>, by: &Person, to: &str, text: &str) 
         return Err(PluginError::told("你现在没有权限了 (you may not do that any more)"));
     }
     let count = rooms.len();
-    let typed = Typed { text: text.to_owned(), rooms, by: by.id.clone(), name: names::shown(&by.name) };
+    let typed = Mass { text: text.to_owned(), rooms, by: by.id.clone(), name: names::shown(&by.name) };
     let answer = if doing.is_shadow() { "演练模式: 不会真的发" } else { "好的,开始发" };
     Ok(Effects::reply(format!("{answer}({count} 个群)")).then(next(doing, typed).await?))
 }
 
 /// The next rooms of a typed one.
-pub(crate) async fn next(doing: &Doing<'_>, mut typed: Typed) -> Result<Effects, PluginError> {
+pub(crate) async fn next(doing: &Doing<'_>, mut typed: Mass) -> Result<Effects, PluginError> {
     let mut effects = Effects::none();
     let later = typed.rooms.split_off(typed.rooms.len().min(STEP));
     for room in &typed.rooms {
@@ -157,7 +157,8 @@ fn rooms(doing: &Doing<'_>, to: &str) -> Result<Vec<ContactId>, PluginError> {
     } else {
         for word in to.split([',', ',', '、']).filter(|word| !word.is_empty()) {
             let room: ContactId = word.parse().map_err(|_no_id| PluginError::told(usage))?;
-            let known = doing.cx.contact(&room).is_some_and(|contact| contact.kind == wxbot_plugin::model::ContactKind::Room);
+            let known =
+                doing.cx.contact(&room).is_some_and(|contact| contact.kind == wxbot_plugin::model::ContactKind::Room);
             if !known || !doing.settings.covers(&room) {
                 return Err(PluginError::told(format!("{room} 不是这里管理的群 (no room of mine)")));
             }

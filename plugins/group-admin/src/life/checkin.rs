@@ -70,7 +70,8 @@ pub(crate) fn board(mut all: Vec<Days>, today: i64) -> String {
     }
     all.sort_by(|a, b| (b.row(today), b.2, &a.4).cmp(&(a.row(today), a.2, &b.4)));
     let lines = all.iter().take(LISTED).enumerate();
-    let lines = lines.map(|(n, days)| format!("\n{}. {} 连续 {} 天,累计 {} 天", n + 1, days.4, days.row(today), days.2));
+    let lines =
+        lines.map(|(n, days)| format!("\n{}. {} 连续 {} 天,累计 {} 天", n + 1, days.4, days.row(today), days.2));
     format!("签到榜{}", lines.collect::<String>())
 }
 
@@ -137,7 +138,10 @@ mod tests {
         let of = |name: &str, last, row, all| Days(last, row, all, row, name.into());
         assert_eq!(board(vec![], 9), "还没有人签到");
         let all = vec![of("甲", 9, 2, 2), of("乙", 5, 90, 99), of("丙", 8, 3, 3)];
-        assert_eq!(board(all, 9), "签到榜\n1. 丙 连续 3 天,累计 3 天\n2. 甲 连续 2 天,累计 2 天\n3. 乙 连续 0 天,累计 99 天");
+        assert_eq!(
+            board(all, 9),
+            "签到榜\n1. 丙 连续 3 天,累计 3 天\n2. 甲 连续 2 天,累计 2 天\n3. 乙 连续 0 天,累计 99 天"
+        );
         let many = (0..500).map(|n| of(&"名".repeat(20), 9, n, n)).collect();
         assert!(board(many, 9).len() < 2_000);
     }

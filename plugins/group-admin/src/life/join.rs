@@ -68,11 +68,7 @@ pub(crate) async fn message(doing: &Doing<'_>, event: &Event) -> Result<Effects,
     Ok(answered.put(key, &now_ms)?)
 }
 
-async fn answer(
-    doing: &Doing<'_>,
-    join: &Join,
-    sender: &wxbot_plugin::model::Person,
-) -> Result<Effects, PluginError> {
+async fn answer(doing: &Doing<'_>, join: &Join, sender: &wxbot_plugin::model::Person) -> Result<Effects, PluginError> {
     let cx = doing.cx;
     if !cx.contact(&sender.id).is_some_and(|contact| contact.is_ours) {
         return Ok(Effects::reply("只能邀请好友进群,请先加我为好友 (please become a friend first)"));
@@ -93,7 +89,10 @@ async fn answer(
         Place::Full => "群都满了,已经通知管理员 (all rooms are full)",
         Place::Unknown => "暂时没有可以进的群,已经通知管理员 (no room now)",
     };
-    let line = format!("有人要进群,但是没有位置: {} (nobody can be brought in: rooms are full or unknown)", shown(&sender.name));
+    let line = format!(
+        "有人要进群,但是没有位置: {} (nobody can be brought in: rooms are full or unknown)",
+        shown(&sender.name)
+    );
     let Some(first) = join.rooms.first() else { return Ok(Effects::none()) };
     Ok(Effects::reply(full).then(doing.tell(first, &line)))
 }

@@ -39,6 +39,7 @@ use wxbot_plugin::prelude::*;
 use wxbot_plugin::text;
 
 use crate::act::Doing;
+use crate::settings::Settings;
 
 /// A message in a room that broke no rule: it is counted, and may be a vote or ask for the rules.
 pub(crate) async fn message(doing: &Doing<'_>, event: &Event) -> Result<Effects, PluginError> {
@@ -51,4 +52,61 @@ pub(crate) async fn message(doing: &Doing<'_>, event: &Event) -> Result<Effects,
 /// The clock of the rooms.
 pub(crate) fn local(doing: &Doing<'_>) -> Local {
     Local::at(doing.cx.now_ms(), &doing.settings.tz)
+}
+
+/// A room is another than before.
+pub(crate) async fn changed(doing: &Doing<'_>, event: &Event) -> Result<Effects, PluginError> {
+    match &event.kind {
+        EventKind::MembersChanged { joined, .. } => welcome::noticed(doing, event, joined).await,
+        EventKind::TopicChanged { topic, by, .. } => topic::changed(doing, &event.chat.id, topic, by).await,
+        _ => Ok(Effects::none()),
+    }
+}
+
+/// A time of the settings is there.
+pub(crate) async fn scheduled(doing: &Doing<'_>, event: &Event) -> Result<Effects, PluginError> {
+    match &event.kind {
+        EventKind::Schedule { name, .. } => announce::due(doing, name).await,
+        _ => Ok(Effects::none()),
+    }
+}
+
+/// Which parts are on, and what each needs of an account.
+pub(crate) fn plan(settings: &Settings, mut plan: Plan) -> Plan {
+    let send = Capability::SendText;
+    if settings.welcome.is_some() {
+        plan = plan.feature(Feature::new("welcome", "/welcome").needs(&[send, Capability::MemberEvents]));
+    }
+    if settings.rules.is_some() {
+        plan = plan.feature(Feature::new("rules", "/rules").needs(&[send, Capability::GroupMessages]));
+    }
+    if !settings.join.is_empty() {
+        let needs = [send, Capability::PrivateMessages, Capability::Contacts, Capability::AddMembers];
+        plan = plan.feature(Feature::new("join", "/join").needs(&needs));
+    }
+    if settings.topic.is_some() {
+        let needs = [send, Capability::MemberEvents, Capability::RenameRoom];
+        plan = plan.feature(Feature::new("topic lock", "/topic").needs(&needs));
+    }
+    if settings.stats.is_some() {
+        let needs = [send, Capability::GroupMessages, Capability::Contacts];
+        plan = plan.feature(Feature::new("statistics", "/stats").needs(&needs));
+    }
+    if settings.polls.is_some() {
+        plan = plan.feature(Feature::new("polls", "/polls").needs(&[send, Capability::GroupMessages]));
+    }
+    if settings.checkin.is_some() {
+        plan = plan.feature(Feature::new("check-in", "/checkin").needs(&[send, Capability::GroupMessages]));
+    }
+    for (n, announce) in settings.announce.iter().enumerate() {
+        let mut needs = Vec::new();
+        needs.extend(announce.text.as_ref().map(|_| send));
+        needs.extend(announce.image.as_ref().map(|_| Capability::SendImage));
+        let tz = announce.tz.as_ref().unwrap_or(&settings.tz);
+        let schedule = PlannedSchedule::new(announce::schedule(n), &*announce.cron).tz(tz.name());
+        plan = plan
+            .feature(Feature::new(format!("announcement {}", n + 1), format!("/announce/{n}")).needs(&needs))
+            .schedule(schedule.missed(announce.missed.into()).at(format!("/announce/{n}/cron")));
+    }
+    plan
 }

@@ -112,7 +112,11 @@ impl Wanted {
 /// somebody.
 fn one_line(text: &str) -> String {
     let quiet: String = text.chars().map(|c| if c == '@' { '\u{FF20}' } else { c }).collect();
-    quiet.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+    quiet
+        .split(|c: char| c.is_whitespace() || c.is_control())
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// The last part without the duration at its end. A part that is nothing but a duration is one only where enough options
@@ -203,7 +207,8 @@ impl Poll {
     pub(crate) fn result(&self) -> String {
         let counts = self.tally();
         let most = counts.iter().copied().max().unwrap_or(0);
-        let best: Vec<&str> = self.options.iter().zip(&counts).filter(|(_, count)| **count == most).map(|(o, _)| o.as_str()).collect();
+        let best: Vec<&str> =
+            self.options.iter().zip(&counts).filter(|(_, count)| **count == most).map(|(o, _)| o.as_str()).collect();
         let verdict = match (most, best.as_slice()) {
             (0, _) => "没有人投票".to_owned(),
             (_, [one]) => format!("最多: {one}"),
@@ -213,7 +218,9 @@ impl Poll {
     }
 
     fn tally(&self) -> Vec<usize> {
-        (1..=self.options.len()).map(|n| self.votes.values().filter(|choice| usize::from(**choice) == n).count()).collect()
+        (1..=self.options.len())
+            .map(|n| self.votes.values().filter(|choice| usize::from(**choice) == n).count())
+            .collect()
     }
 }
 
@@ -241,7 +248,8 @@ mod tests {
     }
 
     fn poll(options: &[&str]) -> Poll {
-        let wanted = Wanted { title: "午饭".into(), options: options.iter().map(|o| (*o).to_owned()).collect(), lasts: None };
+        let wanted =
+            Wanted { title: "午饭".into(), options: options.iter().map(|o| (*o).to_owned()).collect(), lasts: None };
         Poll::open("7".into(), wanted, person(1), 0)
     }
 
@@ -260,7 +268,11 @@ mod tests {
             ("@所有人 | a\tb | {{ c }}", "＠所有人", &["a b", "{{ c }}"], None),
         ] {
             let got = Wanted::parse(text, WEEK).unwrap();
-            assert_eq!((&*got.title, got.options.iter().map(String::as_str).collect::<Vec<_>>(), got.lasts), (title, options.to_vec(), lasts), "{text}");
+            assert_eq!(
+                (&*got.title, got.options.iter().map(String::as_str).collect::<Vec<_>>(), got.lasts),
+                (title, options.to_vec(), lasts),
+                "{text}"
+            );
         }
     }
 
@@ -327,16 +339,23 @@ mod tests {
 
     #[test]
     fn how_long_is_said_shortly() {
-        for (ms, want) in
-            [(600_000, "10 分钟"), (3_600_000, "1 小时"), (5_400_000, "90 分钟"), (90_000, "90 秒"), (-1, "0 秒"), (7_300_001, "3 小时")]
-        {
+        for (ms, want) in [
+            (600_000, "10 分钟"),
+            (3_600_000, "1 小时"),
+            (5_400_000, "90 分钟"),
+            (90_000, "90 秒"),
+            (-1, "0 秒"),
+            (7_300_001, "3 小时"),
+        ] {
             assert_eq!(lasting(ms), want);
         }
     }
 
     #[test]
     fn numbers_of_options() {
-        for (text, want) in [("2", Some(2)), (" １２ ", Some(12)), ("2.", None), ("", None), ("1234", None), ("+1", None)] {
+        for (text, want) in
+            [("2", Some(2)), (" １２ ", Some(12)), ("2.", None), ("", None), ("1234", None), ("+1", None)]
+        {
             assert_eq!(number(text), want, "{text:?}");
         }
     }

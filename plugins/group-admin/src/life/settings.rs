@@ -42,7 +42,7 @@ pub struct Rules {
     #[config(min_len = 1, max_len = 3000)]
     pub text: String,
     /// What people say to see them.
-    #[config(default = vec!["群规".to_owned(), "rules".to_owned()], min_len = 1, max_len = 20)]
+    #[config(default = words(&["群规", "rules"]), min_len = 1, max_len = 20)]
     pub words: Vec<Word>,
     /// How long a room is not told again.
     #[config(default = "30s", range = "0s"..="1d")]
@@ -53,7 +53,7 @@ pub struct Rules {
 #[derive(Debug, PluginConfig)]
 pub struct Join {
     /// What they say.
-    #[config(default = vec!["进群".to_owned()], min_len = 1, max_len = 20)]
+    #[config(default = words(&["进群"]), min_len = 1, max_len = 20)]
     pub words: Vec<Word>,
     /// The rooms, the first to be filled first.
     #[config(min_len = 1, max_len = 10)]
@@ -195,10 +195,14 @@ impl Word {
     }
 }
 
-impl From<String> for Word {
-    fn from(text: String) -> Self {
+impl From<&str> for Word {
+    fn from(text: &str) -> Self {
         Self(wxbot_plugin::text::fold(text.trim()))
     }
+}
+
+fn words(words: &[&str]) -> Vec<Word> {
+    words.iter().map(|word| Word::from(*word)).collect()
 }
 
 impl ConfigValue for Word {
@@ -216,7 +220,7 @@ impl ConfigValue for Word {
             let problem = at.problem(format!("{} is empty or longer than 100 bytes", at.name()));
             return Err(vec![problem.help("write what people say, like \"群规\"")]);
         }
-        Ok(Self::from(text))
+        Ok(Self::from(&*text))
     }
 
     fn shown(&self) -> Option<Value> {

@@ -164,7 +164,6 @@ pub(crate) fn silent(members: &[Seen], days: u32, now_ms: i64, since: Option<&st
     format!("{} 天未发言: {} / {} 人{since}{lines}{more}", days, quiet.len(), members.len())
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -252,7 +251,10 @@ mod tests {
 
     #[test]
     fn spans_have_words() {
-        assert_eq!([Span::parse("DAY"), Span::parse("本周"), Span::parse("总")], [Ok(Span::Day), Ok(Span::Week), Ok(Span::All)]);
+        assert_eq!(
+            [Span::parse("DAY"), Span::parse("本周"), Span::parse("总")],
+            [Ok(Span::Day), Ok(Span::Week), Ok(Span::All)]
+        );
         assert!(Span::parse("年").is_err());
     }
 }

@@ -120,7 +120,8 @@ pub(crate) async fn changed(
         }
         Answer::Notify => {
             let room_name = shown(&name);
-            let line = format!("「{room_name}」的群名一小时内被改了 {} 次,先不改回了 (renamed again and again)", MOST + 1);
+            let line =
+                format!("「{room_name}」的群名一小时内被改了 {} 次,先不改回了 (renamed again and again)", MOST + 1);
             Ok(kept.then(doing.tell(room, &line)))
         }
         Answer::Wait => Ok(kept),

@@ -39,7 +39,8 @@ pub(crate) async fn open(
     let (cx, now_ms) = (doing.cx, doing.cx.now_ms());
     let running: Option<Poll> = cx.kv_get(&key(&room.id)).await?;
     let Some(what) = what else {
-        let running = running.ok_or_else(|| PluginError::told("现在没有投票。发起: 投票 标题 | 选项一 | 选项二 | 10m"))?;
+        let running =
+            running.ok_or_else(|| PluginError::told("现在没有投票。发起: 投票 标题 | 选项一 | 选项二 | 10m"))?;
         let text = running.question_again(now_ms);
         return doing.act(said(&room.id, Effects::reply(text))).await;
     };
@@ -57,9 +58,11 @@ pub(crate) async fn open(
     let lasts = wanted.lasts.unwrap_or(usual.min(longest));
     let lasts_ms = i64::try_from(lasts.as_millis()).unwrap_or(i64::MAX);
     let poll = Poll::open(cx.message_id().to_string(), wanted, by.id.clone(), now_ms.saturating_add(lasts_ms));
-    let kept = Effects::none()
-        .put(key(&room.id), &poll)?
-        .timer(format!("poll:{}", room.id), lasts, &Closing { id: poll.id.clone() })?;
+    let kept = Effects::none().put(key(&room.id), &poll)?.timer(
+        format!("poll:{}", room.id),
+        lasts,
+        &Closing { id: poll.id.clone() },
+    )?;
     doing.act(said(&room.id, Effects::reply(poll.question(&by.name, lasts_ms))).keeps(kept)).await
 }
 
@@ -77,12 +80,7 @@ pub(crate) async fn message(doing: &Doing<'_>, event: &Event, typed: &str) -> Re
 }
 
 /// 投: a vote that is always answered.
-pub(crate) async fn cast(
-    doing: &Doing<'_>,
-    room: &Chat,
-    by: &Person,
-    choice: usize,
-) -> Result<Effects, PluginError> {
+pub(crate) async fn cast(doing: &Doing<'_>, room: &Chat, by: &Person, choice: usize) -> Result<Effects, PluginError> {
     let poll = current(doing, &room.id).await?;
     let mut poll = poll.ok_or_else(|| PluginError::told("现在没有投票 (there is no poll)"))?;
     match poll.vote(&by.id, choice) {
