@@ -141,8 +141,15 @@ impl GroupAdmin {
 
     /// 多少天没发言的人
     #[command("潜水", alias = ["silent"], only = group, allow = Role::GroupAdmin)]
-    async fn silence(&self, cx: &Ctx, here: Here<Stats>, days: Option<u32>) -> Result<Effects, PluginError> {
-        life::count::silence(&self.doing(cx), &here, days).await
+    async fn silence(
+        &self,
+        cx: &Ctx,
+        here: Here<Stats>,
+        who: Sender,
+        /// 天数
+        days: Option<u32>,
+    ) -> Result<Effects, PluginError> {
+        life::count::silence(&self.doing(cx), &here, &who, days).await
     }
 
     /// 发起投票,不带内容则查看

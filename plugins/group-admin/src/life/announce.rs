@@ -8,7 +8,7 @@ use wxbot_plugin::prelude::*;
 use wxbot_plugin::template::Facts;
 
 use super::settings::{Announce, MOST_ROOMS};
-use super::{local, names};
+use super::{local, names, topic_of};
 use crate::act::{Deed, Doing};
 use crate::audit::Whom;
 
@@ -84,7 +84,7 @@ async fn say(doing: &Doing<'_>, announce: &Announce, room: &ContactId) -> Result
     let contact = doing.cx.contact(room);
     let members = contact.map_or(0, |contact| contact.members.count());
     let facts = Facts::new()
-        .text("room", &names::shown(&doing.room_name(room)))
+        .text("room", &names::shown(&topic_of(doing, room)))
         .number("members", i64::try_from(members).unwrap_or(i64::MAX))
         .text("date", &now.date())
         .text("time", &now.time())
@@ -122,7 +122,7 @@ pub(crate) async fn typed(doing: &Doing<'_>, by: &Person, to: &str, text: &str) 
     }
     let count = rooms.len();
     let typed = Mass { text: text.to_owned(), rooms, by: by.id.clone(), name: names::shown(&by.name) };
-    let answer = if doing.is_shadow() { "演练模式: 不会真的发" } else { "好的,开始发" };
+    let answer = if doing.is_shadow() { "观察模式,不会真的发" } else { "好的,开始发" };
     Ok(Effects::reply(format!("{answer}({count} 个群)")).then(next(doing, typed).await?))
 }
 

@@ -59,26 +59,32 @@ pub(crate) async fn mine(doing: &Doing<'_>, room: &Chat, sender: &Person) -> Res
 }
 
 /// 潜水: who says nothing.
-pub(crate) async fn silence(doing: &Doing<'_>, room: &Chat, days: Option<u32>) -> Result<Effects, PluginError> {
+pub(crate) async fn silence(
+    doing: &Doing<'_>,
+    room: &Chat,
+    by: &Person,
+    days: Option<u32>,
+) -> Result<Effects, PluginError> {
     let days = days.or(doing.settings.stats.as_ref().map(|stats| stats.silent_days)).unwrap_or(30);
     if !(1..=3650).contains(&days) {
         return Err(PluginError::told("天数要在 1 到 3650 之间 (1 to 3650 days)"));
     }
     let counted: HashMap<ContactId, Tally> = all(doing, room).await?.into_iter().collect();
     let joined = super::welcome::joined(doing, &room.id).await?;
-    let members = doing.cx.members(&room.id).await?;
+    let (members, now_ms) = (doing.cx.members(&room.id).await?, doing.cx.now_ms());
     let seen = members.into_iter().filter(|member| !member.me).map(|member| {
         let tally = member.id.as_ref().and_then(|id| counted.get(id));
         Seen {
             name: member.public_name().to_owned(),
-            last_ms: tally.map(Tally::last_ms),
+            // Whoever asks is not silent; that message is not committed yet.
+            last_ms: if member.id.as_ref() == Some(&by.id) { Some(now_ms) } else { tally.map(Tally::last_ms) },
             joined_ms: joined.of(member.id.as_ref(), member.public_name()),
         }
     });
     let seen: Vec<Seen> = seen.collect();
     let first = counted.values().map(Tally::first_day).min();
     let first = first.map(|day| Local::at(day.saturating_mul(86_400_000), &utc()).date());
-    Ok(Effects::reply(silent(&seen, days, doing.cx.now_ms(), first.as_deref())))
+    Ok(Effects::reply(silent(&seen, days, now_ms, first.as_deref())))
 }
 
 /// Numbers of days begin at midnight of this clock.

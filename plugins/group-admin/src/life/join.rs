@@ -6,6 +6,7 @@ use wxbot_plugin::text::{self, fold};
 
 use super::names::shown;
 use super::settings::Join;
+use super::topic_of;
 use crate::act::{Deed, Doing};
 use crate::audit::Whom;
 
@@ -101,7 +102,7 @@ async fn answer(doing: &Doing<'_>, join: &Join, sender: &wxbot_plugin::model::Pe
 async fn look(doing: &Doing<'_>, room: &ContactId, person: &ContactId) -> Candidate {
     let contact = doing.cx.contact(room).filter(|contact| contact.is_ours);
     let counted = contact.as_ref().map_or(0, |contact| contact.members.count());
-    let name = contact.as_ref().map(|contact| contact.display_name().to_owned()).unwrap_or_default();
+    let name = topic_of(doing, room);
     let listed = if contact.is_some() { doing.cx.members(room).await.unwrap_or_default() } else { Vec::new() };
     let is_member = listed.iter().any(|member| member.id.as_ref() == Some(person));
     let members = if contact.is_some() { counted.max(listed.len()) } else { 0 };

@@ -49,6 +49,12 @@ pub(crate) async fn message(doing: &Doing<'_>, event: &Event) -> Result<Effects,
     Ok(effects.then(rules::message(doing, event, typed).await?))
 }
 
+/// What a room calls itself. A remark of ours is a private note, and nothing to say there.
+pub(crate) fn topic_of(doing: &Doing<'_>, room: &ContactId) -> String {
+    let own = doing.cx.contact(room).map(|contact| contact.nick_name.to_string()).unwrap_or_default();
+    if own.is_empty() { doing.room_name(room) } else { own }
+}
+
 /// The clock of the rooms.
 pub(crate) fn local(doing: &Doing<'_>) -> Local {
     Local::at(doing.cx.now_ms(), &doing.settings.tz)

@@ -76,7 +76,7 @@ impl Wanted {
         let mut parts: Vec<String> = text.split(['|', '｜', '\n']).map(one_line).collect();
         parts.retain(|part| !part.is_empty());
         let lasts = parts.pop().map(|last| {
-            let (rest, lasts) = split_duration(&last, parts.len() >= 2);
+            let (rest, lasts) = split_duration(&last, parts.len() >= 3);
             parts.extend(rest);
             lasts
         });

@@ -5,6 +5,7 @@ use wxbot_plugin::model::{Chat, Person, Who};
 use wxbot_plugin::prelude::*;
 
 use super::names::shown;
+use super::topic_of;
 use crate::act::{Deed, Doing};
 use crate::audit::{Undo, Whom};
 
@@ -135,22 +136,23 @@ pub(crate) async fn rename(
     by: &Person,
     name: Option<&str>,
 ) -> Result<Effects, PluginError> {
-    let now = parse(name.unwrap_or(&room.name)).map_err(PluginError::told)?;
+    let before = topic_of(doing, &room.id);
+    let now = parse(name.unwrap_or(&before)).map_err(PluginError::told)?;
     let was: Option<Locked> = doing.cx.kv_get(&key(&room.id)).await?;
     let said = if name.is_some() { "已改名并锁定" } else { "已锁定群名" };
     let mut done = Effects::reply(format!("{said}: {now}"));
-    if now != room.name {
+    if now != before {
         if !doing.cx.can(Capability::RenameRoom) {
             return Err(PluginError::told("这个账号不能改群名 (this account cannot rename rooms)"));
         }
         done = done.set_topic(room.id.clone(), &*now);
     }
     if doing.is_shadow() {
-        return Ok(Effects::reply(format!("演练模式: 会改成「{now}」(shadow mode)")));
+        return Ok(Effects::reply(format!("观察模式: 会改成「{now}」并锁定 (shadow)")));
     }
     let undo = [
         Undo::Put { key: key(&room.id), was: was.map(serde_json::to_value).transpose()? },
-        Undo::Topic { was: room.name.clone() },
+        Undo::Topic { was: before },
     ];
     let kept = Effects::none().put(key(&room.id), &Some(&now))?.delete(war_key(&room.id));
     let deed = Deed::new("topic", "改名", &room.id).by(Whom::of(by)).why(format!("改成「{now}」"));
@@ -163,7 +165,7 @@ pub(crate) async fn unlock(doing: &Doing<'_>, room: &Chat, by: &Person) -> Resul
         return Err(PluginError::told("群名没有锁定 (the name is not locked)"));
     }
     if doing.is_shadow() {
-        return Ok(Effects::reply("演练模式: 会解锁群名 (shadow mode)"));
+        return Ok(Effects::reply("观察模式: 会解锁群名 (shadow)"));
     }
     let was: Option<Locked> = doing.cx.kv_get(&key(&room.id)).await?;
     let undo = [Undo::Put { key: key(&room.id), was: was.map(serde_json::to_value).transpose()? }];

@@ -13,7 +13,7 @@ use wxbot_plugin::text::head;
 use wxbot_plugin::{KvPage, RoomMember};
 
 use super::settings::Welcome;
-use super::{local, names};
+use super::{local, names, topic_of};
 use crate::act::{Deed, Doing};
 use crate::audit::Whom;
 
@@ -218,7 +218,7 @@ fn text(
         .text("name", &shown)
         .number("count", i64::try_from(count).unwrap_or(i64::MAX))
         .number("members", i64::try_from(in_room).unwrap_or(i64::MAX))
-        .text("room", &names::shown(&doing.room_name(room)))
+        .text("room", &names::shown(&topic_of(doing, room)))
         .text("date", &now.date())
         .text("time", &now.time())
         .text("rules", doing.settings.rules.as_ref().map_or("", |rules| rules.text.trim()));
