@@ -73,7 +73,7 @@ async fn a_quiet_join_is_welcomed_and_we_are_not(bot: Kit<GroupAdmin>) {
 #[wxbot_plugin::test(settings = json!({ "welcome": {} }))]
 async fn two_hundred_who_come_at_once_get_one_text(bot: Kit<GroupAdmin>) {
     let room = bot.room("群", []);
-    let names: Vec<String> = (0..200).map(|n| format!("{}{n}", "很长的名字".repeat(10))).collect();
+    let names: Vec<String> = (0..200).map(|n| format!("{n}{}", "很长的名字".repeat(6))).collect();
     for some in names.chunks(40) {
         happens(&bot, &room, joined(&some.iter().map(String::as_str).collect::<Vec<_>>())).await.gets_nothing();
     }
