@@ -26,7 +26,7 @@ pub(crate) mod join;
 mod names;
 mod poll;
 pub(crate) mod rules;
-pub mod settings;
+pub(crate) mod settings;
 mod stats;
 #[cfg(test)]
 mod tests;
@@ -62,19 +62,17 @@ pub(crate) fn local(doing: &Doing<'_>) -> Local {
 
 /// A room is another than before.
 pub(crate) async fn changed(doing: &Doing<'_>, event: &Event) -> Result<Effects, PluginError> {
-    match &event.kind {
-        EventKind::MembersChanged { joined, .. } => welcome::noticed(doing, event, joined).await,
-        EventKind::TopicChanged { topic, by, .. } => topic::changed(doing, &event.chat.id, topic, by).await,
-        _ => Ok(Effects::none()),
+    if let EventKind::MembersChanged { joined, .. } = &event.kind {
+        return welcome::noticed(doing, event, joined).await;
     }
+    let EventKind::TopicChanged { topic, by, .. } = &event.kind else { return Ok(Effects::none()) };
+    topic::changed(doing, &event.chat.id, topic, by).await
 }
 
 /// A time of the settings is there.
 pub(crate) async fn scheduled(doing: &Doing<'_>, event: &Event) -> Result<Effects, PluginError> {
-    match &event.kind {
-        EventKind::Schedule { name, .. } => announce::due(doing, name).await,
-        _ => Ok(Effects::none()),
-    }
+    let EventKind::Schedule { name, .. } = &event.kind else { return Ok(Effects::none()) };
+    announce::due(doing, name).await
 }
 
 /// Which parts are on, and what each needs of an account.
