@@ -65,6 +65,12 @@ impl Deed {
         Self { feature, what, room: Some(room.clone()), ..Self::default() }
     }
 
+    /// Another word for what is done.
+    pub(crate) fn called(mut self, what: &'static str) -> Self {
+        self.what = what;
+        self
+    }
+
     /// About whom it is.
     pub(crate) fn whom(mut self, whom: impl IntoIterator<Item = Whom>) -> Self {
         self.whom.extend(whom);
@@ -148,14 +154,18 @@ impl<'a> Doing<'a> {
             of: deed.of,
         };
         let outward =
-            if shadow { self.tell(&room, &shadow::report(&self.room_name(&room), &record)) } else { deed.effects };
+            if shadow { self.report(&room, &shadow::report(&self.room_name(&room), &record)) } else { deed.effects };
         let written = deed.keep.put(record.key(self.salt()), &record)?;
         Ok(outward.then(written).then(self.desk.trail.prune(cx, &self.settings.audit).await?))
     }
 
     /// Tells those in `notify`, else the owners of the account, about a room; in a storm, together with what else
-    /// there is to tell.
+    /// there is to tell. Nothing in shadow mode, where the deed itself is told.
     pub(crate) fn tell(&self, room: &ContactId, line: &str) -> Effects {
+        if self.is_shadow() { Effects::none() } else { self.report(room, line) }
+    }
+
+    fn report(&self, room: &ContactId, line: &str) -> Effects {
         match self.desk.gate.pass(self.cx.account(), room, To::Watchers, self.cx.now_ms(), line) {
             Pass::Now => self.to_watchers(line),
             Pass::Later(after) => come_back(room, To::Watchers, after),
@@ -164,10 +174,24 @@ impl<'a> Doing<'a> {
 
     /// Says something in the room of the event, to whoever sent it; in a storm `line` is said without a mention,
     /// together with what else there is to say.
+    /// Nothing in shadow mode.
     pub(crate) fn say_to_sender(&self, text: &str, line: &str) -> Effects {
+        self.say_with(Effects::none().and_reply_at_sender(text), line)
+    }
+
+    /// Says something in the room of the event; in a storm, together with what else there is to say. Nothing in shadow
+    /// mode.
+    pub(crate) fn say(&self, line: &str) -> Effects {
+        self.say_with(Effects::reply(clipped(line)), line)
+    }
+
+    fn say_with(&self, said: Effects, line: &str) -> Effects {
+        if self.is_shadow() {
+            return Effects::none();
+        }
         let event = self.cx.event();
         match self.desk.gate.pass(self.cx.account(), &event.chat.id, To::Room, self.cx.now_ms(), line) {
-            Pass::Now => Effects::none().and_reply_at_sender(text),
+            Pass::Now => said,
             Pass::Later(after) => come_back(&event.chat.id, To::Room, after),
         }
     }
@@ -243,5 +267,5 @@ pub(crate) fn names(whom: &[Whom]) -> String {
 
 /// A text of at most 4 KiB.
 pub(crate) fn clipped(text: &str) -> String {
-    text.get(..text.floor_char_boundary(4_000)).unwrap_or(text).to_owned()
+    wxbot_plugin::text::head(text, 4_000).to_owned()
 }

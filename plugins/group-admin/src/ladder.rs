@@ -69,6 +69,11 @@ impl Ladder {
         problems
     }
 
+    /// The gravest that is ever done.
+    pub(crate) fn top(&self) -> Rung {
+        if self.remove.is_some() { Rung::Remove } else { Rung::Notice }
+    }
+
     /// From how many strikes on a rung begins; removal without a number begins nowhere and is a notice.
     fn begins(&self, rung: Rung) -> u32 {
         match rung {

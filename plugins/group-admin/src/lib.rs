@@ -31,31 +31,34 @@
 mod act;
 mod audit;
 mod gate;
+mod guard;
 mod ladder;
 mod life;
 mod plan;
 pub mod settings;
 mod shadow;
 
-use std::sync::Arc;
-
-use wxbot_plugin::Plan;
+use wxbot_plugin::model::Person;
 use wxbot_plugin::prelude::*;
 
 use crate::act::{Desk, Doing};
 use crate::gate::Held;
+use crate::guard::Guard;
+use crate::guard::commands::Command;
 use crate::life::announce::{Mass, Step};
 use crate::life::here::{Alone, Here};
 use crate::life::settings::{CheckIn, Polls, Stats, Topic};
 use crate::life::vote::Closing;
+use crate::settings::Mode;
 
 pub use settings::Settings;
 
 /// The plugin.
 #[derive(Debug)]
 pub struct GroupAdmin {
-    settings: Arc<Settings>,
+    settings: Settings,
     desk: Desk,
+    guard: Guard,
 }
 
 /// 群管:词、链接、刷屏、警告、移出;日志与撤销。
@@ -67,8 +70,7 @@ pub struct GroupAdmin {
 )]
 impl GroupAdmin {
     async fn init(settings: Settings, _cx: &InitCtx) -> Result<Self, PluginError> {
-        let settings = Arc::new(settings);
-        Ok(Self { desk: Desk::default(), settings })
+        Ok(Self { desk: Desk::default(), guard: Guard::new(&settings)?, settings })
     }
 
     fn plan(settings: &Settings) -> Plan {
@@ -77,12 +79,130 @@ impl GroupAdmin {
 
     #[on(Message, only = group, priority = 100)]
     async fn message(&self, cx: &Ctx, event: &Event) -> Result<Effects, PluginError> {
-        if !self.settings.covers(&event.chat.id) {
-            cx.note("rooms", false, || "this room is not in `rooms`".to_owned());
+        if !self.covers(cx, event) {
             return Ok(Effects::none());
         }
-        // life: behind the guard, with what it let pass.
-        life::message(&self.doing(cx), event).await
+        let judged = guard::watch::message(&self.guard, &self.doing(cx), event).await?;
+        if judged.punished && self.settings.mode == Mode::Enforce {
+            cx.block();
+            return Ok(judged.effects);
+        }
+        // What broke no rule, or was only reported, is seen by life.
+        Ok(judged.effects.then(life::message(&self.doing(cx), event).await?))
+    }
+
+    #[on(MembersJoined, only = group, priority = 100)]
+    async fn joined(&self, cx: &Ctx, event: &Event, joined: &MembersJoined) -> Result<Effects, PluginError> {
+        if !self.covers(cx, event) {
+            return Ok(Effects::none());
+        }
+        guard::newcomer::joined(&self.guard, &self.doing(cx), event, joined).await
+    }
+
+    #[on(MembersChanged, only = group, priority = 100)]
+    async fn changed(&self, cx: &Ctx, event: &Event) -> Result<Effects, PluginError> {
+        let EventKind::MembersChanged { joined, .. } = &event.kind else { return Ok(Effects::none()) };
+        if !self.covers(cx, event) {
+            return Ok(Effects::none());
+        }
+        guard::newcomer::noticed(&self.guard, &self.doing(cx), event, joined).await
+    }
+
+    /// 警告成员:警告 @成员 理由
+    #[command("警告", alias = ["warn"], only = group, allow = Role::GroupAdmin)]
+    async fn warn(
+        &self,
+        cx: &Ctx,
+        chat: ChatId,
+        by: Sender,
+        /// @成员 理由
+        whom: Rest,
+    ) -> Result<Effects, PluginError> {
+        self.command(&self.doing(cx), chat.id(), &by)?.warn(whom.as_str()).await
+    }
+
+    /// 移出成员:移出 @成员…(要确认)
+    #[command("移出", alias = ["kick"], only = group, allow = Role::GroupAdmin)]
+    async fn remove(
+        &self,
+        cx: &Ctx,
+        chat: ChatId,
+        by: Sender,
+        /// @成员…
+        whom: Rest,
+    ) -> Result<Effects, PluginError> {
+        self.command(&self.doing(cx), chat.id(), &by)?.remove(whom.as_str()).await
+    }
+
+    /// 豁免成员:清除违规次数
+    #[command("豁免", alias = ["pardon"], only = group, allow = Role::GroupAdmin)]
+    async fn pardon(
+        &self,
+        cx: &Ctx,
+        chat: ChatId,
+        by: Sender,
+        /// @成员…
+        whom: Rest,
+    ) -> Result<Effects, PluginError> {
+        self.command(&self.doing(cx), chat.id(), &by)?.pardon(whom.as_str()).await
+    }
+
+    /// 白名单:白名单 加 @成员,白名单 删 @成员
+    #[command("白名单", alias = ["whitelist"], only = group, allow = Role::GroupAdmin)]
+    async fn whitelist(
+        &self,
+        cx: &Ctx,
+        chat: ChatId,
+        by: Sender,
+        /// 加 @成员,或 删 @成员
+        what: Option<Rest>,
+    ) -> Result<Effects, PluginError> {
+        let what = what.as_ref().map_or("", Rest::as_str);
+        self.command(&self.doing(cx), chat.id(), &by)?.whitelist(what).await
+    }
+
+    /// 群管状态
+    #[command("状态", alias = ["status"], only = group, allow = Role::GroupAdmin)]
+    async fn status(&self, cx: &Ctx, chat: ChatId, by: Sender) -> Result<Effects, PluginError> {
+        self.command(&self.doing(cx), chat.id(), &by)?.status().await
+    }
+
+    /// 关闭本群的群管
+    #[command("关 群管", alias = ["关群管", "guard off"], only = group, allow = Role::GroupAdmin)]
+    async fn pause(&self, cx: &Ctx, chat: ChatId, by: Sender) -> Result<Effects, PluginError> {
+        self.command(&self.doing(cx), chat.id(), &by)?.pause(true).await
+    }
+
+    /// 打开本群的群管
+    #[command("开 群管", alias = ["开群管", "guard on"], only = group, allow = Role::GroupAdmin)]
+    async fn resume(&self, cx: &Ctx, chat: ChatId, by: Sender) -> Result<Effects, PluginError> {
+        self.command(&self.doing(cx), chat.id(), &by)?.pause(false).await
+    }
+
+    /// 看日志
+    #[command("日志", alias = ["audit"], only = group, allow = Role::GroupAdmin)]
+    async fn log(
+        &self,
+        cx: &Ctx,
+        chat: ChatId,
+        by: Sender,
+        /// 第几页
+        page: Option<usize>,
+    ) -> Result<Effects, PluginError> {
+        self.command(&self.doing(cx), chat.id(), &by)?.log(page).await
+    }
+
+    /// 撤销日志里的一条
+    #[command("撤销", alias = ["undo"], only = group, allow = Role::GroupAdmin)]
+    async fn undo(
+        &self,
+        cx: &Ctx,
+        chat: ChatId,
+        by: Sender,
+        /// 日志里的第几条
+        n: Option<usize>,
+    ) -> Result<Effects, PluginError> {
+        self.command(&self.doing(cx), chat.id(), &by)?.undo(n).await
     }
 
     // ---- life: what a room wants done ----
@@ -93,12 +213,12 @@ impl GroupAdmin {
     }
 
     #[on(MembersJoined)]
-    async fn joined(&self, cx: &Ctx, event: &Event, joined: &MembersJoined) -> Result<Effects, PluginError> {
+    async fn newcomers(&self, cx: &Ctx, event: &Event, joined: &MembersJoined) -> Result<Effects, PluginError> {
         life::welcome::told(&self.doing(cx), event, joined).await
     }
 
     #[on(MembersChanged, TopicChanged)]
-    async fn changed(&self, cx: &Ctx, event: &Event) -> Result<Effects, PluginError> {
+    async fn room_changed(&self, cx: &Ctx, event: &Event) -> Result<Effects, PluginError> {
         life::changed(&self.doing(cx), event).await
     }
 
@@ -249,5 +369,26 @@ impl GroupAdmin {
     /// The door through which everything is done.
     fn doing<'a>(&'a self, cx: &'a Ctx) -> Doing<'a> {
         Doing::new(cx, &self.settings, &self.desk)
+    }
+
+    /// A command in a room, by somebody.
+    fn command<'a>(
+        &'a self,
+        doing: &'a Doing<'a>,
+        room: &'a ContactId,
+        by: &'a Person,
+    ) -> Result<Command<'a>, PluginError> {
+        // Other rooms are not its business: it says nothing there.
+        let covered = self.settings.covers(room).then_some(Command { guard: &self.guard, doing, room, by });
+        covered.ok_or_else(|| PluginError::told(""))
+    }
+
+    /// Whether the event is of a room that is looked after.
+    fn covers(&self, cx: &Ctx, event: &Event) -> bool {
+        let covers = self.settings.covers(&event.chat.id);
+        if !covers {
+            cx.note("rooms", false, || "this room is not in `rooms`".to_owned());
+        }
+        covers
     }
 }

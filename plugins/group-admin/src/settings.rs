@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use wxbot_plugin::local::{Hours, Zone};
+use wxbot_plugin::local::Zone;
 use wxbot_plugin::prelude::*;
 
+use crate::guard::{filter, flood, newcomer, quiet, repeats};
 use crate::ladder::Ladder;
 use crate::life::settings::{Announce, CheckIn, Join, Polls, Rules, Stats, Topic, Welcome};
 
@@ -19,6 +20,9 @@ pub struct Settings {
     /// The rooms it looks after; none: every room the account is in.
     #[config(default, max_len = 500)]
     pub rooms: Vec<ContactId>,
+    /// Time zone for hours and schedules.
+    #[config(default)]
+    pub tz: Zone,
     /// Who is never judged. Admins, group admins and the owner never are.
     #[config(default, max_len = 1000)]
     pub whitelist: Vec<ContactId>,
@@ -29,15 +33,29 @@ pub struct Settings {
     pub ladder: Ladder,
     /// The audit log.
     pub audit: AuditSettings,
+    /// Words that must not be said.
+    pub words: Option<filter::words::Words>,
+    /// Links.
+    pub links: Option<filter::links::Links>,
+    /// Cards, mini programs, invitations into other rooms.
+    pub cards: Option<filter::cards::Cards>,
+    /// Texts that point to QR codes. Pictures are not decoded.
+    pub qr: Option<filter::qr::Qr>,
+    /// Texts with numbers and addresses to reach somebody elsewhere.
+    pub contacts: Option<filter::contacts::Contacts>,
+    /// Too many messages of one member.
+    pub flood: Option<flood::Flood>,
+    /// The same message again and again, by one member or by several.
+    pub repeats: Option<repeats::Repeats>,
+    /// What newcomers may not do yet.
+    pub probation: Option<newcomer::Probation>,
+    /// When rooms are quiet.
+    #[config(default, max_len = 50)]
+    pub quiet: Vec<quiet::Quiet>,
     /// How many people one admin may remove by command within an hour.
     #[config(default = 10, range = 1..=100)]
     pub removals_per_hour: u32,
     // ---- life ----
-    /// By which clock days, hours and announcements are.
-    #[config(default)]
-    pub tz: Zone,
-    /// When welcomes and announcements wait.
-    pub quiet: Option<Hours>,
     /// Greets whoever comes into a room.
     pub welcome: Option<Welcome>,
     /// Tells the rules of a room to whoever asks.

@@ -30,7 +30,7 @@ pub(crate) struct Step {
     n: usize,
     /// Its expression, so that another one in its place after a reload is not said by mistake.
     cron: String,
-    from: usize,
+    rooms: Vec<ContactId>,
 }
 
 /// What is left to do of a typed one.
@@ -47,9 +47,11 @@ pub(crate) fn schedule(n: usize) -> String {
     format!("{SCHEDULE}{n}")
 }
 
-/// How long quiet hours last yet; `None` when it is none of them.
-pub(crate) fn quiet_for(doing: &Doing<'_>) -> Option<Duration> {
-    let left_ms = doing.settings.quiet.as_ref()?.ends_after(doing.cx.now_ms(), &doing.settings.tz)?;
+/// How long it is quiet yet in this room; `None` when it is not.
+pub(crate) fn quiet_for(doing: &Doing<'_>, room: &ContactId) -> Option<Duration> {
+    let (settings, now_ms) = (doing.settings, doing.cx.now_ms());
+    let here = settings.quiet.iter().filter(|quiet| quiet.rooms.is_empty() || quiet.rooms.contains(room));
+    let left_ms = here.filter_map(|quiet| quiet.hours.ends_after(now_ms, &settings.tz)).max()?;
     Some(Duration::from_millis(left_ms.max(0).cast_unsigned()))
 }
 
@@ -57,26 +59,29 @@ pub(crate) fn quiet_for(doing: &Doing<'_>) -> Option<Duration> {
 pub(crate) async fn due(doing: &Doing<'_>, name: &str) -> Result<Effects, PluginError> {
     let Some(n) = name.strip_prefix(SCHEDULE).and_then(|n| n.parse::<usize>().ok()) else { return Ok(Effects::none()) };
     let Some(announce) = doing.settings.announce.get(n) else { return Ok(Effects::none()) };
-    step(doing, Step { n, cron: announce.cron.clone(), from: 0 }).await
+    step(doing, Step { n, cron: announce.cron.clone(), rooms: announce.rooms.clone() }).await
 }
 
-/// The next rooms.
-pub(crate) async fn step(doing: &Doing<'_>, rest: Step) -> Result<Effects, PluginError> {
-    let found = doing.settings.announce.get(rest.n).filter(|announce| announce.cron == rest.cron);
+/// The next rooms. One in which it is quiet is told when its quiet hours end.
+pub(crate) async fn step(doing: &Doing<'_>, mut step: Step) -> Result<Effects, PluginError> {
+    let found = doing.settings.announce.get(step.n).filter(|announce| announce.cron == step.cron);
     let Some(announce) = found else { return Ok(Effects::none()) };
-    let timer = format!("announce:{}", rest.n);
-    if let Some(wait) = quiet_for(doing) {
-        return Ok(Effects::none().timer(timer, wait, &rest)?);
-    }
+    let (n, cron) = (step.n, &announce.cron);
+    let later = step.rooms.split_off(step.rooms.len().min(STEP));
     let mut effects = Effects::none();
-    for room in announce.rooms.iter().skip(rest.from).take(STEP) {
-        effects = effects.then(say(doing, announce, room).await?);
+    for room in &step.rooms {
+        effects = effects.then(match quiet_for(doing, room) {
+            Some(wait) => {
+                let alone = Step { n, cron: cron.clone(), rooms: vec![room.clone()] };
+                Effects::none().timer(format!("announce:{n}:{room}"), wait, &alone)?
+            }
+            None => say(doing, announce, room).await?,
+        });
     }
-    let next = Step { from: rest.from + STEP, ..rest };
-    if next.from < announce.rooms.len() {
-        effects = effects.timer(timer, BETWEEN, &next)?;
+    if later.is_empty() {
+        return Ok(effects);
     }
-    Ok(effects)
+    Ok(effects.timer(format!("announce:{n}"), BETWEEN, &Step { rooms: later, ..step })?)
 }
 
 async fn say(doing: &Doing<'_>, announce: &Announce, room: &ContactId) -> Result<Effects, PluginError> {

@@ -175,7 +175,7 @@ mod tests {
     fn spoke(days: &[i64], name: &str) -> Tally {
         let mut tally = Tally::default();
         for day in days {
-            tally.add(*day, i64::from(*day) * DAY_MS, name);
+            tally.add(*day, day * DAY_MS, name);
         }
         tally
     }

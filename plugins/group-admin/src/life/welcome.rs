@@ -3,7 +3,6 @@
 //! The service tells names and seldom ids. A name is good enough to greet somebody and for nothing else.
 
 use std::collections::{BTreeMap, HashSet};
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use wxbot_plugin::model::{ContactKind, Noticed};
@@ -13,7 +12,7 @@ use wxbot_plugin::text::head;
 use wxbot_plugin::{KvPage, RoomMember};
 
 use super::settings::Welcome;
-use super::{local, names, topic_of};
+use super::{announce, local, names, topic_of};
 use crate::act::{Deed, Doing};
 use crate::audit::Whom;
 
@@ -80,7 +79,7 @@ async fn came(
     for (name, id) in who {
         waiting.add(Newcomer { name: head(name, NAME).to_owned(), id });
     }
-    let wait = rest(doing).map_or(welcome.delay, |quiet| welcome.delay.max(quiet));
+    let wait = announce::quiet_for(doing, room).map_or(welcome.delay, |quiet| welcome.delay.max(quiet));
     if begins && wait.is_zero() {
         return greet(doing, welcome, room, waiting).await;
     }
@@ -94,16 +93,11 @@ pub(crate) async fn timer(doing: &Doing<'_>, room: &ContactId) -> Result<Effects
     let key = waiting_key(room);
     let waiting: Option<Waiting> = doing.cx.kv_get(&key).await?;
     let (Some(welcome), Some(waiting)) = (&doing.settings.welcome, waiting) else { return Ok(Effects::none()) };
-    if let Some(wait) = rest(doing) {
+    if let Some(wait) = announce::quiet_for(doing, room) {
         return Ok(Effects::none().timer(format!("welcome:{room}"), wait, &())?);
     }
     let greeted = greet(doing, welcome, room, waiting).await?;
     Ok(Effects::none().delete(key).then(greeted))
-}
-
-/// How long it is quiet yet.
-fn rest(doing: &Doing<'_>) -> Option<Duration> {
-    super::announce::quiet_for(doing)
 }
 
 fn waiting_key(room: &ContactId) -> String {

@@ -15,13 +15,14 @@ async fn schedules_of_the_settings_speak_in_their_rooms(bot: Kit<GroupAdmin>) {
 }
 
 #[wxbot_plugin::test(settings = json!({
-    "quiet": "22:00-09:00",
-    "announce": [{ "cron": "0 0 8 * * *", "rooms": ["r101"], "text": "早" }],
+    "quiet": [{ "hours": "22:00-09:00", "rooms": ["r101"] }],
+    "announce": [{ "cron": "0 0 8 * * *", "rooms": ["r101", "r102"], "text": "早" }],
 }))]
 async fn announcements_wait_until_it_is_no_longer_quiet(bot: Kit<GroupAdmin>) {
-    let room = bot.room("群", []);
-    bot.fires("announce-0").await.gets_nothing();
-    bot.fires("announce-0").await.gets_nothing();
+    let (room, other) = (bot.room("群", []), bot.room("别的群", []));
+    bot.fires("announce-0").await.gets("早");
+    bot.fires("announce-0").await.gets("早");
+    assert_eq!(other.hears().replies().len(), 2, "it is not quiet there");
     bot.restart().await.unwrap();
     bot.advance(minutes(59)).await.gets_nothing();
     bot.advance(minutes(1)).await.gets("早");

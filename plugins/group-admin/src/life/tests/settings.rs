@@ -42,7 +42,6 @@ fn mistakes_are_told_at_their_places() {
             "/announce/0/missed",
             "cannot be `al`",
         ),
-        ("quiet", json!({ "quiet": "late" }), "/quiet", "late"),
         ("a poll for ever", json!({ "polls": { "longest": "400d" } }), "/polls/longest", "at most 30d"),
     ] {
         let told = problems(settings);
@@ -54,7 +53,7 @@ fn mistakes_are_told_at_their_places() {
 #[test]
 fn all_of_it_is_read_and_planned() {
     let settings = json!({
-        "tz": "Europe/Berlin", "quiet": ["22:00-07:00", "12:00-13:00 Sun"],
+        "tz": "Europe/Berlin",
         "welcome": {}, "rules": { "text": "r" }, "join": [{ "rooms": ["r1"] }], "topic": {}, "stats": {}, "polls": {},
         "checkin": {},
         "announce": [

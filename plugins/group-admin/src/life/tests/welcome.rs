@@ -93,7 +93,7 @@ async fn names_are_no_templates_no_mentions_and_no_lines(bot: Kit<GroupAdmin>) {
         .gets("欢迎 {{ rules }}{% for x …、a b、＠所有人 加入「群」!");
 }
 
-#[wxbot_plugin::test(settings = json!({ "welcome": { "delay": "0s" }, "quiet": "22:00-08:30" }))]
+#[wxbot_plugin::test(settings = json!({ "welcome": { "delay": "0s" }, "quiet": [{ "hours": "22:00-08:30" }] }))]
 async fn welcomes_wait_until_it_is_no_longer_quiet(bot: Kit<GroupAdmin>) {
     let room = bot.room("群", []);
     // It is 08:00 in Shanghai.
