@@ -45,6 +45,10 @@ use crate::act::{Desk, Doing};
 use crate::gate::Held;
 use crate::guard::Guard;
 use crate::guard::commands::Command;
+use crate::life::announce::{Mass, Step};
+use crate::life::here::{Alone, Here};
+use crate::life::settings::{CheckIn, Polls, Stats, Topic};
+use crate::life::vote::Closing;
 use crate::settings::Mode;
 
 pub use settings::Settings;
@@ -84,7 +88,8 @@ impl GroupAdmin {
             cx.block();
             return Ok(judged.effects);
         }
-        Ok(judged.effects)
+        // What broke no rule, or was only reported, is seen by life.
+        Ok(judged.effects.then(life::message(&self.doing(cx), event).await?))
     }
 
     #[on(MembersJoined, only = group, priority = 100)]
@@ -200,6 +205,158 @@ impl GroupAdmin {
     ) -> Result<Effects, PluginError> {
         self.command(&self.doing(cx), chat.id(), &by)?.undo(n).await
     }
+
+    // ---- life: what a room wants done ----
+
+    #[on(Message, only = private)]
+    async fn asked_in_private(&self, cx: &Ctx, event: &Event) -> Result<Effects, PluginError> {
+        life::join::message(&self.doing(cx), event).await
+    }
+
+    #[on(MembersJoined)]
+    async fn newcomers(&self, cx: &Ctx, event: &Event, joined: &MembersJoined) -> Result<Effects, PluginError> {
+        life::welcome::told(&self.doing(cx), event, joined).await
+    }
+
+    #[on(MembersChanged, TopicChanged)]
+    async fn room_changed(&self, cx: &Ctx, event: &Event) -> Result<Effects, PluginError> {
+        life::changed(&self.doing(cx), event).await
+    }
+
+    #[timer("welcome")]
+    async fn welcome_waited(&self, cx: &Ctx, event: &Event) -> Result<Effects, PluginError> {
+        life::welcome::timer(&self.doing(cx), &event.chat.id).await
+    }
+
+    #[timer("poll")]
+    async fn poll_over(&self, cx: &Ctx, event: &Event, due: Due<Closing>) -> Result<Effects, PluginError> {
+        life::vote::timer(&self.doing(cx), &event.chat.id, due.payload).await
+    }
+
+    #[schedule("announce")]
+    async fn announce_due(&self, cx: &Ctx, event: &Event) -> Result<Effects, PluginError> {
+        life::scheduled(&self.doing(cx), event).await
+    }
+
+    #[timer("announce")]
+    async fn announce_on(&self, cx: &Ctx, due: Due<Step>) -> Result<Effects, PluginError> {
+        life::announce::step(&self.doing(cx), due.payload).await
+    }
+
+    #[timer("announce-now")]
+    async fn announce_now_on(&self, cx: &Ctx, due: Due<Mass>) -> Result<Effects, PluginError> {
+        life::announce::next(&self.doing(cx), due.payload).await
+    }
+
+    /// 发言排行:日、周、总
+    #[command("排行", alias = ["top"], only = group, cooldown = "5s/chat")]
+    async fn ranking(&self, cx: &Ctx, here: Here<Stats>, span: Option<String>) -> Result<Effects, PluginError> {
+        life::count::ranking(&self.doing(cx), &here, span.as_deref()).await
+    }
+
+    /// 我的发言数
+    #[command("我的", alias = ["mine"], only = group, cooldown = "5s/user")]
+    async fn mine(&self, cx: &Ctx, here: Here<Stats>, who: Sender, _alone: Alone) -> Result<Effects, PluginError> {
+        life::count::mine(&self.doing(cx), &here, &who).await
+    }
+
+    /// 多少天没发言的人
+    #[command("潜水", alias = ["silent"], only = group, allow = Role::GroupAdmin)]
+    async fn silence(
+        &self,
+        cx: &Ctx,
+        here: Here<Stats>,
+        who: Sender,
+        /// 天数
+        days: Option<u32>,
+    ) -> Result<Effects, PluginError> {
+        life::count::silence(&self.doing(cx), &here, &who, days).await
+    }
+
+    /// 发起投票,不带内容则查看
+    #[command("投票", alias = ["poll"], only = group)]
+    async fn poll(
+        &self,
+        cx: &Ctx,
+        here: Here<Polls>,
+        who: Sender,
+        /// 标题 | 选项一 | 选项二 | 10m
+        what: Option<Rest>,
+    ) -> Result<Effects, PluginError> {
+        life::vote::open(&self.doing(cx), &here, &who, what.as_deref()).await
+    }
+
+    /// 投第几项
+    #[command("投", alias = ["vote"], only = group)]
+    async fn vote(
+        &self,
+        cx: &Ctx,
+        here: Here<Polls>,
+        who: Sender,
+        /// 选项的数字
+        choice: usize,
+    ) -> Result<Effects, PluginError> {
+        life::vote::cast(&self.doing(cx), &here, &who, choice).await
+    }
+
+    /// 结束投票,公布结果
+    #[command("结束投票", alias = ["endpoll"], only = group)]
+    async fn end_poll(&self, cx: &Ctx, here: Here<Polls>, who: Sender) -> Result<Effects, PluginError> {
+        life::vote::close(&self.doing(cx), &here, &who).await
+    }
+
+    /// 每日签到
+    #[command("签到", alias = ["checkin"], only = group)]
+    async fn check_in(
+        &self,
+        cx: &Ctx,
+        here: Here<CheckIn>,
+        who: Sender,
+        _alone: Alone,
+    ) -> Result<Effects, PluginError> {
+        life::checkin::check_in(&self.doing(cx), &here, &who).await
+    }
+
+    /// 签到榜
+    #[command("签到榜", alias = ["checkins"], only = group, cooldown = "5s/chat")]
+    async fn check_ins(&self, cx: &Ctx, here: Here<CheckIn>) -> Result<Effects, PluginError> {
+        life::checkin::list(&self.doing(cx), &here).await
+    }
+
+    /// 改群名并锁定;不带名字则锁定现在的
+    #[command("改名", alias = ["topic"], only = group, allow = Role::GroupAdmin)]
+    async fn rename(
+        &self,
+        cx: &Ctx,
+        here: Here<Topic>,
+        who: Sender,
+        /// 新群名
+        name: Option<Rest>,
+    ) -> Result<Effects, PluginError> {
+        life::topic::rename(&self.doing(cx), &here, &who, name.as_deref()).await
+    }
+
+    /// 解锁群名
+    #[command("解锁群名", alias = ["unlock-topic"], only = group, allow = Role::GroupAdmin)]
+    async fn unlock(&self, cx: &Ctx, here: Here<Topic>, who: Sender) -> Result<Effects, PluginError> {
+        life::topic::unlock(&self.doing(cx), &here, &who).await
+    }
+
+    /// 群发公告,要确认码
+    #[command("公告", alias = ["announce"], allow = Role::Admin, cooldown = "30s/user")]
+    async fn announce_now(
+        &self,
+        cx: &Ctx,
+        who: Sender,
+        /// 全部,或者 r12,r13
+        rooms: String,
+        /// 内容
+        what: Rest,
+    ) -> Result<Effects, PluginError> {
+        life::announce::typed(&self.doing(cx), &who, &rooms, &what).await
+    }
+
+    // ---- end of life ----
 
     #[timer("gate")]
     fn said_later(&self, cx: &Ctx, event: &Event, due: Due<Held>) -> Effects {

@@ -28,5 +28,5 @@ pub(crate) fn of(settings: &Settings) -> Plan {
         let needs = [Capability::GroupMessages, Capability::SendText, Capability::RemoveMembers];
         plan = plan.feature(Feature::new("removal", "/ladder/remove").needs(&needs));
     }
-    plan
+    crate::life::plan(settings, plan)
 }

@@ -8,6 +8,7 @@ use wxbot_plugin::prelude::*;
 
 use crate::guard::{filter, flood, newcomer, quiet, repeats};
 use crate::ladder::Ladder;
+use crate::life::settings::{Announce, CheckIn, Join, Polls, Rules, Stats, Topic, Welcome};
 
 /// Keeps rooms in order, and alive.
 #[derive(Debug, PluginConfig)]
@@ -54,6 +55,26 @@ pub struct Settings {
     /// How many people one admin may remove by command within an hour.
     #[config(default = 10, range = 1..=100)]
     pub removals_per_hour: u32,
+    // ---- life ----
+    /// Greets whoever comes into a room.
+    pub welcome: Option<Welcome>,
+    /// Tells the rules of a room to whoever asks.
+    pub rules: Option<Rules>,
+    /// Brings friends who ask for it into rooms.
+    #[config(default, max_len = 20)]
+    pub join: Vec<Join>,
+    /// Sets a room's name back when somebody changes it.
+    pub topic: Option<Topic>,
+    /// Counts messages.
+    pub stats: Option<Stats>,
+    /// Lets members vote.
+    pub polls: Option<Polls>,
+    /// Lets members check in each day.
+    pub checkin: Option<CheckIn>,
+    /// Says something at certain times.
+    #[config(default, max_len = 100)]
+    pub announce: Vec<Announce>,
+    // ---- end of life ----
 }
 
 /// Whether it acts.

@@ -1,0 +1,83 @@
+//! Which part does a command belong to? One that is switched off, or in a room that is not looked after, hears nothing:
+//! its words are free for other plugins.
+
+use std::marker::PhantomData;
+use std::ops::Deref;
+
+use wxbot_plugin::extract::{Asked, Extract, Miss};
+use wxbot_plugin::model::Chat;
+use wxbot_plugin::prelude::*;
+use wxbot_plugin::text;
+
+use super::settings::{CheckIn, Polls, Stats, Topic};
+use crate::GroupAdmin;
+use crate::settings::Settings;
+
+/// A part that commands belong to.
+pub(crate) trait Part: Send + Sync + 'static {
+    /// What the table of its settings is called.
+    const NAME: &'static str;
+
+    /// Its settings, if it is on.
+    fn of(settings: &Settings) -> Option<&Self>;
+}
+
+macro_rules! parts {
+    ($($part:ty => $name:ident),*) => {$(
+        impl Part for $part {
+            const NAME: &'static str = stringify!($name);
+
+            fn of(settings: &Settings) -> Option<&Self> {
+                settings.$name.as_ref()
+            }
+        }
+    )*};
+}
+
+parts! { Topic => topic, Stats => stats, Polls => polls, CheckIn => checkin }
+
+/// The room of a command, where the part `P` is on.
+pub(crate) struct Here<P> {
+    room: Chat,
+    part: PhantomData<fn() -> P>,
+}
+
+impl<P> Deref for Here<P> {
+    type Target = Chat;
+
+    fn deref(&self) -> &Chat {
+        &self.room
+    }
+}
+
+impl<'a, P: Part> Extract<'a, GroupAdmin> for Here<P> {
+    async fn extract(asked: &'a Asked<'a>, name: &'static str) -> Result<Self, Miss> {
+        let config = <Config<Settings> as Extract<'a, GroupAdmin>>::extract(asked, name).await?;
+        let event = asked.event();
+        if !event.is_group() {
+            return Err(Miss::pass("only in rooms"));
+        }
+        if P::of(&config).is_none() {
+            return Err(Miss::pass(format!("`{}` is off: its table is not in the settings", P::NAME)));
+        }
+        if !config.covers(&event.chat.id) {
+            return Err(Miss::pass("this room is not in `rooms`"));
+        }
+        Ok(Self { room: event.chat.clone(), part: PhantomData })
+    }
+}
+
+/// Nothing behind the command: its word is one that sentences begin with, like 我的.
+pub(crate) struct Alone;
+
+impl<'a> Extract<'a, GroupAdmin> for Alone {
+    const SHAPE: wxbot_plugin::extract::Shape = wxbot_plugin::extract::Shape::Text;
+
+    async fn extract(asked: &'a Asked<'a>, _name: &'static str) -> Result<Self, Miss> {
+        let typed = text::typed(asked.event()).map_err(|why| Miss::pass(why.to_string()))?;
+        match typed.contains(char::is_whitespace) {
+            true => Err(Miss::pass("there is more behind the word")),
+            false => Ok(Self),
+        }
+    }
+}
