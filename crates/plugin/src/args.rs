@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wxbot_model::span::parse_duration;
 
-use crate::route::heard::narrow;
+use crate::text::narrow;
 
 /// A value that can be typed: the type of a command's argument or of an answer.
 #[diagnostic::on_unimplemented(

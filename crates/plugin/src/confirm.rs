@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::ctx::Ctx;
 use crate::plugin::PluginError;
-use crate::route::heard::fold;
+use crate::text::fold;
 
 /// How long a code is good.
 const PATIENCE: Duration = Duration::from_secs(60);

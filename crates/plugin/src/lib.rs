@@ -30,12 +30,17 @@
 //!
 //! Reading order: [`plugin`](mod@plugin) → [`macro@plugin`] with [`extract`] and [`reply`] → [`effects`] and [`actions`] →
 //! [`ctx`] with [`contacts`], [`ask`], [`stored`] and [`dialogue`] → [`media`] → [`manifest`] and [`help`] → [`middleware`] →
-//! [`testing`]; [`route`] is what the macro calls, and [`host`] is the other side of the table: both are for wxbot
+//! [`testing`]; [`text`], `template` and `local` are a toolbox for plugins that match and write texts by settings; [`route`] is what the macro calls, and [`host`] is the other side of the table: both are for wxbot
 //! itself. [`abi`] is what a library and wxbot lay out between them.
 //!
 //! **Delivery.** At least once, in order per conversation. [`Ctx::message_id`] is stable over repeats and
 //! [`Ctx::attempt`] tells one. Replies and KV changes are exactly once per message; for calls of your own use
 //! [`Ctx::idempotency_key`].
+
+//!
+//! **Features.** `testing`: the test kit on paused time. `template` and `local-time`: the modules `template` (texts of
+//! settings that are filled in later) and `local` (days and hours of a place). `dylib`: a library that wxbot loads.
+//! `wire`: for the host.
 
 // Tests and macros call it by its name.
 extern crate self as wxbot_plugin;
@@ -54,6 +59,8 @@ pub mod extract;
 pub mod help;
 pub mod host;
 mod instance;
+#[cfg(feature = "local-time")]
+pub mod local;
 pub mod manifest;
 pub mod media;
 pub mod middleware;
@@ -63,7 +70,10 @@ pub mod reply;
 pub mod role;
 pub mod route;
 pub mod stored;
+#[cfg(feature = "template")]
+pub mod template;
 pub mod testing;
+pub mod text;
 
 pub use args::FromArg;
 pub use ask::Ask;
@@ -185,8 +195,9 @@ pub use wxbot_plugin_macros::PluginConfig;
 /// | `#[command("天气", alias = […])]` | a text that begins with the word, behind one of the account's prefixes; then white space or nothing. Of several commands the longest word wins |
 /// | `#[keyword(any = […])]` | a text that holds one of the words |
 /// | `#[regex("…")]` | a text that fits, in the syntax of the crate `regex` |
-/// | `#[on(FriendRequest, …)]` | any [kind of event](wxbot_model::EventKind); `Message` is every message, our own too; `Schedule` the times of [`Plugin::plan`] |
+/// | `#[on(FriendRequest, …)]` | any [kind of event](wxbot_model::EventKind); `Message` is every message, our own too |
 /// | `#[timer("name")]` | a timer that a handler [set](Effects::timer) under this name, or under `name:` and anything: several at once need several names |
+/// | `#[schedule("name")]` | a time that [`plan`](Plugin::plan) makes of settings, under this name or `name:` and anything |
 /// | `#[cron("0 30 7 * * *", tz = "…", missed = Skip)]` | the clock: second, minute, hour, day, month, weekday; `missed` is `Skip`, `Once` or `All`. There is no chat to reply in: [send](Effects::and_send) |
 /// | `#[continues]` | the next messages of somebody whose [`Dialogue`] is open, before all others |
 ///

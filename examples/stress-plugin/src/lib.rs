@@ -24,6 +24,8 @@ pub struct Settings {
     pub word: String,
     /// How the start goes.
     pub init: Start,
+    /// When it wants to be woken, a cron expression; it needs an account that removes members then.
+    pub at: Option<String>,
 }
 
 /// How a start goes.
@@ -43,7 +45,7 @@ pub enum Start {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { word: "plain".to_owned(), init: Start::Ok }
+        Self { word: "plain".to_owned(), init: Start::Ok, at: None }
     }
 }
 
@@ -53,6 +55,7 @@ impl PluginConfig for Settings {
             "type": "object",
             "properties": {
                 "word": { "type": "string", "default": "plain" },
+                "at": { "type": "string" },
                 "init": { "enum": ["ok", "fail", "panic", "hang"], "default": "ok" },
             },
             "additionalProperties": false,
@@ -75,6 +78,12 @@ impl Plugin for Stress {
             .version(env!("CARGO_PKG_VERSION"))
             .needs(&[Capability::SendText])
             .events(&["message"])
+    }
+
+    fn plan(settings: &Settings) -> Plan {
+        let Some(at) = &settings.at else { return Plan::new() };
+        let feature = Feature::new("waking", "/at").needs(&[Capability::RemoveMembers]);
+        Plan::new().feature(feature).schedule(PlannedSchedule::new("wake", at).at("/at"))
     }
 
     async fn init(settings: Settings, _cx: &InitCtx) -> Result<Self, PluginError> {

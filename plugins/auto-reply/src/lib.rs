@@ -26,7 +26,7 @@
 //! ```
 //!
 //! Every setting is in the README. Files in reading order: this one (the handler) → `settings` (what the rules say and
-//! what may be wrong with them) → `reading` (tables with places) → `matching` → `template` → `schema`.
+//! what may be wrong with them) → `reading` (tables with places) → `matching` → `schema`.
 //!
 //! **Never answered:** our own messages, late ones, anything but text, official and built-in accounts. The last two
 //! answer by themselves, and two machines that answer each other do not stop.
@@ -38,14 +38,15 @@ mod matching;
 mod reading;
 mod schema;
 mod settings;
-mod template;
 
 use serde_json::Value;
+use wxbot_plugin::local::{Local, Zone};
 use wxbot_plugin::prelude::*;
+use wxbot_plugin::template::Facts;
+use wxbot_plugin::text::typed;
 
-use crate::matching::{Captures, Heard};
+use crate::matching::Heard;
 use crate::settings::{Rule, Scope};
-use crate::template::Facts;
 
 pub use settings::Settings;
 
@@ -70,11 +71,18 @@ impl Plugin for AutoReply {
     }
 
     async fn on_event(&self, event: &Event, cx: &Ctx) -> Result<Effects, PluginError> {
-        let (Some(situation), Some(text)) = (situation(event), event.text()) else {
-            cx.note("rules", false, || "they answer texts of people, in time".to_owned());
+        let (text, situation) = match typed(event) {
+            Ok(text) => (text, situation(event)),
+            Err(why) => {
+                cx.note("rules", false, || why.to_string());
+                return Ok(Effects::none());
+            }
+        };
+        let Some(situation) = situation else {
+            cx.note("rules", false, || "they answer in private chats and rooms".to_owned());
             return Ok(Effects::none());
         };
-        let heard = Heard::new(text, situation == Scope::GROUP_AT_ME);
+        let heard = Heard::new(text);
         let mut rules = self.settings.rules.iter().enumerate();
         let found = rules.find_map(|(n, rule)| Some((n, rule, rule.hears(situation, &heard)?)));
         if cx.explains() {
@@ -117,12 +125,9 @@ fn name(n: usize) -> String {
     format!("rule {}", n + 1)
 }
 
-/// Where the event happened, as rules see it; `None` when it is never answered.
+/// Where the event happened, as rules see it; `None` with built-in accounts.
 fn situation(event: &Event) -> Option<Scope> {
-    // Without a sender it is the service that speaks.
-    if event.late || event.from_self() || event.sender.is_none() {
-        None
-    } else if event.chat.kind == ChatKind::Private {
+    if event.chat.kind == ChatKind::Private {
         Some(Scope::PRIVATE)
     } else if event.is_group() {
         let at_me = event.message().is_some_and(|message| message.mentions.me);
@@ -134,14 +139,15 @@ fn situation(event: &Event) -> Option<Scope> {
 
 /// What the rule answers; nothing when all of its templates come out blank.
 fn answer(event: &Event, n: usize, rule: &Rule, captures: &Captures, now_ms: i64) -> Result<Effects, PluginError> {
-    let facts = Facts {
-        sender: event.sender.as_ref().map_or("", |person| &person.name),
-        chat: &event.chat.name,
-        text: event.text().unwrap_or_default().trim(),
-        account: event.account.as_str(),
-        now_ms,
-        captures,
-    };
+    let now = Local::at(now_ms, &Zone::default());
+    let facts = Facts::new()
+        .text("sender", event.sender.as_ref().map_or("", |person| &person.name))
+        .text("chat", &event.chat.name)
+        .text("text", event.text().unwrap_or_default().trim())
+        .text("account", event.account.as_str())
+        .text("date", &now.date())
+        .text("time", &now.time())
+        .captures(captures);
     let mut effects = Effects::none();
     for template in &rule.replies {
         let rendered = template.render(&facts);

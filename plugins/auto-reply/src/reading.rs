@@ -4,8 +4,7 @@ use serde_json::{Map, Value};
 use wxbot_plugin::ConfigProblem;
 pub(crate) use wxbot_plugin::config::did_you_mean;
 use wxbot_plugin::model::span::parse_duration;
-
-use crate::matching::is_blank_text;
+use wxbot_plugin::text::is_blank_text;
 
 /// The mistakes found so far. Reading goes on behind a mistake: people want the whole list.
 #[derive(Debug, Default)]

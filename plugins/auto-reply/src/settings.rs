@@ -1,16 +1,19 @@
 //! What do the settings say, and what is wrong with them?
 
 use serde_json::Value;
-use wxbot_plugin::{ConfigProblem, Place, PluginConfig};
+use wxbot_plugin::template::{Known, Template};
+use wxbot_plugin::text::regex;
+use wxbot_plugin::{Captures, ConfigProblem, Place, PluginConfig};
 
-use crate::matching::{Captures, Heard, Matcher, Phrases, Shape, regex};
+use crate::matching::{Heard, Matcher, Phrases};
 use crate::reading::{Placed, Reading, Table, did_you_mean};
-use crate::template::Template;
 
 pub(crate) const TOP_KEYS: [&str; 2] = ["cooldown", "rules"];
 pub(crate) const RULE_KEYS: [&str; 10] =
     ["exact", "contains", "regex", "any", "in", "at_me", "reply", "mention", "cooldown", "ignore_case"];
 const MATCHER_KEYS: [&str; 4] = ["exact", "contains", "regex", "any"];
+/// What every reply knows; those of a regex rule know its groups too.
+const NAMES: [&str; 6] = ["sender", "chat", "text", "account", "time", "date"];
 pub(crate) const CHATS: [&str; 3] = ["private", "group", "any"];
 
 /// The settings of the plugin, read and compiled. There is one way to them: what [`check`](Self::check) accepts, `init`
@@ -124,7 +127,12 @@ fn read_all(reading: &mut Reading, settings: &Value) -> Option<Vec<Rule>> {
         if let (Some(scope), Some(Matcher::Any)) = (scope.filter(|scope| !answered.covers(*scope)), &matcher) {
             (answered, by) = (answered.and(scope), n + 1);
         }
-        let replies = replies(reading, table, matcher.as_ref().map(Matcher::shape).as_ref());
+        let known = Known::texts(&NAMES);
+        let known = match &matcher {
+            Some(matcher) => matcher.known(known),
+            None => known.with_any_groups(),
+        };
+        let replies = replies(reading, table, &known);
         let mention = reading.flag(table, "mention", false);
         let own_cooldown = table.get("cooldown").is_some();
         let cooldown_ms = if own_cooldown { reading.duration_ms(table, "cooldown") } else { common_ms };
@@ -206,15 +214,15 @@ fn matcher(reading: &mut Reading, rule: Table<'_>) -> Option<Matcher> {
     if read.len() == 1 { read.pop().flatten() } else { None }
 }
 
-/// The rule's replies; `shape` as for [`Template::compile`].
-fn replies(reading: &mut Reading, rule: Table<'_>, shape: Option<&Shape>) -> Option<Vec<Template>> {
+/// The rule's replies.
+fn replies(reading: &mut Reading, rule: Table<'_>, known: &Known) -> Option<Vec<Template>> {
     if rule.get("reply").is_none() {
         reading.report(rule.here(), "the rule has no `reply`", "add `reply = \"…\"`");
         return None;
     }
     let mut templates = Vec::new();
     for Placed { text, at } in reading.texts(rule, "reply")? {
-        match Template::compile(text, shape) {
+        match Template::compile(text, known) {
             Ok(template) => templates.push(template),
             Err(flaws) => flaws.into_iter().for_each(|flaw| reading.report(&*at, flaw.message, flaw.help)),
         }

@@ -18,6 +18,10 @@ use crate::ctx::Ctx;
 use crate::plugin::{Plugin, PluginError};
 use crate::role::Role;
 use crate::route::heard::Heard;
+use crate::text::head;
+
+/// How much of a text a regex looks at. WeChat itself refuses texts of some kilobytes, so that this is a guard only.
+const HAYSTACK_BYTES: usize = 16 * 1024;
 
 /// What was typed, without the mention of ourselves at its beginning: of a command all of it, the word too.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,10 +160,20 @@ impl Roles {
 }
 
 impl Captures {
-    pub(crate) fn of(regex: &regex::Regex, found: &regex::Captures<'_>) -> Self {
+    /// What a regex catches in a text, of which the first 16 KiB are looked at; `None` when it does not fit.
+    pub fn find(regex: &regex::Regex, text: &str) -> Option<Self> {
+        regex.captures(head(text, HAYSTACK_BYTES)).map(|found| Self::of(regex, &found))
+    }
+
+    fn of(regex: &regex::Regex, found: &regex::Captures<'_>) -> Self {
         let text = |group: regex::Match<'_>| group.as_str().to_owned();
         let named = regex.capture_names().zip(found.iter());
         Self { groups: named.map(|(name, group)| (name.map(str::to_owned), group.map(text))).collect() }
+    }
+
+    /// All groups in their order, group 0 first: the name of those that have one, and what they caught.
+    pub fn groups(&self) -> impl Iterator<Item = (Option<&str>, Option<&str>)> {
+        self.groups.iter().map(|(name, caught)| (name.as_deref(), caught.as_deref()))
     }
 
     /// What a group caught, by its number; 0 is all of it. `None` when it took no part.

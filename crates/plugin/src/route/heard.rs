@@ -1,15 +1,12 @@
 //! What did a person type, in the form that triggers compare with? And does a command's word stand at its beginning?
 //!
-//! Full-width and invisible characters and capitals make no difference for matching; what handlers get are the sender's
-//! own characters.
+//! Handlers get the sender's own characters; triggers compare by [`text`](crate::text).
 
-use std::fmt;
 use std::sync::OnceLock;
 
-use wxbot_model::{ChatKind, Content, Event};
+use wxbot_model::Event;
 
-/// WeChat puts this space behind a mention that was chosen from the list of members.
-const MENTION_END: char = '\u{2005}';
+use crate::text::{Deaf, fold, folded, is_invisible, plain, typed};
 
 /// A text that may trigger a handler.
 #[derive(Debug)]
@@ -21,43 +18,14 @@ pub(crate) struct Heard<'a> {
     folded: OnceLock<String>,
 }
 
-/// Why an event triggers no command, keyword or regex, whatever its text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Deaf {
-    NoMessage,
-    NotTyped(&'static str),
-    Own,
-    Late,
-    Official,
-    Nobody,
-}
-
-impl fmt::Display for Deaf {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoMessage => f.write_str("it is no message"),
-            Self::NotTyped(kind) => write!(f, "it is no plain text but: {kind}"),
-            Self::Own => f.write_str("our own account sent it"),
-            Self::Late => f.write_str("it is late"),
-            Self::Official => f.write_str("an official account sent it"),
-            Self::Nobody => f.write_str("it has no sender"),
-        }
-    }
-}
-
 impl<'a> Heard<'a> {
     /// What was typed. Quotes, forwards, cards and the like hold other people's words and never trigger anything.
     pub(crate) fn of(event: &'a Event, prefixes: &[String]) -> Result<Self, Deaf> {
-        spoken_to_us(event)?;
-        let message = event.message().ok_or(Deaf::NoMessage)?;
-        let Content::Text { text } = &message.content else { return Err(Deaf::NotTyped(message.content.kind())) };
-        Ok(Self::new(text, event.is_group() && message.mentions.me, prefixes))
+        typed(event).map(|text| Self::new(text, prefixes))
     }
 
-    /// `mentioned`: our account is mentioned in a room, so that a leading `@name` is addressing and not content.
-    fn new(text: &'a str, mentioned: bool, prefixes: &[String]) -> Self {
-        let text = text.trim_start_matches(is_blank);
-        let raw = if mentioned { without_mention(text) } else { text }.trim_matches(is_blank);
+    /// A text without the mention of ourselves.
+    pub(crate) fn new(raw: &'a str, prefixes: &[String]) -> Self {
         let tails = prefixes.iter().filter_map(|prefix| strip(raw, &fold(prefix))).collect();
         Self { raw, tails, plain: OnceLock::new(), folded: OnceLock::new() }
     }
@@ -69,7 +37,7 @@ impl<'a> Heard<'a> {
 
     /// Without full-width and invisible characters.
     pub(crate) fn plain(&self) -> &str {
-        self.plain.get_or_init(|| self.raw.chars().filter(|c| !is_zero_width(*c)).map(narrow).collect())
+        self.plain.get_or_init(|| plain(self.raw))
     }
 
     /// Without capitals too.
@@ -82,7 +50,7 @@ impl<'a> Heard<'a> {
         let said = self.tails.iter().flat_map(|tail| {
             words.iter().enumerate().filter_map(move |(nth, word)| {
                 let rest = strip(tail, word)?;
-                let ends = rest.trim_start_matches(is_zero_width).chars().next().is_none_or(char::is_whitespace);
+                let ends = rest.trim_start_matches(is_invisible).chars().next().is_none_or(char::is_whitespace);
                 ends.then(|| Spoken { nth, len: word.chars().count(), rest })
             })
         });
@@ -101,50 +69,6 @@ pub(crate) struct Spoken<'a> {
     pub(crate) rest: &'a str,
 }
 
-/// A message of a person, in time and not our own.
-pub(crate) fn spoken_to_us(event: &Event) -> Result<(), Deaf> {
-    let message = event.message().ok_or(Deaf::NoMessage)?;
-    let sender = event.sender.as_ref().ok_or(Deaf::Nobody)?;
-    if message.from_self {
-        Err(Deaf::Own)
-    } else if event.late {
-        Err(Deaf::Late)
-    } else if event.chat.kind == ChatKind::Official || sender.id.as_str().starts_with('o') {
-        Err(Deaf::Official)
-    } else {
-        Ok(())
-    }
-}
-
-/// Full-width ASCII becomes half-width, invisible characters and capitals go. Idempotent but for odd scripts.
-pub(crate) fn fold(text: &str) -> String {
-    text.chars().flat_map(folded).collect()
-}
-
-/// Full-width ASCII in its half-width form.
-pub(crate) fn narrow(c: char) -> char {
-    match c {
-        '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(c) - 0xFEE0).unwrap_or(c),
-        '\u{3000}' => ' ',
-        other => other,
-    }
-}
-
-/// White space, or nothing to see at all.
-pub(crate) fn is_blank(c: char) -> bool {
-    c.is_whitespace() || is_zero_width(c)
-}
-
-/// Characters that people copy along without seeing them: joiners, direction marks, byte order marks, emoji selectors.
-fn is_zero_width(c: char) -> bool {
-    matches!(c, '\u{AD}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}'
-        | '\u{2060}'..='\u{2069}' | '\u{FE0E}' | '\u{FE0F}' | '\u{FEFF}')
-}
-
-fn folded(c: char) -> impl Iterator<Item = char> {
-    (!is_zero_width(c)).then(|| narrow(c).to_lowercase()).into_iter().flatten()
-}
-
 /// What follows `start`, which is folded already, in `text`, which is not.
 fn strip<'a>(text: &'a str, start: &str) -> Option<&'a str> {
     let mut wanted = start.chars().peekable();
@@ -159,26 +83,17 @@ fn strip<'a>(text: &'a str, start: &str) -> Option<&'a str> {
     wanted.peek().is_none().then_some("")
 }
 
-/// The text behind a leading `@name`. We do not know our name in the room, so the end of the token decides: the space
-/// that WeChat writes, else the first white space. Without either nothing is removed: it may be `@name你好`.
-fn without_mention(text: &str) -> &str {
-    if !text.starts_with(['@', '\u{FF20}']) {
-        return text;
-    }
-    let end = text.find(MENTION_END).or_else(|| text.find(char::is_whitespace));
-    end.and_then(|at| text.get(at..)).unwrap_or(text)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::text::{is_blank, unaddressed};
 
     fn said<'a>(text: &'a str, mentioned: bool, prefixes: &[&str], words: &[&str]) -> Option<(usize, &'a str)> {
         let prefixes: Vec<String> = prefixes.iter().map(|&prefix| prefix.into()).collect();
         let words: Vec<String> = words.iter().map(|word| fold(word)).collect();
-        Heard::new(text, mentioned, &prefixes).command(&words).map(|spoken| (spoken.nth, spoken.rest))
+        Heard::new(unaddressed(text, mentioned), &prefixes).command(&words).map(|spoken| (spoken.nth, spoken.rest))
     }
 
     #[test]
@@ -217,7 +132,7 @@ mod tests {
 
     #[test]
     fn forms_of_a_text() {
-        let heard = Heard::new(" \u{FF21}b\u{200B}C\u{3000}! ", false, &[]);
+        let heard = Heard::new("\u{FF21}b\u{200B}C\u{3000}!", &[]);
         assert_eq!((heard.raw(), heard.plain(), heard.folded()), ("\u{FF21}b\u{200B}C\u{3000}!", "AbC !", "abc !"));
     }
 

@@ -4,16 +4,14 @@ use std::fmt;
 
 use wxbot_model::{Event, EventKind};
 
-use super::heard::{Deaf, Heard, spoken_to_us};
+use super::heard::Heard;
 use super::table::{Handler, Ready};
 use crate::ctx::Ctx;
 use crate::extract::{Captures, Found};
 use crate::manifest::{HandlerSpec, Only, Trigger};
 use crate::role::Role;
 use crate::route::words::Words;
-
-/// How much of a text a regex looks at. WeChat itself refuses texts of some kilobytes, so that this is a guard only.
-const HAYSTACK_BYTES: usize = 16 * 1024;
+use crate::text::{Deaf, spoken_to_us};
 
 /// An event, as all handlers look at it.
 pub(crate) struct Look<'a> {
@@ -95,7 +93,7 @@ impl<'a> Look<'a> {
                 let heard = self.heard()?;
                 // As it came first, so that groups keep the sender's own characters and a pattern may name full-width
                 // ones; then without them, so that `^order (\d+)$` also finds what a Chinese keyboard made of it.
-                let found = captures(regex, heard.raw()).or_else(|| captures(regex, heard.plain()));
+                let found = Captures::find(regex, heard.raw()).or_else(|| Captures::find(regex, heard.plain()));
                 found.map(Found::Captures).ok_or(Why::NoFit)
             }
             (Trigger::Event { kinds }, _) => {
@@ -104,6 +102,10 @@ impl<'a> Look<'a> {
             }
             (Trigger::Timer { name: wanted }, _) => {
                 let EventKind::Timer { name, .. } = &self.event.kind else { return Err(self.other_kind()) };
+                is_one_of(name, wanted).then_some(Found::Nothing).ok_or(Why::OtherTimer(name))
+            }
+            (Trigger::Schedule { name: wanted }, _) => {
+                let EventKind::Schedule { name, .. } = &self.event.kind else { return Err(self.other_kind()) };
                 is_one_of(name, wanted).then_some(Found::Nothing).ok_or(Why::OtherTimer(name))
             }
             (Trigger::Cron { .. }, _) => {
@@ -145,13 +147,8 @@ impl<'a> Look<'a> {
     }
 }
 
-/// `remind`, or `remind:` and whatever tells it from others: a timer's name is unique per plugin and account, so a plugin
-/// that reminds more than one person needs more than one.
+/// `remind`, or `remind:` and whatever tells it from others: the name of a timer or schedule is unique per plugin and
+/// account, so a plugin that reminds more than one person needs more than one.
 fn is_one_of(name: &str, wanted: &str) -> bool {
     name.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
-}
-
-fn captures(regex: &regex::Regex, text: &str) -> Option<Captures> {
-    let head = text.get(..text.floor_char_boundary(HAYSTACK_BYTES)).unwrap_or(text);
-    regex.captures(head).map(|found| Captures::of(regex, &found))
 }

@@ -1,10 +1,10 @@
 //! What does `#[plugin]` write? A table of handlers, made once per type, and checks that run while it compiles.
 
 use futures_util::future::BoxFuture;
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 use wxbot_model::Event;
 
-use super::heard::{Deaf, Heard, fold};
+use super::heard::Heard;
 use crate::ctx::Ctx;
 use crate::dialogue::Open;
 use crate::effects::Effects;
@@ -12,9 +12,7 @@ use crate::extract::{Asked, Extract, Miss, Shape};
 use crate::manifest::{ArgSpec, HandlerSpec, Manifest, Trigger};
 use crate::plugin::PluginError;
 use crate::stored::Kept;
-
-/// How large a regex may become when compiled: `\w{1000}` is refused at the start, not found in a profile.
-const REGEX_BYTES: usize = 1 << 20;
+use crate::text::{Deaf, fold, regex};
 
 /// A handler as a function: arguments are made, the method is called, its answer becomes effects.
 pub type Run<P> = for<'a> fn(&'a P, &'a Asked<'a>) -> BoxFuture<'a, Result<Effects, Miss>>;
@@ -58,11 +56,12 @@ impl<P> Handler<P> {
                 Ready::Words(words.iter().map(|word| fold(word)).collect())
             }
             Trigger::Regex { pattern } => {
-                let built = RegexBuilder::new(pattern).size_limit(REGEX_BYTES).build();
+                let built = regex(pattern, false);
                 Ready::Regex(built.map_err(|error| format!("the regex of `{}`: {error}", self.spec.name))?)
             }
             Trigger::Event { .. }
             | Trigger::Timer { .. }
+            | Trigger::Schedule { .. }
             | Trigger::Cron { .. }
             | Trigger::Continues
             | Trigger::Unknown => Ready::Nothing,
@@ -108,7 +107,7 @@ impl HandlerSpec {
             Trigger::Keyword { .. } => "text holds a keyword".to_owned(),
             Trigger::Regex { .. } => "text fits the regex".to_owned(),
             Trigger::Event { .. } => "it listens to this kind of event".to_owned(),
-            Trigger::Timer { .. } | Trigger::Cron { .. } => "it was due".to_owned(),
+            Trigger::Timer { .. } | Trigger::Schedule { .. } | Trigger::Cron { .. } => "it was due".to_owned(),
             Trigger::Continues => "its dialog with the sender is open".to_owned(),
             Trigger::Unknown => String::new(),
         }
@@ -207,7 +206,7 @@ pub fn manifest<P>(mut manifest: Manifest, handlers: &Handlers<P>) -> Manifest {
                 &["message".to_owned()][..]
             }
             Trigger::Event { kinds } => kinds,
-            Trigger::Timer { .. } | Trigger::Cron { .. } | Trigger::Unknown => &[],
+            Trigger::Timer { .. } | Trigger::Schedule { .. } | Trigger::Cron { .. } | Trigger::Unknown => &[],
         };
         for kind in kinds {
             if !manifest.events.contains(kind) {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::heard::is_blank;
+use crate::text::is_blank;
 
 /// The text behind a command, and how far it was read.
 #[derive(Debug)]

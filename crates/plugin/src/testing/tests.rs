@@ -4,7 +4,7 @@ use futures_util::FutureExt;
 use wxbot_model::{ContactKind, MediaKind};
 
 use super::*;
-use crate::prelude::{Ctx, Manifest, NoConfig};
+use crate::prelude::{Ctx, Manifest, NoConfig, Plan, PlannedSchedule, Role};
 
 struct Greeter;
 
@@ -91,4 +91,88 @@ fn a_kit_hands_out_media_and_sees_what_is_sent() {
     assert!(kit.sent_media().is_empty() && kit.acted().is_empty());
     kit.refuse_media(&handle, MediaError::TooLarge { len: 9, limit: 3 });
     assert!(kit.handle(&event).now_or_never().unwrap().is_err());
+}
+
+/// Removes everybody, if it is meant; and when its settings say so.
+struct Sweeper;
+
+impl Plugin for Sweeper {
+    type Config = Value;
+    fn manifest() -> Manifest {
+        Manifest::new("sweeper", "Sweeps.")
+    }
+    fn plan(config: &Value) -> Plan {
+        let at = config.get("at").and_then(Value::as_str);
+        at.into_iter().fold(Plan::new(), |plan, at| plan.schedule(PlannedSchedule::new("sweep", at)))
+    }
+    async fn init(_config: Value, _cx: &InitCtx) -> Result<Self, PluginError> {
+        Ok(Self)
+    }
+    async fn on_event(&self, event: &Event, cx: &Ctx) -> Result<Effects, PluginError> {
+        match event.text() {
+            Some("sweep") => cx.confirm("移出 3 人").await?,
+            Some("list") => {
+                let mut page = crate::KvPage::of(2);
+                let mut found = Vec::new();
+                loop {
+                    let rows: Vec<(String, u8)> = cx.kv_list("n:", page.clone()).await?;
+                    let Some((last, _)) = rows.last() else { break };
+                    page = page.after(last.clone());
+                    found.push(rows.iter().map(|(key, value)| format!("{key}{value}")).collect::<Vec<_>>().join(","));
+                }
+                return Ok(Effects::reply(found.join(" ")));
+            }
+            Some("who") => {
+                let people = cx.people(&Role::Owner);
+                let can = cx.can(Capability::RemoveMembers);
+                return Ok(Effects::reply(format!("{people:?} {can}")));
+            }
+            Some(_) => return Ok(Effects::none()),
+            None => {}
+        }
+        Ok(Effects::reply("swept"))
+    }
+}
+
+#[crate::test(settings = serde_json::json!({ "at": "0 0 9 * * *" }))]
+async fn sec_r29_a_code_is_asked_once_and_of_the_same_person(bot: Kit<Sweeper>) {
+    let (alice, bob) = (bot.user("alice"), bot.user("bob"));
+    let room = bot.room("team", [&alice, &bob]);
+    let (alice, bob) = (alice.in_room(&room), bob.in_room(&room));
+    let code = |asked: &Heard| {
+        let asked = asked.replies().concat();
+        assert!(asked.contains("移出 3 人"), "{asked}");
+        asked.chars().filter(char::is_ascii_digit).collect::<String>()[1..5].to_owned()
+    };
+    let asked = code(&alice.say("sweep").await);
+    bob.say(&asked).await.gets_nothing();
+    alice.at_me(&asked).await.gets("swept");
+    alice.say(&asked).await.gets_nothing();
+
+    let asked = code(&alice.say("sweep").await);
+    alice.say("1").await.gets("验证码不对,什么也没做 (wrong code, nothing was done)");
+    alice.say(&asked).await.gets_nothing();
+
+    let asked = code(&alice.say("sweep").await);
+    alice.say("取消").await.gets_containing("已取消");
+    alice.say(&asked).await.gets_nothing();
+
+    let first = code(&alice.say("sweep").await);
+    bot.advance(Duration::from_secs(61)).await.gets_nothing();
+    alice.say(&first).await.gets_nothing();
+    assert_ne!(first, asked, "another one each time");
+}
+
+#[crate::test(settings = serde_json::json!({ "at": "0 0 9 * * *" }))]
+async fn a_kit_fires_what_settings_plan_and_pages_values(bot: Kit<Sweeper>) {
+    bot.fires("sweep").await.gets("swept");
+    for (key, value) in [("n:3", 3), ("n:1", 1), ("m", 7), ("n:2", 2), ("o", 9)] {
+        bot.set_kv(key, &value).unwrap();
+    }
+    let alice = bot.user("alice");
+    alice.say("list").await.gets("n:11,n:22 n:33");
+    alice.say("who").await.gets("[] true");
+    alice.is(Role::Owner);
+    bot.cannot(&[Capability::RemoveMembers]);
+    alice.say("who").await.gets("[ContactId(\"p101\")] false");
 }

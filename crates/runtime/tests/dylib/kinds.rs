@@ -10,12 +10,13 @@ use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wxbot_model::{
-    AccountName, Action, Chat, ChatKind, Contact, ContactId, ContactKind, Content, Event, EventKind, FileType,
-    MediaHandle, Mentions, Message, Person, StoredMedia,
+    AccountName, Action, Capabilities, Capability, Chat, ChatKind, Contact, ContactId, ContactKind, Content, Event,
+    EventKind, FileType, MediaHandle, Mentions, Message, Person, StoredMedia,
 };
 use wxbot_plugin::host::{Answer, Call, CallMeta, Host, PluginFactory, ReadMedia, Receipt};
 use wxbot_plugin::{
-    ContactQuery, Effect, Effects, FoundContact, InitCtx, MediaError, MediaFile, PluginError, RoomMember, Verdict,
+    ContactQuery, Effect, Effects, FoundContact, InitCtx, KvPage, MediaError, MediaFile, PluginError, Role, RoomMember,
+    Verdict,
 };
 use wxbot_runtime::config::{Libraries, PluginUse};
 use wxbot_runtime::plugin::dylib::Shelf;
@@ -79,6 +80,24 @@ impl Host for Town {
             tokio::task::yield_now().await;
             Ok(self.kv.lock().unwrap().get(&format!("{plugin}/{key}")).cloned())
         })
+    }
+    fn kv_list<'a>(
+        &'a self,
+        plugin: &'a str,
+        account: &'a AccountName,
+        prefix: &'a str,
+        page: KvPage,
+    ) -> BoxFuture<'a, Result<Vec<(String, Value)>, PluginError>> {
+        assert_eq!((plugin, account.as_str(), page.after.as_deref()), ("asker", "xiaoli", Some("k1")));
+        let rows = (2..9).map(|n| (format!("{prefix}{n}"), json!(n))).take(page.limit).collect();
+        Box::pin(async { Ok(rows) })
+    }
+    fn capabilities(&self, _account: &AccountName) -> Capabilities {
+        Capabilities::none().with(Capability::SendText)
+    }
+    fn people(&self, account: &AccountName, role: &Role, room: Option<&ContactId>) -> Vec<ContactId> {
+        assert_eq!((account.as_str(), room), ("xiaoli", None));
+        if *role == Role::Owner { vec!["p1".parse().unwrap(), "p2".parse().unwrap()] } else { Vec::new() }
     }
     fn find_contacts(&self, _account: &AccountName, query: &ContactQuery) -> Vec<FoundContact> {
         let (id, contact) = ("p1".parse().unwrap(), anna());
@@ -254,6 +273,10 @@ async fn both_kinds_ask_the_same() {
             ("media 7", "a.png Png pixels"),
             ("media 8", "gone: too old"),
             ("avatar p1 r1", "p1 of r1"),
+            ("list k", "k2=2 k3=3 k4=4 k5=5 k6=6 k7=7 k8=8"),
+            ("list k 2", "k2=2 k3=3"),
+            ("can all", "true false"),
+            ("people owner", "p1,p2"),
             ("now hi", "Some(\"77\")"),
         ] {
             assert_eq!(said(asker.run(call(text)).await), want, "{kind}: {text}");
@@ -281,7 +304,14 @@ async fn both_kinds_judge_settings_alike() {
     let [(_, linked), (_, loaded)] = both::<stress_plugin::Stress>("stress-plugin");
     assert_eq!((linked.manifest(), linked.schema()), (loaded.manifest(), loaded.schema()));
     assert!(linked.build().is_empty() && loaded.build().len() == 64);
-    for settings in [json!({}), json!({ "word": 3 }), json!({ "wrod": "x" }), json!([]), json!({ "init": "ok" })] {
+    for settings in [
+        json!({}),
+        json!({ "word": 3 }),
+        json!({ "wrod": "x" }),
+        json!([]),
+        json!({ "init": "ok" }),
+        json!({ "at": "0 0 9 * * *" }),
+    ] {
         let init = InitCtx::new();
         assert_eq!(linked.plan(&settings, &init), loaded.plan(&settings, &init), "{settings}");
     }

@@ -110,6 +110,23 @@ async fn a_schedule_is_renewed_with_its_plugin() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_time_that_settings_say_comes_beside_those_of_the_handlers_and_changes_with_them() {
+    let hour = Duration::from_secs(3_600);
+    let of = |at: &str| format!("[plugins.remind]\nword = \"planned\"\n{at}");
+    let mut rig = Rig::new(&file(&["remind"], ALL, &of("at = \"0 0 * * * *\""))).await;
+    tokio::time::sleep(hour * 2).await;
+    let told = || troupe::notes("planned planned").len();
+    assert_eq!(told(), 2, "{:?}", troupe::notes("planned"));
+    rig.reload(&file(&["remind"], ALL, &of("at = \"0 0,30 * * * *\""))).await.unwrap();
+    tokio::time::sleep(hour).await;
+    assert_eq!(told(), 4);
+    rig.reload(&file(&["remind"], ALL, &of(""))).await.unwrap();
+    tokio::time::sleep(hour * 24).await;
+    assert_eq!((told(), troupe::notes("planned daily").len()), (4, 1));
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_plugin_with_a_schedule_that_is_none_does_not_start() {
     let mut rig = Rig::new(&file(&["echo"], "", "")).await;
     let refused = rig.reload(&file(&["badly"], "", "")).await.unwrap_err();

@@ -31,6 +31,8 @@ pub(crate) fn all() -> Vec<PluginFactory> {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Word {
     word: String,
+    /// When `remind` wants to be woken besides.
+    at: Option<String>,
 }
 
 impl PluginConfig for Word {
@@ -160,6 +162,10 @@ plugin! {
             }),
             _ => Ok(Effects::none()),
         }
+    },
+    fn plan(settings: &Word) -> Plan {
+        let planned = settings.at.iter().map(|at| PlannedSchedule::new("planned", at).tz("UTC").at("/at"));
+        planned.fold(Plan::new(), Plan::schedule)
     }
 }
 

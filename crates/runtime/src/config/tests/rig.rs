@@ -8,7 +8,8 @@ use wxbot_model::span::{Rate, parse_duration};
 use wxbot_model::{Capabilities, Capability, Event};
 use wxbot_plugin::host::PluginFactory;
 use wxbot_plugin::{
-    ConfigProblem, Ctx, Effects, InitCtx, Manifest, NoConfig, Place, Plugin, PluginConfig, PluginError,
+    ConfigProblem, Ctx, Effects, Feature, InitCtx, Manifest, NoConfig, Place, Plan, PlannedSchedule, Plugin,
+    PluginConfig, PluginError,
 };
 
 use crate::config::*;
@@ -56,6 +57,34 @@ impl Plugin for AutoReply {
         Manifest::new("auto-reply", "Answers by rules.").needs(&[Capability::SendText])
     }
     async fn init(_config: Rules, _cx: &InitCtx) -> Result<Self, PluginError> {
+        Ok(Self)
+    }
+    async fn on_event(&self, _event: &Event, _cx: &Ctx) -> Result<Effects, PluginError> {
+        Ok(Effects::none())
+    }
+}
+
+/// Does what its settings switch on.
+struct Warden;
+
+impl Plugin for Warden {
+    type Config = Value;
+    fn manifest() -> Manifest {
+        Manifest::new("warden", "Keeps order.")
+    }
+    fn plan(settings: &Value) -> Plan {
+        let mut plan = Plan::new();
+        for (name, needs) in [("mention", Capability::Mention), ("text", Capability::SendText)] {
+            if settings.get(name).is_some() {
+                plan = plan.feature(Feature::new(name, format!("/{name}")).needs(&[needs]));
+            }
+        }
+        match settings.get("at").and_then(Value::as_str) {
+            Some(at) => plan.schedule(PlannedSchedule::new("bell", at).at("/at")),
+            None => plan,
+        }
+    }
+    async fn init(_config: Value, _cx: &InitCtx) -> Result<Self, PluginError> {
         Ok(Self)
     }
     async fn on_event(&self, _event: &Event, _cx: &Ctx) -> Result<Effects, PluginError> {
@@ -146,7 +175,12 @@ pub(in crate::config) fn registry() -> Registry {
                 pacing,
             },
         ],
-        plugins: vec![PluginFactory::of::<AutoReply>(), PluginFactory::of::<Greeter>(), PluginFactory::of::<Censor>()],
+        plugins: vec![
+            PluginFactory::of::<AutoReply>(),
+            PluginFactory::of::<Greeter>(),
+            PluginFactory::of::<Censor>(),
+            PluginFactory::of::<Warden>(),
+        ],
         middleware: crate::middleware::NAMES.to_vec(),
     }
 }

@@ -154,6 +154,46 @@ fn plugin_problems_point_into_the_right_table() {
 }
 
 #[test]
+fn features_that_a_protocol_cannot_do_are_named() {
+    let console = |use_it: &str, settings: &str| {
+        format!("[plugins.warden]\n{settings}\n[[accounts]]\nname = \"b\"\nprotocol = \"console\"\n{use_it}")
+    };
+    let used = "use = [\"warden\"]";
+    check(
+        &[
+            ("all of them", console(used, "mention = 1\ntext = 1").replace("console", "web"), &[]),
+            ("one cannot be", console(used, "mention = 1\ntext = 1"), &[("impossible_feature", "1")]),
+            (
+                "its own table says it",
+                console(used, "text = 1") + "\n[accounts.plugins.warden]\nmention = 22",
+                &[("impossible_feature", "22")],
+            ),
+            ("not used", console("use = []", "mention = 1\ntext = 1"), &[("unused_settings", "warden")]),
+        ],
+        warned,
+    );
+    check(
+        &[
+            ("none is left", console(used, "mention = 1"), &[("impossible_capability", "\"warden\"")]),
+            ("none is switched on", console(used, ""), &[]),
+            ("no time", console(used, "at = \"0 99 * * * *\""), &[("plugin_settings", "\"0 99 * * * *\"")]),
+            ("a time", console(used, "at = \"0 9 * * * *\""), &[]),
+        ],
+        told,
+    );
+    let mistakes = parsed(&console(used, "mention = 1")).unwrap_err();
+    assert_eq!(
+        mistakes.list[0].message,
+        "plugin `warden` can do nothing of what it is set to do on protocol `console` of account `b`: `mention` needs `mention`"
+    );
+    let loaded = parsed(&console(used, "mention = 1\ntext = 1")).unwrap();
+    assert_eq!(
+        loaded.warnings[0].message,
+        "`mention` of plugin `warden` needs `mention`, which protocol `console` of account `b` cannot do: it is off there"
+    );
+}
+
+#[test]
 fn settings_that_nothing_reads_are_warnings() {
     check(
         &[

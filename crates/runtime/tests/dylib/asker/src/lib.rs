@@ -44,6 +44,13 @@ impl Plugin for Asker {
                 let member: ContactId = member.parse()?;
                 cx.avatar_of_member(&room.parse()?, &member).await?.name().to_owned()
             }
+            "list" => {
+                let (prefix, limit) = rest.split_once(' ').unwrap_or((rest, "9"));
+                let rows: Vec<(String, u64)> = cx.kv_list(prefix, KvPage::of(limit.parse()?).after("k1")).await?;
+                rows.into_iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ")
+            }
+            "can" => [Capability::SendText, Capability::RemoveMembers].map(|what| cx.can(what).to_string()).join(" "),
+            "people" => cx.people(&rest.parse()?).iter().map(ContactId::as_str).collect::<Vec<_>>().join(","),
             "now" => {
                 let chat = event.chat.id.clone();
                 let action = Action::SendText { to: chat, text: rest.into(), mention: Vec::new() };
