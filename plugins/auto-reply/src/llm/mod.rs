@@ -246,3 +246,6 @@ impl Llm {
 fn told(text: &str) -> Effects {
     if text.trim().is_empty() { Effects::none() } else { Effects::reply(text) }
 }
+
+#[cfg(test)]
+mod tests;
