@@ -8,7 +8,7 @@ const WORLD: &str = r#"
 [[accounts]]
 name = "club"
 nick = "群管家"
-friends = [{ nick = "群主" }, { nick = "小明" }, { nick = "小刚" }]
+friends = [{ nick = "群主" }, { nick = "小明" }, { nick = "小刚" }, { nick = "书友", accepts = true }]
 rooms = [{ topic = "读书会", members = ["群主", "小明", "路人甲"], saved = true }]
 "#;
 const ROOM: &str = "读书会";
@@ -16,14 +16,12 @@ const ROOM: &str = "读书会";
 /// A room that is looked after: the bot owns it, and 群主 owns the bot. The middleware is the default.
 fn looked_after(settings: &str) -> Town {
     let mut town = Town::new(WORLD);
-    let file = |roles: &str| format!("{UNPACED}{settings}\n{}{roles}", town.account("club", ""));
-    let begin = file("");
-    town.start(&begin, &["club"]);
+    town.start(&format!("{UNPACED}{}", town.account("club", "")), &["club"]);
     // As a person does it: look ids up in the running bot, and give rights to ids.
     let (owner, room) = (town.id("club", "群主"), town.id("club", ROOM));
     let roles = format!("[accounts.roles]\nowner = [\"{owner}\"]\n");
-    let end = format!("{UNPACED}{}\n{}{roles}", settings.replace("ROOM", &room), town.account("club", ""));
-    town.reload(&end);
+    let settings = settings.replace("ROOM", &room);
+    town.reload(&format!("{UNPACED}{settings}\n{}{roles}", town.account("club", "")));
     town
 }
 
@@ -37,6 +35,13 @@ allow = ["example.com"]
 
 [plugins.group-admin.ladder]
 remove = 3
+
+[plugins.group-admin.welcome]
+text = "欢迎 {{ name }}!{{ rules }}"
+delay = "0s"
+
+[plugins.group-admin.rules]
+text = "不发广告,不刷屏。"
 "#;
 
 /// A whole story; all that was said and done in it, in order. `more` stands before the settings.
@@ -66,7 +71,9 @@ pub(crate) fn a_story(more: &str) -> Vec<String> {
 fn join_flood_warn_remove_undo() {
     let town = looked_after(STRICT);
     town.changes("club", ROOM, &json!({ "invite": { "by": "小明", "who": ["小刚"] } }));
-    town.says("club", ROOM, "小刚", "大家好");
+    town.hears("club", ROOM, &["欢迎", "小刚", "不发广告,不刷屏。"]);
+    town.says("club", ROOM, "小刚", "群规");
+    town.hears("club", ROOM, &["不发广告,不刷屏。"]);
     for n in 0..5 {
         town.says("club", ROOM, "小刚", &format!("快来抢 {n}"));
     }
@@ -140,5 +147,59 @@ fn shadow_mode_tells_and_does_nothing() {
     town.hears("club", ROOM, &["shadow"]);
     town.nothing_but("club", ROOM, &["shadow"]);
     assert_eq!(town.called("club", "delmember"), 0);
+    town.ends_well();
+}
+
+#[test]
+fn friends_who_ask_come_in_and_the_room_is_alive() {
+    let settings = r#"
+[[plugins.group-admin.join]]
+words = ["进群"]
+rooms = ["ROOM"]
+
+[plugins.group-admin.polls]
+
+[plugins.group-admin.checkin]
+
+[plugins.group-admin.stats]
+"#;
+    let town = looked_after(settings);
+    town.writes("club", "书友", "进群");
+    assert_eq!(town.calls("club", "addmember", &["书友"]), 0);
+    assert!(town.members("club", ROOM).contains(&"书友".to_owned()));
+    town.hears("club", "书友", &["读书会"]);
+
+    town.says("club", ROOM, "书友", "签到");
+    town.hears("club", ROOM, &["书友"]);
+    town.quiet();
+    town.says("club", ROOM, "群主", "投票 下周读什么 活着 三体");
+    town.hears("club", ROOM, &["下周读什么", "活着", "三体"]);
+    for (who, vote) in [("书友", "投 2"), ("小明", "投 2"), ("群主", "投 1")] {
+        town.says("club", ROOM, who, vote);
+    }
+    town.quiet();
+    town.says("club", ROOM, "群主", "结束投票");
+    town.hears("club", ROOM, &["三体", "2"]);
+    town.says("club", ROOM, "小明", "排行");
+    town.hears("club", ROOM, &["书友", "群主"]);
+    town.ends_well();
+}
+
+#[test]
+fn announcements_come_on_schedule_and_names_are_set_back() {
+    let settings = r#"
+[[plugins.group-admin.announce]]
+cron = "* * * * * *"
+rooms = ["ROOM"]
+text = "{{ room }}今晚八点开始"
+
+[plugins.group-admin.topic.names]
+ROOM = "读书会"
+"#;
+    let town = looked_after(settings);
+    town.hears("club", ROOM, &["读书会今晚八点开始"]);
+    town.changes("club", ROOM, &json!({ "rename_by": { "by": "小明", "topic": "小明的群" } }));
+    town.calls("club", "modtopic", &[]);
+    town.members("club", ROOM);
     town.ends_well();
 }
