@@ -172,7 +172,7 @@ rooms = ["ROOM"]
     town.says("club", ROOM, "书友", "签到");
     town.hears("club", ROOM, &["书友"]);
     town.quiet();
-    town.says("club", ROOM, "群主", "投票 下周读什么 活着 三体");
+    town.says("club", ROOM, "群主", "投票 下周读什么 | 活着 | 三体");
     town.hears("club", ROOM, &["下周读什么", "活着", "三体"]);
     for (who, vote) in [("书友", "投 2"), ("小明", "投 2"), ("群主", "投 1")] {
         town.says("club", ROOM, who, vote);
