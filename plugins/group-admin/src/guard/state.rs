@@ -96,7 +96,7 @@ impl MemberKey {
 }
 
 /// What tells events apart, in short.
-pub(super) fn mark(event: &EventKey) -> u64 {
+pub(crate) fn mark(event: &EventKey) -> u64 {
     let mut hasher = DefaultHasher::new();
     event.hash(&mut hasher);
     hasher.finish()
