@@ -18,12 +18,12 @@ async fn a_poll_from_its_question_to_its_result(bot: Kit<GroupAdmin>) {
     carol.say("投 7").await.gets("请投 1 到 2 (1 to 2, please)");
     carol.say("7").await.gets_nothing();
     alice.say("2").await.gets_nothing();
-    alice.say("投票").await.gets("📊 午饭\n1. 面  0 票 (0%)\n2. 饭 ██████████ 3 票 (100%)\n回复数字投票,还有 10 分钟");
+    alice.say("投票").await.gets("📊 午饭\n1. 面 0 票 (0%)\n2. 饭 ██████████ 3 票 (100%)\n回复数字投票,还有 10 分钟");
     bob.say("投票 晚饭 | 面 | 饭").await.gets_containing("已有投票「午饭」");
     bot.restart().await.unwrap();
     bot.advance(minutes(10))
         .await
-        .gets("📊 投票结束: 午饭\n1. 面  0 票 (0%)\n2. 饭 ██████████ 3 票 (100%)\n共 3 人投票,最多: 饭");
+        .gets("📊 投票结束: 午饭\n1. 面 0 票 (0%)\n2. 饭 ██████████ 3 票 (100%)\n共 3 人投票,最多: 饭");
     room.hears().gets_containing("投票结束");
     alice.say("1").await.gets_nothing();
     alice.say("投 1").await.gets_containing("现在没有投票");
