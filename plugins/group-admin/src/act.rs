@@ -14,9 +14,6 @@
 //!
 //! Answers to whoever commanded something are no deeds: return them beside what `act` gives.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use wxbot_plugin::prelude::*;
 
 use crate::audit::{Record, Trail, Undo, Whom};
@@ -39,8 +36,6 @@ pub(crate) struct Doing<'a> {
     pub(crate) cx: &'a Ctx,
     pub(crate) settings: &'a Settings,
     desk: &'a Desk,
-    /// How many records this event has written.
-    done: AtomicU64,
 }
 
 /// One thing to do.
@@ -122,7 +117,7 @@ impl Deed {
 
 impl<'a> Doing<'a> {
     pub(crate) fn new(cx: &'a Ctx, settings: &'a Settings, desk: &'a Desk) -> Self {
-        Self { cx, settings, desk, done: AtomicU64::new(0) }
+        Self { cx, settings, desk }
     }
 
     /// Whether things are only reported.
@@ -155,7 +150,7 @@ impl<'a> Doing<'a> {
         };
         let outward =
             if shadow { self.report(&room, &shadow::report(&self.room_name(&room), &record)) } else { deed.effects };
-        let written = deed.keep.put(record.key(self.salt()), &record)?;
+        let written = deed.keep.put(record.key(self.desk.trail.number()), &record)?;
         Ok(outward.then(written).then(self.desk.trail.prune(cx, &self.settings.audit).await?))
     }
 
@@ -225,14 +220,6 @@ impl<'a> Doing<'a> {
             self.cx.contact(room).map(|contact| contact.display_name().to_owned()).unwrap_or_default()
         };
         if name.is_empty() { room.to_string() } else { label(&name) }
-    }
-
-    /// Tells the records of one millisecond apart; the same when the event is handled again.
-    fn salt(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        self.cx.message_id().hash(&mut hasher);
-        self.done.fetch_add(1, Ordering::Relaxed).hash(&mut hasher);
-        hasher.finish()
     }
 }
 

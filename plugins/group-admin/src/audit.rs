@@ -4,6 +4,7 @@
 //! is a record too and names it; nothing is ever changed. Rows that are too old or too many are pruned from the oldest.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -75,9 +76,12 @@ pub(crate) enum Undo {
     Put { key: String, was: Option<Value> },
 }
 
-/// Counts records, to prune now and then.
+/// Counts records: to number those of one millisecond, and to prune now and then.
 #[derive(Debug, Default)]
-pub(crate) struct Trail(Mutex<HashMap<AccountName, u32>>);
+pub(crate) struct Trail {
+    written: Mutex<HashMap<AccountName, u32>>,
+    numbers: AtomicU64,
+}
 
 impl Whom {
     /// A person of an event.
@@ -87,16 +91,21 @@ impl Whom {
 }
 
 impl Record {
-    /// The key of a record that is written now. `salt` tells those of one millisecond apart.
-    pub(crate) fn key(&self, salt: u64) -> String {
-        format!("{PREFIX}{:013}:{salt:016x}", self.at_ms.max(0))
+    /// The key of a record. `n` puts those of one millisecond in order.
+    pub(crate) fn key(&self, n: u64) -> String {
+        format!("{PREFIX}{:013}:{n:010}", self.at_ms.max(0))
     }
 }
 
 impl Trail {
+    /// The number of the next record.
+    pub(crate) fn number(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::Relaxed)
+    }
+
     /// Whether it is time to prune the log of this account: at the first record, and then at each 64th.
     fn is_time(&self, account: &AccountName) -> bool {
-        let mut written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let written = written.entry(account.clone()).or_default();
         *written = written.wrapping_add(1);
         *written % PRUNE_EACH == 1

@@ -15,6 +15,8 @@ pub(crate) mod offence;
 pub(crate) mod quiet;
 pub(crate) mod repeats;
 pub(crate) mod state;
+#[cfg(test)]
+mod tests;
 pub(crate) mod watch;
 pub(crate) mod who;
 

@@ -155,6 +155,11 @@ impl RoomState {
         self.members.entry(key).or_default()
     }
 
+    #[cfg(test)]
+    pub(crate) fn sizes(&self) -> usize {
+        self.members.len()
+    }
+
     /// Forgets what was done about a member.
     pub(super) fn pardon(&mut self, key: MemberKey) {
         if let Some(member) = self.members.get_mut(&key) {
@@ -202,4 +207,20 @@ pub(super) fn seconds(now_ms: i64) -> u32 {
 #[expect(clippy::cast_possible_truncation, reason = "a half of a hash tells events apart well enough")]
 fn short(mark: u64) -> u32 {
     mark as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_numbers() {
+        let key = |id: &str| MemberKey::of(&id.parse().unwrap());
+        let ids = ["p1", "p2", "r1", "o1", "s1", "m1", "p999999999999999999", "r999999999999999999"];
+        for (n, id) in ids.iter().enumerate() {
+            for (m, other) in ids.iter().enumerate() {
+                assert_eq!(key(id) == key(other), n == m, "{id} {other}");
+            }
+        }
+    }
 }

@@ -174,7 +174,8 @@ mod tests {
             if let Ok((targets, _)) = read(&members, &text) {
                 for target in targets {
                     prop_assert_eq!(names.iter().filter(|name| **name == target.name).count(), 1, "never one of two");
-                    prop_assert!(text.contains(&format!("@{}", target.name)));
+                    let mention = format!("@{}", target.name);
+                    prop_assert!(text.contains(&mention));
                 }
             }
         }

@@ -307,8 +307,8 @@ fn bare_hosts(text: &str, found: &mut Vec<String>) {
         };
         from = end.max(from);
         let before = before.chars().next_back();
-        // `a@b.com` is a mail address; `/` belongs to an address that was found by its scheme.
-        if matches!(before, Some('@' | '/' | '_')) {
+        // `a@b.com` is a mail address; `/` and `%` belong to an address that was found by its scheme.
+        if matches!(before, Some('@' | '/' | '_' | '%')) {
             continue;
         }
         let name = latin_part(name.trim_matches(['.', '-']));
