@@ -46,7 +46,7 @@ use crate::gate::Held;
 use crate::guard::Guard;
 use crate::guard::commands::Command;
 use crate::life::announce::{Mass, Step};
-use crate::life::here::{Alone, Here};
+use crate::life::here::{Alone, Here, HereForAdmins};
 use crate::life::settings::{CheckIn, Polls, Stats, Topic};
 use crate::life::vote::Closing;
 use crate::settings::Mode;
@@ -265,7 +265,7 @@ impl GroupAdmin {
     async fn silence(
         &self,
         cx: &Ctx,
-        here: Here<Stats>,
+        here: HereForAdmins<Stats>,
         who: Sender,
         /// 天数
         days: Option<u32>,
@@ -328,7 +328,7 @@ impl GroupAdmin {
     async fn rename(
         &self,
         cx: &Ctx,
-        here: Here<Topic>,
+        here: HereForAdmins<Topic>,
         who: Sender,
         /// 新群名
         name: Option<Rest>,
@@ -338,7 +338,7 @@ impl GroupAdmin {
 
     /// 解锁群名
     #[command("解锁群名", alias = ["unlock-topic"], only = group, allow = Role::GroupAdmin)]
-    async fn unlock(&self, cx: &Ctx, here: Here<Topic>, who: Sender) -> Result<Effects, PluginError> {
+    async fn unlock(&self, cx: &Ctx, here: HereForAdmins<Topic>, who: Sender) -> Result<Effects, PluginError> {
         life::topic::unlock(&self.doing(cx), &here, &who).await
     }
 

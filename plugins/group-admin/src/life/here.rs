@@ -11,7 +11,7 @@ use wxbot_plugin::text;
 
 use super::settings::{CheckIn, Polls, Stats, Topic};
 use crate::GroupAdmin;
-use crate::settings::Settings;
+use crate::settings::{Mode, Settings};
 
 /// A part that commands belong to.
 pub(crate) trait Part: Send + Sync + 'static {
@@ -36,35 +36,58 @@ macro_rules! parts {
 
 parts! { Topic => topic, Stats => stats, Polls => polls, CheckIn => checkin }
 
-/// The room of a command, where the part `P` is on.
-pub(crate) struct Here<P> {
-    room: Chat,
-    part: PhantomData<fn() -> P>,
-}
+/// The room of a command for everybody, where the part `P` is on. In shadow mode the room hears nothing, so that the
+/// command is nobody's there.
+pub(crate) struct Here<P>(Chat, PhantomData<fn() -> P>);
+
+/// The same of a command for admins, who may know that the mode is `shadow`.
+pub(crate) struct HereForAdmins<P>(Chat, PhantomData<fn() -> P>);
 
 impl<P> Deref for Here<P> {
     type Target = Chat;
 
     fn deref(&self) -> &Chat {
-        &self.room
+        &self.0
+    }
+}
+
+impl<P> Deref for HereForAdmins<P> {
+    type Target = Chat;
+
+    fn deref(&self) -> &Chat {
+        &self.0
     }
 }
 
 impl<'a, P: Part> Extract<'a, GroupAdmin> for Here<P> {
     async fn extract(asked: &'a Asked<'a>, name: &'static str) -> Result<Self, Miss> {
-        let config = <Config<Settings> as Extract<'a, GroupAdmin>>::extract(asked, name).await?;
-        let event = asked.event();
-        if !event.is_group() {
-            return Err(Miss::pass("only in rooms"));
+        let (room, mode) = room_of::<P>(asked, name).await?;
+        match mode {
+            Mode::Enforce => Ok(Self(room, PhantomData)),
+            Mode::Shadow => Err(Miss::pass("the mode is `shadow`: the room hears nothing")),
         }
-        if P::of(&config).is_none() {
-            return Err(Miss::pass(format!("`{}` is off: its table is not in the settings", P::NAME)));
-        }
-        if !config.covers(&event.chat.id) {
-            return Err(Miss::pass("this room is not in `rooms`"));
-        }
-        Ok(Self { room: event.chat.clone(), part: PhantomData })
     }
+}
+
+impl<'a, P: Part> Extract<'a, GroupAdmin> for HereForAdmins<P> {
+    async fn extract(asked: &'a Asked<'a>, name: &'static str) -> Result<Self, Miss> {
+        Ok(Self(room_of::<P>(asked, name).await?.0, PhantomData))
+    }
+}
+
+async fn room_of<'a, P: Part>(asked: &'a Asked<'a>, name: &'static str) -> Result<(Chat, Mode), Miss> {
+    let config = <Config<Settings> as Extract<'a, GroupAdmin>>::extract(asked, name).await?;
+    let event = asked.event();
+    if !event.is_group() {
+        return Err(Miss::pass("only in rooms"));
+    }
+    if P::of(&config).is_none() {
+        return Err(Miss::pass(format!("`{}` is off: its table is not in the settings", P::NAME)));
+    }
+    if !config.covers(&event.chat.id) {
+        return Err(Miss::pass("this room is not in `rooms`"));
+    }
+    Ok((event.chat.clone(), config.mode))
 }
 
 /// Nothing behind the command: its word is one that sentences begin with, like 我的.

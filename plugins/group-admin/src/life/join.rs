@@ -70,12 +70,13 @@ pub(crate) async fn message(doing: &Doing<'_>, event: &Event) -> Result<Effects,
 }
 
 async fn answer(doing: &Doing<'_>, join: &Join, sender: &wxbot_plugin::model::Person) -> Result<Effects, PluginError> {
-    let cx = doing.cx;
+    let (cx, Some(first)) = (doing.cx, join.rooms.first()) else { return Ok(Effects::none()) };
+    let say = |text: String| doing.act(Deed::new("join", "回答", first).does(Effects::reply(text)).small());
     if !cx.contact(&sender.id).is_some_and(|contact| contact.is_ours) {
-        return Ok(Effects::reply("只能邀请好友进群,请先加我为好友 (please become a friend first)"));
+        return say("只能邀请好友进群,请先加我为好友 (please become a friend first)".to_owned()).await;
     }
     if !cx.can(Capability::AddMembers) {
-        return Ok(Effects::reply("这个账号不能邀请人进群 (this account cannot bring people into rooms)"));
+        return say("这个账号不能邀请人进群 (this account cannot bring people into rooms)".to_owned()).await;
     }
     // All at once: one that the service does not answer for 20 s must not hold up the others.
     let rooms: Vec<Candidate> = join_all(join.rooms.iter().map(|room| look(doing, room, &sender.id))).await;
@@ -86,7 +87,7 @@ async fn answer(doing: &Doing<'_>, join: &Join, sender: &wxbot_plugin::model::Pe
                 .add_members(room.id.clone(), [sender.id.clone()]);
             return doing.act(deed.does(invited)).await;
         }
-        Place::Already(room) => return Ok(Effects::reply(format!("你已经在「{}」里了", shown(&room.name)))),
+        Place::Already(room) => return say(format!("你已经在「{}」里了", shown(&room.name))).await,
         Place::Full => "群都满了,已经通知管理员 (all rooms are full)",
         Place::Unknown => "暂时没有可以进的群,已经通知管理员 (no room now)",
     };
@@ -94,8 +95,7 @@ async fn answer(doing: &Doing<'_>, join: &Join, sender: &wxbot_plugin::model::Pe
         "有人要进群,但是没有位置: {} (nobody can be brought in: rooms are full or unknown)",
         shown(&sender.name)
     );
-    let Some(first) = join.rooms.first() else { return Ok(Effects::none()) };
-    Ok(Effects::reply(full).then(doing.tell(first, &line)))
+    Ok(say(full.to_owned()).await?.then(doing.tell(first, &line)))
 }
 
 /// The room as it is now. A list that is not to be had says nothing of members; the count is known all the same.

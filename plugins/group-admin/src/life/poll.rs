@@ -198,7 +198,8 @@ impl Poll {
         for (n, (option, count)) in self.options.iter().zip(&counts).enumerate() {
             let share = if self.votes.is_empty() { 0 } else { count * 100 / self.votes.len() };
             let bar = "█".repeat(share * BAR / 100);
-            text.push_str(&format!("\n{}. {option} {bar} {count} 票 ({share}%)", n + 1));
+            let gap = if bar.is_empty() { "" } else { " " };
+            text.push_str(&format!("\n{}. {option}{gap}{bar} {count} 票 ({share}%)", n + 1));
         }
         text
     }
@@ -308,7 +309,7 @@ mod tests {
             assert_eq!(poll.vote(&person(2), none), Cast::NoSuch, "{none}");
         }
         assert_eq!(poll.voters(), 1);
-        assert_eq!(poll.counts(), "\n1. 面  0 票 (0%)\n2. 饭 ██████████ 1 票 (100%)");
+        assert_eq!(poll.counts(), "\n1. 面 0 票 (0%)\n2. 饭 ██████████ 1 票 (100%)");
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub(crate) async fn open(
     };
     let allow = doing.settings.polls.as_ref().map_or(&Role::User, |polls| &polls.allow);
     if !cx.may(allow) {
-        return Err(PluginError::told(format!("只有 {allow} 可以发起投票 (you may not open polls)")));
+        return Err(PluginError::told(format!("只有{}可以发起投票 (only: {allow})", called(allow))));
     }
     if let Some(running) = running {
         let title = &running.title;
@@ -64,6 +64,17 @@ pub(crate) async fn open(
         &Closing { id: poll.id.clone() },
     )?;
     doing.act(said(&room.id, Effects::reply(poll.question(&by.name, lasts_ms))).keeps(kept)).await
+}
+
+/// A role, for people.
+fn called(role: &Role) -> &str {
+    match role {
+        Role::Owner => "主人",
+        Role::Admin => "管理员",
+        Role::GroupAdmin => "群管理员",
+        Role::User => "成员",
+        Role::Custom(word) => word,
+    }
 }
 
 /// A number alone, while a poll is open. One that is no option is no mistake: people write numbers.

@@ -76,4 +76,6 @@ async fn in_shadow_mode_nobody_is_brought_in(bot: Kit<GroupAdmin>) {
     let acted = bot.acted();
     let [Action::SendText { text, .. }] = &acted[..] else { panic!("one report: {acted:?}") };
     assert_eq!(text, "[观察 shadow] 「一群」本来会邀请进群 alice:私聊申请");
+    bot.room("一群", [&bot.user("bob")]);
+    bot.user("bob").say("进群").await.gets_nothing();
 }

@@ -18,12 +18,12 @@ async fn a_poll_from_its_question_to_its_result(bot: Kit<GroupAdmin>) {
     carol.say("投 7").await.gets("请投 1 到 2 (1 to 2, please)");
     carol.say("7").await.gets_nothing();
     alice.say("2").await.gets_nothing();
-    alice.say("投票").await.gets("📊 午饭\n1. 面  0 票 (0%)\n2. 饭 ██████████ 3 票 (100%)\n回复数字投票,还有 10 分钟");
+    alice.say("投票").await.gets("📊 午饭\n1. 面 0 票 (0%)\n2. 饭 ██████████ 3 票 (100%)\n回复数字投票,还有 10 分钟");
     bob.say("投票 晚饭 | 面 | 饭").await.gets_containing("已有投票「午饭」");
     bot.restart().await.unwrap();
     bot.advance(minutes(10))
         .await
-        .gets("📊 投票结束: 午饭\n1. 面  0 票 (0%)\n2. 饭 ██████████ 3 票 (100%)\n共 3 人投票,最多: 饭");
+        .gets("📊 投票结束: 午饭\n1. 面 0 票 (0%)\n2. 饭 ██████████ 3 票 (100%)\n共 3 人投票,最多: 饭");
     room.hears().gets_containing("投票结束");
     alice.say("1").await.gets_nothing();
     alice.say("投 1").await.gets_containing("现在没有投票");
@@ -64,7 +64,7 @@ async fn who_may_open_polls_can_be_set(bot: Kit<GroupAdmin>) {
     let alice = bot.user("alice");
     let room = bot.room("群", [&alice]);
     let alice = alice.in_room(&room);
-    alice.say("投票 午饭 | 面 | 饭").await.gets_containing("只有 group-admin 可以");
+    alice.say("投票 午饭 | 面 | 饭").await.gets_containing("只有群管理员可以");
     alice.is(Role::GroupAdmin);
     alice.say("投票 午饭 | 面 | 饭").await.gets_containing("午饭");
 }
@@ -110,4 +110,20 @@ async fn in_shadow_mode_the_room_hears_nothing(bot: Kit<GroupAdmin>) {
         alice.say(text).await.gets_nothing();
     }
     assert!(bot.acted().is_empty());
+}
+
+#[wxbot_plugin::test(settings = json!({ "polls": {}, "checkin": {}, "rules": { "text": "r" } }))]
+async fn quotes_and_our_own_messages_trigger_nothing(bot: Kit<GroupAdmin>) {
+    let alice = bot.user("alice");
+    let room = bot.room("群", [&alice]);
+    let alice = alice.in_room(&room);
+    alice.say("投票 t | a | b").await.gets_containing("发起投票");
+    for text in ["1", "投 1", "签到", "群规", "结束投票"] {
+        let quote = Quote { text: text.into(), quoted: wxbot_plugin::model::content::Quoted::default() };
+        alice.sends(Content::Quote(quote)).await.gets_nothing();
+        let (id, content) = ("7".parse().unwrap(), Content::Text { text: text.into() });
+        let own = Message { id, from_self: true, content, mentions: Mentions::default() };
+        alice.does(EventKind::Message(own)).await.gets_nothing();
+    }
+    alice.say("投票").await.gets_containing("1. a 0 票 (0%)");
 }

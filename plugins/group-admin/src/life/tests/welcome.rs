@@ -133,3 +133,10 @@ async fn the_rules_are_told_on_request_and_not_again_for_a_while(bot: Kit<GroupA
     alice.say(&"群规".repeat(5_000)).await.gets_nothing();
     bot.user("alice").say("群规").await.gets_nothing();
 }
+
+#[wxbot_plugin::test(settings = json!({ "welcome": {
+    "delay": "0s", "text": "{% for a in range(9999) %}{% for b in range(9999) %}{{ name }}{% endfor %}{% endfor %}",
+} }))]
+async fn a_text_that_loops_ends_and_says_which_one_it_is(bot: Kit<GroupAdmin>) {
+    happens(&bot, &bot.room("群", []), joined(&["甲"])).await.fails("the text of `welcome` failed");
+}
