@@ -25,6 +25,8 @@ const SET_BYTES: usize = 1 << 20;
 const SET_LEN: usize = 64;
 /// For the states of a set that texts have met so far. Past this they are made anew.
 const SET_CACHE_BYTES: usize = 4 << 20;
+/// The same for a single one. There may be thousands.
+const CACHE_BYTES: usize = 512 << 10;
 
 /// Regexes to be.
 #[derive(Debug)]
@@ -170,7 +172,10 @@ impl Regexes {
 impl One {
     fn find(&self, text: &str, syntax: syntax::Config) -> Option<Range<usize>> {
         let regex = self.regex.get_or_init(|| {
-            let config = meta::Config::new().nfa_size_limit(None).which_captures(WhichCaptures::Implicit);
+            let config = meta::Config::new()
+                .nfa_size_limit(None)
+                .which_captures(WhichCaptures::Implicit)
+                .hybrid_cache_capacity(CACHE_BYTES);
             Regex::builder().configure(config).syntax(syntax).build(&self.pattern).ok()
         });
         regex.as_ref()?.find(text).map(|found| found.range())
