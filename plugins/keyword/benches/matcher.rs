@@ -5,6 +5,13 @@
 //! to one; texts are made of the same characters, drawn like in ordinary writing (few of them often, most of them
 //! rarely), some latin words and signs, and a keyword every 400 characters or so. All is drawn from a fixed seed.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::print_stdout,
+    reason = "a bench draws numbers and prints"
+)]
+
 use std::hint::black_box;
 
 use divan::Bencher;
@@ -151,20 +158,50 @@ fn message_of_50_characters(bencher: Bencher<'_, '_>, hit: bool) {
         .bench_local(|| matcher.hits(black_box(&message), &mut scratch).len());
 }
 
-/// 10,000 keywords and 200 regexes.
-#[divan::bench]
-fn message_of_50_characters_with_regexes(bencher: Bencher<'_, '_>) {
-    let keywords = keywords(10_200);
-    let regexes: Vec<String> =
-        keywords[..200].iter().map(|word| format!(r"{word}.{{0,5}}(\d{{5,}}|[a-z]+\d)")).collect();
-    let regexes = regexes.iter().zip(10_000..).map(|(regex, id)| Pattern { id, kind: Kind::Regex(regex), word: false });
-    let texts = keywords[200..].iter().zip(0..).map(|(text, id)| Pattern { id, kind: Kind::Text(text), word: false });
-    let matcher = Matcher::build(&texts.chain(regexes).collect::<Vec<_>>(), FOLDING).expect("patterns");
-    let (mut scratch, text) = (Scratch::default(), text(200, &keywords));
-    let message: String = text.chars().take(50).collect();
+/// 10,000 keywords and so many regexes.
+#[divan::bench(args = [20, 200, 2_000])]
+fn message_of_50_characters_with_regexes(bencher: Bencher<'_, '_>, count: usize) {
+    let (keywords, regexes) = (keywords(10_000), regexes(count));
+    let (matcher, mut scratch) = (with_regexes(&keywords, &regexes), Scratch::default());
+    let message: String = text(400, &keywords).chars().skip(20).take(50).collect();
+    println!("matcher {} KiB", matcher.memory() >> 10);
     bencher
         .counter(BytesCount::new(message.len()))
         .bench_local(|| matcher.hits(black_box(&message), &mut scratch).len());
+}
+
+/// All kinds of messages, so that the regexes meet ever new characters.
+#[divan::bench(args = [20, 200, 2_000])]
+fn texts_with_regexes(bencher: Bencher<'_, '_>, count: usize) {
+    let (keywords, regexes) = (keywords(10_000), regexes(count));
+    let (matcher, mut scratch, text) =
+        (with_regexes(&keywords, &regexes), Scratch::default(), text(1 << 16, &keywords));
+    let messages: Vec<String> =
+        text.chars().collect::<Vec<_>>().chunks(50).map(|chunk| chunk.iter().collect()).collect();
+    bencher.counter(BytesCount::new(text.len())).bench_local(|| {
+        messages.iter().map(|message| matcher.hits(black_box(message), &mut scratch).len()).sum::<usize>()
+    });
+}
+
+/// As people write them: a word or two, something between them, digits at the end.
+fn regexes(count: usize) -> Vec<String> {
+    let words = keywords(2 * count);
+    let pairs = words.chunks_exact(2).zip(0..);
+    pairs
+        .map(|(pair, nth)| match (nth % 4, pair) {
+            (0, [one, two]) => format!("{one}.{{0,5}}{two}"),
+            (1, [one, _]) => format!(r"{one}\s*[:=]?\d{{5,11}}"),
+            (2, [one, two]) => format!("({one}|{two})+[a-z]+"),
+            (_, pair) => format!("[加+]?(v|微)(x|信){}", pair.concat()),
+        })
+        .collect()
+}
+
+fn with_regexes(keywords: &[String], regexes: &[String]) -> Matcher {
+    let texts = keywords.iter().zip(0..).map(|(text, id)| Pattern { id, kind: Kind::Text(text), word: false });
+    let regexes =
+        regexes.iter().zip(1_000_000..).map(|(regex, id)| Pattern { id, kind: Kind::Regex(regex), word: false });
+    Matcher::build(&texts.chain(regexes).collect::<Vec<_>>(), FOLDING).expect("patterns")
 }
 
 /// What a text costs that was made to be slow: all beginnings, no end.

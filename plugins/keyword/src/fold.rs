@@ -7,7 +7,6 @@
 
 mod map;
 mod table;
-mod text;
 
 pub use map::Map;
 

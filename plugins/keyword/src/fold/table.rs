@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use super::text;
+use wxbot_plugin::text;
 
 use super::Folding;
 use crate::simplify::simplified;

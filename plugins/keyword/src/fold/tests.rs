@@ -1,6 +1,7 @@
 //! Tables and laws of folding.
 
 use proptest::prelude::*;
+use wxbot_plugin::text;
 
 use super::*;
 

@@ -189,7 +189,6 @@ fn complaint(error: &regex_syntax::Error, pattern: &str) -> Why {
     Why::Syntax { message, at: before.chars().count() + 1 }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "fits map_err")]
 fn too_large(_error: thompson::BuildError) -> Why {
     // Nothing else can happen to what was parsed: captures are the implicit ones, and look-around of Unicode is there.
     Why::RegexTooLarge

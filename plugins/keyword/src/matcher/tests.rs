@@ -169,7 +169,8 @@ fn naive(keywords: &[(u32, String, bool)], folded: &str) -> Vec<u32> {
             folded[at..].starts_with(&keyword)
                 && (!word || {
                     let (before, after) = (folded[..at].chars().last(), folded[at + keyword.len()..].chars().next());
-                    !(part(before) && part(keyword.chars().next())) && !(part(after) && part(keyword.chars().last()))
+                    let (first, last) = (keyword.chars().next(), keyword.chars().last());
+                    !(part(before) && part(first) || part(last) && part(after))
                 })
         })
     };
