@@ -17,6 +17,8 @@ pub(crate) const MOST_PARTS: usize = 19;
 const MOST_ANSWERS: usize = 1_000;
 /// The largest weight, so that sums stay far from any border.
 const MOST_WEIGHT: u64 = 1_000_000;
+/// Characters of a system prompt.
+const MOST_PROMPT: usize = 8_000;
 const MIB: u64 = 1 << 20;
 /// What may stand in a table of `reply` or `answers`.
 pub(crate) const PART_KEYS: [&str; 5] = ["text", "image", "video", "file", "sticker"];
@@ -36,8 +38,8 @@ pub(crate) struct Answers {
 pub(crate) enum Answer {
     /// All of these, in order.
     Parts(Vec<Part>),
-    /// What the language model says.
-    Model,
+    /// What the language model says; perhaps with a system prompt of the rule's own.
+    Model(Option<String>),
 }
 
 /// One message of an answer.
@@ -73,13 +75,13 @@ impl Answers {
     pub(crate) fn has_texts(&self) -> bool {
         let texts = |answer: &Answer| match answer {
             Answer::Parts(parts) => parts.iter().any(|part| matches!(part, Part::Text(_))),
-            Answer::Model => false,
+            Answer::Model(_) => false,
         };
         self.list.iter().any(|(_, answer)| texts(answer))
     }
 
     pub(crate) fn has_model(&self) -> bool {
-        self.list.iter().any(|(_, answer)| matches!(answer, Answer::Model))
+        self.list.iter().any(|(_, answer)| matches!(answer, Answer::Model(_)))
     }
 
     /// Reads `reply`, `answers` or `model`; a rule has one of them.
@@ -228,16 +230,25 @@ fn weighted(
     Some((weight?, answer?))
 }
 
-/// `model = true`.
+/// `model = true`, or the system prompt.
 fn model(reading: &mut Reading<'_>, table: Table<'_>) -> Option<Answer> {
     match table.get("model")? {
-        Value::Bool(true) => Some(Answer::Model),
+        Value::Bool(true) => Some(Answer::Model(None)),
+        value @ Value::String(_) => {
+            let Placed { text, at } = reading.visible(value, table.at("model"), "model")?;
+            if text.chars().count() > MOST_PROMPT {
+                let message = format!("`model` has more than {MOST_PROMPT} characters");
+                reading.report(at, message, "a shorter system prompt costs less with each message");
+                return None;
+            }
+            Some(Answer::Model(Some(text.to_owned())))
+        }
         Value::Bool(false) => {
             reading.report(table.at("model"), "`model` is only ever true", "remove `model = false`");
             None
         }
         other => {
-            reading.wrong_type(table.at("model"), "`model`", "true", other);
+            reading.wrong_type(table.at("model"), "`model`", "true or a system prompt", other);
             None
         }
     }

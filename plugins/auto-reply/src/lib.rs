@@ -41,6 +41,8 @@ mod answer;
 mod away;
 mod friends;
 mod listens;
+#[cfg(feature = "llm")]
+pub mod llm;
 mod matching;
 mod reading;
 mod schema;
@@ -56,6 +58,8 @@ use wxbot_plugin::text::{Deaf, typed};
 use crate::answer::Answer;
 use crate::away::{AWAY, BACK};
 use crate::listens::Scene;
+#[cfg(feature = "llm")]
+use crate::llm::Llm;
 use crate::matching::Heard;
 use crate::settings::{Pause, Rule};
 
@@ -67,6 +71,8 @@ pub struct AutoReply {
     settings: Settings,
     /// What may stand before the word of a command.
     prefixes: Vec<String>,
+    #[cfg(feature = "llm")]
+    llm: Option<Llm>,
 }
 
 wxbot_plugin::export_plugin!(AutoReply);
@@ -83,12 +89,15 @@ impl Plugin for AutoReply {
             about.clone_into(&mut spec.about);
             spec
         };
-        Manifest::new("auto-reply", "Answers texts by rules.")
+        let manifest = Manifest::new("auto-reply", "Answers texts by rules.")
             .version(env!("CARGO_PKG_VERSION"))
             .needs(&[Capability::SendText])
             .events(&["message", "friend_request", "friend_added"])
             .handler(command(AWAY, "有人找我就说我不在 (needs `away`)"))
-            .handler(command(BACK, "我回来了"))
+            .handler(command(BACK, "我回来了"));
+        #[cfg(feature = "llm")]
+        let manifest = manifest.handler(Llm::reset_spec());
+        manifest
     }
 
     fn plan(settings: &Settings) -> Plan {
@@ -96,7 +105,14 @@ impl Plugin for AutoReply {
     }
 
     async fn init(settings: Settings, cx: &InitCtx) -> Result<Self, PluginError> {
-        Ok(Self { settings, prefixes: cx.prefixes.clone() })
+        #[cfg(feature = "llm")]
+        let (settings, llm) = settings.without_llm();
+        Ok(Self {
+            #[cfg(feature = "llm")]
+            llm: llm.map(Llm::new).transpose()?,
+            settings,
+            prefixes: cx.prefixes.clone(),
+        })
     }
 
     async fn on_event(&self, event: &Event, cx: &Ctx) -> Result<Effects, PluginError> {
@@ -135,6 +151,12 @@ impl AutoReply {
             cx.note("away", true, || "the owner's command".to_owned());
             cx.block();
             return Ok(effects);
+        }
+        #[cfg(feature = "llm")]
+        if let Some(llm) = self.llm.as_ref().filter(|_| Llm::hears_reset(text, &self.prefixes)) {
+            cx.note("llm", true, || "the conversation begins anew".to_owned());
+            cx.block();
+            return llm.reset(cx).await;
         }
         let (told, quiet) = self.away(event, cx).await?;
         if quiet {
@@ -212,8 +234,33 @@ impl AutoReply {
                 let facts = facts(event, &self.settings.zone, cx.now_ms()).captures(captures);
                 answer::effects(parts, &facts, rule.mention && event.is_group(), cx, &name(n))
             }
-            Some(Answer::Model) | None => Ok(Effects::none()),
+            Some(Answer::Model(prompt)) => self.by_model(prompt.as_deref(), rule.mention, event, cx).await,
+            None => Ok(Effects::none()),
         }
+    }
+
+    /// What the language model says to the text.
+    #[cfg(feature = "llm")]
+    async fn by_model(
+        &self,
+        prompt: Option<&str>,
+        mention: bool,
+        event: &Event,
+        cx: &Ctx,
+    ) -> Result<Effects, PluginError> {
+        let (Some(llm), Ok(text)) = (&self.llm, typed(event)) else { return Ok(Effects::none()) };
+        let today = Local::at(cx.now_ms(), &self.settings.zone).date();
+        let mut asked = llm::Asked::new(text, &today).mention(mention);
+        if let Some(prompt) = prompt {
+            asked = asked.system(prompt);
+        }
+        llm.answer(asked, cx).await
+    }
+
+    /// Settings that ask a model are refused where there is none.
+    #[cfg(not(feature = "llm"))]
+    async fn by_model(&self, _: Option<&str>, _: bool, _: &Event, _: &Ctx) -> Result<Effects, PluginError> {
+        Ok(Effects::none())
     }
 }
 

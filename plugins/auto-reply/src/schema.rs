@@ -86,7 +86,7 @@ fn rule() -> Value {
                  `room`, `text`, `account`, `date`, `time`, `hour`, `weekday`, and with `regex` also `groups` and `named`.",
             ),
             "answers": answers("Instead of `reply`: one of these, by chance."),
-            "model": { "description": "Instead of `reply`: what the language model of `llm` says.", "const": true },
+            "model": model("Instead of `reply`: what the language model of `llm` says. A text is its system prompt here."),
             "mention": {
                 "description": "Mention the sender in a room, in the first text of the answer.",
                 "type": "boolean", "default": false,
@@ -110,9 +110,17 @@ pub(crate) fn parts(description: &str) -> Value {
 /// A list of texts and tables with weights.
 fn answers(description: &str) -> Value {
     let weight = json!({ "description": "How often it comes.", "type": "integer", "minimum": 1, "default": 1 });
-    let more = [("reply", parts("All of these, in order.")), ("model", json!({ "const": true })), ("weight", weight)];
+    let more = [
+        ("reply", parts("All of these, in order.")),
+        ("model", model("What the language model says.")),
+        ("weight", weight),
+    ];
     let one = json!({ "oneOf": [plain(), part(&more)] });
     json!({ "description": description, "type": "array", "items": one, "minItems": 1 })
+}
+
+fn model(description: &str) -> Value {
+    json!({ "description": description, "oneOf": [{ "const": true }, plain()] })
 }
 
 /// A table that says what is sent.

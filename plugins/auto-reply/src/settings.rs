@@ -36,6 +36,13 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Takes the model's settings out, for the one who asks it.
+    #[cfg(feature = "llm")]
+    pub(crate) fn without_llm(mut self) -> (Self, Option<LlmSettings>) {
+        let llm = self.llm.take();
+        (self, llm)
+    }
+
     /// What is switched on, and what each of it needs of an account.
     pub(crate) fn plan(&self) -> Plan {
         let text = [Capability::SendText];
