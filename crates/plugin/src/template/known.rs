@@ -64,6 +64,13 @@ impl Known {
         Self { names: names.to_vec(), groups: Groups::Never }
     }
 
+    /// And these.
+    #[must_use]
+    pub fn and(mut self, names: &[&'static str]) -> Self {
+        self.names.extend_from_slice(names);
+        self
+    }
+
     /// And `groups` and `named` of this regex.
     #[must_use]
     pub fn with_groups(mut self, shape: &Shape) -> Self {
