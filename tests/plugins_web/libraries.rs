@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::group;
+use crate::{door, group, words};
 
 /// One of the bundled plugins as a library of its own; built once, by all tests in one folder.
 fn library(package: &str) -> PathBuf {
@@ -28,12 +28,24 @@ fn library(package: &str) -> PathBuf {
     kept
 }
 
-/// A config with the plugin read from a file.
-fn from_file(plugin: &str, package: &str) -> String {
-    format!("[plugins.{plugin}]\npath = {:?}\n", library(package))
+/// The line that reads the plugin from a file.
+fn path(package: &str) -> String {
+    format!("path = {:?}\n", library(package))
 }
 
 #[test]
 fn group_admin_from_a_file_does_what_the_linked_one_does() {
-    assert_eq!(group::a_story(&from_file("group-admin", "wxbot-group-admin")), group::a_story(""));
+    let table = format!("[plugins.group-admin]\n{}", path("wxbot-group-admin"));
+    assert_eq!(group::a_story(&table), group::a_story(""));
+}
+
+#[test]
+fn keyword_from_a_file_does_what_the_linked_one_does() {
+    assert_eq!(words::a_story(&path("wxbot-keyword")), words::a_story(""));
+}
+
+#[test]
+fn auto_reply_from_a_file_does_what_the_linked_one_does() {
+    let table = format!("[plugins.auto-reply]\n{}", path("wxbot-auto-reply"));
+    assert_eq!(door::a_story(&table), door::a_story(""));
 }

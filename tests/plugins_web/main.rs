@@ -18,3 +18,4 @@ mod group;
 mod libraries;
 mod storm;
 mod town;
+mod words;

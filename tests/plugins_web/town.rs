@@ -158,8 +158,13 @@ impl Town {
         .unwrap()
     }
 
-    /// Somebody says something and waits for what it brings: nothing in the room, since the answer to this is `answer`
-    /// alone. Lanes keep their order, so what came before has been dealt with as well.
+    /// Looks again and again until it is so.
+    pub(crate) fn until(&self, so: &dyn Fn() -> bool) {
+        wait::until("something to become so", SOON, || Ok(so().then_some(()))).unwrap();
+    }
+
+    /// What the account said to a friend or room since then is this, and nothing else. Conversations keep their order: what
+    /// was said there before the last answer has been dealt with.
     pub(crate) fn nothing_but(&self, account: &str, to: &str, want: &[&str]) {
         let heard = self.heard(account, to);
         assert!(
