@@ -79,7 +79,7 @@ pub use words::did_you_mean;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be read from settings",
     note = "a struct or an enum without data of yours can: `#[derive(PluginConfig)]`",
-    note = "a field can be text, a number, `bool`, `Duration`, `PathBuf`, `ContactId`, `Role`, `Secret<String>`, what \
+    note = "a field can be text, a number, `bool`, `Duration`, `Rate`, `PathBuf`, `ContactId`, `Role`, `Secret<String>`, what \
             derives `PluginConfig`, and `Option`, `Vec`, `BTreeMap<String, …>` of these"
 )]
 pub trait PluginConfig: Sized + Send + Sync + 'static {

@@ -51,6 +51,7 @@ pub fn lines(manifest: &Manifest, roles: &[Role], is_group: bool) -> Vec<HelpLin
             Trigger::Regex { .. }
             | Trigger::Event { .. }
             | Trigger::Timer { .. }
+            | Trigger::Schedule { .. }
             | Trigger::Cron { .. }
             | Trigger::Continues
             | Trigger::Unknown => return None,

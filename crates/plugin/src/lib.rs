@@ -195,8 +195,9 @@ pub use wxbot_plugin_macros::PluginConfig;
 /// | `#[command("天气", alias = […])]` | a text that begins with the word, behind one of the account's prefixes; then white space or nothing. Of several commands the longest word wins |
 /// | `#[keyword(any = […])]` | a text that holds one of the words |
 /// | `#[regex("…")]` | a text that fits, in the syntax of the crate `regex` |
-/// | `#[on(FriendRequest, …)]` | any [kind of event](wxbot_model::EventKind); `Message` is every message, our own too; `Schedule` is every time of ours, those that [`Plugin::plan`] made of settings among them; `Schedule` the times of [`Plugin::plan`] |
+/// | `#[on(FriendRequest, …)]` | any [kind of event](wxbot_model::EventKind); `Message` is every message, our own too |
 /// | `#[timer("name")]` | a timer that a handler [set](Effects::timer) under this name, or under `name:` and anything: several at once need several names |
+/// | `#[schedule("name")]` | a time that [`plan`](Plugin::plan) makes of settings, under this name or `name:` and anything |
 /// | `#[cron("0 30 7 * * *", tz = "…", missed = Skip)]` | the clock: second, minute, hour, day, month, weekday; `missed` is `Skip`, `Once` or `All`. There is no chat to reply in: [send](Effects::and_send) |
 /// | `#[continues]` | the next messages of somebody whose [`Dialogue`] is open, before all others |
 ///

@@ -106,6 +106,11 @@ pub enum Trigger {
         /// Its name.
         name: String,
     },
+    /// A time that the settings say: of [`Plugin::plan`](crate::Plugin::plan).
+    Schedule {
+        /// Its name.
+        name: String,
+    },
     /// The clock.
     Cron {
         /// Second, minute, hour, day, month, weekday.

@@ -19,6 +19,8 @@ use std::fmt;
 use regex::{Regex, RegexBuilder};
 use wxbot_model::{ChatKind, Content, Event};
 
+use crate::route::heard::Heard;
+
 /// How large a regex may become when compiled: `\w{1000}` is refused at the start, not found in a profile.
 const REGEX_BYTES: usize = 1 << 20;
 /// WeChat puts this space behind a mention that was chosen from the list of members.
@@ -151,6 +153,24 @@ pub fn is_blank_text(text: &str) -> bool {
 pub fn is_invisible(c: char) -> bool {
     matches!(c, '\u{AD}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}'
         | '\u{2060}'..='\u{2069}' | '\u{FE0E}' | '\u{FE0F}' | '\u{FEFF}')
+}
+
+/// What follows a command's word in a [typed](typed) text, as [`#[command]`](macro@crate::plugin) reads it: behind one of
+/// the prefixes, then white space or nothing. For plugins without handlers; the prefixes are those of
+/// [`InitCtx`](crate::InitCtx).
+///
+/// ```
+/// # use wxbot_plugin::text::command;
+/// let prefixes = ["/".to_owned()];
+/// assert_eq!(command("/Away till noon", &prefixes, &["away", "离开"]), Some("till noon"));
+/// assert_eq!(command("／离开", &prefixes, &["away", "离开"]), Some(""));
+/// assert_eq!(command("away", &prefixes, &["away"]), None);
+/// assert_eq!(command("/awayday", &prefixes, &["away"]), None);
+/// ```
+pub fn command<'a>(typed: &'a str, prefixes: &[String], words: &[&str]) -> Option<&'a str> {
+    let words: Vec<String> = words.iter().map(|word| fold(word)).collect();
+    let said = Heard::new(typed, prefixes).command(&words)?;
+    Some(said.rest.trim_matches(is_blank))
 }
 
 /// Compiles a pattern of settings: linear time, at most 1 MiB when compiled (security R11).

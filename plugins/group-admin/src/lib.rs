@@ -232,7 +232,7 @@ impl GroupAdmin {
         life::vote::timer(&self.doing(cx), &event.chat.id, due.payload).await
     }
 
-    #[on(Schedule)]
+    #[schedule("announce")]
     async fn announce_due(&self, cx: &Ctx, event: &Event) -> Result<Effects, PluginError> {
         life::scheduled(&self.doing(cx), event).await
     }

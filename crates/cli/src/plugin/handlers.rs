@@ -40,6 +40,7 @@ fn trigger(trigger: &Trigger) -> String {
         Trigger::Regex { pattern } => format!("texts that fit /{pattern}/"),
         Trigger::Event { kinds } => format!("events: {}", kinds.join(", ")),
         Trigger::Timer { name } => format!("its timer `{name}`"),
+        Trigger::Schedule { name } => format!("the time `{name}` of its settings"),
         Trigger::Cron { expression, tz, missed } => {
             let zone = tz.as_deref().unwrap_or("the machine's time zone");
             let missed = match missed {

@@ -91,6 +91,12 @@ fn every_mistake_is_told() {
         (
             "a kind with its own",
             "",
+            "#[on(Schedule)] fn x(&self) {}",
+            "schedules have attributes of their own: `#[cron(\"0 30 7 * * *\")]`, or `#[schedule(\"its name\")]` for one that `plan` makes of settings",
+        ),
+        (
+            "a timer as an event",
+            "",
             "#[on(Timer)] fn x(&self) {}",
             "timers have an attribute of their own: `#[timer(\"its name\")]`",
         ),

@@ -1,4 +1,5 @@
-//! When is a handler called? Its attribute: `#[command]`, `#[keyword]`, `#[regex]`, `#[on]`, `#[timer]`, `#[cron]`, `#[continues]`.
+//! When is a handler called? Its attribute: `#[command]`, `#[keyword]`, `#[regex]`, `#[on]`, `#[timer]`, `#[schedule]`,
+//! `#[cron]`, `#[continues]`.
 
 use proc_macro2::Span;
 use syn::parse::Parser;
@@ -8,14 +9,15 @@ use super::check::{self, Cooldown};
 use super::items::{Item, Items, number, text, texts, truth, unknown, word};
 
 /// The attributes that make a method a handler.
-pub(super) const ATTRIBUTES: [&str; 7] = ["command", "keyword", "regex", "on", "timer", "cron", "continues"];
+pub(super) const ATTRIBUTES: [&str; 8] =
+    ["command", "keyword", "regex", "on", "timer", "schedule", "cron", "continues"];
 
 /// What says of every message handler whom it is for.
 const FILTERS: [&str; 7] = ["only", "at_me", "from", "allow", "cooldown", "priority", "block"];
 const CLOCK: [&str; 2] = ["priority", "block"];
 
-/// Timers have an attribute of their own.
-const KINDS: [&str; 17] = [
+/// Events of the clock have attributes of their own.
+const KINDS: [&str; 16] = [
     "Message",
     "Recall",
     "Status",
@@ -32,8 +34,6 @@ const KINDS: [&str; 17] = [
     "Pat",
     "MembersChanged",
     "OwnerChanged",
-    // Those that settings plan; the ones of `#[cron]` have handlers of their own and come here too.
-    "Schedule",
 ];
 
 /// One attribute, read.
@@ -48,6 +48,7 @@ pub(super) enum On {
     Regex(LitStr),
     Event(Vec<String>),
     Timer(LitStr),
+    Schedule(LitStr),
     Cron { expression: LitStr, tz: Option<LitStr>, missed: &'static str },
     Continues,
 }
@@ -75,7 +76,7 @@ struct Reading {
 impl Trigger {
     pub(super) fn read(attribute: &Attribute, name: &str) -> syn::Result<Self> {
         let mut reading = Reading::of(attribute, name)?;
-        let known: &[&str] = if matches!(name, "timer" | "cron") { &CLOCK } else { &FILTERS };
+        let known: &[&str] = if matches!(name, "timer" | "schedule" | "cron") { &CLOCK } else { &FILTERS };
         let on = reading.on(known)?;
         let filters = reading.filters(known)?;
         Ok(Self { on, filters })
@@ -154,6 +155,7 @@ impl Reading {
             }
             "regex" => On::Regex(check::regex(self.one("r\"^订单 (?P<no>\\d+)$\"")?)?),
             "timer" => On::Timer(self.one("\"remind\"")?),
+            "schedule" => On::Schedule(self.one("\"announce\"")?),
             "cron" => {
                 let expression = check::cron(self.one("\"0 30 7 * * *\"")?)?;
                 let tz = self.value("tz").map(|value| text(&value).and_then(check::time_zone)).transpose()?;
@@ -177,6 +179,11 @@ impl Reading {
         }
         let word = |kind: &Ident| match kind.to_string().as_str() {
             "Timer" => Err(Error::new(kind.span(), "timers have an attribute of their own: `#[timer(\"its name\")]`")),
+            "Schedule" => Err(Error::new(
+                kind.span(),
+                "schedules have attributes of their own: `#[cron(\"0 30 7 * * *\")]`, or `#[schedule(\"its name\")]` for one that \
+                 `plan` makes of settings",
+            )),
             known if KINDS.contains(&known) => Ok(snake(known)),
             _ => Err(unknown(kind, "`EventKind`", &KINDS)),
         };

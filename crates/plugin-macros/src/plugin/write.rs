@@ -138,7 +138,7 @@ fn handler(me: &Type, handler: &Handler) -> TokenStream {
         On::Command(_) => quote!(Command),
         On::Regex(_) => quote!(Regex),
         On::Timer(_) => quote!(Timer),
-        On::Keyword(_) | On::Event(_) | On::Cron { .. } | On::Continues => quote!(Other),
+        On::Keyword(_) | On::Event(_) | On::Schedule(_) | On::Cron { .. } | On::Continues => quote!(Other),
     };
     let checked = quote_spanned! {method.span()=>
         const _: () = ::wxbot_plugin::route::check(::wxbot_plugin::route::On::#on, &SHAPES);
@@ -184,6 +184,7 @@ fn spec(handler: &Handler, name: &str) -> TokenStream {
         On::Regex(pattern) => quote!(Regex { pattern: #pattern.into() }),
         On::Event(kinds) => quote!(Event { kinds: ::std::vec![#(#kinds.into()),*] }),
         On::Timer(name) => quote!(Timer { name: #name.into() }),
+        On::Schedule(name) => quote!(Schedule { name: #name.into() }),
         On::Cron { expression, tz, missed } => {
             let missed = format_ident!("{missed}");
             let tz = option(tz.as_ref().map(|tz| quote!(#tz.into())));

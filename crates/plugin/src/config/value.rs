@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use wxbot_model::ContactId;
-use wxbot_model::span::{parse_duration, show_duration};
+use wxbot_model::span::{Rate, parse_duration, show_duration};
 
 use super::{ConfigProblem, Place};
 use crate::role::Role;
@@ -36,7 +36,7 @@ use crate::role::Role;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be read from settings",
     note = "a struct or an enum without data of yours can: `#[derive(PluginConfig)]`",
-    note = "a field can be text, a number, `bool`, `Duration`, `PathBuf`, `ContactId`, `Role`, `Secret<String>`, what \
+    note = "a field can be text, a number, `bool`, `Duration`, `Rate`, `PathBuf`, `ContactId`, `Role`, `Secret<String>`, what \
             derives `PluginConfig`, and `Option`, `Vec`, `BTreeMap<String, …>` of these"
 )]
 pub trait ConfigValue: Sized {
@@ -247,6 +247,26 @@ impl ConfigValue for Duration {
 
     fn shown(&self) -> Option<Value> {
         Some(json!(show_duration(*self)))
+    }
+}
+
+/// How often: `"20/min"`, `"3/10s"`.
+impl ConfigValue for Rate {
+    fn value_schema() -> Value {
+        json!({ "type": "string", "pattern": r"^[0-9 ]+/[0-9 ]*(ms|s|m|min|h|d)\s*$", "examples": ["20/min", "10/h"] })
+    }
+
+    fn want() -> String {
+        "a rate like \"20/min\"".to_owned()
+    }
+
+    fn read_value(value: &Value, at: &At<'_>) -> Result<Self, Vec<ConfigProblem>> {
+        let text = text(value, at, &Self::want())?;
+        text.parse().map_err(|error| vec![at.problem(format!("{}: {error}", at.name()))])
+    }
+
+    fn shown(&self) -> Option<Value> {
+        Some(json!(self.to_string()))
     }
 }
 

@@ -25,7 +25,7 @@ impl<'a> Heard<'a> {
     }
 
     /// A text without the mention of ourselves.
-    fn new(raw: &'a str, prefixes: &[String]) -> Self {
+    pub(crate) fn new(raw: &'a str, prefixes: &[String]) -> Self {
         let tails = prefixes.iter().filter_map(|prefix| strip(raw, &fold(prefix))).collect();
         Self { raw, tails, plain: OnceLock::new(), folded: OnceLock::new() }
     }

@@ -104,6 +104,10 @@ impl<'a> Look<'a> {
                 let EventKind::Timer { name, .. } = &self.event.kind else { return Err(self.other_kind()) };
                 is_one_of(name, wanted).then_some(Found::Nothing).ok_or(Why::OtherTimer(name))
             }
+            (Trigger::Schedule { name: wanted }, _) => {
+                let EventKind::Schedule { name, .. } = &self.event.kind else { return Err(self.other_kind()) };
+                is_one_of(name, wanted).then_some(Found::Nothing).ok_or(Why::OtherTimer(name))
+            }
             (Trigger::Cron { .. }, _) => {
                 let EventKind::Schedule { name, .. } = &self.event.kind else { return Err(self.other_kind()) };
                 (*name == handler.spec.name).then_some(Found::Nothing).ok_or(Why::OtherTimer(name))
@@ -143,8 +147,8 @@ impl<'a> Look<'a> {
     }
 }
 
-/// `remind`, or `remind:` and whatever tells it from others: a timer's name is unique per plugin and account, so a plugin
-/// that reminds more than one person needs more than one.
+/// `remind`, or `remind:` and whatever tells it from others: the name of a timer or schedule is unique per plugin and
+/// account, so a plugin that reminds more than one person needs more than one.
 fn is_one_of(name: &str, wanted: &str) -> bool {
     name.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
 }

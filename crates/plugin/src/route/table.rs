@@ -61,6 +61,7 @@ impl<P> Handler<P> {
             }
             Trigger::Event { .. }
             | Trigger::Timer { .. }
+            | Trigger::Schedule { .. }
             | Trigger::Cron { .. }
             | Trigger::Continues
             | Trigger::Unknown => Ready::Nothing,
@@ -106,7 +107,7 @@ impl HandlerSpec {
             Trigger::Keyword { .. } => "text holds a keyword".to_owned(),
             Trigger::Regex { .. } => "text fits the regex".to_owned(),
             Trigger::Event { .. } => "it listens to this kind of event".to_owned(),
-            Trigger::Timer { .. } | Trigger::Cron { .. } => "it was due".to_owned(),
+            Trigger::Timer { .. } | Trigger::Schedule { .. } | Trigger::Cron { .. } => "it was due".to_owned(),
             Trigger::Continues => "its dialog with the sender is open".to_owned(),
             Trigger::Unknown => String::new(),
         }
@@ -205,7 +206,7 @@ pub fn manifest<P>(mut manifest: Manifest, handlers: &Handlers<P>) -> Manifest {
                 &["message".to_owned()][..]
             }
             Trigger::Event { kinds } => kinds,
-            Trigger::Timer { .. } | Trigger::Cron { .. } | Trigger::Unknown => &[],
+            Trigger::Timer { .. } | Trigger::Schedule { .. } | Trigger::Cron { .. } | Trigger::Unknown => &[],
         };
         for kind in kinds {
             if !manifest.events.contains(kind) {

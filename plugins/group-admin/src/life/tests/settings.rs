@@ -72,7 +72,7 @@ fn all_of_it_is_read_and_planned() {
     let zones: Vec<_> = plan.schedules.iter().map(|one| (&*one.name, one.tz.as_deref(), &*one.pointer)).collect();
     assert_eq!(
         zones,
-        [("announce-0", Some("Europe/Berlin"), "/announce/0/cron"), ("announce-1", Some("UTC"), "/announce/1/cron"),]
+        [("announce:0", Some("Europe/Berlin"), "/announce/0/cron"), ("announce:1", Some("UTC"), "/announce/1/cron"),]
     );
     assert_eq!(plan.schedules[0].missed, wxbot_plugin::manifest::Missed::Once);
 }
