@@ -18,6 +18,7 @@ use wxbot_plugin::prelude::*;
 
 use crate::audit::{Record, Trail, Undo, Whom};
 use crate::gate::{Gate, Held, Pass, To};
+use crate::guard::state::mark;
 use crate::settings::{Mode, Settings};
 use crate::shadow;
 
@@ -161,7 +162,7 @@ impl<'a> Doing<'a> {
     }
 
     fn report(&self, room: &ContactId, line: &str) -> Effects {
-        match self.desk.gate.pass(self.cx.account(), room, To::Watchers, self.cx.now_ms(), line) {
+        match self.pass(room, To::Watchers, line) {
             Pass::Now => self.to_watchers(line),
             Pass::Later(after) => come_back(room, To::Watchers, after),
         }
@@ -185,15 +186,20 @@ impl<'a> Doing<'a> {
             return Effects::none();
         }
         let event = self.cx.event();
-        match self.desk.gate.pass(self.cx.account(), &event.chat.id, To::Room, self.cx.now_ms(), line) {
+        match self.pass(&event.chat.id, To::Room, line) {
             Pass::Now => said,
             Pass::Later(after) => come_back(&event.chat.id, To::Room, after),
         }
     }
 
+    fn pass(&self, room: &ContactId, to: To, line: &str) -> Pass {
+        let place = (self.cx.account().clone(), room.clone(), to);
+        self.desk.gate.pass(place, mark(&self.cx.message_id()), self.cx.now_ms(), line)
+    }
+
     /// The timer of what had to wait.
     pub(crate) fn say_what_waited(&self, room: &ContactId, held: Held) -> Effects {
-        let text = self.desk.gate.drain(self.cx.account(), room, held.to, self.cx.now_ms());
+        let text = self.desk.gate.drain(&(self.cx.account().clone(), room.clone(), held.to), self.cx.now_ms());
         match (text, held.to) {
             (None, _) => Effects::none(),
             (Some(text), To::Room) => Effects::none().and_send(room.clone(), clipped(&text)),

@@ -75,7 +75,9 @@ impl Command<'_> {
         } else {
             Effects::reply(format!("管理员警告 {}:{why}", listed(&targets)))
         };
-        self.doing.act(self.deed("警告", &targets).why(why).does(said).keeps(kept).undo(undo)).await
+        let done = self.doing.act(self.deed("警告", &targets).why(why).does(said).keeps(kept).undo(undo)).await?;
+        // The warning is the answer, where there is one.
+        Ok(if self.doing.is_shadow() { done.then(self.done("已警告".to_owned())) } else { done })
     }
 
     /// `移出 @甲 @乙`, with a code.

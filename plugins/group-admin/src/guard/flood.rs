@@ -55,10 +55,13 @@ impl Window {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "only differences count")]
         let now = (now_ms / part_ms) as u32;
         let passed = now.wrapping_sub(self.part);
-        // The clock was set back: begin anew.
-        let all = passed as usize >= PARTS;
-        for step in 1..=if all { PARTS as u32 } else { passed } {
-            self.clear(self.part.wrapping_add(step));
+        if passed as usize >= PARTS {
+            // Long ago; or the clock was set back.
+            self.counts = [0; PARTS];
+        } else {
+            for step in 1..=passed {
+                self.clear(self.part.wrapping_add(step));
+            }
         }
         self.part = now;
         if let Some(count) = self.counts.get_mut(now as usize % PARTS) {

@@ -109,6 +109,7 @@ impl Command<'_> {
             }
             Undo::Topic { .. } => (none(), none(), "本账号不能改群名,请手动改".to_owned()),
             Undo::Put { key, was } => {
+                record.whom.iter().filter_map(|whom| whom.id.as_ref()).for_each(forget);
                 self.guard.state.room(cx.account(), room, |state| {
                     if *key == paused_key(room) {
                         state.paused = None;

@@ -63,7 +63,24 @@ impl Repeats {
                 return Some(hashes.hash_one(("sticker", md5)));
             }
             Content::File(file) => return Some(hashes.hash_one(("file", &file.name, file.len))),
-            _ => return None,
+            Content::Image { .. }
+            | Content::Voice { .. }
+            | Content::Video { .. }
+            | Content::Sticker { .. }
+            | Content::Location(_)
+            | Content::Card(_)
+            | Content::Music(_)
+            | Content::MiniProgram(_)
+            | Content::ChatRecord(_)
+            | Content::RedPacket { .. }
+            | Content::Transfer(_)
+            | Content::RoomInvitation(_)
+            | Content::App(_)
+            | Content::Call(_)
+            | Content::Notice { .. }
+            | Content::System { .. }
+            | Content::Unknown { .. }
+            | _ => return None,
         };
         let plain: String = fold(text).chars().filter(|c| c.is_alphanumeric()).collect();
         (plain.chars().count() >= self.min_chars).then(|| hashes.hash_one(("text", plain)))

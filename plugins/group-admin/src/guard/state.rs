@@ -20,7 +20,7 @@ use crate::ladder::Rung;
 /// that were silent for longest are forgotten.
 const MEMBERS: usize = 300_000;
 /// How many rooms are kept.
-const ROOMS: usize = 4_000;
+const ROOMS: usize = 2_000;
 /// Members of one room beyond which its counters begin anew: WeChat's rooms have 500.
 const ROOM_MEMBERS: usize = 2_000;
 /// Names of newcomers that are waited for.
@@ -36,10 +36,12 @@ pub(crate) struct MemberKey(u64);
 /// What is in memory, of all accounts that share the settings.
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    rooms: Mutex<HashMap<(AccountName, MemberKey), Arc<Mutex<RoomState>>>>,
+    rooms: Mutex<Rooms>,
     members: AtomicUsize,
     pub(super) hashes: RandomState,
 }
+
+type Rooms = HashMap<(AccountName, MemberKey), Arc<Mutex<RoomState>>>;
 
 /// What is in memory of a room.
 #[derive(Debug, Default)]
@@ -94,7 +96,7 @@ impl MemberKey {
 }
 
 /// What tells events apart, in short.
-pub(super) fn mark(event: &EventKey) -> u64 {
+pub(crate) fn mark(event: &EventKey) -> u64 {
     let mut hasher = DefaultHasher::new();
     event.hash(&mut hasher);
     hasher.finish()
@@ -125,7 +127,7 @@ impl State {
     }
 
     /// The quarter of the rooms that were silent for longest.
-    fn forget_some(&self, rooms: &mut HashMap<(AccountName, MemberKey), Arc<Mutex<RoomState>>>) {
+    fn forget_some(&self, rooms: &mut Rooms) {
         let look = |room: &Arc<Mutex<RoomState>>| {
             let room = room.lock().unwrap_or_else(PoisonError::into_inner);
             (room.used_ms, room.members.len())

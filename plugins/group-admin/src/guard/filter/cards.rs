@@ -41,7 +41,24 @@ impl Cards {
             Content::MiniProgram(_) => (self.mini_programs, "小程序"),
             Content::RoomInvitation(_) => (self.invitations, "群邀请"),
             Content::ChatRecord(_) => (self.records, "转发的聊天记录"),
-            _ => return None,
+            Content::Text { .. }
+            | Content::Quote(_)
+            | Content::Link(_)
+            | Content::Image { .. }
+            | Content::Voice { .. }
+            | Content::Video { .. }
+            | Content::Sticker { .. }
+            | Content::Location(_)
+            | Content::Music(_)
+            | Content::File(_)
+            | Content::RedPacket { .. }
+            | Content::Transfer(_)
+            | Content::App(_)
+            | Content::Call(_)
+            | Content::Notice { .. }
+            | Content::System { .. }
+            | Content::Unknown { .. }
+            | _ => return None,
         };
         denied.then(|| Offence::new("cards", why, self.rung))
     }

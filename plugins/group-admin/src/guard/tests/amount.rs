@@ -158,3 +158,32 @@ async fn a_member_who_does_not_stop_costs_nothing_more(bot: Kit<GroupAdmin>) {
     bot.advance(Duration::from_secs(61)).await;
     scene.alice.say("evil.com").await.gets_containing("第 3 次");
 }
+
+#[wxbot_plugin::test(settings = json!({ "flood": { "messages": 2 }, "repeats": { "times": 2 } }))]
+async fn a_message_that_is_handled_again_counts_once(mut bot: Kit<GroupAdmin>) {
+    let scene = scene(&bot);
+    let mut event = bot.text_event("p103", Some(scene.id().as_str()), "同一句话同一句话");
+    for _ in 0..5 {
+        assert_eq!(bot.handle(&event).await.unwrap(), Vec::<String>::new(), "the same event");
+    }
+    event = bot.text_event("p103", Some(scene.id().as_str()), "同一句话同一句话");
+    assert_eq!(bot.handle(&event).await.unwrap(), Vec::<String>::new(), "the second");
+    event = bot.text_event("p103", Some(scene.id().as_str()), "同一句话同一句话");
+    for _ in 0..3 {
+        // It is the same offence each time it is handled, and the same is done.
+        assert_eq!(bot.handle(&event).await.unwrap().len(), 1);
+    }
+}
+
+#[wxbot_plugin::test(settings = json!({ "links": {}, "flood": { "messages": 2 } }))]
+async fn our_own_messages_are_not_judged(mut bot: Kit<GroupAdmin>) {
+    let scene = scene(&bot);
+    for n in 0..5 {
+        let mut event = bot.text_event("p103", Some(scene.id().as_str()), &format!("evil.com {n}"));
+        if let EventKind::Message(message) = &mut event.kind {
+            message.from_self = true;
+        }
+        assert_eq!(bot.handle(&event).await.unwrap(), Vec::<String>::new());
+    }
+    assert!(bot.kv_keys().is_empty());
+}

@@ -88,7 +88,10 @@ async fn a_pardon_forgets_strikes_and_probation(bot: Kit<GroupAdmin>) {
     bot.advance(Duration::from_secs(21)).await;
     assert_eq!(scene.room.hears().replies().len(), 1);
     scene.alice.say("evil.com").await.gets("请注意:链接。请遵守群规 (第 1 次)");
+    // Alice is new again, and has one strike less than nothing.
     scene.admin.say("撤销 2").await.gets_containing("已恢复原来的设置");
+    bot.advance(Duration::from_secs(61)).await;
+    scene.alice.say("扫码").await.gets_containing("新成员");
 }
 
 #[wxbot_plugin::test(settings = json!({ "links": {} }))]

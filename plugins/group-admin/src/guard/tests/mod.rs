@@ -1,5 +1,6 @@
 //! Does the guard do what it says? Conversations: `content` (what a message holds) → `amount` (how much, when, by whom) →
-//! `ladder` (what is done) → `commands` → `log` → `memory` (how much is kept).
+//! `ladder` (what is done) → `commands` → `log` → `memory` (how much is kept) →
+//! `settings`.
 
 mod amount;
 mod commands;
@@ -7,6 +8,7 @@ mod content;
 mod ladder;
 mod log;
 mod memory;
+mod settings;
 
 use wxbot_plugin::prelude::*;
 use wxbot_plugin::testing::{Kit, Member, Room, User};
