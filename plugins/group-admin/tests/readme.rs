@@ -37,15 +37,16 @@ fn written(bot: &Kit<GroupAdmin>, heard: &Heard, speaker: &str) -> Vec<String> {
         lines.push(format!("  → {whom}{}", text.replace('\u{2005}', " ").replace('\n', "\n    ")));
     }
     for action in bot.acted() {
-        match action {
-            Action::SendText { to, text, .. } if to.as_str() == OWNER => {
+        if let Action::SendText { to, text, .. } = &action {
+            if to.as_str() == OWNER {
                 lines.push(format!("  → (to the owner) {}", text.replace('\n', "\n    ")));
             }
-            Action::SendText { .. } => {}
-            Action::RemoveMembers { .. } => lines.push("  → (the member is removed)".to_owned()),
-            Action::AddMembers { .. } => lines.push("  → (the member is invited)".to_owned()),
-            Action::SetTopic { topic, .. } => lines.push(format!("  → (the room is named {topic})")),
-            other => panic!("the README does not know {}", other.word()),
+        } else if let Action::SetTopic { topic, .. } = &action {
+            lines.push(format!("  → (the room is named {topic})"));
+        } else {
+            let done = [("remove_members", "is removed"), ("add_members", "is invited")];
+            let (_, done) = done.into_iter().find(|(word, _)| *word == action.word()).unwrap();
+            lines.push(format!("  → (the member {done})"));
         }
     }
     lines.join("\n").split('\n').map(str::to_owned).filter(|line| !line.is_empty()).collect()

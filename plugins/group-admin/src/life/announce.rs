@@ -95,7 +95,8 @@ async fn say(doing: &Doing<'_>, announce: &Announce, room: &ContactId) -> Result
         .text("time", &now.time())
         .text("weekday", now.weekday_name());
     let mut effects = Effects::none();
-    if let Some(image) = &announce.image {
+    // Asking for what the account cannot do would fail the text as well; `wxbot check` has warned of it.
+    if let Some(image) = announce.image.as_ref().filter(|_| doing.cx.can(Capability::SendImage)) {
         effects = effects.and_send_media(room.clone(), MediaShape::Image, MediaSource::path(image));
     }
     if let Some(text) = &announce.text {

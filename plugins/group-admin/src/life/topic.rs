@@ -107,6 +107,10 @@ pub(crate) async fn changed(
         let now: Locked = parse(topic).ok();
         return Ok(Effects::none().put(key(room), &now)?);
     }
+    if !doing.cx.can(Capability::RenameRoom) {
+        doing.cx.note("topic", false, || "this account cannot rename rooms".to_owned());
+        return Ok(Effects::none());
+    }
     let mut war: War = doing.cx.kv_get(&war_key(room)).await?.unwrap_or_default();
     let answer = war.changed(doing.cx.now_ms());
     let kept = Effects::none().put(war_key(room), &war)?;

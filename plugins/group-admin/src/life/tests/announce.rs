@@ -56,6 +56,8 @@ fn a_picture_and_a_text_come_together() {
         let media = bot.sent_media();
         let [picture] = &media[..] else { panic!("one picture: {media:?}") };
         assert_eq!((sent, picture.shape, &picture.source), (2, MediaShape::Image, &MediaSource::path(&image)));
+        bot.cannot(&[Capability::SendImage]);
+        bot.fires("announce:0").await.gets("看");
     });
 }
 

@@ -127,3 +127,14 @@ async fn quotes_and_our_own_messages_trigger_nothing(bot: Kit<GroupAdmin>) {
     }
     alice.say("投票").await.gets_containing("1. a 0 票 (0%)");
 }
+
+#[wxbot_plugin::test(settings = json!({ "polls": {} }))]
+async fn the_timer_of_another_poll_closes_nothing(bot: Kit<GroupAdmin>) {
+    let alice = bot.user("alice");
+    let room = bot.room("群", [&alice]);
+    let alice = alice.in_room(&room);
+    alice.say("投票 t | a | b").await.gets_containing("发起投票");
+    let (plugin, name, payload) = ("group-admin".to_owned(), "poll:r101".to_owned(), json!({ "id": "77" }));
+    alice.does(EventKind::Timer { plugin, name, payload, due_ms: bot.now_ms() }).await.gets_nothing();
+    alice.say("投票").await.gets_containing("📊 t");
+}
