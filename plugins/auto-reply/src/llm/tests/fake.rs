@@ -23,6 +23,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
+use super::log::SECRETS;
 use crate::llm::endpoint::Endpoint;
 use crate::llm::net::{Dial, Dialling};
 use crate::llm::trouble::Trouble;
@@ -110,9 +111,6 @@ pub(super) fn error(status: u16, code: &str) -> Act {
     let body = json!({ "error": { "message": format!("you said: {SECRETS:?}"), "type": "an_error", "code": code } });
     answer(status, &[("content-type", "application/json")], vec![Piece::Bytes(body.to_string().into())])
 }
-
-/// What must never be in a log.
-pub(super) const SECRETS: [&str; 2] = ["sk-test-1234", "我的密码"];
 
 impl Fake {
     pub(super) fn new() -> Arc<Self> {

@@ -12,7 +12,8 @@ use tokio_rustls::TlsAcceptor;
 use wxbot_plugin::testing::Kit;
 
 use super::fake::{Fake, say};
-use super::talk::{Log, Talk, with};
+use super::log::Log;
+use super::talk::{Talk, with};
 use crate::llm::endpoint::Endpoint;
 use crate::llm::net::{Dial as _, Net, connector};
 use crate::llm::trouble::Trouble;

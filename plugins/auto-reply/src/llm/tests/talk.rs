@@ -1,15 +1,12 @@
-//! Who asks the model? A plugin that lets it answer private texts, and those in rooms that mention us; and who reads the log.
+//! Who asks the model? A plugin that lets it answer private texts, and those in rooms that mention us.
 
 use std::cell::RefCell;
-use std::fmt::Write as _;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
-use tracing::field::{Field, Visit};
-use tracing::{Event as Logged, Level, Metadata, Subscriber, span};
 use wxbot_plugin::prelude::*;
 
-use super::fake::{Fake, InMemory, SECRETS};
+use super::fake::{Fake, InMemory};
 use crate::llm::net::{Dial, Net};
 use crate::llm::{Asked, Llm, LlmSettings};
 
@@ -61,55 +58,5 @@ impl Plugin for Talk {
         let today = format!("day {}", cx.now_ms() / 86_400_000);
         let text = text.trim_start_matches("@bot\u{2005}");
         self.0.answer(Asked::new(text, &today).mention(true), cx).await
-    }
-}
-
-/// Lines of the log of this thread.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Log(Arc<Mutex<Vec<String>>>);
-
-impl Log {
-    /// Collects until the guard is dropped.
-    pub(super) fn collect() -> (Self, tracing::subscriber::DefaultGuard) {
-        let log = Self::default();
-        (log.clone(), tracing::subscriber::set_default(log))
-    }
-
-    /// What was told since the last call; nothing of it is a secret.
-    pub(super) fn told(&self) -> Vec<String> {
-        let lines = std::mem::take(&mut *self.0.lock().unwrap());
-        for line in &lines {
-            assert!(SECRETS.iter().all(|secret| !line.contains(secret)), "{line}");
-        }
-        lines
-    }
-}
-
-impl Subscriber for Log {
-    fn enabled(&self, about: &Metadata<'_>) -> bool {
-        about.target().starts_with("wxbot_auto_reply") && *about.level() <= Level::WARN
-    }
-
-    fn new_span(&self, _span: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _span: &span::Id, _values: &span::Record<'_>) {}
-    fn record_follows_from(&self, _span: &span::Id, _follows: &span::Id) {}
-    fn enter(&self, _span: &span::Id) {}
-    fn exit(&self, _span: &span::Id) {}
-
-    fn event(&self, event: &Logged<'_>) {
-        let mut line = Line(String::new());
-        event.record(&mut line);
-        self.0.lock().unwrap().push(line.0);
-    }
-}
-
-struct Line(String);
-
-impl Visit for Line {
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        _ = write!(self.0, "{}={value:?} ", field.name());
     }
 }

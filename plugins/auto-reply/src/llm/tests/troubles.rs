@@ -5,8 +5,9 @@ use std::time::Duration;
 use serde_json::json;
 use wxbot_plugin::testing::Kit;
 
-use super::fake::{Act, Piece, SECRETS, answer, chunk, error, say, stream, word};
-use super::talk::{Log, Talk, fake, with};
+use super::fake::{Act, Piece, answer, chunk, error, say, stream, word};
+use super::log::{Log, SECRETS};
+use super::talk::{Talk, fake, with};
 
 const SECOND: Duration = Duration::from_secs(1);
 
