@@ -1,7 +1,10 @@
 //! group-admin: who comes into a room, who floods it, who is removed, and who is let in again?
 
+use std::fs;
+
 use serde_json::json;
 
+use crate::support::wxbot;
 use crate::town::{Town, UNPACED};
 
 const WORLD: &str = r#"
@@ -56,11 +59,17 @@ pub(crate) fn a_story(more: &str) -> Vec<String> {
     town.says("club", ROOM, "小明", "http://spam.example.net");
     told.push(format!("delmember {}", town.calls("club", "delmember", &["小明"])));
     let id = town.id("club", "小明");
-    for command in ["状态", "撤销", "白名单 加 @群主", "撤销 99", "撤销 2"] {
+    for (command, answer) in [
+        ("状态", "群管:"),
+        ("撤销", "已邀请"),
+        ("白名单 加 @群主", "已加入"),
+        ("撤销 99", "没有可撤销"),
+        ("日志 9", "页"),
+    ] {
         town.quiet();
         town.says("club", ROOM, "群主", command);
         // Which number somebody got is by chance.
-        told.push(town.hears("club", ROOM, &[]).replace(&id, "(小明)"));
+        told.push(town.hears("club", ROOM, &[answer]).replace(&id, "(小明)"));
     }
     told.push(format!("addmember {}", town.calls("club", "addmember", &["小明"])));
     town.ends_well();
@@ -202,4 +211,22 @@ ROOM = "读书会"
     town.calls("club", "modtopic", &[]);
     town.members("club", ROOM);
     town.ends_well();
+}
+
+#[test]
+fn check_names_what_a_protocol_cannot_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let account = "[[accounts]]\nname = \"me\"\nprotocol = \"console\"\n";
+    let check = |plugin: &str, settings: &str| {
+        fs::write(folder.path().join("bot.toml"), format!("[plugins.{plugin}]\n{settings}\n{account}")).unwrap();
+        wxbot::call(folder.path(), &["check"]).unwrap()
+    };
+    let none = check("group-admin", "flood = {}\nladder = { remove = 3 }");
+    assert_eq!(none.code, Some(78), "{}{}", none.out, none.err);
+    for part in ["flood", "removal", "console"] {
+        assert!(none.err.contains(part), "{part}: {}", none.err);
+    }
+    let some = check("auto-reply", "friends = { accept = true }\nrules = [{ any = true, reply = \"x\" }]");
+    assert_eq!(some.code, Some(0), "{}", some.err);
+    assert!(some.err.contains("accepting friends") && !some.err.contains("`replies`"), "{}", some.err);
 }
