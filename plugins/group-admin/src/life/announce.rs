@@ -12,8 +12,11 @@ use super::{local, names, topic_of};
 use crate::act::{Deed, Doing};
 use crate::audit::Whom;
 
-/// Rooms of one step: each gets two things at most, in shadow mode one report, and an event may ask for twenty.
-const STEP: usize = 3;
+/// Rooms of one step: each gets two things at most, and an event may ask for twenty. 200 rooms take less than a minute, so
+/// that no schedule catches up with itself.
+const STEP: usize = 9;
+/// In shadow mode each room is one report to everybody in `notify`, who are five at most.
+const SHADOW_STEP: usize = 3;
 /// How long one step waits for the last one.
 const BETWEEN: Duration = Duration::from_secs(2);
 /// Bytes of a text that is typed.
@@ -67,7 +70,7 @@ pub(crate) async fn step(doing: &Doing<'_>, mut step: Step) -> Result<Effects, P
     let found = doing.settings.announce.get(step.n).filter(|announce| announce.cron == step.cron);
     let Some(announce) = found else { return Ok(Effects::none()) };
     let (n, cron) = (step.n, &announce.cron);
-    let later = step.rooms.split_off(step.rooms.len().min(STEP));
+    let later = step.rooms.split_off(step.rooms.len().min(step_of(doing)));
     let mut effects = Effects::none();
     for room in &step.rooms {
         effects = effects.then(match quiet_for(doing, room) {
@@ -82,6 +85,10 @@ pub(crate) async fn step(doing: &Doing<'_>, mut step: Step) -> Result<Effects, P
         return Ok(effects);
     }
     Ok(effects.timer(format!("announce:{n}"), BETWEEN, &Step { rooms: later, ..step })?)
+}
+
+fn step_of(doing: &Doing<'_>) -> usize {
+    if doing.is_shadow() { SHADOW_STEP } else { STEP }
 }
 
 async fn say(doing: &Doing<'_>, announce: &Announce, room: &ContactId) -> Result<Effects, PluginError> {
@@ -135,7 +142,7 @@ pub(crate) async fn typed(doing: &Doing<'_>, by: &Person, to: &str, text: &str) 
 /// The next rooms of a typed one.
 pub(crate) async fn next(doing: &Doing<'_>, mut typed: Mass) -> Result<Effects, PluginError> {
     let mut effects = Effects::none();
-    let later = typed.rooms.split_off(typed.rooms.len().min(STEP));
+    let later = typed.rooms.split_off(typed.rooms.len().min(step_of(doing)));
     for room in &typed.rooms {
         let by = Whom { id: Some(typed.by.clone()), name: typed.name.clone() };
         let deed = Deed::new("announce", "公告", room).why("命令").by(by);

@@ -6,7 +6,7 @@ use wxbot_plugin::prelude::*;
 
 use super::count::rows;
 use super::local;
-use super::names::shown;
+use super::names::{public, shown};
 use crate::act::{Deed, Doing};
 
 /// How many the list shows.
@@ -80,7 +80,7 @@ pub(crate) async fn check_in(doing: &Doing<'_>, room: &Chat, who: &Person) -> Re
     let (own, day) = (format!("checkin:{}:{}", room.id, who.id), format!("checkin-day:{}", room.id));
     let today = local(doing).day_number;
     let mut days: Days = doing.cx.kv_get(&own).await?.unwrap_or_default();
-    let (text, kept) = if days.check_in(today, &who.name) {
+    let (text, kept) = if days.check_in(today, &public(doing.cx, who)) {
         let mut of_day: Today = doing.cx.kv_get(&day).await?.unwrap_or_default();
         let place = of_day.next(today);
         (days.told(place), Effects::none().put(own, &days)?.put(day, &of_day)?)

@@ -9,6 +9,7 @@ use wxbot_plugin::model::{Chat, Person};
 use wxbot_plugin::prelude::*;
 
 use super::local;
+use super::names::public;
 use super::stats::{Seen, Span, Tally, place, silent, top};
 use crate::act::{Deed, Doing};
 
@@ -32,7 +33,7 @@ pub(crate) async fn message(doing: &Doing<'_>, event: &Event) -> Result<Effects,
     }
     let key = key(&event.chat.id, &sender.id);
     let mut tally: Tally = doing.cx.kv_get(&key).await?.unwrap_or_default();
-    tally.add(local(doing).day_number, doing.cx.now_ms(), &sender.name);
+    tally.add(local(doing).day_number, doing.cx.now_ms(), &public(doing.cx, sender));
     Ok(Effects::none().put(key, &tally)?)
 }
 

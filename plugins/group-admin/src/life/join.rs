@@ -57,7 +57,9 @@ pub(crate) async fn message(doing: &Doing<'_>, event: &Event) -> Result<Effects,
     let Some(join) = doing.settings.join.iter().find(|join| join.words.iter().any(|word| word.is(&folded))) else {
         return Ok(Effects::none());
     };
-    doing.cx.block();
+    if !doing.is_shadow() {
+        doing.cx.block();
+    }
     let (cx, now_ms, key) = (doing.cx, doing.cx.now_ms(), format!("join:{}", sender.id));
     let last_ms: Option<i64> = cx.kv_get(&key).await?;
     let rest_ms = i64::try_from(join.every.as_millis()).unwrap_or(i64::MAX);

@@ -1,5 +1,7 @@
 //! How are members named in what the bot says? Short, on one line, and without a mention that nobody meant.
 
+use wxbot_plugin::Ctx;
+use wxbot_plugin::model::Person;
 use wxbot_plugin::text::{fold, is_invisible};
 
 /// WeChat writes this space behind a mention that was chosen from the list of members.
@@ -24,6 +26,14 @@ pub(crate) fn shown(name: &str) -> String {
         Some((at, _)) => format!("{}…", name.get(..at).unwrap_or_default()),
         None => name,
     }
+}
+
+/// What everybody in the room may hear somebody called. The name of an event is our own remark where we made one for a
+/// friend, and a remark is a private note.
+pub(crate) fn public(cx: &Ctx, person: &Person) -> String {
+    let contact = cx.contact(&person.id).filter(|contact| *contact.remark_name == *person.name);
+    let own = contact.map(|contact| contact.nick_name.to_string()).filter(|own| !own.is_empty());
+    shown(own.as_deref().unwrap_or(&person.name))
 }
 
 /// A mention by name, for somebody whose id is not known: WeChat takes `@name` and its own space for one.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use wxbot_plugin::model::{Chat, Person};
 use wxbot_plugin::prelude::*;
 
-use super::names::shown;
+use super::names::public;
 use super::poll::{Cast, Poll, Wanted, lasting, number};
 use crate::act::{Deed, Doing};
 
@@ -63,7 +63,7 @@ pub(crate) async fn open(
         lasts,
         &Closing { id: poll.id.clone() },
     )?;
-    doing.act(said(&room.id, Effects::reply(poll.question(&by.name, lasts_ms))).keeps(kept)).await
+    doing.act(said(&room.id, Effects::reply(poll.question(&public(cx, by), lasts_ms))).keeps(kept)).await
 }
 
 /// A role, for people.
@@ -113,7 +113,7 @@ async fn counted(
     let now_ms = doing.cx.now_ms();
     let tell = answer || !(0..TOLD_EVERY_MS).contains(&(now_ms - poll.told_ms));
     let text = match tell {
-        true => format!("{} 投了「{}」,共 {} 票", shown(&by.name), poll.option(number), poll.voters()),
+        true => format!("{} 投了「{}」,共 {} 票", public(doing.cx, by), poll.option(number), poll.voters()),
         false => String::new(),
     };
     if tell {

@@ -158,6 +158,10 @@ async fn greet(
             continue;
         }
         // Two strangers of one name are two people.
+        // The service calls our friends as we do: a remark is a private note.
+        if let Some(member) = found {
+            one.name = member.public_name().to_owned();
+        }
         if one.id.is_none() || marks.insert(mark.clone()) {
             marks.insert(mark);
             fresh.push(one);

@@ -134,6 +134,26 @@ async fn the_rules_are_told_on_request_and_not_again_for_a_while(bot: Kit<GroupA
     bot.user("alice").say("群规").await.gets_nothing();
 }
 
+#[wxbot_plugin::test(settings = json!({ "welcome": { "delay": "0s" }, "stats": {}, "polls": {}, "checkin": {} }))]
+async fn our_remarks_stay_ours(bot: Kit<GroupAdmin>) {
+    let alice = bot.user("难缠的客户");
+    let contact = Contact::nameless("@a".parse().unwrap(), ContactKind::Person);
+    let (nick_name, remark_name) = ("Alice".into(), "难缠的客户".into());
+    bot.add_contact(alice.person().id.clone(), Contact { nick_name, remark_name, ..contact });
+    let room = bot.room("群", []);
+    let (id, name) = (Some(alice.person().id.clone()), "难缠的客户".to_owned());
+    let member = RoomMember { id, name, nick_name: "Alice".into(), group_name: String::new(), me: false };
+    bot.add_member(room.chat().id.clone(), member);
+    happens(&bot, &room, joined(&["难缠的客户"])).await.gets("欢迎 Alice 加入「群」!");
+    let alice = alice.in_room(&room);
+    alice.say("投票 t | a | b").await.gets_containing("📊 Alice 发起投票");
+    alice.say("1").await.gets_containing("Alice 投了");
+    alice.say("签到").await.gets_containing("成功");
+    for list in ["签到榜", "排行", "我的"] {
+        alice.say(list).await.gets_containing("Alice");
+    }
+}
+
 #[wxbot_plugin::test(settings = json!({ "welcome": {
     "delay": "0s", "text": "{% for a in range(9999) %}{% for b in range(9999) %}{{ name }}{% endfor %}{% endfor %}",
 } }))]
