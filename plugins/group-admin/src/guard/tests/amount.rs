@@ -98,6 +98,8 @@ async fn quiet_hours(bot: Kit<GroupAdmin>) {
     scene.alice.say("晚上好").await.gets("嘘");
     scene.bob.say("睡了吗").await.gets_containing("安静时段发言");
     scene.bob.say("睡了吗?").await.gets_nothing();
+    let strikes: serde_json::Value = bot.kv(&keys(&bot, "strikes")[0]).unwrap().unwrap();
+    assert_eq!(strikes["n"], 1, "once a minute");
     scene.admin.say("公告").await.gets_nothing();
     bot.restart().await.unwrap();
     bot.advance(Duration::from_secs(20)).await;
