@@ -26,8 +26,9 @@
 //! [`Scratch`].
 //!
 //! Files in reading order: this one → `words` (the keywords) → `skip` (how it passes quickly over what is none) →
-//! `regexes` → `respell` (how a regex is folded).
+//! `regexes` → `needed` (what lets most of them wait) → `respell` (how a regex is folded).
 
+mod needed;
 mod regexes;
 mod respell;
 mod skip;
@@ -185,11 +186,13 @@ impl Matcher {
             let added = match pattern.kind {
                 Kind::Text(text) => words.add(&folder, text, slot, pattern.word),
                 Kind::Regex(_) if pattern.word => Err(Why::WordRegex),
-                Kind::Regex(regex) => regexes.add(regex, slot),
+                Kind::Regex(regex) => regexes.add(regex, slot, &mut words),
             };
             if let Err(why) = added {
+                // What is too much for all will be so for each that follows.
+                let full = matches!(why, Why::AllTextsTooLarge | Why::AllRegexesTooLarge);
                 mistakes.push((nth, why));
-                if mistakes.len() == MOST_MISTAKES {
+                if full || mistakes.len() == MOST_MISTAKES {
                     break;
                 }
             }
@@ -247,7 +250,7 @@ impl Matcher {
 
     fn search(&self, text: &str, seen: &mut Seen, found: &mut Vec<Hit>, regexes: &mut regexes::Scratch) {
         found.clear();
-        seen.begin(self.words.len(), self.ids.len());
+        seen.begin(self.words.len(), self.ids.len(), self.regexes.len());
         self.words.search(text, seen, |slot, start, end| self.keep(found, slot, start, end));
         self.regexes.search(text, regexes, seen, |slot, start, end| self.keep(found, slot, start, end));
         found.sort_unstable();

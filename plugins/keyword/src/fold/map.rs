@@ -67,7 +67,7 @@ impl Map {
         }
     }
 
-    /// A piece in which nothing stands would hide the one before it.
+    /// A piece in which nothing stands is of no use, and a text of invisible characters would make many.
     fn drop_empty(&mut self, folded: usize) {
         self.pieces.pop_if(|last| last.whole == 0 && last.folded == folded);
     }

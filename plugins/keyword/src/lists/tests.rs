@@ -207,6 +207,21 @@ fn mistakes_have_a_place() {
     assert!(broken[0].starts_with("l.toml:2: this is no TOML: "), "{broken:?}");
 }
 
+/// Formats that nest must not fill the stack.
+#[test]
+fn what_nests_deeply_is_refused() {
+    let rig = Rig::new();
+    for (name, text) in [
+        ("arrays", format!("keywords = {}", "[".repeat(200_000))),
+        ("closed arrays", format!("keywords = {}{}", "[".repeat(200_000), "]".repeat(200_000))),
+        ("tables", format!("keywords = [{}", "{ keyword = ".repeat(100_000))),
+        ("keys", format!("{}a = 1", "a.".repeat(200_000))),
+        ("headers", format!("[{}a]", "a.".repeat(200_000))),
+    ] {
+        assert!(!rig.complaints("l.toml", &text).is_empty(), "{name}");
+    }
+}
+
 #[test]
 fn files_that_cannot_be_read() {
     let rig = Rig::new();

@@ -1,7 +1,8 @@
 //! Which of the regexes match a folded text?
 //!
-//! A set answers for all of its regexes in one linear pass, but says only which matched. Where is then asked of the few
-//! that did, one by one.
+//! Most need a word that the keywords' automaton finds for them ([`needed`](super::needed)); those are tried one by one
+//! when it did. The others are in sets. A set answers for all of its regexes in one linear pass, but says only which
+//! matched; where is then asked of the few that did.
 
 use std::fmt;
 use std::ops::Range;
@@ -13,7 +14,8 @@ use regex_automata::util::syntax;
 use regex_automata::{Input, MatchKind, PatternSet};
 use regex_syntax::hir::Hir;
 
-use super::words::Seen;
+use super::needed::needed;
+use super::words::{self, Seen};
 use super::{ALL_REGEX_BYTES, REGEX_BYTES, Why, respell};
 use crate::fold::Folder;
 
@@ -23,16 +25,24 @@ const SET_BYTES: usize = 1 << 20;
 const SET_LEN: usize = 64;
 /// For the states of a set that texts have met so far. Past this they are made anew.
 const SET_CACHE_BYTES: usize = 4 << 20;
+/// The same for a single one. There may be thousands.
+const CACHE_BYTES: usize = 512 << 10;
 
 /// Regexes to be.
 #[derive(Debug)]
 pub(super) struct Builder {
     folder: Folder,
     patterns: Vec<One>,
-    hirs: Vec<Hir>,
-    sets: Vec<Range<usize>>,
+    sets: Vec<Draft>,
     bytes: usize,
-    set_bytes: usize,
+}
+
+/// A set to be.
+#[derive(Debug, Default)]
+struct Draft {
+    hirs: Vec<Hir>,
+    members: Vec<usize>,
+    bytes: usize,
 }
 
 /// All regexes.
@@ -57,7 +67,7 @@ struct One {
 struct Set {
     regex: Regex,
     /// Which of the regexes are in it.
-    range: Range<usize>,
+    members: Vec<usize>,
 }
 
 /// What a search writes to.
@@ -66,10 +76,10 @@ pub(super) struct Scratch(Option<PatternSet>);
 
 impl Builder {
     pub(super) fn new(folder: Folder) -> Self {
-        Self { folder, patterns: Vec::new(), hirs: Vec::new(), sets: Vec::new(), bytes: 0, set_bytes: 0 }
+        Self { folder, patterns: Vec::new(), sets: Vec::new(), bytes: 0 }
     }
 
-    pub(super) fn add(&mut self, pattern: &str, slot: usize) -> Result<(), Why> {
+    pub(super) fn add(&mut self, pattern: &str, slot: usize, words: &mut words::Builder) -> Result<(), Why> {
         if pattern.trim().is_empty() {
             return Err(Why::Blank);
         }
@@ -92,17 +102,19 @@ impl Builder {
         if self.bytes > ALL_REGEX_BYTES {
             return Err(Why::AllRegexesTooLarge);
         }
-        let at = self.patterns.len();
-        self.set_bytes += bytes;
-        match self.sets.last_mut() {
-            Some(set) if set.len() < SET_LEN && self.set_bytes <= SET_BYTES => set.end = at + 1,
-            _ => {
-                self.sets.push(at..at + 1);
-                self.set_bytes = bytes;
+        let nth = self.patterns.len();
+        if !needed(&hir, &self.folder).is_some_and(|needed| words.wait_for(&needed, nth)) {
+            let full = |set: &mut Draft| set.members.len() == SET_LEN || set.bytes + bytes > SET_BYTES;
+            if self.sets.last_mut().is_none_or(full) {
+                self.sets.push(Draft::default());
+            }
+            if let Some(set) = self.sets.last_mut() {
+                set.hirs.push(hir);
+                set.members.push(nth);
+                set.bytes += bytes;
             }
         }
         self.patterns.push(One { pattern: pattern.into(), slot, regex: OnceLock::new() });
-        self.hirs.push(hir);
         Ok(())
     }
 
@@ -112,10 +124,9 @@ impl Builder {
             .nfa_size_limit(None)
             .which_captures(WhichCaptures::None)
             .hybrid_cache_capacity(SET_CACHE_BYTES);
-        let sets = self.sets.into_iter().map(|range| {
-            let hirs: Vec<&Hir> = self.hirs.get(range.clone()).into_iter().flatten().collect();
+        let sets = self.sets.into_iter().map(|Draft { hirs, members, .. }| {
             let regex = Regex::builder().configure(config.clone()).build_many_from_hir(&hirs);
-            Set { regex: regex.expect("each was compiled alone, and there is no limit to the set"), range }
+            Set { regex: regex.expect("each was compiled alone, and there is no limit to the set"), members }
         });
         let sets = sets.collect();
         Regexes { syntax: syntax(self.folder), patterns: self.patterns, sets, bytes: self.bytes }
@@ -135,24 +146,36 @@ impl Regexes {
         seen: &mut Seen,
         mut keep: impl FnMut(usize, usize, usize) -> bool,
     ) {
+        let mut found = |nth: usize, seen: &mut Seen| {
+            let Some(one) = self.patterns.get(nth).filter(|one| seen.is_new(one.slot)) else { return true };
+            let Some(at) = one.find(text, self.syntax) else { return true };
+            !seen.first(one.slot) || keep(one.slot, at.start, at.end)
+        };
+        if !seen.called().all(|nth| found(nth, seen)) {
+            return;
+        }
         for set in &self.sets {
-            let matched = scratch.of(set.range.len());
+            let matched = scratch.of(set.members.len());
             set.regex.which_overlapping_matches(&Input::new(text), matched);
-            for nth in matched.iter() {
-                let Some(one) = self.patterns.get(set.range.start + nth.as_usize()) else { continue };
-                let Some(at) = one.find(text, self.syntax) else { continue };
-                if seen.first(one.slot) && !keep(one.slot, at.start, at.end) {
-                    return;
-                }
+            let mut members = matched.iter().filter_map(|nth| set.members.get(nth.as_usize()));
+            if !members.all(|nth| found(*nth, seen)) {
+                return;
             }
         }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.patterns.len()
     }
 }
 
 impl One {
     fn find(&self, text: &str, syntax: syntax::Config) -> Option<Range<usize>> {
         let regex = self.regex.get_or_init(|| {
-            let config = meta::Config::new().nfa_size_limit(None).which_captures(WhichCaptures::Implicit);
+            let config = meta::Config::new()
+                .nfa_size_limit(None)
+                .which_captures(WhichCaptures::Implicit)
+                .hybrid_cache_capacity(CACHE_BYTES);
             Regex::builder().configure(config).syntax(syntax).build(&self.pattern).ok()
         });
         regex.as_ref()?.find(text).map(|found| found.range())

@@ -10,8 +10,8 @@ pub(super) struct Skip {
     pairs: Box<[u64]>,
     /// Bits of [`hash`] that are dropped, so that the others name a bit of `pairs`.
     shift: u32,
-    /// Keywords of one character, sorted; empty most of the time.
-    singles: Box<[char]>,
+    /// A bit for each keyword of one character, by the lower 16 bits of it; empty if there are none.
+    singles: Box<[u64]>,
 }
 
 /// Bits for each keyword: 1 of 32 pairs that begin nothing is taken for one.
@@ -33,11 +33,16 @@ impl Skip {
                         *word |= 1 << (bit % 64);
                     }
                 }
-                (Some(one), None) => singles.push(one),
+                (Some(one), None) => {
+                    singles.resize(1 << 10, 0);
+                    let (word, bit) = single(one);
+                    if let Some(word) = singles.get_mut(word) {
+                        *word |= bit;
+                    }
+                }
                 (None, _) => {}
             }
         }
-        singles.sort_unstable();
         Self { pairs: pairs.into(), shift, singles: singles.into() }
     }
 
@@ -75,8 +80,15 @@ impl Skip {
     }
 
     fn alone(&self, one: char) -> bool {
-        !self.singles.is_empty() && self.singles.binary_search(&one).is_ok()
+        let (word, bit) = single(one);
+        self.singles.get(word).is_some_and(|word| word & bit != 0)
     }
+}
+
+/// Which word of [`Skip::singles`], and which bit of it.
+fn single(one: char) -> (usize, u64) {
+    let unit = u32::from(one) & 0xFFFF;
+    ((unit / 64) as usize, 1 << (unit % 64))
 }
 
 /// The upper bits are the good ones.

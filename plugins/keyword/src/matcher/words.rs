@@ -25,11 +25,12 @@ pub(super) struct Builder {
     bytes: usize,
 }
 
-/// Who looks for a text: places in the list of ids.
+/// Who looks for a text: places in the list of ids, and regexes that need it.
 #[derive(Debug, Default)]
 struct Owners {
     anywhere: Vec<usize>,
     between_borders: Vec<usize>,
+    regexes: Vec<usize>,
 }
 
 /// All keywords.
@@ -46,6 +47,7 @@ pub(super) struct Words {
 pub(super) struct Seen {
     texts: Marks,
     ids: Marks,
+    regexes: Marks,
 }
 
 /// Some bits for each of many things. To forget costs as much as was remembered.
@@ -57,6 +59,9 @@ struct Marks {
 
 const ANYWHERE: u8 = 1;
 const BETWEEN_BORDERS: u8 = 2;
+const FOR_REGEXES: u8 = 4;
+/// So many regexes may wait for one word. Past this a set reads the text for all of them at once.
+const MOST_WAITING: usize = 16;
 
 impl Builder {
     pub(super) fn add(&mut self, folder: &Folder, text: &str, slot: usize, word: bool) -> Result<(), Why> {
@@ -68,20 +73,34 @@ impl Builder {
         if folded.trim().is_empty() {
             return Err(Why::Blank);
         }
-        let len = folded.len();
-        let owners = self.texts.entry(folded.into()).or_insert_with(|| {
-            self.bytes += len;
-            Owners::default()
-        });
-        if word {
-            owners.between_borders.push(slot)
-        } else {
-            owners.anywhere.push(slot)
-        }
+        let owners = self.owners(&folded);
+        let slots = if word { &mut owners.between_borders } else { &mut owners.anywhere };
+        slots.push(slot);
         if self.bytes > MOST_TEXT_BYTES {
             return Err(Why::AllTextsTooLarge);
         }
         Ok(())
+    }
+
+    /// Looks for these words, which are folded, on behalf of a regex. False: it has to look for itself.
+    pub(super) fn wait_for(&mut self, words: &[String], regex: usize) -> bool {
+        let bytes: usize = words.iter().map(String::len).sum();
+        let crowded =
+            |word: &String| self.texts.get(&**word).is_some_and(|owners| owners.regexes.len() >= MOST_WAITING);
+        if self.bytes + bytes > MOST_TEXT_BYTES || words.iter().any(crowded) {
+            return false;
+        }
+        for word in words {
+            self.owners(word).regexes.push(regex);
+        }
+        true
+    }
+
+    fn owners(&mut self, folded: &str) -> &mut Owners {
+        self.texts.entry(folded.into()).or_insert_with(|| {
+            self.bytes += folded.len();
+            Owners::default()
+        })
     }
 
     pub(super) fn build(self) -> Words {
@@ -109,7 +128,8 @@ impl Words {
     }
 
     pub(super) fn memory(&self) -> usize {
-        let owners = self.owners.iter().map(|owners| owners.anywhere.len() + owners.between_borders.len());
+        let slots = |owners: &Owners| owners.anywhere.len() + owners.between_borders.len() + owners.regexes.len();
+        let owners = self.owners.iter().map(slots);
         let owners = self.owners.len() * size_of::<Owners>() + owners.sum::<usize>() * size_of::<usize>();
         owners + self.engine.as_ref().map_or(0, |(nfa, skip)| nfa.memory_usage() + skip.memory())
     }
@@ -182,6 +202,9 @@ impl Words {
             if !found(ANYWHERE, &owners.anywhere, seen) {
                 return false;
             }
+            if !owners.regexes.is_empty() && seen.texts.mark(pattern.as_usize(), FOR_REGEXES) {
+                owners.regexes.iter().for_each(|regex| _ = seen.regexes.mark(*regex, ANYWHERE));
+            }
             let bordered = !owners.between_borders.is_empty() && bordered(text, start, end);
             if bordered && !found(BETWEEN_BORDERS, &owners.between_borders, seen) {
                 return false;
@@ -193,12 +216,23 @@ impl Words {
 
 impl Seen {
     /// Forgets the last text.
-    pub(super) fn begin(&mut self, texts: usize, ids: usize) {
+    pub(super) fn begin(&mut self, texts: usize, ids: usize, regexes: usize) {
         self.texts.begin(texts);
         self.ids.begin(ids);
+        self.regexes.begin(regexes);
     }
 
-    /// True when this id was not found before in the text.
+    /// The regexes that wait for a word that was found, each once.
+    pub(super) fn called(&self) -> impl ExactSizeIterator<Item = usize> + use<> {
+        self.regexes.touched.clone().into_iter()
+    }
+
+    /// Was this id not found so far?
+    pub(super) fn is_new(&self, slot: usize) -> bool {
+        self.ids.marks.get(slot).is_none_or(|mark| *mark == 0)
+    }
+
+    /// True when this id was not found before in the text. It is found now.
     pub(super) fn first(&mut self, slot: usize) -> bool {
         self.ids.mark(slot, ANYWHERE)
     }
