@@ -161,9 +161,9 @@ impl Engine {
         Ok(Self { matcher, entries: sought.iter().map(entry).collect() })
     }
 
-    /// How many keywords and regexes there are.
+    /// How many keywords and regexes there are; negative words are none.
     pub(crate) fn len(&self) -> usize {
-        self.entries.len()
+        self.entries.iter().filter(|entry| !entry.negative).count()
     }
 
     /// What a text holds, by rule.

@@ -49,5 +49,7 @@ fn quoting(text: &str, quoted: &str) -> Content {
 /// A forwarded record of one message.
 fn forwarding(text: &str) -> Content {
     let item = wxbot_plugin::model::RecordItem { text: text.into(), data_type: 1, ..Default::default() };
-    Content::ChatRecord(wxbot_plugin::model::ChatRecord { title: "聊天记录".into(), items: vec![item], left_out: 0 })
+    Content::ChatRecord(wxbot_plugin::model::ChatRecord {
+        title: "聊天记录".into(), items: vec![item], left_out: 0
+    })
 }

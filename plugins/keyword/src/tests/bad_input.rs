@@ -34,7 +34,11 @@ fn wrong_rules_are_told_at_their_place() {
         (json!({ "any": "a", "invite_to": "p1" }), "/rules/1/invite_to", "`p1` is no room"),
         (json!({ "any": "a", "tag": "x", "notify_text": "y" }), "/rules/1/notify_text", "nobody is told"),
         (json!({ "any": "a", "stop": true, "mention": true }), "/rules/1/mention", "nothing to mention in"),
-        (json!({ "files": ["missing.txt"], "reply": "x" }), "/rules/1/files/0", "the list `missing.txt`: the list cannot be read"),
+        (
+            json!({ "files": ["missing.txt"], "reply": "x" }),
+            "/rules/1/files/0",
+            "the list `missing.txt`: the list cannot be read",
+        ),
         (json!({ "any": "a", "replay": "x", "stop": true }), "/rules/1/replay", "there is no setting `replay`"),
     ] {
         let found = problems(json!({ "rules": [ok(), rule.clone()] }));
@@ -45,7 +49,8 @@ fn wrong_rules_are_told_at_their_place() {
     let found = problems(json!({ "rules": [named("a"), named("a")] }));
     let pointers: Vec<&str> = found.iter().map(|(pointer, _)| &**pointer).collect();
     assert_eq!(pointers, ["/rules/1/name", "/rules/1/added"]);
-    assert_eq!(problems(json!({ "notify_every": "1s", "look_every": "2h", "rules": [ok()] })).len(), 2);
+    let ranges = json!({ "notify_every": "1s", "look_every": "2h", "rules": [ok()] });
+    assert_eq!(Settings::read(&ranges, &Place::default()).map_err(|problems| problems.len()).err(), Some(2));
 }
 
 #[test]

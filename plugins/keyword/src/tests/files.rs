@@ -42,7 +42,9 @@ async fn a_list_that_changes_is_read_anew_and_a_broken_one_is_not_used() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("words.txt");
     fs::write(&file, "旧\n").unwrap();
-    let bot = kit(folder.path(), json!({ "rules": [{ "name": "r", "files": ["words.txt"], "reply": "{{ keyword }}" }] })).await;
+    let bot =
+        kit(folder.path(), json!({ "rules": [{ "name": "r", "files": ["words.txt"], "reply": "{{ keyword }}" }] }))
+            .await;
     let (owner, alice) = (bot.user("owner"), bot.user("alice"));
     owner.is(Role::Owner);
     alice.say("旧 新词").await.gets("旧");
@@ -54,7 +56,9 @@ async fn a_list_that_changes_is_read_anew_and_a_broken_one_is_not_used() {
     fs::write(&file, format!("好\n{}\n", "长".repeat(300))).unwrap();
     owner.say("重读词表").await.gets_containing("有错,沿用旧的");
     alice.say("新词").await.gets("新词");
-    owner.hears().gets_containing("⚠️ 词表有错,沿用旧的 (a list has mistakes, the old one stays):\nthe list `words.txt`: line 2:");
+    owner.hears().gets_containing(
+        "⚠️ 词表有错,沿用旧的 (a list has mistakes, the old one stays):\nthe list `words.txt`: line 2:",
+    );
     alice.say("新词 好").await.gets("新词");
     owner.hears().gets_nothing();
     fs::remove_file(&file).unwrap();

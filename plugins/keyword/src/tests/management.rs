@@ -42,9 +42,11 @@ async fn a_group_admins_word_acts_in_that_room_alone(bot: Kit<Keyword>) {
     admin.is(Role::Admin);
     admin.say("加词 红包 => 没有红包").await.gets("加了 1 个词,全部会话生效 (added)");
     alice.in_room(&one).say("删词 红包").await.gets_containing("本群没有加过「红包」");
-    alice.in_room(&one).say("词表").await.gets(
-        "加的词共 2 个,第 1/1 页;bot.toml 和文件里有 0 个\n1. 广告 => 别发广告\n2. 红包 => 没有红包 [全部会话]",
-    );
+    alice
+        .in_room(&one)
+        .say("词表")
+        .await
+        .gets("加的词共 2 个,第 1/1 页;bot.toml 和文件里有 0 个\n1. 广告 => 别发广告\n2. 红包 => 没有红包 [全部会话]");
     admin.say("词表").await.gets_containing("2. 广告 => 别发广告 [one]");
     alice.in_room(&one).say("删词 广告").await.gets("删了「广告」(removed)");
     bob.in_room(&one).say("广告").await.gets_nothing();
