@@ -22,6 +22,21 @@ pub(crate) struct Said {
     pub(crate) end: Option<End>,
     /// The tokens of question and answer, by the endpoint's count.
     pub(crate) tokens: Option<u64>,
+    /// Whether a word came, of a thought or of the answer.
+    begun: bool,
+    thought: Thought,
+}
+
+/// Whether the model, as some do, thinks aloud before it speaks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Thought {
+    /// Too little came to tell.
+    #[default]
+    Perhaps,
+    /// The text is a thought so far.
+    Is,
+    /// It does not, or not any more.
+    Over,
 }
 
 /// Why an answer ended.
@@ -89,6 +104,7 @@ impl Said {
             return Err(Trouble::Refused { status: None, words: words_of(&error) });
         }
         self.tokens = chunk.usage.and_then(|usage| usage.total_tokens).or(self.tokens);
+        let before = self.text.len();
         // Others were not asked for.
         for choice in chunk.choices.into_iter().filter(|choice| choice.index == 0) {
             let content = choice.delta.or(choice.message).and_then(|said| said.content);
@@ -109,7 +125,9 @@ impl Said {
                 })
                 .or(self.end);
         }
-        let most = if self.is_thought() { MOST_THOUGHT } else { MOST_TEXT };
+        self.begun |= !self.text.is_empty();
+        let thinks = self.thinks(before);
+        let most = if thinks { MOST_THOUGHT } else { MOST_TEXT };
         if self.text.len() <= most {
             return Ok(Next::More);
         }
@@ -118,24 +136,36 @@ impl Said {
         Ok(Next::Done)
     }
 
-    /// Whether the model, if it is one that thinks aloud, has not begun to speak.
-    fn is_thought(&self) -> bool {
-        let text = self.text.trim_start();
-        text.starts_with(THOUGHT.0) && !text.contains(THOUGHT.1)
+    /// Whether all of the text is a thought; one that is over is thrown away. What stood there `before` was looked at
+    /// before: whoever sends a long thought letter by letter must not make us read it anew with each.
+    fn thinks(&mut self, before: usize) -> bool {
+        if self.thought == Thought::Perhaps {
+            let text = self.text.trim_start();
+            self.thought = match text.starts_with(THOUGHT.0) {
+                true => Thought::Is,
+                false if THOUGHT.0.starts_with(text) => Thought::Perhaps,
+                false => Thought::Over,
+            };
+        }
+        if self.thought != Thought::Is {
+            return false;
+        }
+        let from = self.text.floor_char_boundary(before.saturating_sub(THOUGHT.1.len()));
+        let end = self.text.get(from..).and_then(|new| new.find(THOUGHT.1));
+        let Some(end) = end else { return true };
+        self.text.drain(..from + end + THOUGHT.1.len());
+        self.thought = Thought::Over;
+        false
     }
 
-    /// Whether a word came that a person may see.
+    /// Whether a word came.
     pub(crate) fn has_begun(&self) -> bool {
-        !self.text.is_empty()
+        self.begun
     }
 
     /// The text alone, without what the model thought aloud before it.
     pub(crate) fn spoken(&self) -> &str {
-        let text = self.text.trim();
-        match text.strip_prefix(THOUGHT.0) {
-            Some(thought) => thought.split_once(THOUGHT.1).map_or("", |(_, spoken)| spoken.trim()),
-            None => text,
-        }
+        if self.thought == Thought::Is { "" } else { self.text.trim() }
     }
 }
 
@@ -246,6 +276,27 @@ mod tests {
         let taken = (0..1000).take_while(|_| said.json(piece.as_bytes()).unwrap() == Next::More).count();
         assert_eq!((taken, said.end), (MOST_TEXT / 3000, Some(End::Length)));
         assert!(said.text.len() <= MOST_TEXT);
+    }
+
+    #[test]
+    fn a_long_thought_costs_no_answer_and_no_time() {
+        let word = |text: &str| json!({ "choices": [{ "delta": { "content": text } }] }).to_string();
+        let mut said = Said::default();
+        for piece in
+            [" <th", "ink", ">"].into_iter().chain(std::iter::repeat_n("想", 100_000)).chain(["</thi", "nk>", "好"])
+        {
+            assert_eq!(said.json(word(piece).as_bytes()).unwrap(), Next::More);
+            assert!(said.has_begun());
+        }
+        assert_eq!((said.spoken(), said.end), ("好", None));
+        let endless =
+            (0..).take_while(|_| said.json(word(&"好".repeat(1000)).as_bytes()).unwrap() == Next::More).count();
+        assert_eq!(endless, MOST_TEXT / 3000);
+        let mut said = Said::default();
+        said.json(word("<think>").as_bytes()).unwrap();
+        let thought =
+            (0..).take_while(|_| said.json(word(&"想".repeat(10_000)).as_bytes()).unwrap() == Next::More).count();
+        assert_eq!((thought, said.spoken()), (MOST_THOUGHT / 30_000, ""));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{RootCertStore, ServerConfig};
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
@@ -38,6 +39,30 @@ async fn nobody_listens_there() {
     let (log, _guard) = Log::collect();
     assert_eq!(bot.say("在吗").await.unwrap(), ["F"]);
     assert!(log.told()[0].contains("cannot be reached"));
+}
+
+#[tokio::test]
+async fn whoever_speaks_no_http_is_left() {
+    for (name, first, then) in [
+        ("another protocol", "SSH-2.0-OpenSSH_9.2\r\n", ""),
+        ("a head without end", "HTTP/1.1 200 OK\r\n", "x: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n"),
+        ("a line without end", "HTTP/1.1 200 ", "OOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOOO"),
+        ("chunks that are none", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n", ""),
+        ("less than it said", "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{", ""),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let settings = with(json!({ "endpoint": format!("http://{}", listener.local_addr().unwrap()), "retries": 0 }));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 4096];
+            _ = stream.read(&mut request).await;
+            _ = stream.write_all(first.as_bytes()).await;
+            while !then.is_empty() && stream.write_all(then.as_bytes()).await.is_ok() {}
+        });
+        let mut bot = Kit::<Talk>::start(settings).await.unwrap();
+        assert_eq!(bot.say("在吗").await.unwrap(), ["F"], "{name}");
+    }
 }
 
 #[tokio::test]
