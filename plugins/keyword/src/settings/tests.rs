@@ -1,3 +1,5 @@
+//! What is read from settings, and what is refused?
+
 use serde_json::{Value, json};
 
 use super::*;

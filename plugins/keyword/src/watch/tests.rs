@@ -1,3 +1,5 @@
+//! When is a file read anew, and what stays when it is broken?
+
 use std::fs;
 use std::future::Future;
 use std::path::Path;
