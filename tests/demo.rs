@@ -83,7 +83,7 @@ fn the_demo_keeps_its_room_in_order() {
     let mut rest = out.as_str();
     for line in [
         "[club] (周末读书会) \"小明\"邀请\"小刚\"加入了群聊\n",
-        "[club] → 周末读书会: @小刚\u{2005}欢迎 小刚 加入读书会!\n",
+        "[club] → 周末读书会: 欢迎 小刚 加入读书会!\n",
         "[club] (周末读书会) 小刚: 日结兼职 https://jobs.example.net\n",
         "[club] → 周末读书会: @小刚\u{2005}请注意:链接。请遵守群规 (第 1 次)\n",
         "[club] (周末读书会) 小刚: 日结兼职 https://jobs.example.net\n",
