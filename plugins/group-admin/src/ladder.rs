@@ -42,6 +42,9 @@ pub(crate) struct Strikes {
     pub(crate) n: u32,
     /// When that was.
     pub(crate) at_ms: i64,
+    /// When we asked for the member's removal last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) removed_ms: Option<i64>,
 }
 
 /// Where the strikes of a member are kept; those of shadow mode apart, so that nobody is removed for what was only
@@ -137,7 +140,7 @@ mod tests {
     #[test]
     fn strikes_fade() {
         let ladder = ladder(json!({ "decay": "1h" }));
-        let strikes = Strikes { n: 3, at_ms: 1_000 };
+        let strikes = Strikes { n: 3, at_ms: 1_000, removed_ms: None };
         for (after_ms, left) in
             [(0, 3), (3_599_999, 3), (3_600_000, 2), (10_800_000, 0), (i64::MAX - 1_000, 0), (-5_000, 3)]
         {

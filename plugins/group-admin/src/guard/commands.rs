@@ -63,9 +63,9 @@ impl Command<'_> {
         let (mut kept, mut undo) = (Effects::none(), Vec::new());
         for target in &targets {
             let key = ladder::key(self.doing.is_shadow(), room, &target.id);
-            let was: Option<Strikes> = cx.kv_get(&key).await?;
-            let left = was.map_or(0, |strikes| self.doing.settings.ladder.left(strikes, cx.now_ms()));
-            kept = kept.put(key, &Strikes { n: left.saturating_add(1), at_ms: cx.now_ms() })?;
+            let was: Strikes = cx.kv_get(&key).await?.unwrap_or_default();
+            let left = self.doing.settings.ladder.left(was, cx.now_ms());
+            kept = kept.put(key, &Strikes { n: left.saturating_add(1), at_ms: cx.now_ms(), ..was })?;
             undo.push(Undo::Strikes { member: target.id.clone(), strikes: 1 });
         }
         let mention = targets.iter().map(|target| target.id.clone()).collect();

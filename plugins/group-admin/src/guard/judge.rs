@@ -11,6 +11,9 @@ use crate::act::{Deed, Doing, label};
 use crate::audit::{Undo, Whom};
 use crate::ladder::{self, Rung, Strikes};
 
+/// How long after a removal somebody who speaks was perhaps not removed.
+const STILL_MS: i64 = 3_600_000;
+
 /// Judges one offence. `None` when the member is one who is never judged.
 pub(crate) async fn punish(
     guard: &Guard,
@@ -29,9 +32,9 @@ pub(crate) async fn punish(
     }
     let (now_ms, key, mark) = (cx.now_ms(), MemberKey::of(&sender.id), mark(&event.key));
     let kept = ladder::key(doing.is_shadow(), room, &sender.id);
-    let was: Option<Strikes> = cx.kv_get(&kept).await?;
+    let was: Strikes = cx.kv_get(&kept).await?.unwrap_or_default();
     let ladder = &doing.settings.ladder;
-    let before = was.map_or(0, |strikes| ladder.left(strikes, now_ms));
+    let before = ladder.left(was, now_ms);
     let (n, rung) = ladder.climb(before, offence.rung);
     let lately = guard.state.room(cx.account(), room, |room| room.member(key, now_ms).acted(mark, now_ms));
     // Nothing graver can follow: the rest of a storm costs nothing.
@@ -41,17 +44,21 @@ pub(crate) async fn punish(
         cx.note(offence.feature, true, || format!("{}, and something was done about it a moment ago", offence.why));
         return Ok(Some(Effects::none()));
     }
+    let removes = rung == Some(Rung::Remove) && cx.can(Capability::RemoveMembers) && !doing.is_shadow();
+    let removed_ms = if removes { Some(now_ms) } else { was.removed_ms };
     let deed = Deed::new(offence.feature, "记一次", room)
         .whom([Whom::of(sender)])
         .why(offence.in_full())
-        .keeps(Effects::none().put(kept, &Strikes { n, at_ms: now_ms })?)
+        .keeps(Effects::none().put(kept, &Strikes { n, at_ms: now_ms, removed_ms })?)
         .undo([Undo::Strikes { member: sender.id.clone(), strikes: n - before }]);
     // The same again within a minute is counted and not said.
     let Some(rung) = rung.filter(|rung| lately.is_none_or(|lately| lately < *rung)) else {
         return doing.act(deed).await.map(Some);
     };
     guard.state.room(cx.account(), room, |room| room.member(key, now_ms).acts(rung, mark, now_ms));
-    let deed = Step { doing, room, sender, offence: &offence, n }.take(rung, deed);
+    // Who still speaks was not removed, or came back.
+    let still_here = was.removed_ms.is_some_and(|at_ms| (0..STILL_MS).contains(&now_ms.saturating_sub(at_ms)));
+    let deed = Step { doing, room, sender, offence: &offence, n, still_here }.take(rung, deed);
     doing.act(deed).await.map(Some)
 }
 
@@ -62,11 +69,12 @@ struct Step<'a> {
     sender: &'a Person,
     offence: &'a Offence,
     n: u32,
+    still_here: bool,
 }
 
 impl Step<'_> {
     fn take(&self, rung: Rung, deed: Deed) -> Deed {
-        let Self { doing, room, sender, offence, n } = self;
+        let Self { doing, room, sender, offence, n, still_here } = self;
         let (name, why) = (label(&sender.name), &offence.why);
         let room_name = doing.room_name(room);
         let next = if doing.settings.ladder.remove.is_some() { ",再犯将被移出本群" } else { "" };
@@ -81,14 +89,16 @@ impl Step<'_> {
             }
             Rung::Remove if doing.cx.can(Capability::RemoveMembers) => {
                 let out = Effects::none().remove_members((*room).clone(), [sender.id.clone()]);
+                let deed = deed.called("移出").does(out).undo([Undo::Invite { members: vec![sender.id.clone()] }]);
                 let why_told = offence.in_full();
-                let told =
-                    doing.tell(room, &format!("「{room_name}」已移出 {name}:{why_told}。在群里发「撤销」可撤销"));
-                deed.called("移出")
-                    .does(out)
-                    .does(doing.say(&format!("{name} 因{why}被移出本群")))
-                    .does(told)
-                    .undo([Undo::Invite { members: vec![sender.id.clone()] }])
+                if *still_here {
+                    // The room was told already, and what it was told may not be true.
+                    let told = "移出后仍在群里:本账号可能没有权限,请看一下";
+                    return deed
+                        .does(doing.tell(room, &format!("「{room_name}」{name} {told}。又一次移出:{why_told}")));
+                }
+                let told = format!("「{room_name}」移出 {name}:{why_told}。在群里发「撤销」可撤销");
+                deed.does(doing.say(&format!("{name} 因{why}将被移出本群"))).does(doing.tell(room, &told))
             }
             Rung::Remove => {
                 let why = offence.in_full();

@@ -89,7 +89,7 @@ impl Command<'_> {
                 let key = ladder::key(record.shadow, room, member);
                 let was: Option<Strikes> = cx.kv_get(&key).await?;
                 forget(member);
-                let kept = match was.map(|was| Strikes { n: was.n.saturating_sub(*strikes), ..was }) {
+                let kept = match was.map(|was| Strikes { n: was.n.saturating_sub(*strikes), removed_ms: None, ..was }) {
                     Some(left) if left.n > 0 => none().put(key, &left)?,
                     Some(_) | None => none().delete(key),
                 };

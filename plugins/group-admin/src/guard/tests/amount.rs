@@ -98,6 +98,8 @@ async fn quiet_hours(bot: Kit<GroupAdmin>) {
     scene.alice.say("晚上好").await.gets("嘘");
     scene.bob.say("睡了吗").await.gets_containing("安静时段发言");
     scene.bob.say("睡了吗?").await.gets_nothing();
+    let strikes: serde_json::Value = bot.kv(&keys(&bot, "strikes")[0]).unwrap().unwrap();
+    assert_eq!(strikes["n"], 1, "once a minute");
     scene.admin.say("公告").await.gets_nothing();
     bot.restart().await.unwrap();
     bot.advance(Duration::from_secs(20)).await;
@@ -186,4 +188,12 @@ async fn our_own_messages_are_not_judged(mut bot: Kit<GroupAdmin>) {
         assert_eq!(bot.handle(&event).await.unwrap(), Vec::<String>::new());
     }
     assert!(bot.kv_keys().is_empty());
+}
+
+#[wxbot_plugin::test(settings = json!({ "flood": { "messages": 2 }, "checkin": {} }))]
+async fn what_is_punished_triggers_nothing_else(bot: Kit<GroupAdmin>) {
+    let scene = scene(&bot);
+    scene.alice.say("签到").await.gets_containing("签到成功");
+    assert_eq!(scene.alice.say("签到").await.replies().len(), 1);
+    scene.alice.say("签到").await.gets("请注意:刷屏。请遵守群规 (第 1 次)");
 }

@@ -105,6 +105,8 @@ async fn a_whitelist_by_command(bot: Kit<GroupAdmin>) {
     bot.user("alice").in_room(&other).say("evil.com").await.gets_containing("链接");
     scene.admin.say("whitelist del @alice").await.gets("已移出白名单:alice");
     scene.alice.say("evil.com").await.gets_containing("链接");
+    scene.admin.say("白名单 加 @alice").await.gets_containing("已加入");
+    scene.admin.say("移出 @alice").await.gets_containing("在白名单里");
     scene.admin.say("白名单 看 @alice").await.gets_containing("用法");
     scene.alice.say("白名单 加 @alice").await.gets_nothing();
 }

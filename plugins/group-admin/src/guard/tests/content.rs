@@ -107,7 +107,7 @@ async fn what_else_a_message_says(bot: Kit<GroupAdmin>) {
 }))]
 async fn each_filter_has_its_rung_and_the_gravest_counts(bot: Kit<GroupAdmin>) {
     let scene = scene(&bot);
-    scene.alice.say("赌博 evil.com").await.gets("alice 因链接被移出本群");
+    scene.alice.say("赌博 evil.com").await.gets("alice 因链接将被移出本群");
     assert_eq!(acts(&bot), ["remove_members"]);
 }
 

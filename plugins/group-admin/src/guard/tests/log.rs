@@ -72,6 +72,10 @@ async fn topics_and_members_come_back_where_the_protocol_can(bot: Kit<GroupAdmin
     put(3, Undo::Topic { was: "旧名".into() });
     scene.admin.say("撤销").await.gets("撤销「改名 」:群名改回「旧名」");
     assert_eq!(bot.acted(), [Action::SetTopic { room: scene.id().clone(), topic: "旧名".into() }]);
+    let tried = Record { shadow: true, ..record(scene.id(), 1_767_225_600_900, vec![Undo::Topic { was: "x".into() }]) };
+    bot.set_kv(&tried.key(0), &tried).unwrap();
+    scene.admin.say("撤销").await.gets_containing("没有真的做");
+    assert!(bot.acted().is_empty());
     bot.cannot(&[Capability::AddMembers, Capability::RenameRoom]);
     scene.admin.say("撤销").await.gets_containing("本账号不能邀请成员");
     scene.admin.say("撤销").await.gets_containing("不能撤销:没有办法");
