@@ -189,3 +189,11 @@ async fn our_own_messages_are_not_judged(mut bot: Kit<GroupAdmin>) {
     }
     assert!(bot.kv_keys().is_empty());
 }
+
+#[wxbot_plugin::test(settings = json!({ "flood": { "messages": 2 }, "checkin": {} }))]
+async fn what_is_punished_triggers_nothing_else(bot: Kit<GroupAdmin>) {
+    let scene = scene(&bot);
+    scene.alice.say("签到").await.gets_containing("签到成功");
+    assert_eq!(scene.alice.say("签到").await.replies().len(), 1);
+    scene.alice.say("签到").await.gets("请注意:刷屏。请遵守群规 (第 1 次)");
+}
