@@ -4,6 +4,7 @@ mod notices;
 mod rests;
 mod tags;
 
+use wxbot_plugin::Effect;
 use wxbot_plugin::local::Local;
 use wxbot_plugin::model::ContactKind;
 use wxbot_plugin::prelude::*;
@@ -21,6 +22,8 @@ use rests::Rests;
 
 /// What one event may do at most: wxbot refuses the whole answer when it is more.
 const ACTIONS: usize = 20;
+/// How many actions are left for whoever adds some to [those of the rules](is_little).
+pub(crate) const SPARE: usize = 5;
 /// Replies to one text; whoever writes a page with a hundred keywords gets no page back.
 const REPLIES: usize = 5;
 /// How long the same person is not invited again to the same room.
@@ -78,6 +81,12 @@ pub(crate) async fn act(
     let tags = acting().flat_map(tags_of).collect::<Vec<_>>();
     let tagged = tags::remember(cx, &sender.id, &tags, cx.now_ms()).await?;
     Ok(acts.effects.then(rests.written()?).then(notices.written()?).then(tagged))
+}
+
+/// Whether [so many](SPARE) actions may be added.
+pub(crate) fn is_little(effects: &Effects) -> bool {
+    let actions = effects.iter().filter(|effect| matches!(effect, Effect::Reply { .. } | Effect::Act(_)));
+    actions.count() + SPARE <= ACTIONS
 }
 
 /// What a rule remembers of whoever said one of its keywords.

@@ -206,7 +206,8 @@ impl Words {
             let word = usize::try_from(hit.id).ok().and_then(|id| self.list.get(id)).map(|(_, word)| word);
             let Some(word) = word.filter(|word| word.room.as_ref().is_none_or(|room| room == chat)) else { continue };
             let hit = Hit::new(&word.text, text, hit.start, hit.end);
-            found.hits.push(Hit { reply: word.reply.clone(), ..hit });
+            // What a room says of a word goes before what is said of it everywhere.
+            found.hits.push(Hit { reply: word.reply.clone(), priority: word.room.is_some().into(), ..hit });
             if found.hits.len() >= crate::engine::TOLD {
                 break;
             }

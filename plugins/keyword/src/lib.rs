@@ -142,22 +142,21 @@ impl Keyword {
     /// Looks for keywords in whatever no command took.
     #[on(Message)]
     async fn heard(&self, event: &Event, cx: &Ctx) -> Result<Effects, PluginError> {
-        let trouble = self.trouble(cx).await?;
         let text = match typed(event) {
             Ok(text) => text,
             Err(why) => {
                 cx.note("rules", false, || why.to_string());
-                return Ok(trouble);
+                return self.trouble(cx).await;
             }
         };
         let Some(here) = Here::of(event) else {
             cx.note("rules", false, || "they act in private chats and rooms".to_owned());
-            return Ok(trouble);
+            return self.trouble(cx).await;
         };
         let rulings = self.rulings(text, here, cx).await?;
         if rulings.is_empty() {
             cx.note("rules", false, || "none of their keywords is in the text".to_owned());
-            return Ok(trouble);
+            return self.trouble(cx).await;
         }
         if cx.explains() {
             for ruling in &rulings {
@@ -167,6 +166,8 @@ impl Keyword {
         }
         let acts = act::act(&self.settings, event, cx, &rulings).await?;
         let counts = hits::count(&self.settings, event, cx, &rulings).await?;
+        // What one message may do is bounded, and a mistake can be told with the next one.
+        let trouble = if act::is_little(&acts) { self.trouble(cx).await? } else { Effects::none() };
         Ok(acts.then(counts).then(trouble))
     }
 }
@@ -202,7 +203,7 @@ impl Keyword {
         }
         let text = format!("⚠️ 词表有错,沿用旧的 (a list has mistakes, the old one stays):\n{}", trouble.text);
         let text = wxbot_plugin::text::shortened(&text, 3_000);
-        let owners = cx.people(&Role::Owner).into_iter().take(5);
+        let owners = cx.people(&Role::Owner).into_iter().take(act::SPARE);
         let told = owners.fold(Effects::none(), |told, owner| told.and_send(owner, &*text));
         Ok(told.swap("trouble", was.as_ref(), Some(&trouble.id))?)
     }

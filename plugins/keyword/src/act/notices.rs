@@ -10,7 +10,7 @@ use super::recipients;
 use crate::settings::{Settings, ms};
 
 /// Rules of one chat that told something lately.
-const MOST: usize = 300;
+const MOST: usize = 200;
 
 /// What was told of one chat.
 #[derive(Debug)]

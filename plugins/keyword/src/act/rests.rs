@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use wxbot_plugin::prelude::*;
 
 /// Rests of one chat; the oldest are forgotten first.
-const MOST: usize = 300;
+const MOST: usize = 200;
 
 /// All rests of one chat: of each, when it began and how long it lasts, in milliseconds.
 #[derive(Debug)]

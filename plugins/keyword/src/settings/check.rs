@@ -3,10 +3,15 @@
 use wxbot_plugin::config::ConfigProblem;
 use wxbot_plugin::model::ContactId;
 
-use super::{Ids, Rule, Settings, Where};
+use super::{Ids, Notify, Rule, Settings, Where};
 use crate::engine::{Sought, Source};
-use crate::lists::MOST_ENTRIES;
+use crate::lists::{MOST_ENTRIES, TAG_CHARS};
 use crate::matcher::Matcher;
+
+/// To how many a rule sends one message: with its reply that is less than wxbot allows for one.
+const MOST_TOLD: usize = 10;
+/// How many tags a rule gives.
+const MOST_TAGS: usize = 16;
 
 impl Settings {
     /// All mistakes between keys, and all words and patterns that cannot be looked for.
@@ -91,6 +96,19 @@ impl Rule {
         if let Some(room) = self.invite_to.as_ref().filter(|room| !room.as_str().starts_with('r')) {
             let help = "ids of rooms begin with `r`; `wxbot contacts` lists them";
             wrong("/invite_to", format!("`{room}` is no room"), help);
+        }
+        let told = if let Notify::These(ids) = &self.notify { ids.len() } else { 0 };
+        for (key, count) in [("forward_to", self.forward_to.len()), ("notify", told)] {
+            if count > MOST_TOLD {
+                let message = format!("`{key}` names {count} people and rooms; at most {MOST_TOLD} are sent to");
+                wrong(&format!("/{key}"), message, "remove some, or send to a room where all of them are");
+            }
+        }
+        if self.tag.len() > MOST_TAGS {
+            wrong("/tag", format!("a rule gives at most {MOST_TAGS} tags"), "one or two say enough");
+        }
+        for tag in self.tag.iter().filter(|tag| tag.text.chars().count() > TAG_CHARS) {
+            wrong(&tag.pointer, format!("a tag has at most {TAG_CHARS} characters"), "write a short word");
         }
         if self.mention && self.reply.is_none() && !self.added {
             wrong("/mention", "without `reply` there is nothing to mention in".to_owned(), "add `reply`");

@@ -7,7 +7,10 @@ use super::*;
 fn problems(settings: serde_json::Value) -> Vec<(String, String)> {
     let read = Settings::read(&settings, &Place::default());
     let problems = read.err().unwrap_or_default();
-    assert!(problems.iter().all(|problem| problem.help.as_ref().is_some_and(|help| !help.is_empty())), "{problems:?}");
+    // Of a value of another sort the message says all there is.
+    let helped =
+        |one: &ConfigProblem| one.help.as_ref().is_some_and(|help| !help.is_empty()) || one.message.contains(", not a");
+    assert!(problems.iter().all(helped), "{problems:?}");
     problems.into_iter().map(|problem| (problem.pointer, problem.message)).collect()
 }
 
@@ -33,6 +36,11 @@ fn wrong_rules_are_told_at_their_place() {
         (json!({ "any": "a", "reply": "x", "people": ["p1", "r1"] }), "/rules/1/people", "`r1` is no person"),
         (json!({ "any": "a", "invite_to": "p1" }), "/rules/1/invite_to", "`p1` is no room"),
         (json!({ "any": "a", "tag": "x", "notify_text": "y" }), "/rules/1/notify_text", "nobody is told"),
+        (json!({ "any": "a", "tag": ["x", "长".repeat(65)] }), "/rules/1/tag/1", "at most 64 characters"),
+        (json!({ "any": "a", "tag": vec!["x"; 17] }), "/rules/1/tag", "at most 16 tags"),
+        (json!({ "any": "a", "forward_to": vec!["p1"; 11] }), "/rules/1/forward_to", "names 11 people"),
+        (json!({ "any": "a", "notify": vec!["p1"; 11] }), "/rules/1/notify", "names 11 people"),
+        (json!({ "any": "a", "notify": 5 }), "/rules/1/notify", "true (the owner)"),
         (json!({ "any": "a", "stop": true, "mention": true }), "/rules/1/mention", "nothing to mention in"),
         (
             json!({ "files": ["missing.txt"], "reply": "x" }),

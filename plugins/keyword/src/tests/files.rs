@@ -78,3 +78,22 @@ async fn only_admins_read_files_anew() {
     let bot = kit(folder.path(), json!({ "rules": [{ "files": ["a.txt"], "reply": "x" }] })).await;
     bot.user("alice").say("重读词表").await.gets_nothing();
 }
+
+#[tokio::test]
+async fn a_mistake_waits_for_a_message_with_room_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.txt");
+    fs::write(&file, "a\n").unwrap();
+    let send = json!(["p900", "p901", "p902", "p903", "p904", "p905", "p906", "p907"]);
+    let rule = |name: &str| json!({ "name": name, "files": ["a.txt"], "forward_to": send });
+    let bot = kit(folder.path(), json!({ "rules": [rule("one"), rule("two")] })).await;
+    let (owner, alice) = (bot.user("owner"), bot.user("alice"));
+    owner.is(Role::Owner);
+    fs::write(&file, [0xFF, 0xFE, 0x00, 0xD8]).unwrap();
+    owner.say("重读词表").await.gets_containing("有错");
+    alice.say("a").await.gets_nothing();
+    assert_eq!(bot.acted().len(), 16);
+    owner.hears().gets_nothing();
+    alice.say("b").await.gets_nothing();
+    owner.hears().gets_containing("⚠️ 词表有错");
+}

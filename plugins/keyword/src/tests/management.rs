@@ -48,7 +48,13 @@ async fn a_group_admins_word_acts_in_that_room_alone(bot: Kit<Keyword>) {
         .await
         .gets("加的词共 2 个,第 1/1 页;bot.toml 和文件里有 0 个\n1. 广告 => 别发广告\n2. 红包 => 没有红包 [全部会话]");
     admin.say("词表").await.gets_containing("2. 广告 => 别发广告 [one]");
+    // What a room says of a word goes before what is said of it everywhere.
+    admin.say("加词 广告 => 全局").await.gets_containing("加了 1 个词");
+    bob.in_room(&one).say("广告").await.gets("别发广告");
+    bob.in_room(&two).say("广告").await.gets("全局");
     alice.in_room(&one).say("删词 广告").await.gets("删了「广告」(removed)");
+    bob.in_room(&one).say("广告").await.gets("全局");
+    admin.say("删词 广告").await.gets("删了「广告」(removed)");
     bob.in_room(&one).say("广告").await.gets_nothing();
 }
 
