@@ -23,6 +23,7 @@ mod limits;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 
@@ -47,7 +48,7 @@ const NAME: &str = "text";
 /// One text with holes, compiled. A clone is cheap.
 #[derive(Clone)]
 pub struct Template {
-    env: Environment<'static>,
+    env: Arc<Environment<'static>>,
 }
 
 /// Something wrong with a template, and what to do.
@@ -83,7 +84,7 @@ impl Template {
             let help = "templates are minijinja: `{{ … }}` inserts a value, `{% if … %}…{% endif %}` decides";
             return Err(vec![Flaw { message, help: help.to_owned() }]);
         }
-        let template = Self { env };
+        let template = Self { env: Arc::new(env) };
         let flaws = known.flaws_of(&template, source);
         if flaws.is_empty() { Ok(template) } else { Err(flaws) }
     }
