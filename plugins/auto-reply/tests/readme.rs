@@ -73,7 +73,13 @@ async fn hold(block: &str, conversation: &str, folder: &Path) {
                 }
                 Effect::Act(Action::AcceptFriend { .. }) => got.push("(accepted)".to_owned()),
                 Effect::Swap { .. } | Effect::Put { .. } | Effect::Delete { .. } => {}
-                other => panic!("{other:?}"),
+                other @ (Effect::Media { .. }
+                | Effect::Act(_)
+                | Effect::Timer { .. }
+                | Effect::CancelTimer { .. }
+                | _) => {
+                    panic!("{other:?}")
+                }
             }
         }
         kit.handle(&event).await.unwrap();
