@@ -247,7 +247,7 @@ fn model(reading: &mut Reading<'_>, table: Table<'_>) -> Option<Answer> {
             reading.report(table.at("model"), "`model` is only ever true", "remove `model = false`");
             None
         }
-        other => {
+        other @ (Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
             reading.wrong_type(table.at("model"), "`model`", "true or a system prompt", other);
             None
         }

@@ -164,7 +164,7 @@ impl ConfigValue for Accept {
     }
 
     fn shown(&self) -> Option<Value> {
-        (*self == Self::None).then(|| json!(false))
+        (*self == Self::None).then_some(Value::Bool(false))
     }
 }
 
