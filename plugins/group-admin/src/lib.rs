@@ -46,7 +46,7 @@ use crate::gate::Held;
 use crate::guard::Guard;
 use crate::guard::commands::Command;
 use crate::life::announce::{Mass, Step};
-use crate::life::here::{Alone, Here, HereForAdmins};
+use crate::life::here::{Alone, Here, HereForAdmins, Short};
 use crate::life::settings::{CheckIn, Polls, Stats, Topic};
 use crate::life::vote::Closing;
 use crate::settings::Mode;
@@ -250,7 +250,14 @@ impl GroupAdmin {
 
     /// 发言排行:日、周、总
     #[command("排行", alias = ["top"], only = group, cooldown = "5s/chat")]
-    async fn ranking(&self, cx: &Ctx, here: Here<Stats>, span: Option<String>) -> Result<Effects, PluginError> {
+    async fn ranking(
+        &self,
+        cx: &Ctx,
+        here: Here<Stats>,
+        _short: Short,
+        /// 日、周或总
+        span: Option<String>,
+    ) -> Result<Effects, PluginError> {
         life::count::ranking(&self.doing(cx), &here, span.as_deref()).await
     }
 
@@ -292,6 +299,7 @@ impl GroupAdmin {
         &self,
         cx: &Ctx,
         here: Here<Polls>,
+        _short: Short,
         who: Sender,
         /// 选项的数字
         choice: usize,
