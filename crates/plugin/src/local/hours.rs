@@ -150,6 +150,9 @@ fn range(text: &str) -> Result<Range, NoHours> {
     // As a Chinese keyboard writes it, too.
     let plain: String = text.chars().map(crate::text::narrow).collect();
     let mut words = plain.split_whitespace().peekable();
+    if let Some(word) = words.next_if(|word| word.starts_with(|c: char| c.is_ascii_digit()) && !word.contains(':')) {
+        return Err(NoHours(format!("`{word}` has no minutes")));
+    }
     let mut hours = None;
     if let Some(word) = words.next_if(|word| word.contains(':')) {
         hours = Some(between(word)?);

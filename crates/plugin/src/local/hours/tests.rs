@@ -78,7 +78,7 @@ fn when_they_are_over() {
 fn what_is_no_hours() {
     for (text, why) in [
         ("", "it is empty"),
-        ("9-18", "`9` is no weekday"),
+        ("9-18", "`9-18` has no minutes"),
         ("09:00", "`09:00` is not from one time to another"),
         ("09:00-25:00", "`25:00` is no time of a day"),
         ("09:00-24:30", "`24:30` is no time of a day"),
