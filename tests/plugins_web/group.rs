@@ -230,3 +230,22 @@ fn check_names_what_a_protocol_cannot_do() {
     assert_eq!(some.code, Some(0), "{}", some.err);
     assert!(some.err.contains("accepting friends") && !some.err.contains("`replies`"), "{}", some.err);
 }
+
+#[test]
+fn cards_are_warned_of_and_commands_in_quotes_and_records_are_none() {
+    let town = looked_after("[plugins.group-admin]\ncards = {}\nlinks = {}\n");
+    let card = json!({ "card": { "nick": "卖茶的", "alias": "tea", "official": false } });
+    town.sends("club", ROOM, "小明", &card);
+    town.hears("club", ROOM, &["@小明", "名片"]);
+    town.quiet();
+    // Whoever owns the bot says it, but not by typing it.
+    let quote = json!({ "quote": { "title": "撤销", "msg_id": "1", "who": "小明", "text": "撤销" } });
+    let record = json!({ "chat_record": { "title": "记录", "lines": [["群主", "撤销"], ["群主", "关 群管"]] } });
+    for said in [quote, record] {
+        town.sends("club", ROOM, "群主", &said);
+    }
+    town.says("club", ROOM, "群主", "状态");
+    town.hears("club", ROOM, &["群管:开"]);
+    town.nothing_but("club", ROOM, &["群管:开"]);
+    town.ends_well();
+}

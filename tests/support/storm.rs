@@ -77,8 +77,10 @@ impl Storm {
 
     /// All middleware that would spare the plugin the storm is switched off: it shall see each message.
     fn bot(endpoint: &str, keeps_order: bool) -> String {
-        let order = "[plugins.group-admin]\nmode = \"enforce\"\n\n[plugins.group-admin.flood]\nmessages = 4\n\
-                     within = \"10s\"\n\n[plugins.group-admin.links]\n\n[plugins.group-admin.ladder]\nremove = 3\n";
+        // Everything that looks at each message, and what writes a value for each.
+        let order = "[plugins.group-admin]\nmode = \"enforce\"\nlinks = {}\nqr = {}\nrepeats = {}\nprobation = {}\n\
+                     stats = {}\nwords = { list = [\"代开发票\"] }\nflood = { messages = 4, within = \"10s\" }\n\
+                     ladder = { remove = 3 }\n\n";
         format!(
             "data_dir = \"data\"\nmiddleware = []\n\n[pacing]\nper_account = \"1000000/s\"\nper_chat = \"20/min\"\n\
              burst = 10000\n\n{}[[plugins.auto-reply.rules]]\nany = true\nin = \"private\"\nreply = \"{{{{ text }}}}\"\n\n\
