@@ -61,7 +61,7 @@ pub struct GroupAdmin {
     guard: Guard,
 }
 
-/// 群管:词、链接、刷屏、警告、移出;日志与撤销。
+/// 群管:词、链接、刷屏、警告、移出、撤销;欢迎、进群、群名、统计、投票、签到、公告。
 #[plugin(
     id = "group-admin",
     config = Settings,
