@@ -19,6 +19,7 @@ use wxbot_plugin::prelude::*;
 use crate::audit::{Record, Trail, Undo, Whom};
 use crate::gate::{Gate, Held, Pass, To};
 use crate::guard::state::mark;
+use crate::ladder::Faded;
 use crate::settings::{Mode, Settings};
 use crate::shadow;
 
@@ -29,6 +30,7 @@ const NAME: usize = 24;
 pub(crate) struct Desk {
     gate: Gate,
     trail: Trail,
+    faded: Faded,
 }
 
 /// One event's way to do things.
@@ -53,6 +55,7 @@ pub(crate) struct Deed {
     undo: Vec<Undo>,
     of: Option<String>,
     small: bool,
+    own: bool,
 }
 
 impl Deed {
@@ -109,6 +112,12 @@ impl Deed {
         self
     }
 
+    /// It concerns nothing but the plugin's own rows, so that shadow mode does it as well: a pardon, the whitelist.
+    pub(crate) fn own(mut self) -> Self {
+        self.own = true;
+        self
+    }
+
     /// Too small a thing for the log and for reports: an answer in a poll. In shadow mode it is not done either.
     pub(crate) fn small(mut self) -> Self {
         self.small = true;
@@ -128,7 +137,7 @@ impl<'a> Doing<'a> {
 
     /// Does it, or tells that it would have: the effects of either, with the record.
     pub(crate) async fn act(&self, deed: Deed) -> Result<Effects, PluginError> {
-        let (cx, shadow) = (self.cx, self.is_shadow());
+        let (cx, shadow) = (self.cx, self.is_shadow() && !deed.own);
         let room = deed.room.unwrap_or_else(|| cx.event().chat.id.clone());
         cx.note(deed.feature, true, || {
             let whom = names(&deed.whom);
@@ -152,7 +161,18 @@ impl<'a> Doing<'a> {
         let outward =
             if shadow { self.report(&room, &shadow::report(&self.room_name(&room), &record)) } else { deed.effects };
         let written = deed.keep.put(record.key(self.desk.trail.number()), &record)?;
-        Ok(outward.then(written).then(self.desk.trail.prune(cx, &self.settings.audit).await?))
+        // First what is swept: it may be the row that is written anew.
+        Ok(self.tidy().await?.then(outward).then(written))
+    }
+
+    /// Removes rows that nobody needs any more, now and then.
+    async fn tidy(&self) -> Result<Effects, PluginError> {
+        let desk = self.desk;
+        if !desk.trail.is_time(self.cx.account()) {
+            return Ok(Effects::none());
+        }
+        let old = desk.trail.prune(self.cx, &self.settings.audit).await?;
+        Ok(old.then(desk.faded.sweep(self.cx, &self.settings.ladder).await?))
     }
 
     /// Tells those in `notify`, else the owners of the account, about a room; in a storm, together with what else

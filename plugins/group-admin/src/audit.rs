@@ -104,18 +104,15 @@ impl Trail {
     }
 
     /// Whether it is time to prune the log of this account: at the first record, and then at each 64th.
-    fn is_time(&self, account: &AccountName) -> bool {
+    pub(crate) fn is_time(&self, account: &AccountName) -> bool {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let written = written.entry(account.clone()).or_default();
         *written = written.wrapping_add(1);
         *written % PRUNE_EACH == 1
     }
 
-    /// Removes what is too old and too much, now and then.
+    /// Removes what is too old and too much.
     pub(crate) async fn prune(&self, cx: &Ctx, settings: &AuditSettings) -> Result<Effects, PluginError> {
-        if !self.is_time(cx.account()) {
-            return Ok(Effects::none());
-        }
         let keys: Vec<String> = rows::<Value>(cx).await?.into_iter().map(|(key, _)| key).collect();
         let too_many = keys.len().saturating_sub(settings.keep);
         let oldest_ms =

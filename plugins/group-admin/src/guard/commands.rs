@@ -142,7 +142,7 @@ impl Command<'_> {
             self.guard.state.room(cx.account(), room, |state| state.pardon(MemberKey::of(&target.id)));
         }
         let said = Effects::reply(format!("已豁免 {}", listed(&targets)));
-        Ok(self.doing.act(self.deed("豁免", &targets).keeps(kept).undo(undo)).await?.then(said))
+        Ok(self.doing.act(self.deed("豁免", &targets).own().keeps(kept).undo(undo)).await?.then(said))
     }
 
     /// `白名单 加 @甲`, `白名单 删 @甲`, `白名单`.
@@ -168,7 +168,7 @@ impl Command<'_> {
         }
         let what = if adds { "加入白名单" } else { "移出白名单" };
         let said = Effects::reply(format!("已{what}:{}", listed(&targets)));
-        Ok(self.doing.act(self.deed(what, &targets).keeps(kept).undo(undo)).await?.then(said))
+        Ok(self.doing.act(self.deed(what, &targets).own().keeps(kept).undo(undo)).await?.then(said))
     }
 
     async fn whitelisted(&self) -> Result<Effects, PluginError> {
@@ -227,7 +227,7 @@ impl Command<'_> {
         } else {
             ("打开群管", "群管已打开 (on)")
         };
-        let deed = self.deed(what, &[]).keeps(kept).undo([Undo::Put { key, was }]);
+        let deed = self.deed(what, &[]).own().keeps(kept).undo([Undo::Put { key, was }]);
         Ok(self.doing.act(deed).await?.then(Effects::reply(said)))
     }
 }

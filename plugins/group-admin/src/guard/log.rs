@@ -66,6 +66,7 @@ impl Command<'_> {
             (out, kept) = (out.then(outward), kept.then(keep));
             told.push(said);
         }
+        let own = out.is_empty();
         let deed = Deed::new(UNDO, "撤销", self.room)
             .whom(record.whom.clone())
             .why(format!("{}:{}", record.what, told.join(",")))
@@ -73,6 +74,7 @@ impl Command<'_> {
             .does(out)
             .keeps(kept)
             .takes_back(key.clone());
+        let deed = if own { deed.own() } else { deed };
         let said = format!("撤销「{} {}」:{}", record.what, names(&record.whom), told.join(","));
         Ok(self.doing.act(deed).await?.then(Effects::reply(crate::act::clipped(&said))))
     }

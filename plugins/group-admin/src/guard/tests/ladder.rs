@@ -118,6 +118,15 @@ async fn shadow_mode_only_tells(bot: Kit<GroupAdmin>) {
     assert!(acts(&bot).is_empty());
     let log = scene.admin.say("日志").await.replies().remove(0);
     assert!(!log.contains("[阿明]"), "not confirmed: {log}");
+    // What concerns only the plugin itself is done all the same.
+    scene.admin.say("9").await;
+    bot.advance(Duration::from_secs(61)).await;
+    scene.admin.say("白名单 加 @alice").await.gets("已加入白名单:alice");
+    scene.owner.hears().gets_nothing();
+    scene.alice.say("evil.com").await.gets_nothing();
+    scene.owner.hears().gets_nothing();
+    let log = scene.admin.say("日志").await.replies().remove(0);
+    assert!(log.contains("加入白名单 [阿明] alice:\n"), "{log}");
 }
 
 #[wxbot_plugin::test(settings = json!({ "links": {}, "ladder": { "remove": 3 } }))]

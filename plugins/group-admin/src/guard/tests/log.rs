@@ -82,7 +82,7 @@ async fn topics_and_members_come_back_where_the_protocol_can(bot: Kit<GroupAdmin
     assert!(acts(&bot).is_empty());
 }
 
-#[wxbot_plugin::test(settings = json!({ "links": {}, "audit": { "keep": 50, "keep_for": "1d" } }))]
+#[wxbot_plugin::test(settings = json!({ "links": {}, "audit": { "keep": 50, "keep_for": "1d" }, "ladder": { "decay": "1h" } }))]
 async fn the_log_has_an_end(bot: Kit<GroupAdmin>) {
     let scene = scene(&bot);
     for n in 0..200 {
@@ -95,4 +95,16 @@ async fn the_log_has_an_end(bot: Kit<GroupAdmin>) {
     bot.restart().await.unwrap();
     scene.alice.say("evil.com").await.gets_containing("链接");
     assert_eq!(keys(&bot, "audit").len(), 1, "the old ones are gone");
+    assert_eq!(keys(&bot, "strikes").len(), 1, "and so are strikes that have faded");
+}
+
+#[wxbot_plugin::test(settings = json!({ "links": {}, "ladder": { "decay": "1h" } }))]
+async fn sweeping_faded_strikes_keeps_new_ones(bot: Kit<GroupAdmin>) {
+    let scene = scene(&bot);
+    scene.alice.say("evil.com").await.gets_containing("第 1 次");
+    bot.advance(Duration::from_secs(2 * 3_600)).await;
+    // The first record after a restart sweeps, and it is about the member whose strike has faded.
+    bot.restart().await.unwrap();
+    scene.alice.say("evil.com").await.gets_containing("第 1 次");
+    assert_eq!(keys(&bot, "strikes").len(), 1);
 }
