@@ -41,12 +41,9 @@ impl WordSet {
     pub(crate) fn new<'a>(words: impl Iterator<Item = &'a str>) -> Result<Self, PluginError> {
         let folded: BTreeSet<String> =
             words.map(|word| fold(word).trim().to_owned()).filter(|word| !word.is_empty()).collect();
-        let tight: BTreeSet<String> = folded
-            .iter()
-            .filter(|word| !word.is_ascii())
-            .map(|word| tight(word))
-            .filter(|word| !word.is_empty())
-            .collect();
+        // A word with signs of its own is found as it stands alone: without them, 微❤ would be in 稍微.
+        let whole = |word: &&String| !word.is_ascii() && word.chars().all(|c| c.is_alphanumeric() || c.is_whitespace());
+        let tight: BTreeSet<String> = folded.iter().filter(whole).map(|word| tight(word)).collect();
         Ok(Self { plain: Automaton::new(folded)?, tight: Automaton::new(tight)? })
     }
 
@@ -77,7 +74,9 @@ fn stands_alone(text: &str, start: usize, end: usize) -> bool {
     let letter = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphabetic());
     let (before, within, after) = (text.get(..start), text.get(start..end), text.get(end..));
     let (Some(before), Some(within), Some(after)) = (before, within, after) else { return false };
-    let joined_before = letter(before.chars().next_back()) && letter(within.chars().next());
+    // Ctrl+V is no +V.
+    let first = within.chars().next();
+    let joined_before = letter(before.chars().next_back()) && (letter(first) || first == Some('+'));
     let joined_after = letter(within.chars().next_back()) && letter(after.chars().next());
     !joined_before && !joined_after
 }
@@ -95,7 +94,7 @@ mod tests {
 
     #[test]
     fn words_however_written() {
-        let set = WordSet::new(["加V", "赌博", "sex", "vx", "a.b", "  "].into_iter()).unwrap();
+        let set = WordSet::new(["加V", "赌博", "sex", "vx", "a.b", "  ", "微❤", "+v"].into_iter()).unwrap();
         for (text, want) in [
             ("来赌博吧", Some("赌博")),
             ("来 赌 - 博 吧", Some("赌博")),
@@ -111,6 +110,10 @@ mod tests {
             ("vx:abc", Some("vx")),
             ("a.b", Some("a.b")),
             ("ab", None),
+            ("加我微❤x1", Some("微❤")),
+            ("稍微等等", None),
+            ("+V 123", Some("+v")),
+            ("ctrl+V", None),
             ("好的", None),
             ("", None),
         ] {
