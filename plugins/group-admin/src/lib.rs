@@ -23,7 +23,7 @@
 //! everything is done), with `audit` (what was done), `shadow` (what would have been done) and `gate` (not too much at
 //! once) → `ladder` → `guard` (what members must not do, and the commands) → `life` (what a room wants done) → `plan`.
 //!
-//! **One path per event.** A message is judged once, in [`GroupAdmin::message`]: first by `guard`, and when it let the
+//! **One path per event.** A message is judged once, in the handler `message`: first by `guard`, and when it let the
 //! message pass, `life` sees it. What is punished triggers nothing else, in this plugin and in those behind it.
 //!
 //! **Rights** come from `[accounts.roles]` and from ids in the settings, never from names (security R26).
