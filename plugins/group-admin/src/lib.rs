@@ -23,7 +23,7 @@
 //! everything is done), with `audit` (what was done), `shadow` (what would have been done) and `gate` (not too much at
 //! once) → `ladder` → `guard` (what members must not do, and the commands) → `life` (what a room wants done) → `plan`.
 //!
-//! **One path per event.** A message is judged once, in the handler `message`: first by `guard`, and when it let the
+//! **One path per event.** A message is judged once, in `GroupAdmin::message`: first by `guard`, and when it let the
 //! message pass, `life` sees it. What is punished triggers nothing else, in this plugin and in those behind it.
 //!
 //! **Rights** come from `[accounts.roles]` and from ids in the settings, never from names (security R26).
@@ -46,7 +46,7 @@ use crate::gate::Held;
 use crate::guard::Guard;
 use crate::guard::commands::Command;
 use crate::life::announce::{Mass, Step};
-use crate::life::here::{Alone, Here, HereForAdmins};
+use crate::life::here::{Alone, Here, HereForAdmins, Short};
 use crate::life::settings::{CheckIn, Polls, Stats, Topic};
 use crate::life::vote::Closing;
 use crate::settings::Mode;
@@ -61,7 +61,7 @@ pub struct GroupAdmin {
     guard: Guard,
 }
 
-/// 群管:词、链接、刷屏、警告、移出;日志与撤销。
+/// 群管:词、链接、刷屏、警告、移出、撤销;欢迎、进群、群名、统计、投票、签到、公告。
 #[plugin(
     id = "group-admin",
     config = Settings,
@@ -249,7 +249,14 @@ impl GroupAdmin {
 
     /// 发言排行:日、周、总
     #[command("排行", alias = ["top"], only = group, cooldown = "5s/chat")]
-    async fn ranking(&self, cx: &Ctx, here: Here<Stats>, span: Option<String>) -> Result<Effects, PluginError> {
+    async fn ranking(
+        &self,
+        cx: &Ctx,
+        here: Here<Stats>,
+        _short: Short,
+        /// 日、周或总
+        span: Option<String>,
+    ) -> Result<Effects, PluginError> {
         life::count::ranking(&self.doing(cx), &here, span.as_deref()).await
     }
 
@@ -291,6 +298,7 @@ impl GroupAdmin {
         &self,
         cx: &Ctx,
         here: Here<Polls>,
+        _short: Short,
         who: Sender,
         /// 选项的数字
         choice: usize,

@@ -90,6 +90,19 @@ async fn room_of<'a, P: Part>(asked: &'a Asked<'a>, name: &'static str) -> Resul
     Ok((event.chat.clone(), config.mode))
 }
 
+/// One word behind the command at most: `top of the morning` is none, and nobody is told how it is used.
+pub(crate) struct Short;
+
+impl<'a> Extract<'a, GroupAdmin> for Short {
+    async fn extract(asked: &'a Asked<'a>, _name: &'static str) -> Result<Self, Miss> {
+        let typed = text::typed(asked.event()).map_err(|why| Miss::pass(why.to_string()))?;
+        match typed.split_whitespace().count() {
+            0..=2 => Ok(Self),
+            _ => Err(Miss::pass("there is more than one word behind the command")),
+        }
+    }
+}
+
 /// Nothing behind the command: its word is one that sentences begin with, like 我的.
 pub(crate) struct Alone;
 

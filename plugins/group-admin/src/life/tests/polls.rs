@@ -105,11 +105,14 @@ async fn in_shadow_mode_the_room_hears_nothing(bot: Kit<GroupAdmin>) {
     let alice = bot.user("alice");
     let room = bot.room("群", [&alice]);
     let alice = alice.in_room(&room);
-    for text in ["投票 t | a | b", "1", "投 2", "结束投票", "签到", "签到榜", "排行", "我的", "群规"]
-    {
-        alice.say(text).await.gets_nothing();
+    let texts = ["投票 t | a | b", "1", "投 x", "结束投票", "签到", "签到榜", "排行", "我的", "群规", "投票 坏的"];
+    for text in texts {
+        assert!(!alice.say(text).await.gets_nothing().is_blocked(), "{text}");
     }
     assert!(bot.acted().is_empty());
+    assert!(bot.kv::<serde_json::Value>("count:r101:p101").unwrap().is_some(), "counted all the same");
+    alice.is(Role::GroupAdmin);
+    alice.say("潜水").await.gets_containing("大家都发过言");
 }
 
 #[wxbot_plugin::test(settings = json!({ "polls": {}, "checkin": {}, "rules": { "text": "r" } }))]

@@ -23,6 +23,8 @@ async fn messages_are_counted_and_ranked(bot: Kit<GroupAdmin>) {
     bob.say("排行 日").await.gets("今日还没有人发言");
     bot.advance(days(1)).await.gets_nothing();
     bob.say("排行 年").await.gets_containing("用法: 排行");
+    bot.advance(days(1)).await.gets_nothing();
+    bob.say("top of the morning").await.gets_nothing();
 }
 
 #[wxbot_plugin::test(settings = json!({ "stats": { "silent_days": 7 }, "welcome": { "delay": "0s", "mention": false } }))]

@@ -160,3 +160,14 @@ async fn our_remarks_stay_ours(bot: Kit<GroupAdmin>) {
 async fn a_text_that_loops_ends_and_says_which_one_it_is(bot: Kit<GroupAdmin>) {
     happens(&bot, &bot.room("群", []), joined(&["甲"])).await.fails("the text of `welcome` failed");
 }
+
+#[wxbot_plugin::test(settings = json!({ "welcome": { "delay": "0s", "mention": false }, "topic": { "names": { "r1": "甲" } } }))]
+async fn what_the_service_tells_has_no_sender(mut bot: Kit<GroupAdmin>) {
+    for (kind, want) in [(joined(&["小李"]), "send_text"), (renamed("乙", Who::other("小李")), "set_topic")] {
+        let mut event = bot.text_event("p1", Some("r1"), "");
+        (event.sender, event.kind) = (None, kind);
+        bot.handle(&event).await.unwrap();
+        let acted = bot.acted();
+        assert!(acted.iter().any(|action| action.word() == want), "{want}: {acted:?}");
+    }
+}
