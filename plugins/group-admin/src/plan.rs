@@ -10,7 +10,19 @@ const JUDGE: &[Capability] = &[Capability::GroupMessages, Capability::SendText];
 /// The plan.
 pub(crate) fn of(settings: &Settings) -> Plan {
     let mut plan = Plan::new();
-    let judging = [
+    for (name, pointer) in judging(settings) {
+        plan = plan.feature(Feature::new(name, pointer).needs(JUDGE));
+    }
+    if settings.ladder.remove.is_some() {
+        let needs = [Capability::GroupMessages, Capability::SendText, Capability::RemoveMembers];
+        plan = plan.feature(Feature::new("removal", "/ladder/remove").needs(&needs));
+    }
+    crate::life::plan(settings, plan)
+}
+
+/// The features that judge messages and are switched on: name and place.
+pub(crate) fn judging(settings: &Settings) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let all = [
         ("words", "/words", settings.words.is_some()),
         ("links", "/links", settings.links.is_some()),
         ("cards", "/cards", settings.cards.is_some()),
@@ -21,12 +33,5 @@ pub(crate) fn of(settings: &Settings) -> Plan {
         ("probation", "/probation", settings.probation.is_some()),
         ("quiet", "/quiet", !settings.quiet.is_empty()),
     ];
-    for (name, pointer, _) in judging.into_iter().filter(|(.., on)| *on) {
-        plan = plan.feature(Feature::new(name, pointer).needs(JUDGE));
-    }
-    if settings.ladder.remove.is_some() {
-        let needs = [Capability::GroupMessages, Capability::SendText, Capability::RemoveMembers];
-        plan = plan.feature(Feature::new("removal", "/ladder/remove").needs(&needs));
-    }
-    crate::life::plan(settings, plan)
+    all.into_iter().filter(|(.., on)| *on).map(|(name, pointer, _)| (name, pointer))
 }

@@ -94,6 +94,7 @@ impl Command<'_> {
         if !cx.may(&Role::GroupAdmin) {
             return Err(PluginError::told("你已经不是管理员,什么也没做 (you are no admin any more)"));
         }
+        below_us(self.doing, room, &targets).await?;
         let (key, was, now) = self.removals(targets.len()).await?;
         let out: Vec<ContactId> = targets.iter().map(|target| target.id.clone()).collect();
         let why =

@@ -11,6 +11,7 @@ use super::state::{MemberKey, mark};
 use super::{Guard, judge, newcomer, quiet};
 use crate::act::{Deed, Doing};
 use crate::audit::Whom;
+use crate::plan;
 
 /// The name under which `wxbot explain` shows what is not a feature's own look.
 const GUARD: &str = "guard";
@@ -65,7 +66,10 @@ pub(crate) async fn message(guard: &Guard, doing: &Doing<'_>, event: &Event) -> 
         },
     };
     let Some(offence) = offence else {
-        cx.note(GUARD, false, || "nothing is against the rules".to_owned());
+        cx.note(GUARD, false, || {
+            let looked: Vec<&str> = plan::judging(settings).map(|(name, _)| name).collect();
+            format!("nothing is against the rules ({})", looked.join(", "))
+        });
         return Ok(Judged::fine(keep));
     };
     match judge::punish(guard, doing, event, sender, offence).await? {

@@ -48,6 +48,21 @@ async fn sec_r29_removing_needs_a_code_and_has_a_limit(bot: Kit<GroupAdmin>) {
 }
 
 #[wxbot_plugin::test]
+async fn sec_r29_whoever_loses_the_role_before_the_code_removes_nobody(bot: Kit<GroupAdmin>) {
+    let scene = scene(&bot);
+    let asked = scene.admin.say("移出 @alice").await.replies().remove(0);
+    scene.admin.is_no_longer(&Role::GroupAdmin);
+    scene.admin.say(&code(&asked)).await.gets_containing("你已经不是管理员");
+    assert!(acts(&bot).is_empty());
+    // And whoever became an admin meanwhile stays.
+    scene.admin.is(Role::GroupAdmin);
+    let asked = scene.admin.say("移出 @alice").await.replies().remove(0);
+    scene.alice.is(Role::GroupAdmin);
+    scene.admin.say(&code(&asked)).await.gets_containing("管理员或在白名单里");
+    assert!(acts(&bot).is_empty());
+}
+
+#[wxbot_plugin::test]
 async fn sec_r26_nobody_is_removed_by_an_ambiguous_name(bot: Kit<GroupAdmin>) {
     let scene = scene(&bot);
     let double = RoomMember {

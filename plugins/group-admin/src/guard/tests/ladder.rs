@@ -144,6 +144,8 @@ async fn explain_says_what_was_looked_at(bot: Kit<GroupAdmin>) {
     let failed = std::panic::AssertUnwindSafe(async { scene.alice.say("evil.com").await.gets("x") });
     let shown = futures_catch(failed).await;
     assert!(shown.contains("took links: 警告 alice: 链接(evil.com)"), "{shown}");
+    let shown = futures_catch(std::panic::AssertUnwindSafe(async { scene.bob.say("好").await.gets("x") })).await;
+    assert!(shown.contains("left guard: nothing is against the rules (links)"), "{shown}");
 }
 
 async fn futures_catch<T>(future: impl Future<Output = T>) -> String {
