@@ -227,13 +227,15 @@ mod tests {
         Word { text: text.into(), room: room.map(id), reply: Some("x".into()), by: id("p1"), at_ms: 0 }
     }
 
-    /// What the effects make of an empty store, as the host commits them.
+    /// The keys that effects change, in order.
     fn keys(effects: &Effects) -> Vec<&str> {
-        let key = |effect| match effect {
-            &Effect::Put { ref key, .. } | &Effect::Swap { ref key, .. } | &Effect::Delete { ref key } => Some(&**key),
-            _ => None,
-        };
-        effects.iter().filter_map(key).collect()
+        let mut keys = Vec::new();
+        for effect in effects.iter() {
+            if let Effect::Put { key, .. } | Effect::Swap { key, .. } | Effect::Delete { key } = effect {
+                keys.push(key.as_str());
+            }
+        }
+        keys
     }
 
     #[test]
