@@ -215,3 +215,58 @@ impl Words {
         found
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use wxbot_plugin::Effect;
+
+    use super::*;
+
+    fn word(text: &str, room: Option<&str>) -> Word {
+        let id = |id: &str| id.parse::<ContactId>().unwrap();
+        Word { text: text.into(), room: room.map(id), reply: Some("x".into()), by: id("p1"), at_ms: 0 }
+    }
+
+    /// The keys that effects change, in order.
+    fn keys(effects: &Effects) -> Vec<&str> {
+        let mut keys = Vec::new();
+        for effect in effects.iter() {
+            if let Effect::Put { key, .. } | Effect::Swap { key, .. } | Effect::Delete { key } = effect {
+                keys.push(key.as_str());
+            }
+        }
+        keys
+    }
+
+    #[test]
+    fn each_change_swaps_what_it_was_made_from() {
+        let folding = Folding { simplified: true, ..Folding::default() };
+        let added = Added::new(folding);
+        let none = Words::of(Head::default(), Vec::new(), folding);
+        let (effects, new) =
+            added.add(&none, vec![word("發票", None), word("发票", None), word("发票", Some("r1"))], 7).unwrap();
+        assert_eq!((keys(&effects), new), (vec!["words", "word:*:发票", "word:r1:发票"], 2), "the same words are one");
+        let swap =
+            |was: Option<&Head>, now: Head| Effects::none().swap("words", was, Some(&now)).unwrap().into_iter().next();
+        let first = Head { version: 7, count: 2 };
+        assert_eq!(effects.into_iter().next(), swap(None, first));
+        let some = Words::of(first, vec![("word:*:发票".into(), word("發票", None))], folding);
+        let (effects, new) = added.add(&some, vec![word("发票", None)], 8).unwrap();
+        assert_eq!((effects.into_iter().next(), new), (swap(Some(&first), Head { version: 8, count: 2 }), 0));
+        let effects = added.remove(&some, None, "发票", 9).unwrap().unwrap();
+        assert_eq!(keys(&effects), ["words", "word:*:发票"]);
+        assert_eq!(effects.into_iter().next(), swap(Some(&first), Head { version: 9, count: 1 }));
+        assert!(added.remove(&some, Some(&"r1".parse().unwrap()), "发票", 9).unwrap().is_none());
+    }
+
+    #[test]
+    fn words_of_other_settings_are_left_out_when_they_cannot_be_looked_for() {
+        let list =
+            vec![("a".into(), word("词", None)), ("b".into(), word("\u{200B}", None)), ("c".into(), word("好", None))];
+        let words = Words::of(Head { version: 1, count: 3 }, list, Folding::default());
+        let left: Vec<&str> = words.all().map(|word| &*word.text).collect();
+        assert_eq!(left, ["词", "好"]);
+        let found = words.look("好词", &"p1".parse().unwrap(), &mut Scratch::default());
+        assert_eq!(found.hits.iter().map(|hit| (&*hit.keyword, hit.at)).collect::<Vec<_>>(), [("好", 1), ("词", 2)]);
+    }
+}

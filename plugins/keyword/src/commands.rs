@@ -185,7 +185,21 @@ fn head_of(text: String) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_line_is_read(text in any::<String>(), said in "[a-z发票]{1,9}", reply in "[a-z看公告]{1,9}") {
+            if let Some((word, reply)) = line(&text) {
+                prop_assert!(!word.is_empty() && word.trim_matches(is_blank) == word && !word.contains("=>"));
+                prop_assert!(reply.is_none_or(|reply| !reply.is_empty() && text.contains(reply)));
+            }
+            let written = format!("{said} => {reply}");
+            prop_assert_eq!(line(&written), Some((&*said, Some(&*reply))));
+        }
+    }
 
     #[test]
     fn lines_of_words() {

@@ -197,3 +197,15 @@ async fn hits_are_counted_by_rule_and_keyword_and_day(bot: Kit<Keyword>) {
     alice.in_room(&one).say("命中").await.gets_nothing();
     assert_eq!(bot.kv_keys().iter().filter(|key| key.starts_with("hits:")).count(), 3);
 }
+
+#[wxbot_plugin::test(settings = json!({ "rules": [{ "name": "r", "any": "词", "tag": "t" }] }))]
+async fn hits_are_forgotten_after_a_month(bot: Kit<Keyword>) {
+    let admin = bot.user("admin");
+    admin.is(Role::Admin);
+    for _ in 0..40 {
+        admin.say("词").await.gets_nothing();
+        bot.advance(Duration::from_secs(86_400)).await;
+    }
+    assert_eq!(bot.kv_keys().iter().filter(|key| key.starts_with("hits:")).count(), 31);
+    admin.say("命中 31").await.gets("近 31 天命中 30 次 (hits)\n1. r「词」 30");
+}

@@ -110,7 +110,7 @@ async fn an_account_has_so_many_words_and_no_more(bot: Kit<Keyword>) {
 }
 
 #[wxbot_plugin::test]
-async fn two_changes_at_once_do_not_lose_one(bot: Kit<Keyword>) {
+async fn changes_from_elsewhere_are_seen_and_a_crash_counts_once(bot: Kit<Keyword>) {
     let admin = bot.user("admin");
     admin.is(Role::Admin);
     admin.say("加词 一 => 1").await.gets_containing("加了 1 个词");
@@ -148,4 +148,15 @@ async fn a_text_is_tested_without_doing_anything(bot: Kit<Keyword>) {
     assert_eq!(bot.acted(), []);
     let keys = bot.kv_keys();
     assert!(keys.iter().all(|key| key.starts_with("hits:")), "only alice's hit was counted: {keys:?}");
+}
+
+#[wxbot_plugin::test(settings = json!({ "rules": [{ "any": "x", "reply": "y" }] }))]
+async fn in_private_only_an_admin_commands(bot: Kit<Keyword>) {
+    let alice = bot.user("alice");
+    // However a role for one chat came to be one for this chat.
+    alice.is(Role::GroupAdmin);
+    for command in ["加词 a => b", "删词 a", "词表", "测词 x", "命中"] {
+        alice.say(command).await.gets("请在群里用,只管那个群 (use it in your room)");
+    }
+    assert_eq!(bot.kv_keys(), [""; 0]);
 }
