@@ -149,7 +149,7 @@ fn mistakes_of_one_rule() {
         (
             json!({ "any": true, "hours": "9-18", "reply": "x" }),
             "/hours",
-            "`hours`: `9` is no weekday; they are `Mon`, `Tue`, `Wed`, `Thu`, `Fri`, `Sat`, `Sun`; hours are written like \
+            "`hours`: `9-18` has no minutes; hours are written like \
              \"09:00-18:00\", \"22:00-07:00 Mon-Fri\" or \"Sat,Sun\"",
         ),
         (json!({ "any": true, "chance": "0%", "reply": "x" }), "/chance", "`chance` is 0%: it would never answer"),
