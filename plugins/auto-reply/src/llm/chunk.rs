@@ -283,7 +283,7 @@ mod tests {
         let word = |text: &str| json!({ "choices": [{ "delta": { "content": text } }] }).to_string();
         let mut said = Said::default();
         for piece in
-            [" <th", "ink", ">"].into_iter().chain(std::iter::repeat_n("想", 100_000)).chain(["</thi", "nk>", "好"])
+            [" <th", "ink", ">"].into_iter().chain(std::iter::repeat_n("想", 20_000)).chain(["</thi", "nk>", "好"])
         {
             assert_eq!(said.json(word(piece).as_bytes()).unwrap(), Next::More);
             assert!(said.has_begun());

@@ -56,11 +56,19 @@ fn split(text: &str) -> (&str, &str) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
     use proptest::prelude::*;
 
-    fn links() -> Links {
-        Links::new(&[]).unwrap()
+    fn links() -> &'static Links {
+        static NONE: LazyLock<Links> = LazyLock::new(|| Links::new(&[]).unwrap());
+        &NONE
+    }
+
+    fn all_links() -> &'static Links {
+        static ALL: LazyLock<Links> = LazyLock::new(|| Links::new(&["*".to_owned()]).unwrap());
+        &ALL
     }
 
     #[test]
@@ -76,22 +84,24 @@ mod tests {
             ("paragraphs", &paragraphs, 3, false, vec![long.clone(), long.clone(), long.clone()]),
             ("too many", &paragraphs, 2, false, vec![long.clone(), format!("{long}…")]),
         ] {
-            assert_eq!(messages(answer, &links(), most, cut), want, "{name}");
+            assert_eq!(messages(answer, links(), most, cut), want, "{name}");
         }
     }
 
     #[test]
     fn sentences_stay_whole() {
         let text = format!("{}。{}", "长".repeat(1000), "短".repeat(1000));
-        let messages = messages(&text, &links(), 3, false);
+        let messages = messages(&text, links(), 3, false);
         assert_eq!(messages, [format!("{}。", "长".repeat(1000)), "短".repeat(1000)]);
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
         #[test]
         fn every_message_may_be_sent(text in "(?s).{0,3000}", repeat in 1usize..6, most in 1usize..5) {
             let text = text.repeat(repeat);
-            let messages = messages(&text, &links(), most, false);
+            let messages = messages(&text, links(), most, false);
             prop_assert!(messages.len() <= most);
             for message in &messages {
                 prop_assert!(!message.is_empty() && message.len() <= 4096);
@@ -101,7 +111,7 @@ mod tests {
         #[test]
         fn nothing_is_lost(words in prop::collection::vec("[a-z]{1,300}", 0..60)) {
             let text = words.join(" ");
-            let messages = messages(&text, &Links::new(&["*".to_owned()]).unwrap(), 100, false);
+            let messages = messages(&text, all_links(), 100, false);
             prop_assert_eq!(messages.join(" "), text);
         }
     }
