@@ -8,7 +8,7 @@
 //! - `storm`: a thousand messages in one room, and the others who wait for an answer
 //! - `libraries`: the same plugins from files
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "the helpers of tests fail like tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "the helpers of tests fail like tests")]
 
 #[path = "../support/mod.rs"]
 mod support;
