@@ -121,9 +121,16 @@ impl State {
         if after >= before {
             self.members.fetch_add(after - before, Ordering::Relaxed);
         } else {
-            self.members.fetch_sub(before - after, Ordering::Relaxed);
+            self.fewer(before - after);
         }
         done
+    }
+
+    /// Never below nothing: a room may be forgotten while somebody looks at it.
+    fn fewer(&self, by: usize) {
+        let less = |members: usize| Some(members.saturating_sub(by));
+        // The closure always answers something.
+        let _before = self.members.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 
     /// The quarter of the rooms that were silent for longest.
@@ -137,7 +144,7 @@ impl State {
         let some = (by_age.len() / 4).max(1);
         for ((_, members), key) in by_age.into_iter().take(some) {
             rooms.remove(&key);
-            self.members.fetch_sub(members, Ordering::Relaxed);
+            self.fewer(members);
         }
     }
 

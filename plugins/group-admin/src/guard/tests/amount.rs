@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use wxbot_plugin::model::{JoinedBy, Noticed, Who};
+use wxbot_plugin::model::{JoinedBy, MiniProgram, Noticed, Who};
 use wxbot_plugin::testing::Kit;
 
 use super::*;
@@ -43,12 +43,18 @@ async fn the_same_again_and_again(bot: Kit<GroupAdmin>) {
     scene.alice.say("买一送一 快来").await.gets_nothing();
     scene.alice.say("买一送一。快来。").await.gets_containing("重复发言");
     bot.advance(Duration::from_secs(120)).await;
+    let sticker = || Content::Sticker { md5: "e683".into(), media: None, gesture: None };
+    let dave = bot.user("dave").in_room(&scene.room);
+    dave.sends(sticker()).await.gets_nothing();
+    dave.sends(sticker()).await.gets_nothing();
+    dave.sends(sticker()).await.gets_containing("重复发言");
+    bot.advance(Duration::from_secs(120)).await;
     scene.alice.say("支持一下").await.gets_nothing();
     scene.bob.say("支持一下").await.gets_nothing();
     let carol = bot.user("carol").in_room(&scene.room);
     carol.say("支持一下").await.gets("请不要刷同样的内容");
     carol.say("支持一下").await.gets_nothing();
-    assert_eq!(keys(&bot, "strikes").len(), 1, "a crowd gets no strikes");
+    assert_eq!(keys(&bot, "strikes").len(), 2, "a crowd gets no strikes");
 }
 
 #[wxbot_plugin::test(settings = json!({ "probation": { "period": "2h", "settle": "1h" } }))]
@@ -61,6 +67,8 @@ async fn newcomers_post_no_links(bot: Kit<GroupAdmin>) {
     // Who is first seen later is new.
     scene.bob.say("大家好").await.gets_nothing();
     scene.bob.say("看 example.com").await.gets_containing("新成员暂不能发链接");
+    bot.advance(Duration::from_secs(61)).await;
+    scene.bob.sends(Content::MiniProgram(MiniProgram::default())).await.gets_containing("新成员暂不能发名片和小程序");
     let written = bot.kv_keys().len();
     scene.bob.say("好的").await.gets_nothing();
     assert_eq!(bot.kv_keys().len(), written, "a clean message writes nothing");
