@@ -159,7 +159,7 @@ impl Shared {
                 seen.stamp = stamp;
                 match read_list(&file.path) {
                     Ok(new) => {
-                        (*list, seen.wrong, fresh) = (Arc::new(new), None, true);
+                        (*list, seen.wrong, fresh) = (new, None, true);
                         tracing::info!(file = %file.written, words = list.entries.len(), "A list was read anew.");
                     }
                     Err(mistakes) => {

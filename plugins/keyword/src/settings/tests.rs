@@ -44,3 +44,20 @@ fn many_values_of_one_key_belong_into_a_file() {
     assert_eq!(problems[0].pointer, "/rules/0/any");
     assert!(problems[0].help.as_ref().is_some_and(|help| help.contains("`files`")), "{problems:?}");
 }
+
+#[test]
+fn a_file_is_read_once_for_all_who_have_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.txt");
+    std::fs::write(&file, "旧\n").unwrap();
+    let read = || {
+        let settings = json!({ "rules": [{ "files": ["a.txt"], "reply": "x" }] });
+        Settings::read(&settings, &Place::of(folder.path())).unwrap()
+    };
+    let list = |settings: &Settings| settings.lists()[0][0].clone();
+    let (one, two) = (read(), read());
+    assert!(std::sync::Arc::ptr_eq(&list(&one), &list(&two)));
+    std::fs::write(&file, "新的\n").unwrap();
+    let three = read();
+    assert_eq!([&one, &three].map(|settings| list(settings).entries[0].keyword.clone()), ["旧", "新的"]);
+}

@@ -1,7 +1,8 @@
 //! What may a key of a rule hold? One text or several, ids, templates, files, and who is to be told.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
 use serde_json::{Value, json};
 use wxbot_plugin::config::{At, ConfigProblem, ConfigValue};
@@ -62,10 +63,27 @@ pub(crate) struct ListFile {
     pub(crate) list: Arc<Read>,
 }
 
-/// Reads one file. Only what is the same to the letter counts as such here: which other differences matter is said by keys
-/// of another table, and the matcher heeds them.
-pub(crate) fn read_list(path: &Path) -> Result<Read, Vec<ListProblem>> {
-    lists::read(&[path], Folder::new(Folding { case: false, width: false, simplified: false }))
+/// Files that are in use, by where they are: settings are read several times at a start, and two accounts may have the
+/// same ones.
+static IN_USE: LazyLock<Mutex<InUse>> = LazyLock::new(Mutex::default);
+
+type InUse = HashMap<PathBuf, (Stamp, Weak<Read>)>;
+
+/// Reads one file, unless it is in use as it is. Only what is the same to the letter counts as such here: which other
+/// differences matter is said by keys of another table, and the matcher heeds them.
+pub(crate) fn read_list(path: &Path) -> Result<Arc<Read>, Vec<ListProblem>> {
+    // Before the file is read: what is written to it meanwhile has another one.
+    let stamp = Stamp::of(path);
+    let known = IN_USE.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned();
+    if let Some(list) = known.filter(|(of, _)| *of == stamp).and_then(|(_, list)| list.upgrade()) {
+        return Ok(list);
+    }
+    let same_letters = Folder::new(Folding { case: false, width: false, simplified: false });
+    let list = Arc::new(lists::read(&[path], same_letters)?);
+    let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
+    in_use.retain(|_, (_, list)| list.strong_count() > 0);
+    in_use.insert(path.to_owned(), (stamp, Arc::downgrade(&list)));
+    Ok(list)
 }
 
 /// A mistake of a list, with the name that the settings give it.
@@ -234,6 +252,6 @@ impl ConfigValue for ListFile {
             mistakes.iter().take(MOST_TOLD).map(told).collect::<Vec<_>>()
         })?;
         let pointer = at.pointer().to_owned();
-        Ok(Self { written: written.to_owned(), path, pointer, stamp, list: Arc::new(list) })
+        Ok(Self { written: written.to_owned(), path, pointer, stamp, list })
     }
 }
