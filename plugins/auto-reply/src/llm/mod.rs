@@ -43,6 +43,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::Value;
 use wxbot_plugin::manifest::{HandlerSpec, Trigger};
 use wxbot_plugin::prelude::*;
+use wxbot_plugin::text::command;
 
 use self::ask::Backend;
 use self::caps::{Asker, Caps, May};
@@ -208,9 +209,7 @@ impl Llm {
 
     /// Whether somebody typed `/reset`: one of its words alone, behind one of the account's prefixes.
     pub fn hears_reset(typed: &str, prefixes: &[String]) -> bool {
-        let typed = typed.trim().to_lowercase();
-        let words = prefixes.iter().filter_map(|prefix| typed.strip_prefix(&prefix.to_lowercase()));
-        words.map(str::trim).any(|word| RESET_WORDS.contains(&word))
+        command(typed.trim(), prefixes, &RESET_WORDS) == Some("")
     }
 
     /// Makes the model forget the conversation of the event: in private chats for everybody, in rooms for their admins.

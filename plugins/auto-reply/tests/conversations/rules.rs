@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use wxbot_auto_reply::AutoReply;
-use wxbot_plugin::model::{Card, Content, Quote};
+use wxbot_plugin::model::{Card, ChatRecord, Content, Quote};
 use wxbot_plugin::testing::Kit;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -127,6 +127,8 @@ async fn sec_r27_only_typed_texts_trigger(bot: Kit<AutoReply>) {
     alice.sends(Content::Quote(quote)).await.gets_nothing();
     alice.sends(Content::System { text: "hi".into() }).await.gets_nothing();
     alice.sends(Content::Card(Card::default())).await.gets_nothing();
+    let record = ChatRecord { title: "hi".into(), ..ChatRecord::default() };
+    alice.sends(Content::ChatRecord(record)).await.gets_nothing();
     alice.sends_image(b"hi".to_vec()).await.gets_nothing();
     alice.say("hi").await.gets("x");
 }

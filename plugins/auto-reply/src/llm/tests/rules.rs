@@ -74,7 +74,7 @@ async fn reset_is_a_command_and_the_away_text_comes_first() {
     fake.will([say(&["1"]), say(&["2"]), say(&["3"])]);
     alice.say("a").await.gets_each(["away", "1"]);
     alice.say("b").await.gets("2");
-    assert!(alice.say("/reset").await.gets_containing("重新开始").is_blocked());
+    assert!(alice.say("\u{FF0F}Reset").await.gets_containing("重新开始").is_blocked());
     alice.say("c").await.gets("3");
     let seen = fake.seen();
     let lengths: Vec<usize> = seen.iter().map(|seen| seen.body["messages"].as_array().unwrap().len()).collect();
