@@ -208,7 +208,7 @@ ROOM = "读书会"
     let town = looked_after(settings);
     town.hears("club", ROOM, &["读书会今晚八点开始"]);
     town.changes("club", ROOM, &json!({ "rename_by": { "by": "小明", "topic": "小明的群" } }));
-    town.calls("club", "modtopic", &[]);
+    assert_eq!(town.calls("club", "modtopic", &[]), 0);
     town.members("club", ROOM);
     town.ends_well();
 }
@@ -234,7 +234,7 @@ fn check_names_what_a_protocol_cannot_do() {
 #[test]
 fn cards_are_warned_of_and_commands_in_quotes_and_records_are_none() {
     let town = looked_after("[plugins.group-admin]\ncards = {}\nlinks = {}\n");
-    let card = json!({ "card": { "nick": "卖茶的", "alias": "tea", "official": false } });
+    let card = json!({ "card": { "nick": "卖茶的", "alias": "tea", "official": 0 } });
     town.sends("club", ROOM, "小明", &card);
     town.hears("club", ROOM, &["@小明", "名片"]);
     town.quiet();
