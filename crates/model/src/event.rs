@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::id::{AccountName, ContactId, EventKey, MsgId};
-use crate::message::{Content, Message};
+use crate::message::{Content, MediaHandle, Message};
 use crate::notice::{FriendRequest, MembersJoined, Noticed, Who};
 
 /// One event as plugins and middleware see it. It is stored as JSON in the inbox before anybody does.
@@ -64,8 +64,8 @@ pub struct Person {
 
 /// What happened.
 ///
-/// A plugin's manifest names the kinds it wants by their [words](Self::word): `message`, `recall`, `status`,
-/// `contact_changed`, `contact_removed`, `gap`; `friend_request`, `friend_added`, `not_friend`; `members_joined`,
+/// A plugin's manifest names the kinds it wants by their [words](Self::word): `message`, `recall`, `media_ready`,
+/// `status`, `contact_changed`, `contact_removed`, `gap`; `friend_request`, `friend_added`, `not_friend`; `members_joined`,
 /// `members_removed`, `removed_me`, `topic_changed`, `pat`; `members_changed`, `owner_changed`; `timer`, `schedule`.
 ///
 /// From `friend_request` to `pat` they are read out of what the service tells, mostly texts in Chinese or English. What
@@ -83,6 +83,16 @@ pub enum EventKind {
         msg: Option<MsgId>,
         /// The text shown in its place.
         notice: String,
+        /// What it said, where the protocol still tells it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+    },
+    /// The bytes of a message that came before are there: the hook has written them to a file, or says where they are.
+    MediaReady {
+        /// The message.
+        msg: MsgId,
+        /// Where its bytes are now.
+        media: MediaHandle,
     },
     /// The phone opened, left or read a chat, or listed its recent chats (`StatusNotifyCode`).
     Status {
@@ -200,6 +210,7 @@ impl EventKind {
         match self {
             Self::Message(_) => "message",
             Self::Recall { .. } => "recall",
+            Self::MediaReady { .. } => "media_ready",
             Self::Status { .. } => "status",
             Self::ContactChanged => "contact_changed",
             Self::ContactRemoved => "contact_removed",
@@ -237,6 +248,7 @@ impl EventKind {
             | Self::Pat { notice, .. } => Some(notice),
             Self::Message(Message { content: Content::System { text }, .. }) => Some(text),
             Self::Message(_)
+            | Self::MediaReady { .. }
             | Self::Status { .. }
             | Self::ContactChanged
             | Self::ContactRemoved
@@ -256,6 +268,7 @@ impl Event {
         match &self.kind {
             EventKind::Message(message) => Some(message),
             EventKind::Recall { .. }
+            | EventKind::MediaReady { .. }
             | EventKind::Status { .. }
             | EventKind::ContactChanged
             | EventKind::ContactRemoved

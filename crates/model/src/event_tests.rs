@@ -6,7 +6,12 @@ use crate::notice::{JoinedBy, Ticket};
 fn one_of_each() -> Vec<EventKind> {
     let (notice, by) = (|| "n".to_owned(), || Who::other("甲"));
     vec![
-        EventKind::Recall { msg: None, notice: notice() },
+        EventKind::Recall { msg: None, notice: notice(), text: None },
+        EventKind::Recall { msg: Some("7".parse().unwrap()), notice: notice(), text: Some("hi".into()) },
+        EventKind::MediaReady {
+            msg: "7".parse().unwrap(),
+            media: MediaHandle::new(crate::message::MediaKind::Image, "C:\\a.jpg", None),
+        },
         EventKind::Status { code: 4, op: Some(4) },
         EventKind::ContactChanged,
         EventKind::ContactRemoved,
@@ -62,5 +67,5 @@ fn what_was_stored_before_reads_still() {
 #[test]
 fn whoever_wants_the_text_of_the_service_finds_it() {
     let with = one_of_each().iter().filter(|kind| kind.notice() == Some("n")).count();
-    assert_eq!(with, 8, "all but the seven that come from no text");
+    assert_eq!(with, 9, "all but the eight that come from no text");
 }

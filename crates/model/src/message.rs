@@ -356,6 +356,18 @@ impl MediaHandle {
     pub const FILE_NAME: &str = "file_name";
     /// `FromUserName`: who sent it.
     pub const FROM_USER_NAME: &str = "from_user_name";
+    /// A file on the machine of a PC hook, as the hook names it. Whoever opens it checks it against the account's roots.
+    pub const PATH: &str = "path";
+    /// A public address of the bytes.
+    pub const URL: &str = "url";
+    /// The bytes themselves as hexadecimal digits, where a callback brought them along.
+    pub const HEX: &str = "hex";
+    /// The XML of the message, which a PC hook wants back to fetch the bytes.
+    pub const MSG_XML: &str = "msg_xml";
+    /// The key that the stored bytes are encrypted with.
+    pub const AES_KEY: &str = "aes_key";
+    /// MD5 of the bytes as stated by the sender.
+    pub const MD5: &str = "md5";
 
     /// A handle that needs nothing but its reference.
     pub fn new(kind: MediaKind, reference: impl Into<String>, stated_len: Option<u64>) -> Self {

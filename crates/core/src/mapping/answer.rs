@@ -157,12 +157,6 @@ impl Answer {
         lists.flatten().take(MAX_ITEMS).map(|element| read_fields(element, &list.fields)).collect()
     }
 
-    /// The elements of the lists as they are.
-    pub(super) fn rows(&self, list: &ListMap) -> Vec<Value> {
-        let lists = list.ptr.iter().filter_map(|ptr| self.value.pointer(ptr)?.as_array());
-        lists.flatten().take(MAX_ITEMS).cloned().collect()
-    }
-
     /// What the next page begins with, if there is one.
     pub(super) fn next(&self, list: &ListMap, items: usize) -> Option<String> {
         let next = id(self.value.pointer(list.next.as_ref()?)?)?;

@@ -229,13 +229,14 @@ pub(super) fn may_be_mapped(name: &str) -> bool {
     known(name).is_some() || name.strip_prefix(OWN).is_some_and(own)
 }
 
-/// True when `name` may be there in this action. Actions of users may be called with any of them.
+/// True when `name` may be there in this action. Actions of users may be called with any of them; headers of the account
+/// are no action and have none.
 pub(super) fn is_there(action: &str, name: &str) -> bool {
     let groups = known(action).map(|known| known.groups);
     ALWAYS.contains(&name)
         || match groups {
             Some(groups) => groups.iter().any(|group| group.contains(&name)),
-            None => is_placeholder(name),
+            None => action.starts_with(OWN) && is_placeholder(name),
         }
 }
 
@@ -246,7 +247,8 @@ pub(super) fn is_placeholder(name: &str) -> bool {
 
 /// The names that this action has, for people.
 pub(super) fn placeholders(action: &str) -> Vec<&'static str> {
-    let groups = known(action).map_or(EVERY.as_slice(), |known| known.groups);
+    let own: &[&[&str]] = if action.starts_with(OWN) { &EVERY } else { &[] };
+    let groups = known(action).map_or(own, |known| known.groups);
     groups.iter().flat_map(|group| group.iter().copied()).chain(ALWAYS.iter().copied()).collect()
 }
 

@@ -28,6 +28,22 @@ pub struct Problem {
     pub help: String,
 }
 
+/// Headers that go with every request of an account.
+#[derive(Debug, Clone, Default)]
+pub struct Headers(pub(super) Vec<(HeaderName, Template)>);
+
+impl Headers {
+    /// Reads `[accounts.headers]`; pointers of problems are below it.
+    ///
+    /// # Errors
+    /// Every mistake, with its place.
+    pub fn read(value: &Value, secrets: &BTreeSet<String>) -> Result<Self, Vec<Problem>> {
+        let mut reader = Reader { problems: Vec::new(), secrets };
+        let headers = reader.headers("headers", "", value);
+        if reader.problems.is_empty() { Ok(Self(headers)) } else { Err(reader.problems) }
+    }
+}
+
 /// Collects problems while it reads.
 pub(super) struct Reader<'a> {
     pub(super) problems: Vec<Problem>,
@@ -298,7 +314,7 @@ impl Reader<'_> {
         })
     }
 
-    pub(super) fn headers(&mut self, action: &str, pointer: &str, value: &Value) -> Vec<(HeaderName, Template)> {
+    fn headers(&mut self, action: &str, pointer: &str, value: &Value) -> Vec<(HeaderName, Template)> {
         let Some(table) = self.table(pointer, value) else { return Vec::new() };
         let mut headers = Vec::new();
         for (name, value) in table {

@@ -207,7 +207,7 @@ impl Book {
     /// not asked before, or long ago.
     pub fn should_ask(&self, peer: &PeerId, now_s: i64) -> bool {
         let (lacking, room) = match self.contacts.get(peer) {
-            None => (!super::username::is_special(peer.as_str()), false),
+            None => (!crate::said::username::is_special(peer.as_str()), false),
             Some(contact) if contact.kind == ContactKind::Room => (!contact.members.is_loaded(), true),
             Some(contact) => (contact.kind == ContactKind::Person && contact.nick_name.is_empty(), false),
         };

@@ -14,7 +14,6 @@ use wxbot_model::{PeerId, Secret};
 use super::endpoint::{self, Hosts, Mode};
 use super::sync::{Keys, SyncKey};
 use super::uploaded::Uploaded;
-use super::username::is_room;
 use super::wire::answer::{Base, BatchContacts, ContactPage, InitAnswer, PushLogin, SyncAnswer, elements};
 use super::wire::request::{
     BaseRequest, BatchEntry, BatchGetContact, Init, NotifyCode, StatBase, StatEntry, StatReport, StatusNotify, Sync,
@@ -23,6 +22,7 @@ use super::wire::script::SyncCheck;
 use super::wire::{contact, json, text, unreadable};
 use crate::error::{Advice, Error};
 use crate::http::CookieClient;
+use crate::said::username::is_room;
 use crate::source::Source;
 use crate::transport::HttpRequest;
 

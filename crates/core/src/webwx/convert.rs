@@ -1,13 +1,12 @@
 //! Wire ⇄ model: contacts, the start of a session, messages. Nothing outside of this folder knows both.
 //!
-//! `content` what a message says, `app` when an app shared it, `person` who is recommended in it, `notice` what texts of
-//! the service tell → [`status`] what the phone tells → [`news`] whole sync answers; and the other way [`share`] what apps
+//! `content` what a message says, `app` when an app shared it, `person` who is recommended in it →
+//! [`status`] what the phone tells → [`news`] whole sync answers; and the other way [`share`] what apps
 //! are to share.
 
 mod app;
 mod content;
 pub mod news;
-mod notice;
 mod person;
 pub mod share;
 pub mod status;
@@ -20,12 +19,13 @@ use wxbot_model::{
 };
 
 use super::book::{Book, View};
-use super::text::{mentions, name, split_prefix};
-use super::username;
 use super::wire::answer::{InitAnswer, elements};
 use super::wire::{addmsg::AddMsg, contact, unreadable};
 use crate::error::Error;
+use crate::lenient::hash_key;
 use crate::protocol::Incoming;
+use crate::said::text::{mentions, name, split_prefix};
+use crate::said::{Told, username};
 
 /// What webwxinit tells of the world.
 #[derive(Debug)]
@@ -211,16 +211,6 @@ fn key(msg: &AddMsg) -> EventKey {
     ])
 }
 
-/// 128 bits of FNV-1a as text. The key only has to differ between honest messages of one account.
-fn hash_key(parts: &[&str]) -> EventKey {
-    let mut hash: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
-    for byte in parts.iter().flat_map(|p| p.bytes().chain([0])) {
-        hash = (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b);
-    }
-    #[expect(clippy::expect_used, reason = "hexadecimal digits are printable")]
-    format!("h{hash:032x}").parse().expect("printable")
-}
-
 /// One decoded message as an event.
 pub fn message(msg: &AddMsg, view: &View<'_>, now_s: i64) -> Incoming {
     let me = view.me().as_str();
@@ -269,21 +259,13 @@ fn is_someones(kind: &EventKind) -> bool {
     match kind {
         EventKind::Message(message) => !matches!(message.content, Content::System { .. } | Content::Notice { .. }),
         EventKind::Recall { .. } => true,
-        EventKind::Status { .. }
+        EventKind::MediaReady { .. }
+        | EventKind::Status { .. }
         | EventKind::ContactChanged
         | EventKind::ContactRemoved
         | EventKind::Gap { .. }
         | _ => false,
     }
-}
-
-/// What a message turns out to be.
-#[derive(Debug, PartialEq)]
-enum Told {
-    /// Something that is shown in the chat.
-    Said(Content),
-    /// Something that happened.
-    Happened(EventKind),
 }
 
 /// What is known of a message besides its own fields.

@@ -9,9 +9,9 @@ use wxbot_model::{MediaHandle, MediaKind, PeerId};
 use super::body::Ask;
 use super::client::Client;
 use super::endpoint::media::{self, File, Size};
-use super::username::is_room;
 use crate::error::FetchError;
 use crate::protocol::{Fetch, Fetched};
+use crate::said::username::is_room;
 
 /// How often a picture is asked for whose answer is empty, and how long between.
 const AVATAR_TRIES: u32 = 3;

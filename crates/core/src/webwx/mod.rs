@@ -1,8 +1,7 @@
 //! Web WeChat: QR login, long-poll sync, sending.
 //!
 //! Reading order: [`endpoint`] where each thing is asked → [`wire`] what the server says and what we send → [`ret`] its
-//! codes → [`login`] the login machine → [`sync`] the keys of the loop and `poll` what a poll means for it → [`xml`] and
-//! [`text`] what messages are made of, [`username`] what an id tells → [`convert`] wire ⇄ model → [`book`] the contacts of
+//! codes → [`login`] the login machine → [`sync`] the keys of the loop and `poll` what a poll means for it → [`convert`] wire ⇄ model → [`book`] the contacts of
 //! this login → `client` the driver that performs requests, with `calls` what sends and changes, `upload` (`uploaded` what
 //! is there already) and `download` (`body` what comes) where bytes go and come from, `outcome` what a failure means → `session` polls, and
 //! `sender` does actions, with `circle` those about friends and rooms; `saved` what is kept of a session → [`account`] what
@@ -27,12 +26,9 @@ mod session;
 pub mod sync;
 #[cfg(test)]
 mod testing;
-pub mod text;
 mod upload;
 mod uploaded;
-pub mod username;
 pub mod wire;
-pub mod xml;
 
 pub use account::{Settings, WebWx, capabilities};
 #[cfg(test)]

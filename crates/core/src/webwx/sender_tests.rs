@@ -6,7 +6,7 @@ use wxbot_model::{App, Link, Ticket};
 use super::super::testdata::fixture_json;
 use super::super::testing::{Asked, Reply, rig, without_keys, word};
 use super::*;
-use crate::webwx::xml;
+use crate::said::xml;
 
 const ROOM: &str = "@@45340ba1e520285af196cef99d2f41a2bdb5cc568569efa178354f08eb863d00";
 const NIU: &str = "@2cbb226c459cc5203aa991942f41e19820f5ef3ccceb2dece598412f36406d1f";

@@ -104,7 +104,7 @@ async fn of_other_kinds() {
     next(&mut session).await;
     rig.sim.recall("shop", &said).unwrap();
     let batch = next(&mut session).await;
-    let EventKind::Recall { msg, notice } = &batch.events[0].kind else { panic!("{:?}", batch.events) };
+    let EventKind::Recall { msg, notice, .. } = &batch.events[0].kind else { panic!("{:?}", batch.events) };
     assert_eq!((msg.as_ref().unwrap().as_str(), notice.as_str()), (said.as_str(), "\"Alice\" 撤回了一条消息"));
     rig.clean();
 }

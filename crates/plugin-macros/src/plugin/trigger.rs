@@ -17,7 +17,7 @@ const FILTERS: [&str; 7] = ["only", "at_me", "from", "allow", "cooldown", "prior
 const CLOCK: [&str; 2] = ["priority", "block"];
 
 /// Events of the clock have attributes of their own.
-const KINDS: [&str; 16] = [
+const KINDS: [&str; 17] = [
     "Message",
     "Recall",
     "Status",
@@ -34,6 +34,7 @@ const KINDS: [&str; 16] = [
     "Pat",
     "MembersChanged",
     "OwnerChanged",
+    "MediaReady",
 ];
 
 /// One attribute, read.

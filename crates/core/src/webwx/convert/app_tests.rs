@@ -1,9 +1,14 @@
 //! Is every shared thing what its fixture says, value by value?
 
 use serde_json::{Value, json};
+use wxbot_model::{
+    App, ChatRecord, Direction, File, Link, LiveShare, Location, MiniProgram, Music, Quote, Quoted, RecordItem,
+    RoomInvitation, Transfer, TransferStage,
+};
 
 use super::super::tests::{ME, PEER, event_of, message_of, read};
 use super::*;
+use crate::said::app::quoted_app;
 use crate::webwx::wire::testdata::{fixture, fixture_json};
 
 const ID: &str = "8410419333108271670";

@@ -3,12 +3,15 @@
 use std::sync::LazyLock;
 
 use regex::Regex;
-use wxbot_model::{Call, CallState, Content, EventKind, Gesture, Location, MediaHandle, MediaKind, Point};
+use wxbot_model::{Content, EventKind, Location, MediaHandle, MediaKind, Point};
 
-use super::{Place, Told, app, notice, person, status};
-use crate::webwx::text::{pattern, system_text, text, unescape_once};
+use super::{Place, app, person, status};
+use crate::said::app::{RED_PACKET, news, red_packet};
+use crate::said::parts::{LocationXml, call, gesture, number};
+use crate::said::text::{pattern, system_text, text, unescape_once};
+use crate::said::xml::{self, Node};
+use crate::said::{Told, notice};
 use crate::webwx::wire::addmsg::AddMsg;
-use crate::webwx::xml::{self, Node};
 
 /// A location as text: `SubMsgType` of a text message.
 const LOCATION: i64 = 48;
@@ -27,9 +30,10 @@ pub(super) fn told(msg: &AddMsg, at: &Place<'_>) -> Told {
         42 => person::card(msg, at.body).map_or_else(|| unknown(42), Content::Card),
         43 | 44 | 62 => video(msg, at),
         47 => sticker(msg, at),
-        LOCATION => location(&LocationXml::read(at.body), msg, "").map_or_else(|| unknown(LOCATION), Content::Location),
+        LOCATION => location(&LocationXml::read(tree(at.body).as_ref()), msg, "")
+            .map_or_else(|| unknown(LOCATION), Content::Location),
         49 => app::content(msg, at),
-        50 | 52 | 53 => Content::Call(call(msg.msg_type, at.body)),
+        50 | 52 | 53 => Content::Call(call(msg.msg_type, tree(at.body).as_ref(), text(at.body))),
         51 => {
             let op = status::operation(at.body).and_then(|operation| operation.id);
             return Told::Happened(EventKind::Status { code: msg.status_notify_code, op });
@@ -51,14 +55,14 @@ fn typed(msg: &AddMsg, at: &Place<'_>) -> Content {
             .map_or_else(|| Content::Unknown { msg_type: LOCATION, raw: at.body.to_owned() }, Content::Location);
     }
     let text = text(at.body);
-    if msg.app_msg_type == app::RED_PACKET {
-        return app::red_packet(text, at.from_self);
+    if msg.app_msg_type == RED_PACKET {
+        return red_packet(text, at.from_self);
     }
     if at.unsigned {
         return Content::System { text: system_text(&text) };
     }
     if msg.from_user_name == "newsapp"
-        && let Some(app) = app::news(&text)
+        && let Some(app) = news(&text)
     {
         return Content::App(app);
     }
@@ -76,11 +80,6 @@ pub(super) fn media(at: &Place<'_>, kind: MediaKind, stated_len: Option<u64>) ->
 /// The XML in a content; `None` when there is none.
 pub(super) fn tree(body: &str) -> Option<Node> {
     xml::parse(&text(body)).ok()
-}
-
-/// A number in an attribute.
-fn number<T: std::str::FromStr>(node: Option<&Node>, attr: &str) -> Option<T> {
-    node?.attr(attr)?.trim().parse().ok()
 }
 
 fn img_length(body: &str) -> Option<u64> {
@@ -124,44 +123,11 @@ fn sticker(msg: &AddMsg, at: &Place<'_>) -> Content {
     }
 }
 
-/// Which game, and what it shows: 1–3 are hands, 4–9 are the points of dice plus three.
-fn gesture(game: &Node) -> Option<Gesture> {
-    match (game.attr("type")?, number::<u8>(Some(game), "content")?) {
-        ("1", 1) => Some(Gesture::Scissors),
-        ("1", 2) => Some(Gesture::Rock),
-        ("1", 3) => Some(Gesture::Paper),
-        ("2", shown @ 4..=9) => Some(Gesture::Dice(shown - 3)),
-        _ => None,
-    }
-}
-
-/// `<msg><location x= y= label= poiname= /></msg>`, as far as it is there.
-#[derive(Default)]
-struct LocationXml {
-    point: Option<Point>,
-    label: String,
-    name: String,
-}
-
-impl LocationXml {
-    fn read(escaped: &str) -> Self {
-        let tree = tree(escaped);
-        let Some(node) = tree.as_ref().and_then(|root| root.child("location")) else { return Self::default() };
-        let words = |attr| node.attr(attr).unwrap_or_default().trim();
-        Self {
-            point: number(Some(node), "x").and_then(|lat| number(Some(node), "y").and_then(|lon| Point::new(lat, lon))),
-            label: words("label").to_owned(),
-            // The phone writes this where a place has no name.
-            name: Some(words("poiname")).filter(|name| *name != "[位置]").unwrap_or_default().to_owned(),
-        }
-    }
-}
-
 /// A location that travels as text: the label, then a link to a picture of the map that nobody typed.
 fn place(msg: &AddMsg, body: &str) -> Option<Location> {
     let shown = text(body);
     let label = shown.rsplit_once(":\n/").map(|(label, _)| label.trim()).unwrap_or_default();
-    location(&LocationXml::read(&msg.ori_content), msg, label)
+    location(&LocationXml::read(tree(&msg.ori_content).as_ref()), msg, label)
 }
 
 /// What Content and `Url` say goes before what the XML says: it is what the Web shows.
@@ -179,25 +145,10 @@ fn coordinates(url: &str) -> Option<Point> {
     Point::new(lat.trim().parse().ok()?, lon.trim().parse().ok()?)
 }
 
-/// 53 invites, 52 ends, 50 says it in words, if at all.
-fn call(msg_type: i64, body: &str) -> Call {
-    let tree = tree(body);
-    let bubble = tree.as_ref().and_then(|root| root.child("VoIPBubbleMsg").or(Some(root)));
-    let words = bubble.map(|node| node.words("msg")).unwrap_or_default();
-    let says = |any: &[&str]| any.iter().any(|word| words.contains(word));
-    let state = match msg_type {
-        52 => CallState::Ended,
-        53 => CallState::Invited,
-        _ if says(&["时长", "Duration"]) => CallState::Ended,
-        _ if says(&["取消", "拒绝", "未接", "应答", "忙", "ancel", "eclined", "answer", "issed", "usy"]) => {
-            CallState::Missed
-        }
-        _ if tree.as_ref().is_some_and(|root| root.name == "voipinvitemsg") => CallState::Invited,
-        _ => CallState::Unstated,
-    };
-    Call { state, text: words.to_owned(), raw: text(body) }
-}
-
 #[cfg(test)]
 #[path = "content_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "notice_tests.rs"]
+mod notice_tests;

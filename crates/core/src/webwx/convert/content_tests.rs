@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 use wxbot_model::{Card, FriendRequest, Sex, Ticket};
 
+use wxbot_model::{Call, CallState, Gesture};
+
 use super::super::Incoming;
 use super::super::tests::{ME, PEER, event_of, message_of, read};
 use super::*;

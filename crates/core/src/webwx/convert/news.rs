@@ -7,8 +7,8 @@ use wxbot_model::{Contact, EventKind, PeerId};
 
 use super::{Read, contacts, hash_key, nameless, peers_of, status};
 use crate::protocol::{ContactChange, Incoming};
+use crate::said::text::name;
 use crate::webwx::book::Book;
-use crate::webwx::text::name;
 use crate::webwx::wire::addmsg::AddMsg;
 use crate::webwx::wire::answer::{Profile, SyncAnswer, deleted, elements};
 use crate::webwx::wire::contact;

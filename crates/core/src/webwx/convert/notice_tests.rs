@@ -1,7 +1,10 @@
 //! Are the texts of the service understood, each with the names in it?
 
+use wxbot_model::{Content, Direction, EventKind, JoinedBy, LiveShare, Location, MembersJoined, Who};
+
 use super::super::tests::{ROOM, event_of, message_of, read};
-use super::*;
+use crate::said::Told;
+use crate::said::notice::*;
 use crate::webwx::wire::addmsg::AddMsg;
 use crate::webwx::wire::testdata::{fixture, fixture_json};
 
@@ -188,7 +191,7 @@ fn what_people_type_tells_nothing() {
 fn a_recall_names_the_message_that_is_gone() {
     let want = |notice: &str| {
         let msg = Some("4527210051674039705".parse().unwrap());
-        EventKind::Recall { msg, notice: notice.into() }
+        EventKind::Recall { msg, notice: notice.into(), text: None }
     };
     let notice = "\"LbbNiu\" 撤回了一条消息";
     assert_eq!(read("x-msg-10002-revoke.json").kind, want(notice));
@@ -200,7 +203,7 @@ fn a_recall_names_the_message_that_is_gone() {
         assert_eq!(sysmsg(&fixture(file)), Some(Told::Happened(want(notice))), "{file}");
     }
     let ours = fixture("x-content-10002-revoke.xml").replace("4527210051674039705", "0");
-    let want = EventKind::Recall { msg: None, notice: notice.into() };
+    let want = EventKind::Recall { msg: None, notice: notice.into(), text: None };
     assert_eq!(sysmsg(&ours), Some(Told::Happened(want)), "0 is our own last one");
 }
 

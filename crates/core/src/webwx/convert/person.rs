@@ -4,10 +4,10 @@ use wxbot_model::{Card, FriendRequest, Ticket};
 
 use super::content::tree;
 use super::{Place, sex};
-use crate::webwx::text::{name, text};
-use crate::webwx::username;
+use crate::said::text::{name, text};
+use crate::said::username;
+use crate::said::xml::Node;
 use crate::webwx::wire::addmsg::AddMsg;
-use crate::webwx::xml::Node;
 
 /// `RecommendInfo` first, as its ids count in this login; then what the phone's XML says.
 struct Facts {

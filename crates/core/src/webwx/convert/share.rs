@@ -2,10 +2,10 @@
 
 use wxbot_model::{App, Link};
 
+use crate::said::xml::{self, escape};
 use crate::webwx::endpoint::Mode;
 use crate::webwx::endpoint::login::APP_ID_SECOND;
 use crate::webwx::wire::form::extension;
-use crate::webwx::xml::{self, escape};
 
 /// `<type>` of a shared page.
 pub const LINK: i64 = 5;
@@ -61,9 +61,9 @@ fn inner(raw: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::said::xml::Node;
     use crate::webwx::endpoint::testing::web;
     use crate::webwx::wire::testdata::fixture;
-    use crate::webwx::xml::Node;
 
     fn read(xml: &str) -> Node {
         let node = xml::parse(xml).unwrap();

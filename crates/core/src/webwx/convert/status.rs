@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use wxbot_model::PeerId;
 
 use super::content::tree;
-use crate::webwx::username;
+use crate::said::username;
 use crate::webwx::wire::addmsg::AddMsg;
 
 /// What stands in a status notice.

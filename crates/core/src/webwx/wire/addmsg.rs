@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::lenient::{int, text, uint};
+use crate::lenient::scalar::{int, text, uint};
 
 /// The fields that are read of one message. Any may be absent; ids are kept as text.
 #[derive(Debug, Clone, Default, Deserialize, PartialEq, Eq)]

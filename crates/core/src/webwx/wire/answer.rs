@@ -4,8 +4,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::contact::{Contact, DelContact};
-use super::lenient::{code, int, or_default, raw_list, text, uint};
 use crate::error::Error;
+use crate::lenient::scalar::{code, int, or_default, raw_list, text, uint};
 use crate::webwx::ret::Ret;
 use crate::webwx::sync::SyncKey;
 

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::answer::{BaseResponse, elements};
-use super::lenient::{int, raw_list, text};
 use super::request::BaseRequest;
+use crate::lenient::scalar::{int, raw_list, text};
 
 /// webwxverifyuser.
 #[derive(Serialize)]

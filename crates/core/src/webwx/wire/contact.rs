@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::lenient::{int, raw_list, text, uint};
+use crate::lenient::scalar::{int, raw_list, text, uint};
 
 /// One entry of `MemberList`, `ContactList`, `ModContactList`. Any field may be absent.
 #[derive(Debug, Clone, Default, Deserialize, PartialEq, Eq)]

@@ -2,15 +2,13 @@
 //!
 //! [`script`] the JavaScript texts of login and synccheck → [`page`] the XML of newloginpage → [`contact`] address book →
 //! [`answer`] JSON answers of the calls → [`addmsg`] one received message → [`request`] JSON bodies → [`send`] messages
-//! that we send → [`upload`] bytes that we send, [`form`] as a form → [`circle`] friends and rooms that we change →
-//! [`lenient`] how numbers and texts are read.
+//! that we send → [`upload`] bytes that we send, [`form`] as a form → [`circle`] friends and rooms that we change.
 
 pub mod addmsg;
 pub mod answer;
 pub mod circle;
 pub mod contact;
 pub mod form;
-pub mod lenient;
 pub mod page;
 pub mod request;
 pub mod script;

@@ -1,7 +1,7 @@
 //! What does webwxnewloginpage say? An `<error>` page, also when all is well.
 
+use crate::said::xml;
 use crate::webwx::ret::Ret;
-use crate::webwx::xml;
 
 /// The page. Texts that it does not hold are empty.
 #[derive(Clone, PartialEq, Eq, Default)]

@@ -101,7 +101,7 @@ pub enum BatchEntry<'a> {
 impl<'a> BatchEntry<'a> {
     /// The entry for this UserName.
     pub fn of(user_name: &'a str) -> Self {
-        if crate::webwx::username::is_room(user_name) {
+        if crate::said::username::is_room(user_name) {
             Self::Room { user_name, chat_room_id: "" }
         } else {
             Self::Peer { user_name, encry_chat_room_id: "" }

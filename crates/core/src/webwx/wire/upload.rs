@@ -5,8 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::answer::BaseResponse;
-use super::lenient::text;
 use super::request::BaseRequest;
+use crate::lenient::scalar::text;
 
 /// `uploadmediarequest`, a JSON text in the form of each chunk.
 #[derive(Serialize)]

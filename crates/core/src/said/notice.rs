@@ -9,8 +9,8 @@ use regex::{Captures, Regex};
 use wxbot_model::{Content, Direction, EventKind, JoinedBy, LiveShare, Location, MembersJoined, MsgId, Who};
 
 use super::Told;
-use crate::webwx::text::{pattern, system_text};
-use crate::webwx::xml::{self, Node};
+use super::text::{pattern, system_text};
+use super::xml::{self, Node};
 
 /// The longest text that is looked at, and that a template may become: names are put in as often as it asks for them.
 const LONGEST: usize = 16 * 1024;
@@ -88,7 +88,7 @@ const PATTERNS: &[(Sense, &str)] = &[
 ];
 
 /// What a text of the service tells. A text that says nothing known stays a system text.
-pub(super) fn told(text: &str) -> Told {
+pub fn told(text: &str) -> Told {
     static READY: LazyLock<Vec<(Sense, Regex)>> =
         LazyLock::new(|| PATTERNS.iter().map(|(sense, text)| (*sense, pattern(text))).collect());
     let line = text.trim();
@@ -175,7 +175,7 @@ fn patted(words: &str, by: &Who) -> Who {
 }
 
 /// `<sysmsg type=…>`; `None` for types that are not known and for what is no XML.
-pub(super) fn sysmsg(content: &str) -> Option<Told> {
+pub fn sysmsg(content: &str) -> Option<Told> {
     let root = xml::parse(content).ok().filter(|root| root.name == "sysmsg")?;
     let kind = root.attr("type")?;
     let inner = root.child(kind)?;
@@ -199,6 +199,7 @@ fn recall(revoke: &Node) -> EventKind {
         // newmsgid is the better one where a build sends both.
         msg: id("newmsgid").or_else(|| id("msgid")).and_then(|id| id.parse::<MsgId>().ok()),
         notice: revoke.words("replacemsg").to_owned(),
+        text: None,
     }
 }
 
@@ -250,7 +251,3 @@ fn push_link(out: &mut String, link: &Node) -> Option<()> {
     }
     Some(())
 }
-
-#[cfg(test)]
-#[path = "notice_tests.rs"]
-mod tests;

@@ -6,7 +6,8 @@ use std::sync::LazyLock;
 use regex::{Captures, Regex};
 use wxbot_model::Mentions;
 
-pub(super) fn pattern(text: &str) -> Regex {
+/// A pattern that is written in the code.
+pub(crate) fn pattern(text: &str) -> Regex {
     #[expect(clippy::expect_used, reason = "constant patterns, compiled in the tests")]
     Regex::new(text).expect("constant pattern")
 }

@@ -1,4 +1,4 @@
-//! How are numbers and texts read? Leniently: a field may be absent, null, a number, or a number in quotes.
+//! How are numbers and texts of JSON read? Leniently: a field may be absent, null, a number, or a number in quotes.
 //!
 //! Ids never pass through a float: a number above 2^53 is taken as `u64` or kept as text (security R09).
 
@@ -110,6 +110,42 @@ pub fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Err
         Any::Text(text) => text,
         Any::Bool(_) | Any::Nothing => String::new(),
     })
+}
+
+/// A number as text, fractions included; for places on the map, never for ids.
+///
+/// # Errors
+/// For lists and objects.
+pub fn decimal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    struct Decimal;
+    impl Visitor<'_> for Decimal {
+        type Value = String;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a number or a text")
+        }
+
+        fn visit_u64<E: Error>(self, number: u64) -> Result<String, E> {
+            Ok(number.to_string())
+        }
+
+        fn visit_i64<E: Error>(self, number: i64) -> Result<String, E> {
+            Ok(number.to_string())
+        }
+
+        fn visit_f64<E: Error>(self, number: f64) -> Result<String, E> {
+            Ok(number.to_string())
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<String, E> {
+            Ok(text.trim().to_owned())
+        }
+
+        fn visit_unit<E: Error>(self) -> Result<String, E> {
+            Ok(String::new())
+        }
+    }
+    deserializer.deserialize_any(Decimal)
 }
 
 /// What is usually there, but may be null: then its default.

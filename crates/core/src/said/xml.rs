@@ -80,6 +80,49 @@ pub fn parse(text: &str) -> Result<Node, XmlError> {
     read(text, "").map(|(node, _)| node)
 }
 
+/// Reads like [`parse`]; what is not well-formed once more, with every `&` that begins no reference taken for a plain one.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_repaired(text: &str) -> Result<Node, XmlError> {
+    match parse(text) {
+        Err(XmlError::Malformed) if text.contains('&') => parse(&escape_lone(text)),
+        read => read,
+    }
+}
+
+/// Escapes lone `&`, but in CDATA sections, where they stand for themselves.
+fn escape_lone(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 64);
+    let mut rest = text;
+    while let Some(at) = rest.find(['&', '<']) {
+        let (before, from) = rest.split_at(at);
+        out.push_str(before);
+        let kept = if from.starts_with("<![CDATA[") {
+            from.find("]]>").map_or(from.len(), |end| end + 3)
+        } else {
+            if from.starts_with('&') && !begins_reference(from) {
+                out.push_str("&amp;");
+                rest = from.get(1..).unwrap_or_default();
+                continue;
+            }
+            1
+        };
+        let (copied, behind) = from.split_at(kept);
+        out.push_str(copied);
+        rest = behind;
+    }
+    out.push_str(rest);
+    out
+}
+
+fn begins_reference(from: &str) -> bool {
+    // The longest one is `&#x10FFFF;`.
+    let Some(end) = from.bytes().take(12).position(|b| b == b';') else { return false };
+    let name = from.get(1..end).unwrap_or_default();
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'#')
+}
+
 /// The place of the element that is found under this name: the first element of `text`, or the first of its children
 /// that is called so. It ends where that element ends, whatever follows.
 ///
@@ -233,6 +276,21 @@ mod tests {
     }
 
     #[test]
+    fn lone_ampersands_are_taken_for_plain_ones() {
+        for (text, want) in [
+            (r#"<a x = "u?m=1&f=2" y= "&lt;">1</a>"#, Some(("u?m=1&f=2", "1"))),
+            (r#"<a x="">a & b &amp; c&d=e</a>"#, Some(("", "a & b & c&d=e"))),
+            (r#"<a x=""><![CDATA[&&]]>&</a>"#, Some(("", "&&&"))),
+            (r#"<a x="">&<![CDATA[open</a>"#, None),
+            ("<a>&<b></a>", None),
+        ] {
+            let node = parse_repaired(text).ok();
+            let read = node.as_ref().map(|node| (node.attr("x").unwrap(), node.text.as_str()));
+            assert_eq!(read, want, "{text}");
+        }
+    }
+
+    #[test]
     fn texts_are_escaped() {
         let title = "</title><type>5</type>\"'&\u{0}\u{1b}\u{ffff}";
         let node = parse(&format!("<a>{}</a>", escape(title))).unwrap();
@@ -267,8 +325,9 @@ mod tests {
         }
 
         #[test]
-        fn any_text_parses_or_fails(text in "(<[a-c]( x='[^']*')?>|</[a-c]>|<[a-c]/>|&amp;|&#x?[0-9]{0,4};|[^<]|<!\\[CDATA\\[|\\]\\]>){0,40}") {
+        fn any_text_parses_or_fails(text in "(<[a-c]( x='[^']*')?>|</[a-c]>|&|<[a-c]/>|&amp;|&#x?[0-9]{0,4};|[^<]|<!\\[CDATA\\[|\\]\\]>){0,40}") {
             drop(parse(&text));
+            drop(parse_repaired(&text));
         }
     }
 }
