@@ -1,14 +1,15 @@
 //! WeChat protocols as wxbot speaks them: bytes on one side, model words on the other.
 //!
 //! Reading order: [`transport`] (the seam) → [`http`] (the real carrier and the cookie jar) → [`protocol`] (what the
-//! runtime sees of any protocol) → [`push`] (bodies that a service sends by itself) → [`error`] → [`source`] (time and chance) → one module per protocol, all of one
-//! runtime sees of any protocol) → [`error`] → [`source`] (time and chance) → [`lenient`] and
-//! [`said`] (what several protocols read alike) → [`pushed`] (what a pushed body becomes) → one module per protocol, all of one
+//! runtime sees of any protocol) → [`push`] (what a service sends by itself) → [`error`] → [`source`] (time and
+//! chance) → [`lenient`] and [`said`] (what several protocols read alike) → [`mapping`] (what services are asked by
+//! tables) → one module per protocol, all of one
 //! shape: `endpoint` where it is asked, `wire` what the server says, `login`, `sync`, `ret` the codes, `xml`, `convert`.
 
 pub mod error;
 pub mod http;
 pub mod lenient;
+pub mod mapping;
 pub mod pchook;
 pub mod protocol;
 pub mod push;
