@@ -304,6 +304,15 @@ fn whoever_is_named_is_introduced_once() {
     assert!(push(&mut reader, &body, NOW_MS).contacts.is_empty());
     body["msglist"][0]["fromgname"] = "新群".into();
     assert_eq!(names(&push(&mut reader, &body, NOW_MS)), [("438..@chatroom".into(), "新群".into())]);
+    // An event of a chat that nobody introduced could not be filed: so are we, and who we are not known to be.
+    let kind = |read: &Read| match &read.contacts[..] {
+        [ContactChange::Upsert(contact)] => (contact.peer.to_string(), contact.kind),
+        other => panic!("{other:?}"),
+    };
+    let logout = reader.read(fixture("logout").as_bytes(), NOW_MS);
+    assert_eq!(kind(&logout), (ME.into(), wxbot_model::ContactKind::Myself));
+    let unknown = self::reader().read(b"x", NOW_MS);
+    assert_eq!(kind(&unknown), (NOBODY.into(), wxbot_model::ContactKind::Special));
 }
 
 // cov: 155
