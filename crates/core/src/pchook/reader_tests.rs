@@ -361,6 +361,32 @@ fn a_spoilt_cursor_is_no_end() {
     }
 }
 
+/// Whoever reads one of these twice for each of its bytes, or once per level on the stack, does not come back.
+#[test]
+fn sec_r10_a_megabyte_of_malice_is_one_event() {
+    let n = 1 << 20;
+    let entry = |code: &str, msg: String| {
+        json!({"selfwxid": ME, "msglist": [{"msgtype": code, "msgsvrid": "1", "fromwxid": "a", "msg": msg}]})
+            .to_string()
+    };
+    for (name, body) in [
+        ("brackets", "[".repeat(n)),
+        ("commas", format!("[{}", ", ".repeat(n / 2))),
+        ("backslashes", format!("\"{}", "\\q".repeat(n / 2))),
+        ("control characters", format!("\"{}", "\u{1}".repeat(n))),
+        ("lone ampersands", entry("3", format!("<msg>{}</msg>", "& ".repeat(n / 4)))),
+        ("open sections", entry("3", format!("<msg>&{}</msg>", "<![CDATA[".repeat(n / 16)))),
+        ("elements", entry("49", "<a>".repeat(n / 4))),
+        ("attributes", entry("37", format!("<msg {}/>", "a='' ".repeat(n / 8)))),
+        ("invitations", entry("10000", "\"a\"邀请".repeat(n / 16))),
+        ("mentions", entry("1", "@".repeat(n / 2))),
+        ("fields", json!({"selfwxid": ME, "pb_data": "0801".repeat(n / 4)}).to_string()),
+        ("entries", json!({"selfwxid": ME, "msglist": vec![1; n / 4]}).to_string()),
+    ] {
+        assert_eq!(reader().read(body.as_bytes(), NOW_MS).events.len(), 1, "{name}");
+    }
+}
+
 const ALL: [&str; 24] = [
     "group-invite-result-20001",
     "logout",
