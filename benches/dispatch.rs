@@ -118,7 +118,7 @@ impl Rig {
     }
 
     fn dispatch(&self, event: Event) -> Outcome {
-        let envelope = Envelope { event, seq: 1, attempt: 1 };
+        let envelope = Envelope::new(event, 1);
         self.tokio.block_on(Next::new(&self.chain, &self.plugins).run(envelope))
     }
 }

@@ -73,6 +73,29 @@ fn the_demo_runs_by_itself() {
     assert!(run.stop("TERM", STOPS_WITHIN).unwrap().success());
 }
 
+/// What the README shows of it on its first screen.
+#[test]
+fn the_demo_keeps_its_room_in_order() {
+    let folder = shipped();
+    let mut run = Running::start(folder.path(), &["run"]).unwrap();
+    let removed = |out: &str| out.contains("你将\"小刚\"移出了群聊");
+    let out = run.until_out("somebody to be removed", ANSWERED_WITHIN + STOPS_WITHIN, removed).unwrap();
+    let mut rest = out.as_str();
+    for line in [
+        "[club] (周末读书会) \"小明\"邀请\"小刚\"加入了群聊\n",
+        "[club] → 周末读书会: 欢迎 小刚 加入读书会!\n",
+        "[club] (周末读书会) 小刚: 日结兼职 https://jobs.example.net\n",
+        "[club] → 周末读书会: @小刚\u{2005}请注意:链接。请遵守群规 (第 1 次)\n",
+        "[club] (周末读书会) 小刚: 日结兼职 https://jobs.example.net\n",
+        "[club] (周末读书会) 你将\"小刚\"移出了群聊\n",
+    ] {
+        rest = rest.split_once(line).unwrap_or_else(|| panic!("no {line} in\n{out}")).1;
+        let readme = include_str!("../README.md");
+        assert!(readme.contains(&line.replace('\u{2005}', " ")), "the README does not show {line}");
+    }
+    assert!(run.stop("TERM", STOPS_WITHIN).unwrap().success());
+}
+
 #[test]
 fn the_start_says_what_runs_in_under_fifteen_lines() {
     let folder = shipped();

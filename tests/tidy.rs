@@ -118,10 +118,11 @@ fn members_are_listed_by_hand_and_hold_code() {
         .filter_map(|member| member.as_str().filter(|member| member.contains(['*', '?', '['])))
         .map(|member| format!("Cargo.toml: member `{member}` is a pattern; list each folder"))
         .collect();
+    let every = every_source();
     for package in packages() {
         let sources = list(&package, "targets").iter().filter(|target| !list(target, "kind").contains(&"test".into()));
         let folders: BTreeSet<_> = sources.filter_map(|target| Path::new(text(target, "src_path")).parent()).collect();
-        let lines: usize = every_source()
+        let lines: usize = every
             .iter()
             .filter(|(path, _)| folders.iter().any(|folder| root().join(path).starts_with(folder)))
             .map(|(_, source)| source.code_lines())

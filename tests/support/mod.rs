@@ -3,9 +3,11 @@
 //! - `wait`: poll for a condition, with a deadline
 //! - `http`: a blocking JSON client, enough for the simulator's control API
 //! - `rig`: one simulator and one wxbot as processes, with their files in one folder
+//! - `storm`: a thousand messages in one room, and what the others notice
 //! - `wxbot`: the binary as a person calls it
 //! - `terminal`: the same in a terminal of its own
 //! - `fake_wechat`: a small Web WeChat inside a test, with keys that the test knows and answers that can be spoilt
+//! - `pace`: whether what arrived kept to a pace
 //! - `files`: the Rust sources of this repository
 //! - `skip`: how a test says that it was skipped, and why
 //!
@@ -16,8 +18,10 @@
 pub(crate) mod fake_wechat;
 pub(crate) mod files;
 pub(crate) mod http;
+pub(crate) mod pace;
 pub(crate) mod rig;
 pub(crate) mod skip;
+pub(crate) mod storm;
 pub(crate) mod terminal;
 pub(crate) mod wait;
 pub(crate) mod wxbot;

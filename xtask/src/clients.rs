@@ -40,6 +40,10 @@ fn with_sim(binary: &Path, name: &str, command: impl FnOnce(&str) -> Cmd) -> io:
 
 /// The clients that cannot run, with reasons.
 pub(crate) fn missing(tools: &ClientTools) -> Vec<String> {
-    let reasons = [("itchat-uos", tools.python.as_ref().err()), ("wechat4u", tools.node_modules.as_ref().err())];
+    let reasons = [
+        ("itchat-uos", tools.python.as_ref().err()),
+        ("wechat4u", tools.node_modules.as_ref().err()),
+        ("LiteLLM proxy", tools.litellm.as_ref().err()),
+    ];
     reasons.iter().filter_map(|(client, reason)| reason.map(|reason| format!("{client}: {reason}"))).collect()
 }

@@ -38,6 +38,7 @@ cargo xtask bench [options]   measures the release build on a simulator over loo
     --json FILE      writes the JSON there instead of below the table
     --scale LIST     instead: start, idle cost and load with so many accounts each, like 50,500,2000
     --plot FILE      with --scale: a picture of it (SVG)
+    --storm          instead: 1,000 messages in 10 s in one room, and how late others are answered meanwhile
 cargo xtask soak [--kills N]  the kill test with more kills (200)
 ";
 

@@ -50,7 +50,9 @@ fn all(steps: &mut Steps, fast: bool) -> io::Result<()> {
             Ok(Done::Passed)
         })?;
     }
-    tests(steps, nextest, binary.as_deref())?;
+    let litellm = tools.as_ref().map_err(String::as_str);
+    let litellm = litellm.and_then(|tools| tools.litellm.as_deref().map_err(String::as_str));
+    tests(steps, nextest, binary.as_deref(), litellm)?;
     if fast {
         steps.skip("doc tests", "--fast");
     } else {
@@ -62,7 +64,7 @@ fn all(steps: &mut Steps, fast: bool) -> io::Result<()> {
 }
 
 /// Unit, crate and black-box tests.
-fn tests(steps: &mut Steps, nextest: bool, binary: Option<&Path>) -> io::Result<()> {
+fn tests(steps: &mut Steps, nextest: bool, binary: Option<&Path>, litellm: Result<&Path, &str>) -> io::Result<()> {
     let log = target_dir().join("xtask-skips.txt");
     _ = fs::remove_file(&log);
     steps.step("tests", || {
@@ -75,6 +77,11 @@ fn tests(steps: &mut Steps, nextest: bool, binary: Option<&Path>) -> io::Result<
         if let Some(binary) = binary {
             command = command.env("WXBOT_BIN", binary);
         }
+        command = match litellm {
+            Ok(python) => command.env("WXBOT_LITELLM", python),
+            // Its test is skipped, and says why.
+            Err(reason) => command.env("WXBOT_NO_LITELLM", reason),
+        };
         passed(command.env(skip::LOG_VARIABLE, &log))
     })?;
     for line in fs::read_to_string(&log).unwrap_or_default().lines() {

@@ -22,6 +22,8 @@ pub(crate) struct ClientTools {
     pub(crate) python: Result<PathBuf, Missing>,
     /// A `node_modules` folder.
     pub(crate) node_modules: Result<PathBuf, Missing>,
+    /// The Python of the LiteLLM proxy, which is no client but a server, for the model's side of auto-reply.
+    pub(crate) litellm: Result<PathBuf, Missing>,
 }
 
 /// True when the tests can run under cargo-nextest.
@@ -31,10 +33,15 @@ pub(crate) fn has_nextest() -> bool {
 
 /// Brings the real clients here.
 pub(crate) fn client_tools() -> ClientTools {
-    ClientTools { python: python(), node_modules: node_modules() }
+    ClientTools {
+        python: python("requirements.txt", "venv"),
+        node_modules: node_modules(),
+        litellm: python("litellm.txt", "litellm"),
+    }
 }
 
-fn python() -> Result<PathBuf, Missing> {
+/// The Python of a virtual environment with what a file of `tests/clients/` pins.
+fn python(requirements: &str, folder: &str) -> Result<PathBuf, Missing> {
     // Debian ships the module without what it needs to make an environment; `ensurepip` is that part.
     let usable = || Cmd::new("python3").args(["-c", "import venv, ensurepip"]).ask().is_some();
     if !usable() {
@@ -43,8 +50,8 @@ fn python() -> Result<PathBuf, Missing> {
             return Err("python3 cannot make virtual environments (module ensurepip)".to_owned());
         }
     }
-    let requirements = root().join("tests/clients/requirements.txt");
-    let venv = target_dir().join("clients/venv");
+    let requirements = root().join("tests/clients").join(requirements);
+    let venv = target_dir().join("clients").join(folder);
     let python = venv.join("bin/python");
     // A venv links to the interpreter it was made by.
     let interpreter = Cmd::new("python3").args(["-c", "import sys; print(sys.version, sys.executable)"]).ask();

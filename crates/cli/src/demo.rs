@@ -14,6 +14,10 @@ use wxbot_sim::{AccountSpec, Sim, World};
 
 use crate::report::{Failure, OrExit, print};
 
+/// MsgType of what people write, and of what the service tells.
+const TEXT: i64 = 1;
+const SYSTEM_TEXT: i64 = 10_000;
+
 const WORLD: &str = include_str!("demo.toml");
 
 /// The demo's world.
@@ -114,9 +118,13 @@ async fn show_talk(sim: &Sim) {
     loop {
         sim.wait_for(|j| j.delivered.len() > heard || j.sends.len() > said).await;
         let journal = sim.journal();
-        for one in journal.delivered.iter().skip(heard).filter(|d| d.msg_type == 1) {
+        for one in journal.delivered.iter().skip(heard) {
             let place = one.room.as_ref().map(|r| format!("({r}) ")).unwrap_or_default();
-            print(&format!("[{}] {place}{}: {}", one.account, one.from, one.content));
+            match one.msg_type {
+                TEXT => print(&format!("[{}] {place}{}: {}", one.account, one.from, one.content)),
+                SYSTEM_TEXT => print(&format!("[{}] {place}{}", one.account, one.content)),
+                _ => {}
+            }
         }
         for one in journal.sends.iter().skip(said) {
             print(&format!("[{}] → {}: {}", one.account, one.to, one.content));

@@ -11,6 +11,8 @@ use wxbot_core::source::Source;
 use wxbot_core::transport::Transport;
 use wxbot_core::webwx::endpoint::Mode;
 use wxbot_core::webwx::{self, Settings, WebWx};
+use wxbot_group_admin::GroupAdmin;
+use wxbot_keyword::Keyword;
 use wxbot_model::span::Rate;
 use wxbot_plugin::host::PluginFactory;
 use wxbot_runtime::config::{AccountConfig, Key, Kind, Pacing, Preset, ProtocolSpec, Registry};
@@ -82,7 +84,11 @@ pub(crate) fn bundled() -> Registry {
             },
         ],
         libraries: None,
-        plugins: vec![PluginFactory::of::<AutoReply>()],
+        plugins: vec![
+            PluginFactory::of::<AutoReply>(),
+            PluginFactory::of::<Keyword>(),
+            PluginFactory::of::<GroupAdmin>(),
+        ],
         middleware: middleware::NAMES.to_vec(),
     }
 }

@@ -182,7 +182,7 @@ pub use wxbot_plugin_macros::PluginConfig;
 ///
 /// **Options** of the block, all optional: `id` (the crate's name without `wxbot-`), `about` (the first line of the block's
 /// doc comment), `version` (the crate's), `config` (a [`PluginConfig`]; [`NoConfig`]), `needs` (capabilities;
-/// `[Capability::SendText]`), `priority` (0), `wants_late`.
+/// `[Capability::SendText]`), `priority` (0), `wants_late`, `watches`.
 ///
 /// **Methods of the trait** may stand in the block: `async fn init(config, cx: &InitCtx) -> Result<Self, PluginError>`, not
 /// needed where the type has a [`Default`]; `async fn stop(&self)`; `fn plan(config: &…) -> Plan`;

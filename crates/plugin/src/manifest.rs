@@ -29,6 +29,10 @@ pub struct Manifest {
     /// True when it wants messages that are older than the `old-message` limit, marked `late`.
     #[serde(default)]
     pub wants_late: bool,
+    /// True when it keeps watch over rooms: it sees what is said there even when `rate-limit` or `loop-guard` hold it back
+    /// from all others. Whoever floods a room must not blind its guard.
+    #[serde(default)]
+    pub watches: bool,
     /// Plugins with a higher one see an event first; equal ones in the order of `use`. 0 unless stated.
     #[serde(default)]
     pub priority: i32,
@@ -203,6 +207,7 @@ impl Manifest {
             needs: Vec::new(),
             events: vec!["message".into()],
             wants_late: false,
+            watches: false,
             priority: 0,
             guards: false,
             handlers: Vec::new(),
@@ -234,6 +239,13 @@ impl Manifest {
     #[must_use]
     pub fn wants_late(mut self) -> Self {
         self.wants_late = true;
+        self
+    }
+
+    /// Keeps watch over rooms: sees what is said there even when there is too much of it for everybody else.
+    #[must_use]
+    pub fn watches(mut self) -> Self {
+        self.watches = true;
         self
     }
 

@@ -78,6 +78,39 @@ pub struct Envelope {
     pub seq: u64,
     /// 1 the first time; higher on repeats.
     pub attempt: u32,
+    /// Set when a station holds the event back from all but those that [watch](crate::Manifest::watches): it goes on to
+    /// the end of the chain, and nobody else is asked there. What counts events or answers leaves it alone.
+    pub held: Option<HeldBack>,
+}
+
+/// Which station holds an event back, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldBack {
+    /// The middleware's name.
+    pub by: Cow<'static, str>,
+    /// Why, for people.
+    pub why: String,
+}
+
+impl Envelope {
+    /// An event on its way for the first time.
+    pub fn new(event: Event, seq: u64) -> Self {
+        Self { event, seq, attempt: 1, held: None }
+    }
+
+    /// The same event at a later try.
+    #[must_use]
+    pub fn attempt(mut self, attempt: u32) -> Self {
+        self.attempt = attempt;
+        self
+    }
+
+    /// The same event, held back. What was held back before keeps its reason.
+    #[must_use]
+    pub fn hold(mut self, by: impl Into<Cow<'static, str>>, why: impl Into<String>) -> Self {
+        self.held.get_or_insert_with(|| HeldBack { by: by.into(), why: why.into() });
+        self
+    }
 }
 
 /// How the journey ended.

@@ -117,7 +117,8 @@ pub async fn run<P: Sync>(
                 cx.note(name, true, || "it took the event and told the person what is wrong".to_owned());
             }
         }
-        if spec.block {
+        // By its attribute, or because it said so.
+        if spec.block || cx.turn.with(|now| now.block) {
             break;
         }
     }

@@ -23,6 +23,7 @@ mod limits;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
+use std::sync::{Arc, LazyLock};
 
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 
@@ -47,7 +48,9 @@ const NAME: &str = "text";
 /// One text with holes, compiled. A clone is cheap.
 #[derive(Clone)]
 pub struct Template {
-    env: Environment<'static>,
+    /// What it says. Compiling it takes microseconds and is done each time: kept, it would be tens of kilobytes, and
+    /// plugins have thousands.
+    source: Arc<str>,
 }
 
 /// Something wrong with a template, and what to do.
@@ -72,18 +75,13 @@ impl Template {
     /// # Errors
     /// All that is wrong, never an empty list.
     pub fn compile(source: &str, known: &Known) -> Result<Self, Vec<Flaw>> {
-        let mut env = Environment::new();
-        env.set_auto_escape_callback(|_| AutoEscape::None);
-        env.set_undefined_behavior(UndefinedBehavior::SemiStrict);
-        env.set_fuel(Some(FUEL));
-        limits::limit(&mut env);
-        if let Err(error) = env.add_template_owned(NAME, source.to_owned()) {
+        let template = Self { source: source.into() };
+        if let Err(error) = template.compiled() {
             let place = error.line().map_or_else(String::new, |line| format!(" (line {line})"));
             let message = format!("the template cannot be read: {}{place}", known::reason(&error));
             let help = "templates are minijinja: `{{ … }}` inserts a value, `{% if … %}…{% endif %}` decides";
             return Err(vec![Flaw { message, help: help.to_owned() }]);
         }
-        let template = Self { env };
         let flaws = known.flaws_of(&template, source);
         if flaws.is_empty() { Ok(template) } else { Err(flaws) }
     }
@@ -119,9 +117,26 @@ impl Template {
     fn run(&self, facts: &Facts) -> Result<String, minijinja::Error> {
         let mut kept = Kept::default();
         let values = Value::from(facts.values.clone());
-        self.env.get_template(NAME)?.render_captured_to(values, &mut kept)?;
+        self.compiled()?.render_captured_to(values, &mut kept)?;
         Ok(String::from_utf8_lossy(&kept.bytes).into_owned())
     }
+
+    fn compiled(&self) -> Result<minijinja::Template<'_, '_>, minijinja::Error> {
+        environment().template_from_named_str(NAME, &self.source)
+    }
+}
+
+/// The one environment of all templates.
+fn environment<'a>() -> &'a Environment<'a> {
+    static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
+        let mut env = Environment::new();
+        env.set_auto_escape_callback(|_| AutoEscape::None);
+        env.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+        env.set_fuel(Some(FUEL));
+        limits::limit(&mut env);
+        env
+    });
+    &ENVIRONMENT
 }
 
 impl Flaw {

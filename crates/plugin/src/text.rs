@@ -155,7 +155,7 @@ pub fn is_invisible(c: char) -> bool {
         | '\u{2060}'..='\u{2069}' | '\u{FE0E}' | '\u{FE0F}' | '\u{FEFF}')
 }
 
-/// What follows a command's word in a [typed](typed) text, as [`#[command]`](macro@crate::plugin) reads it: behind one of
+/// What follows a command's word in a [`typed`] text, as [`#[command]`](macro@crate::plugin) reads it: behind one of
 /// the prefixes, then white space or nothing. For plugins without handlers; the prefixes are those of
 /// [`InitCtx`](crate::InitCtx).
 ///

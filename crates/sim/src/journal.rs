@@ -163,6 +163,10 @@ pub struct RoomCallEntry {
     pub fun: String,
     /// Topic, or the room's id when it has none.
     pub room: String,
+    /// Nicks of the people it was about: who was drawn in, invited or removed.
+    pub who: Vec<String>,
+    /// What the service answered: 0 when it was done.
+    pub ret: i64,
 }
 
 /// A message that a client recalled.
@@ -233,10 +237,19 @@ pub(crate) struct Record {
     pub(crate) recalls: Vec<(u64, u64)>,
     pub(crate) uploads: Vec<UploadEntry>,
     pub(crate) verifies: Vec<(u64, i64, Peer, String)>,
-    pub(crate) room_calls: Vec<(u64, String, Peer)>,
+    pub(crate) room_calls: Vec<RoomCall>,
     pub(crate) logouts: Vec<u64>,
     /// Which ClientMsgIds were used, and a hash of what for.
     ids: HashMap<Arc<str>, u64>,
+}
+
+#[derive(Debug)]
+pub(crate) struct RoomCall {
+    pub(crate) at_ms: u64,
+    pub(crate) fun: String,
+    pub(crate) room: Peer,
+    pub(crate) who: Vec<Peer>,
+    pub(crate) ret: i64,
 }
 
 #[derive(Debug)]
@@ -391,11 +404,13 @@ impl Journal {
             who: state.label(*peer).to_owned(),
             content: content.clone(),
         }));
-        self.room_calls.extend(record.room_calls.iter().map(|(at_ms, fun, peer)| RoomCallEntry {
+        self.room_calls.extend(record.room_calls.iter().map(|call| RoomCallEntry {
             account: name(),
-            at_ms: *at_ms,
-            fun: fun.clone(),
-            room: state.label(*peer).to_owned(),
+            at_ms: call.at_ms,
+            fun: call.fun.clone(),
+            room: state.label(call.room).to_owned(),
+            who: call.who.iter().map(|&peer| state.label(peer).to_owned()).collect(),
+            ret: call.ret,
         }));
         self.delivered.extend(state.log.messages().filter(|message| !message.service).map(|message| {
             let in_room = matches!(message.chat, Peer::Room(_));

@@ -16,13 +16,14 @@
 //! | `friends`, `rooms`, `roomlife`, `oplog`, `systext` | How do people and rooms change, and what is told? |
 //! | `shape`, `addmsg`, `mold`, `text` | What do answers look like? |
 //! | `check`, `fault`, `journal` | What did clients do wrong, what shall go wrong, what happened? |
-//! | `phone`, `said`, `script`, `load` | What do people do: by order, by themselves, by the thousand? |
+//! | `phone`, `said`, `script`, `chatter`, `load` | What do people do: by order, by themselves, by the thousand? |
 //! | `memory`, `http`, `control` | How requests come in |
 
 mod account;
 mod addmsg;
 mod appmsg;
 mod avatar;
+mod chatter;
 mod check;
 mod contacts;
 mod control;
@@ -63,6 +64,7 @@ mod wire;
 mod world;
 
 pub use account::Marks;
+pub use chatter::{Chatter, ChatterReport};
 pub use check::Violation;
 pub use error::{SimError, WorldError};
 pub use fault::{Fault, FaultKind};

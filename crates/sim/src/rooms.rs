@@ -8,6 +8,7 @@ use crate::Sim;
 use crate::account::{Account, Member, Room, State};
 use crate::check::Checker;
 use crate::fault::FaultKind;
+use crate::journal::RoomCall;
 use crate::mold;
 use crate::names::{self, Peer};
 use crate::relay::Incoming;
@@ -95,7 +96,14 @@ impl Sim {
         };
         let plan = state.plan(&account, at);
         let name = state.names.of(Peer::Room(at)).to_owned();
-        state.record.room_calls.push((checker.now_ms, "create".to_owned(), Peer::Room(at)));
+        let call = RoomCall {
+            at_ms: checker.now_ms,
+            fun: "create".to_owned(),
+            room: Peer::Room(at),
+            who: coming.clone(),
+            ret: 0,
+        };
+        state.record.room_calls.push(call);
         drop(state);
         if let Some(plan) = plan {
             self.publish(&plan, &[], &told);
@@ -126,7 +134,29 @@ impl Sim {
             }
         };
         let fun = query.get("fun").unwrap_or_default();
-        state.record.room_calls.push((checker.now_ms, fun.to_owned(), Peer::Room(at)));
+        let call =
+            RoomCall { at_ms: checker.now_ms, fun: fun.to_owned(), room: Peer::Room(at), who: Vec::new(), ret: 0 };
+        let number = state.record.room_calls.len();
+        state.record.room_calls.push(call);
+        let done = self.update_room(&account, state, at, number, fun, &body, &checker);
+        if let (Err(ret), Some(call)) = (&done, account.lock().record.room_calls.get_mut(number)) {
+            call.ret = *ret;
+        }
+        done
+    }
+
+    /// The call of this number in the journal.
+    #[expect(clippy::too_many_arguments, reason = "one call, as it came")]
+    fn update_room(
+        &self,
+        account: &Arc<Account>,
+        mut state: Guard<'_>,
+        at: usize,
+        number: usize,
+        fun: &str,
+        body: &UpdateRoomBody<'_>,
+        checker: &Checker<'_>,
+    ) -> Result<Answer, i64> {
         let list = match fun {
             "addmember" => body.add_member_list.as_deref(),
             "invitemember" => body.invite_member_list.as_deref(),
@@ -143,18 +173,21 @@ impl Sim {
             return Err(PARAMETER_ERROR);
         };
         match fun {
-            "modtopic" => Ok(self.retopic(&account, state, at, list)),
-            "quitchatroom" => Ok(self.quit(&account, state, at)),
+            "modtopic" => Ok(self.retopic(account, state, at, list)),
+            "quitchatroom" => Ok(self.quit(account, state, at)),
             _ => {
                 let Some(people) = state.people_of(list.split(',').map(str::trim)).filter(|list| !list.is_empty())
                 else {
                     checker.hard("a member is nobody the account knows");
                     return Err(PARAMETER_ERROR);
                 };
+                if let Some(call) = state.record.room_calls.get_mut(number) {
+                    call.who.clone_from(&people);
+                }
                 match fun {
-                    "addmember" => self.add_members(&account, state, at, &people),
-                    "invitemember" => self.invite_members(&account, state, at, &people),
-                    _ => self.remove_members(&account, state, at, &people, &checker),
+                    "addmember" => self.add_members(account, state, at, &people),
+                    "invitemember" => self.invite_members(account, state, at, &people),
+                    _ => self.remove_members(account, state, at, &people, checker),
                 }
             }
         }

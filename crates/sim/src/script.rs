@@ -1,4 +1,4 @@
-//! What do friends say by themselves?
+//! What do friends say by themselves, and what happens to rooms?
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -58,14 +58,24 @@ impl Sim {
 
     async fn speak(&self, account: &str, line: &ScriptSpec) {
         tokio::time::sleep(line.after).await;
+        let mut times = line.times;
         loop {
-            let message = Deliver { room: line.room.clone(), ..Deliver::text(&line.friend, &line.text) };
-            if let Err(error) = self.deliver(account, message) {
-                tracing::warn!(account, %error, "A script cannot speak.");
+            let done = match (&line.change, &line.room) {
+                (Some(change), Some(room)) => self.change_room(account, room, change.clone()),
+                _ => {
+                    let message = Deliver { room: line.room.clone(), ..Deliver::text(&line.friend, &line.text) };
+                    self.deliver(account, message).map(drop)
+                }
+            };
+            if let Err(error) = done {
+                tracing::warn!(account, %error, "A script cannot go on.");
+            }
+            if let Some(left) = &mut times {
+                *left = left.saturating_sub(1);
             }
             match line.every {
-                Some(every) => tokio::time::sleep(every).await,
-                None => return,
+                Some(every) if times != Some(0) => tokio::time::sleep(every).await,
+                _ => return,
             }
         }
     }

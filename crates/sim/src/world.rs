@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::error::WorldError;
+use crate::roomlife::RoomChange;
 
 /// A whole simulated WeChat: rules of the service and its accounts.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -192,11 +193,17 @@ impl AccountSpec {
             if line.room.as_ref().is_some_and(|room| !topics.contains(room.as_str())) {
                 return Err(format!("a script of account `{name}` speaks in a room it does not have"));
             }
-            if line.room.is_none() && !nicks.contains(line.friend.as_str()) {
+            if line.change.is_some() && (line.room.is_none() || !line.text.is_empty() || !line.friend.is_empty()) {
+                return Err(format!("a `change` in a script of account `{name}` has a `room`, and nobody speaks"));
+            }
+            if line.change.is_none() && line.room.is_none() && !nicks.contains(line.friend.as_str()) {
                 return Err(format!("a script of account `{name}` lets `{}` speak, who is no friend", line.friend));
             }
             if line.every.is_some_and(|every| every.is_zero()) {
                 return Err(format!("a script of account `{name}` repeats every 0 s"));
+            }
+            if line.times.is_some() && line.every.is_none() {
+                return Err(format!("a script of account `{name}` has `times` and no `every`"));
             }
         }
         Ok(())
@@ -271,23 +278,31 @@ pub enum RoomMet {
     Message,
 }
 
-/// Something a friend says by itself.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// Something a friend says by itself, or something that happens to a room by itself.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScriptSpec {
     /// Nick of the speaker.
+    #[serde(default)]
     pub friend: String,
     /// Topic, when it is said in a room.
     #[serde(default)]
     pub room: Option<String>,
     /// What is said.
+    #[serde(default)]
     pub text: String,
+    /// What happens to the room, instead of a text.
+    #[serde(default)]
+    pub change: Option<RoomChange>,
     /// How long after login.
     #[serde(with = "span", default)]
     pub after: Duration,
     /// Again and again after this time.
     #[serde(with = "span::optional", default)]
     pub every: Option<Duration>,
+    /// But no more often than this in all; without it, until the logout.
+    #[serde(default)]
+    pub times: Option<u32>,
 }
 
 /// Durations as people write them: `250ms`, `2s`, `5m`, `1h`.
@@ -397,6 +412,16 @@ mod tests {
                 "`b`, which is no",
             ),
             ("stranger speaks", "[[accounts]]\nname = \"a\"\nscript = [{ friend = \"b\", text = \"\" }]", "no friend"),
+            (
+                "nowhere changed",
+                "[[accounts]]\nname = \"a\"\nscript = [{ change = { join = \"b\" } }]",
+                "has a `room`, and nobody speaks",
+            ),
+            (
+                "times of what",
+                "[[accounts]]\nname = \"a\"\nfriends = [{ nick = \"b\" }]\nscript = [{ friend = \"b\", text = \"x\", times = 2 }]",
+                "no `every`",
+            ),
         ] {
             let error = World::from_toml(text).unwrap_err().to_string();
             assert!(error.contains(want), "{name}: {error}");

@@ -1,4 +1,5 @@
-//! Which text is answered, with what, and how often? The plugin `auto-reply`: rules in `bot.toml`, first match wins.
+//! Which text is answered, with what, and how often? The plugin `auto-reply`: rules in `bot.toml`, first match wins; away
+//! mode, friend requests, and answers of a language model (feature `llm`).
 //!
 //! ```toml
 //! [[accounts]]
@@ -25,15 +26,23 @@
 //! reply = "I am away and will read this later."
 //! ```
 //!
-//! Every setting is in the README. Files in reading order: this one (the handler) → `settings` (what the rules say and
-//! what may be wrong with them) → `reading` (tables with places) → `matching` → `schema`.
+//! Every setting is in the README. Files in reading order: this one (what becomes of an event) → `settings` (what may be
+//! wrong with them) with `reading` (tables with places) → `listens` (where, for whom and when) and `matching` (which
+//! texts) → `answer` → `away` → `friends` → `schema`.
 //!
 //! **Never answered:** our own messages, late ones, anything but text, official and built-in accounts. The last two
 //! answer by themselves, and two machines that answer each other do not stop.
 //!
-//! **State.** The moment of the last answer, in the KV store under `cooldown:<chat>` (or `cooldown:<chat>:<rule>` for a
-//! rule with its own cooldown). It is committed with the answer, so that a crash neither repeats nor forgets it.
+//! **State.** The moment of the last answer, in the KV store under `cooldown:<chat>` and `cooldown-person:<person>` (with
+//! `:<rule>` behind it for a rule with its own cooldown). It is committed with the answer, so that a crash neither repeats
+//! nor forgets it. `away` and `friends` say what they keep.
 
+mod answer;
+mod away;
+mod friends;
+mod listens;
+#[cfg(feature = "llm")]
+pub mod llm;
 mod matching;
 mod reading;
 mod schema;
@@ -41,12 +50,18 @@ mod settings;
 
 use serde_json::Value;
 use wxbot_plugin::local::{Local, Zone};
+use wxbot_plugin::manifest::{HandlerSpec, Trigger};
 use wxbot_plugin::prelude::*;
 use wxbot_plugin::template::Facts;
-use wxbot_plugin::text::typed;
+use wxbot_plugin::text::{Deaf, typed};
 
+use crate::answer::Answer;
+use crate::away::{AWAY, BACK};
+use crate::listens::Scene;
+#[cfg(feature = "llm")]
+use crate::llm::Llm;
 use crate::matching::Heard;
-use crate::settings::{Rule, Scope};
+use crate::settings::{Pause, Rule};
 
 pub use settings::Settings;
 
@@ -54,69 +69,198 @@ pub use settings::Settings;
 #[derive(Debug)]
 pub struct AutoReply {
     settings: Settings,
+    /// What may stand before the word of a command.
+    prefixes: Vec<String>,
+    #[cfg(feature = "llm")]
+    llm: Option<Llm>,
 }
+
+wxbot_plugin::export_plugin!(AutoReply);
 
 impl Plugin for AutoReply {
     type Config = Settings;
 
     fn manifest() -> Manifest {
-        Manifest::new("auto-reply", "Answers texts by rules.")
+        let command = |words: [&str; 2], about: &str| {
+            let [name, _] = words;
+            let words = words.map(str::to_owned).to_vec();
+            let mut spec = HandlerSpec::new(name, Trigger::Command { words, args: Vec::new() });
+            (spec.allow, spec.block) = (Some(Role::Owner), true);
+            about.clone_into(&mut spec.about);
+            spec
+        };
+        let manifest = Manifest::new("auto-reply", "Answers texts by rules.")
             .version(env!("CARGO_PKG_VERSION"))
             .needs(&[Capability::SendText])
-            .events(&["message"])
+            .events(&["message", "friend_request", "friend_added"])
+            .handler(command(AWAY, "有人找我就说我不在 (needs `away`)"))
+            .handler(command(BACK, "我回来了"));
+        #[cfg(feature = "llm")]
+        let manifest = manifest.handler(Llm::reset_spec());
+        manifest
     }
 
-    async fn init(settings: Settings, _cx: &InitCtx) -> Result<Self, PluginError> {
-        Ok(Self { settings })
+    fn plan(settings: &Settings) -> Plan {
+        settings.plan()
+    }
+
+    async fn init(settings: Settings, cx: &InitCtx) -> Result<Self, PluginError> {
+        #[cfg(feature = "llm")]
+        let (settings, llm) = settings.without_llm();
+        Ok(Self {
+            #[cfg(feature = "llm")]
+            llm: llm.map(Llm::new).transpose()?,
+            settings,
+            prefixes: cx.prefixes.clone(),
+        })
     }
 
     async fn on_event(&self, event: &Event, cx: &Ctx) -> Result<Effects, PluginError> {
-        let (text, situation) = match typed(event) {
-            Ok(text) => (text, situation(event)),
+        let Settings { friends, zone, .. } = &self.settings;
+        if let (EventKind::FriendRequest(request), Some(friends)) = (&event.kind, friends) {
+            return friends.asked(request, cx).await;
+        }
+        if let (EventKind::FriendAdded { name, .. }, Some(friends)) = (&event.kind, friends) {
+            return friends.added(name, event, zone, cx).await;
+        }
+        match typed(event) {
+            Ok(text) => self.typed(text, event, cx).await,
+            // Nothing to match, but somebody wrote all the same.
+            Err(Deaf::NotTyped(kind)) if is_a_persons(kind) => {
+                cx.note("rules", false, || Deaf::NotTyped(kind).to_string());
+                Ok(self.away(event, cx).await?.0)
+            }
             Err(why) => {
                 cx.note("rules", false, || why.to_string());
-                return Ok(Effects::none());
+                Ok(Effects::none())
             }
-        };
-        let Some(situation) = situation else {
-            cx.note("rules", false, || "they answer in private chats and rooms".to_owned());
-            return Ok(Effects::none());
-        };
-        let heard = Heard::new(text);
-        let mut rules = self.settings.rules.iter().enumerate();
-        let found = rules.find_map(|(n, rule)| Some((n, rule, rule.hears(situation, &heard)?)));
-        if cx.explains() {
-            self.note_misses(found.as_ref().map(|(n, ..)| *n), situation, cx);
         }
-        let Some((n, rule, captures)) = found else { return Ok(Effects::none()) };
-        let key = cooldown_key(event, n, rule);
-        if rule.cooldown_ms > 0
-            && let Some(left_ms) = silent_for(&cx.kv_get(&key).await?, cx.now_ms(), rule.cooldown_ms)
-        {
-            let left_s = left_ms.cast_unsigned().div_ceil(1000);
-            cx.note(&name(n), false, || format!("cooldown: it would answer, and rests for {left_s} s more"));
-            return Ok(Effects::none());
-        }
-        cx.note(&name(n), true, || "it answers".to_owned());
-        let effects = answer(event, n, rule, &captures, cx.now_ms())?;
-        if effects.is_empty() || rule.cooldown_ms == 0 {
-            return Ok(effects);
-        }
-        Ok(effects.put(key, &cx.now_ms())?)
     }
 }
 
 impl AutoReply {
-    /// Says why the rules before the one that was found did not take the text; all of them when none was.
-    fn note_misses(&self, found: Option<usize>, situation: Scope, cx: &Ctx) {
-        for (n, rule) in self.settings.rules.iter().enumerate().take(found.unwrap_or(usize::MAX)) {
-            let why = if rule.scope.covers(situation) {
-                "the text does not match"
-            } else {
-                "it does not listen here (`in`, `at_me`)"
-            };
-            cx.note(&name(n), false, || why.to_owned());
+    /// What becomes of a text.
+    async fn typed(&self, text: &str, event: &Event, cx: &Ctx) -> Result<Effects, PluginError> {
+        let Some(scene) = Scene::of(event) else {
+            cx.note("rules", false, || "they answer in private chats and rooms".to_owned());
+            return Ok(Effects::none());
+        };
+        if let Some(away) = &self.settings.away
+            && let Some(effects) = away.command(text, &self.prefixes, &self.settings.zone, cx).await?
+        {
+            cx.note("away", true, || "the owner's command".to_owned());
+            cx.block();
+            return Ok(effects);
         }
+        #[cfg(feature = "llm")]
+        if let Some(llm) = self.llm.as_ref().filter(|_| Llm::hears_reset(text, &self.prefixes)) {
+            cx.note("llm", true, || "the conversation begins anew".to_owned());
+            cx.block();
+            return llm.reset(cx).await;
+        }
+        let (told, quiet) = self.away(event, cx).await?;
+        if quiet {
+            cx.note("rules", false, || "they rest while nobody is there (`away.rules`)".to_owned());
+            return Ok(told);
+        }
+        Ok(told.then(self.by_rules(text, &scene, event, cx).await?))
+    }
+
+    /// What is said because nobody is there, and whether rules rest.
+    async fn away(&self, event: &Event, cx: &Ctx) -> Result<(Effects, bool), PluginError> {
+        let zone = &self.settings.zone;
+        let Some(away) = &self.settings.away else { return Ok((Effects::none(), false)) };
+        let Some(absence) = away.absence(zone, cx).await? else { return Ok((Effects::none(), false)) };
+        Ok((away.tell(&absence, event, zone, cx).await?, away.silences_rules()))
+    }
+
+    /// What the first rule that fits answers.
+    async fn by_rules(&self, text: &str, scene: &Scene<'_>, event: &Event, cx: &Ctx) -> Result<Effects, PluginError> {
+        let (heard, zone) = (Heard::new(text), &self.settings.zone);
+        for (n, rule) in self.settings.rules.iter().enumerate() {
+            let fits = rule.hears(scene, &heard);
+            match fits.and_then(|captures| rule.listens.now(cx, zone).map(|()| captures)) {
+                Ok(captures) => return self.by_rule(n, rule, &captures, event, cx).await,
+                Err(why) => cx.note(&name(n), false, || why.to_owned()),
+            }
+        }
+        Ok(Effects::none())
+    }
+
+    /// What this rule answers, unless it rests.
+    async fn by_rule(
+        &self,
+        n: usize,
+        rule: &Rule,
+        captures: &Captures,
+        event: &Event,
+        cx: &Ctx,
+    ) -> Result<Effects, PluginError> {
+        let (now_ms, person) = (cx.now_ms(), event.sender.as_ref().map(|sender| &sender.id));
+        let mut rests = Vec::new();
+        for (what, whose, pause) in
+            [("cooldown", Some(&event.chat.id), rule.in_chat), ("cooldown-person", person, rule.for_person)]
+        {
+            let Some(whose) = whose.filter(|_| pause.ms > 0) else { continue };
+            let key = key_of(what, whose, n, pause);
+            let was = cx.kv_get::<Value>(&key).await?;
+            if let Some(left_ms) = silent_for(&was, now_ms, pause.ms) {
+                let left_s = left_ms.cast_unsigned().div_ceil(1000);
+                cx.note(&name(n), false, || format!("cooldown: it would answer, and rests for {left_s} s more"));
+                return Ok(Effects::none());
+            }
+            rests.push((key, was));
+        }
+        cx.note(&name(n), true, || "it answers".to_owned());
+        let effects = self.answer(n, rule, captures, event, cx).await?;
+        if effects.is_empty() {
+            return Ok(effects);
+        }
+        // Swaps: of two messages that come at once in two chats one is answered.
+        rests.into_iter().try_fold(effects, |effects, (key, was)| Ok(effects.swap(key, was.as_ref(), Some(&now_ms))?))
+    }
+
+    /// One of the rule's answers; nothing when all of its texts come out blank.
+    async fn answer(
+        &self,
+        n: usize,
+        rule: &Rule,
+        captures: &Captures,
+        event: &Event,
+        cx: &Ctx,
+    ) -> Result<Effects, PluginError> {
+        match rule.answers.pick(|| cx.random_u64()) {
+            Some(Answer::Parts(parts)) => {
+                let facts = facts(event, &self.settings.zone, cx.now_ms()).captures(captures);
+                answer::effects(parts, &facts, rule.mention && event.is_group(), cx, &name(n))
+            }
+            Some(Answer::Model(prompt)) => self.by_model(prompt.as_deref(), rule.mention, event, cx).await,
+            None => Ok(Effects::none()),
+        }
+    }
+
+    /// What the language model says to the text.
+    #[cfg(feature = "llm")]
+    async fn by_model(
+        &self,
+        prompt: Option<&str>,
+        mention: bool,
+        event: &Event,
+        cx: &Ctx,
+    ) -> Result<Effects, PluginError> {
+        let (Some(llm), Ok(text)) = (&self.llm, typed(event)) else { return Ok(Effects::none()) };
+        let today = Local::at(cx.now_ms(), &self.settings.zone).date();
+        let mut asked = llm::Asked::new(text, &today).mention(mention);
+        if let Some(prompt) = prompt {
+            asked = asked.system(prompt);
+        }
+        llm.answer(asked, cx).await
+    }
+
+    /// Settings that ask a model are refused where there is none.
+    #[cfg(not(feature = "llm"))]
+    async fn by_model(&self, _: Option<&str>, _: bool, _: &Event, _: &Ctx) -> Result<Effects, PluginError> {
+        Ok(Effects::none())
     }
 }
 
@@ -125,49 +269,33 @@ fn name(n: usize) -> String {
     format!("rule {}", n + 1)
 }
 
-/// Where the event happened, as rules see it; `None` with built-in accounts.
-fn situation(event: &Event) -> Option<Scope> {
-    if event.chat.kind == ChatKind::Private {
-        Some(Scope::PRIVATE)
-    } else if event.is_group() {
-        let at_me = event.message().is_some_and(|message| message.mentions.me);
-        Some(if at_me { Scope::GROUP_AT_ME } else { Scope::GROUP_UNADDRESSED })
-    } else {
-        None
-    }
+/// Whether a message that is no text is a person's doing: a picture, not a word of the service.
+fn is_a_persons(kind: &str) -> bool {
+    !matches!(kind, "system" | "notice" | "unknown")
 }
 
-/// What the rule answers; nothing when all of its templates come out blank.
-fn answer(event: &Event, n: usize, rule: &Rule, captures: &Captures, now_ms: i64) -> Result<Effects, PluginError> {
-    let now = Local::at(now_ms, &Zone::default());
-    let facts = Facts::new()
+/// What all texts know.
+fn facts(event: &Event, zone: &Zone, now_ms: i64) -> Facts {
+    let now = Local::at(now_ms, zone);
+    Facts::new()
         .text("sender", event.sender.as_ref().map_or("", |person| &person.name))
         .text("chat", &event.chat.name)
+        .text("room", if event.is_group() { &event.chat.name } else { "" })
         .text("text", event.text().unwrap_or_default().trim())
         .text("account", event.account.as_str())
         .text("date", &now.date())
         .text("time", &now.time())
-        .captures(captures);
-    let mut effects = Effects::none();
-    for template in &rule.replies {
-        let rendered = template.render(&facts);
-        let text = rendered.map_err(|why| PluginError::msg(format!("the reply of rule {} failed: {why}", n + 1)))?;
-        let Some(text) = text else { continue };
-        // Once is polite; a mention in each text of a list would ring the phone each time.
-        let mention = rule.mention && event.is_group() && effects.is_empty();
-        effects = if mention { effects.and_reply_at_sender(text) } else { effects.and_reply(text) };
-    }
-    Ok(effects)
+        .number("hour", i64::from(now.hour))
+        .number("weekday", i64::from(now.weekday))
 }
 
-/// Rules without a cooldown of their own share one silence per chat.
-fn cooldown_key(event: &Event, n: usize, rule: &Rule) -> String {
-    let chat = &event.chat.id;
-    if rule.own_cooldown { format!("cooldown:{chat}:{n}") } else { format!("cooldown:{chat}") }
+/// Rules without a cooldown of their own share one silence.
+fn key_of(what: &str, whose: &ContactId, n: usize, pause: Pause) -> String {
+    if pause.own { format!("{what}:{whose}:{n}") } else { format!("{what}:{whose}") }
 }
 
-/// How long the silence after the last answer still lasts; `None` when it is over. A moment in the future comes from a clock that was set back and counts as
-/// none: the silence would last as long as the clock was wrong.
+/// How long the silence after the last answer still lasts; `None` when it is over. A moment in the future comes from a
+/// clock that was set back and counts as none: the silence would last as long as the clock was wrong.
 fn silent_for(last_ms: &Option<Value>, now_ms: i64, cooldown_ms: i64) -> Option<i64> {
     // Another shape, written by another version, is no reason to fail on every message.
     let last_ms = last_ms.as_ref().and_then(Value::as_i64);

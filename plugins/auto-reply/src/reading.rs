@@ -1,15 +1,17 @@
 //! How is a table of settings read so that every mistake in it is told, each at its place?
 
 use serde_json::{Map, Value};
-use wxbot_plugin::ConfigProblem;
 pub(crate) use wxbot_plugin::config::did_you_mean;
+use wxbot_plugin::config::{At, ConfigValue};
 use wxbot_plugin::model::span::parse_duration;
 use wxbot_plugin::text::is_blank_text;
+use wxbot_plugin::{ConfigProblem, Place, PluginConfig};
 
 /// The mistakes found so far. Reading goes on behind a mistake: people want the whole list.
-#[derive(Debug, Default)]
-pub(crate) struct Reading {
+#[derive(Debug)]
+pub(crate) struct Reading<'p> {
     pub(crate) problems: Vec<ConfigProblem>,
+    pub(crate) place: &'p Place,
 }
 
 /// A table and where it is.
@@ -43,7 +45,33 @@ impl<'v> Table<'v> {
     }
 }
 
-impl Reading {
+impl<'p> Reading<'p> {
+    pub(crate) fn new(place: &'p Place) -> Self {
+        Self { problems: Vec::new(), place }
+    }
+
+    /// The value of a key as the SDK reads it; `Err` when something is wrong with it.
+    pub(crate) fn value<T: ConfigValue>(&mut self, table: Table<'_>, key: &str) -> Result<Option<T>, ()> {
+        let Some(value) = table.get(key) else { return Ok(None) };
+        T::read_value(value, &At::top(self.place).key(key)).map(Some).map_err(|problems| {
+            self.problems.extend(problems.into_iter().map(|problem| problem.below(table.here())));
+        })
+    }
+
+    /// A table of its own under a key.
+    pub(crate) fn part<T: PluginConfig>(&mut self, table: Table<'_>, key: &str) -> Option<T> {
+        let value = table.get(key)?;
+        if !value.is_object() {
+            self.wrong_type(table.at(key), &format!("`{key}`"), "a table", value);
+            return None;
+        }
+        let read = T::read(value, self.place);
+        read.map_err(|problems| {
+            self.problems.extend(problems.into_iter().map(|problem| problem.below(&table.at(key))));
+        })
+        .ok()
+    }
+
     /// Notes a mistake.
     pub(crate) fn report(&mut self, at: impl Into<String>, message: impl Into<String>, help: impl Into<String>) {
         self.problems.push(ConfigProblem::at(at, message).help(help));
@@ -120,7 +148,8 @@ impl Reading {
         Some(each.filter_map(|(n, value)| self.visible(value, format!("{at}/{n}"), key)).collect())
     }
 
-    fn visible<'v>(&mut self, value: &'v Value, at: String, key: &str) -> Option<Placed<'v>> {
+    /// One text in which something can be seen.
+    pub(crate) fn visible<'v>(&mut self, value: &'v Value, at: String, key: &str) -> Option<Placed<'v>> {
         let Some(text) = value.as_str() else {
             self.wrong_type(at, &format!("`{key}`"), "a text", value);
             return None;
@@ -156,7 +185,8 @@ mod tests {
     #[test]
     fn a_pointer_escapes_the_key() {
         let value = serde_json::json!({ "a/b~c": 1 });
-        let mut reading = Reading::default();
+        let place = Place::default();
+        let mut reading = Reading::new(&place);
         reading.table(&value, "/x", "a rule", &["y"]);
         assert_eq!(reading.problems[0].pointer, "/x/a~1b~0c");
     }

@@ -1,63 +1,88 @@
 //! What do the settings say, and what is wrong with them?
 
+mod rule;
+
 use serde_json::Value;
-use wxbot_plugin::template::{Known, Template};
-use wxbot_plugin::text::regex;
-use wxbot_plugin::{Captures, ConfigProblem, Place, PluginConfig};
+use wxbot_plugin::local::Zone;
+use wxbot_plugin::model::{Capability, MediaShape};
+use wxbot_plugin::template::Known;
+use wxbot_plugin::{ConfigProblem, Feature, Place, Plan, PluginConfig};
 
-use crate::matching::{Heard, Matcher, Phrases};
-use crate::reading::{Placed, Reading, Table, did_you_mean};
+use crate::answer::{Part, needs};
+use crate::away::Away;
+use crate::friends::Friends;
+#[cfg(feature = "llm")]
+use crate::llm::LlmSettings;
+use crate::reading::Reading;
 
-pub(crate) const TOP_KEYS: [&str; 2] = ["cooldown", "rules"];
-pub(crate) const RULE_KEYS: [&str; 10] =
-    ["exact", "contains", "regex", "any", "in", "at_me", "reply", "mention", "cooldown", "ignore_case"];
-const MATCHER_KEYS: [&str; 4] = ["exact", "contains", "regex", "any"];
-/// What every reply knows; those of a regex rule know its groups too.
-const NAMES: [&str; 6] = ["sender", "chat", "text", "account", "time", "date"];
-pub(crate) const CHATS: [&str; 3] = ["private", "group", "any"];
+#[cfg(test)]
+pub(crate) use rule::RULE_KEYS;
+pub(crate) use rule::{Pause, Rule};
+
+pub(crate) const TOP_KEYS: [&str; 7] = ["cooldown", "person_cooldown", "tz", "rules", "away", "friends", "llm"];
+/// What every text knows; those of a regex rule know its groups too.
+pub(crate) const NAMES: [&str; 9] = ["sender", "chat", "room", "text", "account", "date", "time", "hour", "weekday"];
 
 /// The settings of the plugin, read and compiled. There is one way to them: what [`check`](Self::check) accepts, `init`
 /// accepts, because both run [`read`](Self::read).
 #[derive(Debug)]
 pub struct Settings {
     pub(crate) rules: Vec<Rule>,
+    pub(crate) zone: Zone,
+    pub(crate) away: Option<Away>,
+    pub(crate) friends: Option<Friends>,
+    #[cfg(feature = "llm")]
+    pub(crate) llm: Option<LlmSettings>,
 }
-
-/// One rule.
-#[derive(Debug)]
-pub(crate) struct Rule {
-    pub(crate) matcher: Matcher,
-    pub(crate) scope: Scope,
-    pub(crate) replies: Vec<Template>,
-    /// Mention the sender in a room.
-    pub(crate) mention: bool,
-    /// Silence in the chat after an answer, in milliseconds; 0 for none.
-    pub(crate) cooldown_ms: i64,
-    /// The rule states its cooldown itself, so that the silence is its own as well.
-    pub(crate) own_cooldown: bool,
-}
-
-/// Where a rule listens: a set of situations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Scope(u8);
 
 impl Settings {
-    /// Reads settings.
-    ///
-    /// # Errors
-    /// All problems at once, never an empty list.
-    pub fn parse(settings: &Value) -> Result<Self, Vec<ConfigProblem>> {
-        let mut reading = Reading::default();
-        let rules = read_all(&mut reading, settings);
-        match rules {
-            Some(rules) if reading.problems.is_empty() => Ok(Self { rules }),
-            Some(_) | None => Err(reading.problems),
-        }
+    /// Takes the model's settings out, for the one who asks it.
+    #[cfg(feature = "llm")]
+    pub(crate) fn without_llm(mut self) -> (Self, Option<LlmSettings>) {
+        let llm = self.llm.take();
+        (self, llm)
     }
 
-    /// All problems; none when the settings are good.
+    /// What is switched on, and what each of it needs of an account.
+    pub(crate) fn plan(&self) -> Plan {
+        let text = [Capability::SendText];
+        let mut features: Vec<Feature> = Vec::new();
+        let mut add = |name: &str, pointer: String, needs: &[Capability]| {
+            if !features.iter().any(|known| known.name == name) {
+                features.push(Feature::new(name, pointer).needs(needs));
+            }
+        };
+        for (n, rule) in self.rules.iter().enumerate() {
+            let pointer = format!("/rules/{n}");
+            if rule.answers.has_texts() {
+                add("replies", pointer.clone(), &text);
+            }
+            if rule.answers.has_model() {
+                add("answers of a model", pointer.clone(), &text);
+            }
+            for shape in rule.answers.shapes() {
+                add(medium(shape), pointer.clone(), &[needs(shape)]);
+            }
+        }
+        if self.away.is_some() {
+            add("away mode", "/away".to_owned(), &text);
+        }
+        if let Some(friends) = &self.friends {
+            if friends.accepts() {
+                let needs = [Capability::FriendRequests, Capability::AcceptFriend];
+                add("accepting friends", "/friends/accept".to_owned(), &needs);
+            }
+            for part in friends.greeting() {
+                let needs = if let Part::Media(shape, _) = part { needs(*shape) } else { Capability::SendText };
+                add("greeting friends", "/friends/greeting".to_owned(), &[needs]);
+            }
+        }
+        features.into_iter().fold(Plan::new(), Plan::feature)
+    }
+
+    /// All problems of settings from nowhere; none when they are good.
     pub fn check(settings: &Value) -> Vec<ConfigProblem> {
-        Self::parse(settings).err().unwrap_or_default()
+        Self::read(settings, &Place::default()).err().unwrap_or_default()
     }
 }
 
@@ -66,168 +91,65 @@ impl PluginConfig for Settings {
         crate::schema::schema()
     }
 
-    fn read(settings: &Value, _place: &Place) -> Result<Self, Vec<ConfigProblem>> {
-        Self::parse(settings)
+    fn read(settings: &Value, place: &Place) -> Result<Self, Vec<ConfigProblem>> {
+        let mut reading = Reading::new(place);
+        let read = read_all(&mut reading, settings);
+        match read {
+            Some(read) if reading.problems.is_empty() => Ok(read),
+            Some(_) | None => Err(reading.problems),
+        }
     }
 }
 
-impl Scope {
-    pub(crate) const PRIVATE: Self = Self(1);
-    pub(crate) const GROUP_UNADDRESSED: Self = Self(2);
-    pub(crate) const GROUP_AT_ME: Self = Self(4);
-    const NOWHERE: Self = Self(0);
-    const GROUP: Self = Self(2 | 4);
-    const EVERYWHERE: Self = Self(1 | 2 | 4);
-
-    /// True when all of `other` is in this.
-    pub(crate) fn covers(self, other: Self) -> bool {
-        other.0 & !self.0 == 0
-    }
-
-    fn and(self, other: Self) -> Self {
-        Self(self.0 | other.0)
+/// What answers in this shape are called.
+fn medium(shape: MediaShape) -> &'static str {
+    match shape {
+        MediaShape::Image => "pictures",
+        MediaShape::Video => "films",
+        MediaShape::Sticker => "stickers",
+        MediaShape::File | _ => "files",
     }
 }
 
-impl Rule {
-    /// The groups when the rule listens here and matches.
-    pub(crate) fn hears(&self, situation: Scope, heard: &Heard<'_>) -> Option<Captures> {
-        if self.scope.covers(situation) { self.matcher.matches(heard) } else { None }
-    }
+/// What the texts of rules know.
+pub(crate) fn known() -> Known {
+    Known::texts(&NAMES)
 }
 
 /// Reads everything; `None` only when a problem was reported.
-fn read_all(reading: &mut Reading, settings: &Value) -> Option<Vec<Rule>> {
+fn read_all(reading: &mut Reading<'_>, settings: &Value) -> Option<Settings> {
     let top = reading.table(settings, "", "auto-reply", &TOP_KEYS)?;
-    let common_ms = if top.get("cooldown").is_some() { reading.duration_ms(top, "cooldown") } else { Some(0) };
-    let list = match top.get("rules") {
-        Some(Value::Array(list)) => list,
+    let zone = reading.value(top, "tz").ok().map(Option::unwrap_or_default);
+    let pauses = rule::Pauses::common(reading, top);
+    let away = reading.part(top, "away");
+    let friends = reading.part(top, "friends");
+    #[cfg(feature = "llm")]
+    let llm: Option<LlmSettings> = reading.part(top, "llm");
+    #[cfg(not(feature = "llm"))]
+    if top.get("llm").is_some() {
+        let help = "build it with the feature `llm`: `cargo build --features llm`; the released binaries have it";
+        reading.report("/llm", "this wxbot was built without language models", help);
+    }
+    let rules = match top.get("rules") {
+        Some(Value::Array(list)) => rule::read_all(reading, list, pauses, top.get("llm").is_some()),
         Some(other) => {
             reading.wrong_type("/rules", "`rules`", "a list of tables (`[[plugins.auto-reply.rules]]`)", other);
             return None;
         }
+        None if top.get("away").is_some() || top.get("friends").is_some() => Vec::new(),
         None => {
             reading.report("", "there are no rules", "add one with `[[plugins.auto-reply.rules]]`");
             return None;
         }
     };
-    // Whoever is answered by a rule with `any` never reaches a later one; two of them may share the work.
-    let (mut answered, mut by) = (Scope::NOWHERE, 0);
-    let mut rules = Vec::new();
-    for (n, value) in list.iter().enumerate() {
-        let here = format!("/rules/{n}");
-        let Some(table) = reading.table(value, &here, "a rule", &RULE_KEYS) else { continue };
-        let scope = scope(reading, table);
-        if scope.is_some_and(|scope| answered.covers(scope)) {
-            let message = format!("this rule is never reached: rule {by} (`any = true`) answers before it");
-            let help = "move the rule with `any` to the end, or narrow it with `in` or `at_me`";
-            reading.report(&*here, message, help);
-        }
-        let matcher = matcher(reading, table);
-        if let (Some(scope), Some(Matcher::Any)) = (scope.filter(|scope| !answered.covers(*scope)), &matcher) {
-            (answered, by) = (answered.and(scope), n + 1);
-        }
-        let known = Known::texts(&NAMES);
-        let known = match &matcher {
-            Some(matcher) => matcher.known(known),
-            None => known.with_any_groups(),
-        };
-        let replies = replies(reading, table, &known);
-        let mention = reading.flag(table, "mention", false);
-        let own_cooldown = table.get("cooldown").is_some();
-        let cooldown_ms = if own_cooldown { reading.duration_ms(table, "cooldown") } else { common_ms };
-        if let (Some(matcher), Some(scope), Some(replies), Some(cooldown_ms)) = (matcher, scope, replies, cooldown_ms) {
-            rules.push(Rule { matcher, scope, replies, mention, cooldown_ms, own_cooldown });
-        }
-    }
-    Some(rules)
-}
-
-/// Where the rule listens; `None` when that cannot be told, so that no rule is called unreachable by mistake.
-fn scope(reading: &mut Reading, rule: Table<'_>) -> Option<Scope> {
-    let at_me = reading.flag(rule, "at_me", false);
-    let told = rule.get("at_me").is_none_or(Value::is_boolean);
-    let scope = match rule.get("in") {
-        None => Scope::EVERYWHERE,
-        Some(Value::String(word)) => match word.as_str() {
-            "private" => Scope::PRIVATE,
-            "group" => Scope::GROUP,
-            "any" => Scope::EVERYWHERE,
-            other => {
-                reading.report(rule.at("in"), format!("`in` cannot be `{other}`"), did_you_mean(other, &CHATS));
-                return None;
-            }
-        },
-        Some(other) => {
-            reading.wrong_type(rule.at("in"), "`in`", "\"private\", \"group\" or \"any\"", other);
-            return None;
-        }
-    };
-    match at_me {
-        _ if !told => None,
-        false => Some(scope),
-        true if scope == Scope::PRIVATE => {
-            let message =
-                "nobody is mentioned in a private chat: a rule with `at_me` and `in = \"private\"` never matches";
-            reading.report(rule.at("at_me"), message, "remove `at_me` or `in`");
-            None
-        }
-        true => Some(Scope::GROUP_AT_ME),
-    }
-}
-
-/// The rule's one matcher; all of them are looked at even when there are too many.
-fn matcher(reading: &mut Reading, rule: Table<'_>) -> Option<Matcher> {
-    let present: Vec<&str> = MATCHER_KEYS.into_iter().filter(|key| rule.get(key).is_some()).collect();
-    let ignore_case = reading.flag(rule, "ignore_case", true);
-    let Some((first, more)) = present.split_first() else {
-        let help = "add one of `exact`, `contains`, `regex`, or `any = true` to match every text";
-        reading.report(rule.here(), "the rule does not say which texts it matches", help);
-        return None;
-    };
-    for key in more {
-        let help = "a rule has one matcher; make a second rule";
-        reading.report(rule.at(key), format!("`{key}` stands beside `{first}`"), help);
-    }
-    let phrases = |texts: Vec<Placed<'_>>| Phrases::new(texts.into_iter().map(|placed| placed.text), ignore_case);
-    let read = present.iter().map(|key| match *key {
-        "exact" => reading.texts(rule, key).map(|texts| Matcher::Exact(phrases(texts))),
-        "contains" => reading.texts(rule, key).map(|texts| Matcher::Contains(phrases(texts))),
-        "regex" => {
-            let Placed { text, at } = reading.text(rule, key)?;
-            let help = "the syntax is that of the Rust `regex` crate: no look-around, no back-references";
-            regex(text, ignore_case)
-                .map_err(|why| reading.report(at, format!("bad regex: {why}"), help))
-                .ok()
-                .map(Matcher::Regex)
-        }
-        _ => {
-            if reading.flag(rule, key, true) {
-                return Some(Matcher::Any);
-            }
-            reading.report(rule.at(key), "`any` is only ever true", "remove `any = false`");
-            None
-        }
-    });
-    // Collected before one is taken: each of them has to be looked at.
-    let mut read: Vec<Option<Matcher>> = read.collect();
-    if read.len() == 1 { read.pop().flatten() } else { None }
-}
-
-/// The rule's replies.
-fn replies(reading: &mut Reading, rule: Table<'_>, known: &Known) -> Option<Vec<Template>> {
-    if rule.get("reply").is_none() {
-        reading.report(rule.here(), "the rule has no `reply`", "add `reply = \"…\"`");
-        return None;
-    }
-    let mut templates = Vec::new();
-    for Placed { text, at } in reading.texts(rule, "reply")? {
-        match Template::compile(text, known) {
-            Ok(template) => templates.push(template),
-            Err(flaws) => flaws.into_iter().for_each(|flaw| reading.report(&*at, flaw.message, flaw.help)),
-        }
-    }
-    Some(templates)
+    Some(Settings {
+        rules,
+        zone: zone?,
+        away,
+        friends,
+        #[cfg(feature = "llm")]
+        llm,
+    })
 }
 
 #[cfg(test)]

@@ -146,8 +146,8 @@ async fn the_moment_is_kept_with_the_answer_and_only_when_needed() {
         let keys: Vec<String> = effects
             .iter()
             .filter_map(|effect| {
-                let Effect::Put { key, value } = effect else { return None };
-                (value == &json!(1_767_225_600_000_i64)).then(|| key.clone())
+                let Effect::Swap { key, was: None, now } = effect else { return None };
+                (now == &Some(json!(1_767_225_600_000_i64))).then(|| key.clone())
             })
             .collect();
         assert_eq!(keys, want, "{settings}");
@@ -196,5 +196,8 @@ fn the_manifest() {
     let manifest = AutoReply::manifest();
     assert_eq!((&*manifest.id, manifest.wants_late), ("auto-reply", false));
     assert_eq!(manifest.needs, [Capability::SendText]);
-    assert_eq!(manifest.events, ["message"]);
+    assert_eq!(manifest.events, ["message", "friend_request", "friend_added"]);
+    let commands: Vec<_> = manifest.handlers.iter().map(|handler| (&*handler.name, handler.allow.clone())).collect();
+    assert_eq!(commands.get(..2), Some(&[("away", Some(Role::Owner)), ("back", Some(Role::Owner))][..]));
+    assert_eq!(commands.len(), if cfg!(feature = "llm") { 3 } else { 2 });
 }

@@ -2,6 +2,7 @@
 //!
 //! - `measure`: one run of one case
 //! - `fleet`: one run of many accounts
+//! - `storm`: a thousand messages in one room, and those who wait elsewhere
 //! - `usage`: CPU time and memory of a process
 //! - `plot`: how cost grows with accounts
 //! - `report`: medians, table, JSON
@@ -10,6 +11,7 @@ mod fleet;
 mod measure;
 mod plot;
 mod report;
+mod storm;
 mod usage;
 
 use std::fs;
@@ -33,6 +35,7 @@ pub(crate) struct Options {
     json: Option<PathBuf>,
     scale: Vec<usize>,
     plot: Option<PathBuf>,
+    storm: bool,
 }
 
 impl Options {
@@ -45,6 +48,7 @@ impl Options {
             json: args.value("--json")?.map(PathBuf::from),
             scale: sizes(args.value("--scale")?)?,
             plot: args.value("--plot")?.map(PathBuf::from),
+            storm: args.flag("--storm")?,
         })
     }
 
@@ -76,6 +80,11 @@ pub(crate) fn run(options: Options) -> io::Result<()> {
     let home = target_dir().join("bench");
     if !options.scale.is_empty() {
         return scale(&options, &binary, &home);
+    }
+    if options.storm {
+        let storms = storm::run(&binary, &home, options.runs)?;
+        print!("{}", storms.table());
+        return options.json.map_or(Ok(()), |path| fs::write(path, format!("{:#}\n", storms.json())));
     }
     let mut results = Vec::new();
     for case in options.cases() {

@@ -65,7 +65,8 @@ fn head(known: &Known, manifest: &Manifest) -> String {
         facts.push(("needs", list::words(&manifest.needs).join(", ")));
     }
     let late = if manifest.wants_late { ", late ones too" } else { "" };
-    facts.push(("hears", format!("{}{late}", manifest.events.join(", "))));
+    let floods = if manifest.watches { ", floods of rooms too" } else { "" };
+    facts.push(("hears", format!("{}{late}{floods}", manifest.events.join(", "))));
     if manifest.priority != 0 {
         facts.push(("priority", manifest.priority.to_string()));
     }

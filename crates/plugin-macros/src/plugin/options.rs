@@ -6,7 +6,7 @@ use syn::{Error, Expr, LitStr, Type, parse_quote};
 use super::check;
 use super::items::{Item, Items, number, text, truth, unknown};
 
-const KNOWN: [&str; 7] = ["id", "about", "version", "config", "needs", "priority", "wants_late"];
+const KNOWN: [&str; 8] = ["id", "about", "version", "config", "needs", "priority", "wants_late", "watches"];
 
 #[derive(Default)]
 pub(super) struct Options {
@@ -17,6 +17,7 @@ pub(super) struct Options {
     pub(super) needs: Option<Expr>,
     pub(super) priority: i32,
     pub(super) wants_late: bool,
+    pub(super) watches: bool,
 }
 
 impl Parse for Options {
@@ -31,6 +32,7 @@ impl Parse for Options {
                     ));
                 }
                 Item::Flag(key) if key == "wants_late" => options.wants_late = true,
+                Item::Flag(key) if key == "watches" => options.watches = true,
                 Item::Flag(key) if KNOWN.iter().any(|known| key == known) => {
                     return Err(Error::new(key.span(), format!("`{key}` needs a value: `{key} = …`")));
                 }
@@ -43,6 +45,7 @@ impl Parse for Options {
                     "needs" => options.needs = Some(value),
                     "priority" => options.priority = number(&value)?,
                     "wants_late" => options.wants_late = truth(&value)?,
+                    "watches" => options.watches = truth(&value)?,
                     _ => return Err(unknown(&key, "`#[plugin]`", &KNOWN)),
                 },
             }

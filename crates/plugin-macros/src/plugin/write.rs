@@ -94,10 +94,11 @@ fn manifest(block: &ItemImpl, options: &Options, parts: &Parts) -> TokenStream {
     };
     let priority = options.priority;
     let late = options.wants_late.then(|| quote!(.wants_late()));
+    let watches = options.watches.then(|| quote!(.watches()));
     let guards = parts.guard.is_some().then(|| quote!(.guards()));
     quote! {
         ::wxbot_plugin::route::manifest(
-            ::wxbot_plugin::Manifest::new(#id, #about).version(#version).needs(&#needs).priority(#priority) #late #guards,
+            ::wxbot_plugin::Manifest::new(#id, #about).version(#version).needs(&#needs).priority(#priority) #late #watches #guards,
             Self::__wxbot_handlers(),
         )
     }

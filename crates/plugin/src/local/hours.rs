@@ -3,8 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::ToSpan;
 use jiff::civil::{Date, Time};
-use jiff::{Timestamp, ToSpan};
+use jiff::tz::AmbiguousOffset;
 use serde_json::{Value, json};
 
 use super::{Local, Zone};
@@ -118,12 +119,20 @@ impl Range {
         let today = Date::new(local.year, i8::try_from(local.month).ok()?, i8::try_from(local.day).ok()?).ok()?;
         let until = self.until % DAY_MINUTES;
         let time = Time::new(i8::try_from(until / 60).ok()?, i8::try_from(until % 60).ok()?, 0, 0).ok()?;
-        let ends = |days: i64| -> Option<Timestamp> {
-            Some(today.checked_add(days.days()).ok()?.to_datetime(time).to_zoned(zone.0.clone()).ok()?.timestamp())
+        let moment = zone.0.to_ambiguous_zoned(today.checked_add(next.days()).ok()?.to_datetime(time));
+        let ends = match moment.offset() {
+            // The clock is put forward over it: the moment at which that happens is the first without.
+            AmbiguousOffset::Gap { .. } => {
+                let behind = moment.later().ok()?.timestamp();
+                zone.0.preceding(behind).next().map_or(behind, |change| change.timestamp())
+            }
+            AmbiguousOffset::Fold { .. } => {
+                let first = moment.clone().earlier().ok()?.timestamp();
+                if first.as_millisecond() > now_ms { first } else { moment.later().ok()?.timestamp() }
+            }
+            AmbiguousOffset::Unambiguous { .. } => moment.compatible().ok()?.timestamp(),
         };
-        let end_ms = ends(next)?.as_millisecond();
-        // In the hour that a clock repeats, the first of the two moments may be over.
-        Some(if end_ms > now_ms { end_ms } else { now_ms + 60_000 })
+        Some(ends.as_millisecond())
     }
 
     /// Up to which minute of this day it covers what begins at `minute`.
@@ -150,6 +159,9 @@ fn range(text: &str) -> Result<Range, NoHours> {
     // As a Chinese keyboard writes it, too.
     let plain: String = text.chars().map(crate::text::narrow).collect();
     let mut words = plain.split_whitespace().peekable();
+    if let Some(word) = words.next_if(|word| word.starts_with(|c: char| c.is_ascii_digit()) && !word.contains(':')) {
+        return Err(NoHours(format!("`{word}` has no minutes")));
+    }
     let mut hours = None;
     if let Some(word) = words.next_if(|word| word.contains(':')) {
         hours = Some(between(word)?);

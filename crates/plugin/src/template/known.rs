@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use minijinja::{ErrorKind, Value};
 use regex::Regex;
 
-use super::{Facts, Flaw, NAME, Template};
+use super::{Facts, Flaw, Template, environment};
 use crate::config::did_you_mean;
 
 /// What only the templates of a regex know.
@@ -64,6 +64,13 @@ impl Known {
         Self { names: names.to_vec(), groups: Groups::Never }
     }
 
+    /// And these.
+    #[must_use]
+    pub fn and(mut self, names: &[&'static str]) -> Self {
+        self.names.extend_from_slice(names);
+        self
+    }
+
     /// And `groups` and `named` of this regex.
     #[must_use]
     pub fn with_groups(mut self, shape: &Shape) -> Self {
@@ -97,7 +104,7 @@ impl Known {
 
     /// Names that the template uses and that can never have a value.
     fn unknown_names(&self, template: &Template, source: &str) -> Vec<Flaw> {
-        let Ok(compiled) = template.env.get_template(NAME) else { return Vec::new() };
+        let Ok(compiled) = template.compiled() else { return Vec::new() };
         let own = set_in(source);
         let known = match self.groups {
             Groups::Never | Groups::NoRegex => self.names.clone(),
@@ -108,7 +115,7 @@ impl Known {
         let mut flaws = Vec::new();
         for path in &used {
             let (name, attribute) = path.split_once('.').map_or((path.as_str(), None), |(n, a)| (n, Some(a)));
-            if own.contains(name) || template.env.globals().any(|(global, _)| global == name) {
+            if own.contains(name) || environment().globals().any(|(global, _)| global == name) {
                 continue;
             }
             match (name, attribute, &self.groups) {

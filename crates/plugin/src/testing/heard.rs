@@ -203,6 +203,11 @@ impl Heard {
         }
     }
 
+    /// What looked at the event and why it did or did not take it, a line each: what `wxbot explain` shows.
+    pub fn explained(&self) -> String {
+        self.why()
+    }
+
     #[track_caller]
     fn fail(&self, wanted: &str) -> ! {
         let came = match &self.ended {

@@ -46,6 +46,16 @@ impl<P: Plugin> User<P> {
         self.bench.host.state(|s| s.roles.entry((self.person.id.clone(), room)).or_default().push(role));
     }
 
+    /// The person has this role no more, where it was given with [`is`](Self::is).
+    pub fn is_no_longer(&self, role: &Role) {
+        let room = (*role == Role::GroupAdmin).then(|| self.chat.id.clone());
+        self.bench.host.state(|s| {
+            if let Some(roles) = s.roles.get_mut(&(self.person.id.clone(), room)) {
+                roles.retain(|known| known != role);
+            }
+        });
+    }
+
     /// A text.
     pub async fn say(&self, text: &str) -> Heard {
         let what = self.said(&format!("said 「{text}」"));

@@ -216,6 +216,14 @@ impl Dialogs {
         })
     }
 
+    /// Whether a handler of such a plugin waits for this person.
+    pub(super) fn waits_for(&self, whom: &Whom, such: impl FnOnce(&Held) -> bool) -> bool {
+        self.with(|table| match table.all.get(whom).map(|entry| &entry.state) {
+            Some(State::Waiting(parked, _)) => such(&parked.plugin),
+            Some(State::Interrupted | State::Over) | None => false,
+        })
+    }
+
     /// The handler goes on waiting: its plugin was not even asked.
     pub(super) fn put_back(&self, whom: &Whom, parked: Parked, now_ms: i64) {
         let unwanted = self.with(|table| match table.all.get_mut(whom) {

@@ -162,7 +162,7 @@ impl Handler {
             let attempt = claims.attempts.max(tries) + refusals.rounds;
             let seen = self.account.begin_trace(row.seq, attempt);
             let round = Round::new(&self.account, &settings, row, claims.errors, &refusals.plugins, seen.as_ref());
-            let envelope = Envelope { event, seq: row.seq, attempt };
+            let envelope = Envelope::new(event, row.seq).attempt(attempt);
             let observer = seen.as_ref().map(|seen| seen as &dyn Observer);
             let outcome = Next::new(&settings.chain, &round).seen_by(observer).run(envelope).await;
             let harvest = round.harvest();

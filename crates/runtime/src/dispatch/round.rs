@@ -1,6 +1,6 @@
 //! Who sees an event, and in which order? At the end of the chain: whoever waits for it, wxbot itself, then the plugins.
 //!
-//! An event of a plugin's own clock goes to that plugin alone. A message that somebody waits for goes to that handler
+//! What a station holds back is for plugins that keep watch alone. An event of a plugin's own clock goes to that plugin alone. A message that somebody waits for goes to that handler
 //! alone. Everything else goes to the plugins by priority, until one of them blocks it.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 use wxbot_model::Event;
 use wxbot_plugin::host::{Answer, Call, CallMeta};
-use wxbot_plugin::middleware::Destination;
+use wxbot_plugin::middleware::{Destination, HeldBack};
 use wxbot_plugin::{Effects, Envelope, Outcome};
 
 use super::WXBOT;
@@ -74,7 +74,7 @@ impl Destination for Round<'_> {
             let event = Arc::new(env.event);
             let meta = CallMeta::first().attempt(env.attempt).roles(roles_of(self.settings, &event));
             let meta = meta.explain(self.seen.is_some());
-            let mut turn = Hand { round: self, event, meta, harvest: Harvest::default() };
+            let mut turn = Hand { round: self, event, meta, held: env.held, harvest: Harvest::default() };
             let outcome = turn.out().await;
             *self.harvest.lock().unwrap_or_else(PoisonError::into_inner) = turn.harvest;
             outcome
@@ -87,6 +87,7 @@ struct Hand<'a> {
     round: &'a Round<'a>,
     event: Arc<Event>,
     meta: CallMeta,
+    held: Option<HeldBack>,
     harvest: Harvest,
 }
 
@@ -104,13 +105,16 @@ impl Hand<'_> {
             let plugin = plugin.to_owned();
             return self.ask_its_plugin(&plugin).await;
         }
+        let dialogs = &self.round.account.dialogs;
+        // What is held back answers those that keep watch, and nobody else.
         let whom = Whom::of(&self.event).filter(|_| !self.event.late);
+        let whom = whom.filter(|whom| self.held.is_none() || dialogs.waits_for(whom, |held| held.manifest.watches));
         if let Some(whom) = whom
             && self.goes_on(whom).await
         {
             return self.passed();
         }
-        if self.ask_wxbot().await {
+        if self.held.is_none() && self.ask_wxbot().await {
             return self.passed();
         }
         self.ask_plugins().await
@@ -223,6 +227,9 @@ impl Hand<'_> {
                 break;
             }
         }
+        if let Some(HeldBack { by, why }) = self.held.take_if(|_| self.harvest.asked == 0) {
+            return Outcome::Stopped { by, why };
+        }
         if too_late && self.harvest.asked == 0 {
             return Outcome::stopped("late", "older than the limit, and no plugin asked for late messages");
         }
@@ -235,6 +242,8 @@ impl Hand<'_> {
             Some(Skip::NotWanted { kind: self.event.kind.word().to_owned() })
         } else if self.round.row.done.iter().any(|id| **id == *plugin.id) {
             Some(Skip::DoneBefore)
+        } else if let Some(held) = self.held.as_ref().filter(|_| !plugin.manifest.watches) {
+            Some(Skip::HeldBack { by: held.by.to_string() })
         } else if self.event.late && !plugin.manifest.wants_late {
             Some(Skip::Late)
         } else if self.is_silenced(plugin) {

@@ -54,6 +54,9 @@ struct Open {
     late: bool,
     went_on: bool,
     marked_late: bool,
+    /// Whether it was held back when it came.
+    held: bool,
+    held_back: Option<String>,
 }
 
 impl Draft {
@@ -73,6 +76,7 @@ impl Draft {
         if let Some(open) = self.open.last_mut() {
             open.went_on = true;
             open.marked_late = env.event.late && !open.late;
+            open.held_back = env.held.as_ref().filter(|_| !open.held).map(|held| short(&held.why));
         }
     }
 }
@@ -174,8 +178,9 @@ impl Observer for Recorder {
                 draft.stations.push(Step { name, took_us: 0, how: Passage::Passed });
                 draft.stations.len() - 1
             });
-            let (since, late) = (Instant::now(), env.event.late);
-            draft.open.push(Open { step, since, inside: Duration::ZERO, late, went_on: false, marked_late: false });
+            let (since, late, held) = (Instant::now(), env.event.late, env.held.is_some());
+            let (inside, went_on, marked_late, held_back) = (Duration::ZERO, false, false, None);
+            draft.open.push(Open { step, since, inside, late, went_on, marked_late, held, held_back });
         });
     }
 
@@ -197,12 +202,16 @@ impl Observer for Recorder {
 
     fn leaves(&self, _station: &str, outcome: &Outcome) {
         self.with(|draft| {
-            let Some(open) = draft.open.pop() else { return };
+            let Some(mut open) = draft.open.pop() else { return };
             let all = open.since.elapsed();
             if let Some(outer) = draft.open.last_mut() {
                 outer.inside += all;
             }
+            let held_back = open.held_back.take();
             let how = match outcome {
+                Outcome::Passed { .. } | Outcome::Stopped { .. } if held_back.is_some() => {
+                    Passage::HeldBack { why: held_back.unwrap_or_default() }
+                }
                 Outcome::Stopped { why, .. } if !open.went_on => Passage::Stopped { why: short(why) },
                 Outcome::Passed { .. } | Outcome::Stopped { .. } if open.marked_late => Passage::MarkedLate,
                 Outcome::Passed { .. } | Outcome::Stopped { .. } => Passage::Passed,

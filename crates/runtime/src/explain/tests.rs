@@ -63,7 +63,7 @@ fn recorder() -> Recorder {
 async fn through(names: &[&'static str]) -> Trace {
     let chain: Vec<Arc<dyn AnyMiddleware>> = names.iter().map(|name| Arc::new(Slow(name)) as _).collect();
     let recorder = recorder();
-    let envelope = Envelope { event: event(), seq: 7, attempt: 1 };
+    let envelope = Envelope::new(event(), 7);
     let outcome = Next::new(&chain, &Plugins).seen_by(Some(&recorder as &dyn Observer)).run(envelope).await;
     recorder.end(&outcome, None)
 }

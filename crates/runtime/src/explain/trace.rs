@@ -48,6 +48,11 @@ pub enum Passage {
     Passed,
     /// It went on, marked as late: only plugins that asked for late ones see it.
     MarkedLate,
+    /// It let the event go on to plugins that keep watch alone.
+    HeldBack {
+        /// Why.
+        why: String,
+    },
     /// It went no further.
     Stopped {
         /// Why.
@@ -98,6 +103,11 @@ pub enum Skip {
     Silenced,
     /// The event is older than the limit, and it did not ask for late ones.
     Late,
+    /// A middleware holds it back from all that do not keep watch.
+    HeldBack {
+        /// Which.
+        by: String,
+    },
     /// Another one took the event for itself.
     Blocked {
         /// Which.

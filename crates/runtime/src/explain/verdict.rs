@@ -155,6 +155,10 @@ pub(super) fn skipped(plugin: &str, why: &Skip, lang: Lang) -> String {
             format!("在本聊天被关闭 (`/plugin on {plugin}` 可打开)"),
         ),
         Skip::Late => ("does not want messages that come late".to_owned(), "不处理迟到的消息".to_owned()),
+        Skip::HeldBack { by } => (
+            format!("was not asked: {by} holds it back, and it keeps no watch"),
+            format!("未被询问:{by} 只放行给群管类插件"),
+        ),
         Skip::Blocked { by } => {
             (format!("was not asked: {by} took the event for itself"), format!("未被询问:{by} 已独占此事件"))
         }
@@ -174,6 +178,9 @@ pub(super) fn skipped(plugin: &str, why: &Skip, lang: Lang) -> String {
 pub(super) fn passage(how: &Passage, lang: Lang) -> String {
     match how {
         Passage::Passed => lang.say("passed", "通过"),
+        Passage::HeldBack { why } => {
+            lang.say("held back from all that keep no watch: ", "只放行给群管类插件:") + &lang.reason(why)
+        }
         Passage::MarkedLate => lang.say("passed, marked as late", "通过,标记为迟到"),
         Passage::Stopped { why } => lang.say("stopped: ", "拦下:") + &lang.reason(why),
     }

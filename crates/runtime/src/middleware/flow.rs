@@ -1,4 +1,7 @@
 //! How much may come through? Loops between bots, and people who flood.
+//!
+//! What is too much in a room is held back and not stopped: whoever keeps watch there (group-admin) must see it, above all
+//! when it is too much. Everybody else is not asked.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -72,11 +75,12 @@ impl Middleware for LoopGuard {
         let chat = env.event.chat.id.as_str().to_owned();
         if first && self.muted(&chat) {
             let why = format!("more than {} answers within {:?}: muted", self.replies, self.per);
-            return Outcome::stopped("loop-guard", why);
+            return hold_back(env, next, "loop-guard", why).await;
         }
+        let counts = first && env.held.is_none();
         let outcome = next.run(env).await;
         if let Outcome::Passed { actions: actions @ 1.. } = &outcome
-            && first
+            && counts
         {
             self.answered(&chat, *actions);
         }
@@ -125,16 +129,21 @@ impl Middleware for RateLimit {
 
     async fn handle(&self, env: Envelope, next: Next<'_>) -> Outcome {
         // A repeat of the same event was counted the first time; system texts and the like are nobody's flood.
-        if env.attempt == 1 && env.event.message().is_some() {
+        if env.attempt == 1 && env.held.is_none() && env.event.message().is_some() {
             if !self.allow(&format!("c{}", env.event.chat.id), self.per_chat) {
-                return Outcome::stopped("rate-limit", "too many messages in this chat");
+                return hold_back(env, next, "rate-limit", "too many messages in this chat".to_owned()).await;
             }
             if let Some(sender) = &env.event.sender
                 && !self.allow(&format!("s{}", sender.id), self.per_sender)
             {
-                return Outcome::stopped("rate-limit", "too many messages of this sender");
+                return hold_back(env, next, "rate-limit", "too many messages of this sender".to_owned()).await;
             }
         }
         next.run(env).await
     }
+}
+
+/// Leaves an event of a room to those that keep watch, and stops any other.
+async fn hold_back(env: Envelope, next: Next<'_>, by: &'static str, why: String) -> Outcome {
+    if env.event.is_group() { next.run(env.hold(by, why)).await } else { Outcome::stopped(by, why) }
 }

@@ -16,7 +16,12 @@ struct Answers;
 impl Destination for Answers {
     fn arrive(&self, env: Envelope) -> BoxFuture<'_, Outcome> {
         Box::pin(async move {
-            if env.event.late { Outcome::stopped("end", "late") } else { Outcome::Passed { actions: 1 } }
+            match env.held {
+                // Nobody keeps watch here.
+                Some(held) => Outcome::stopped(held.by, held.why),
+                None if env.event.late => Outcome::stopped("end", "late"),
+                None => Outcome::Passed { actions: 1 },
+            }
         })
     }
 }
@@ -55,7 +60,7 @@ impl Rig {
     }
 
     async fn pass_again(&self, event: Event, attempt: u32) -> String {
-        match Next::new(&self.0, &Answers).run(Envelope { event, seq: 1, attempt }).await {
+        match Next::new(&self.0, &Answers).run(Envelope::new(event, 1).attempt(attempt)).await {
             Outcome::Passed { .. } => "passed".into(),
             Outcome::Stopped { by, why } => format!("{by}: {why}"),
         }

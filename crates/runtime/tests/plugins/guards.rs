@@ -94,3 +94,51 @@ async fn new_settings_of_a_guard_hold_from_the_next_event_on() {
     assert_eq!(rig.settled().await, ["echo: stop", "echo: stop"]);
     rig.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn whoever_keeps_watch_sees_the_flood_that_all_others_are_spared() {
+    let limits = "middleware = [\"loop-guard\", \"rate-limit\"]";
+    let tables = "[rate-limit]\nper_chat = \"2/min\"\n[loop-guard]\nreplies = 1000";
+    let mut rig = Rig::new(&file(&["echo", "watch"], limits, tables)).await;
+    for n in 0..4 {
+        rig.hear("@@tea", "@alice", &n.to_string()).await;
+    }
+    assert_eq!(rig.settled().await, ["echo: 0", "watch: 0", "echo: 1", "watch: 1", "watch: 2", "watch: 3"]);
+    // What it orders in the flood it may ask about: the answer is held back from nobody who waits for it.
+    rig.hear("@@tea", "@alice", "order").await;
+    rig.settled().await;
+    rig.hear("@@tea", "@alice", "4821").await;
+    assert_eq!(rig.settled().await[6..], ["code?", "code 4821"]);
+    // wxbot itself is not asked, and a private chat has nothing to watch.
+    rig.hear("@@tea", "@alice", "/help").await;
+    assert_eq!(rig.settled().await[8..], ["watch: /help"]);
+    for n in 0..3 {
+        rig.say(&n.to_string()).await;
+    }
+    assert_eq!(rig.settled().await[9..], ["echo: 0", "watch: 0", "echo: 1", "watch: 1"]);
+    assert_eq!(note_of_last(&rig).await, "rate-limit: too many messages in this chat");
+    rig.stop().await;
+
+    let mut rig = Rig::new(&file(&["echo"], limits, tables)).await;
+    for n in 0..3 {
+        rig.hear("@@tea", "@alice", &n.to_string()).await;
+    }
+    assert_eq!(rig.settled().await, ["echo: 0", "echo: 1"]);
+    let inbox = rig.counts().await.inbox;
+    assert_eq!((inbox.done, inbox.stopped), (2, 1), "not tried again");
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_keeps_watch_is_not_muted_for_what_it_says() {
+    let limits = "middleware = [\"loop-guard\"]";
+    let mut rig = Rig::new(&file(&["echo", "watch"], limits, "[loop-guard]\nreplies = 4\nmute = \"60s\"")).await;
+    for n in 0..4 {
+        rig.hear("@@tea", "@alice", &n.to_string()).await;
+    }
+    assert_eq!(rig.settled().await, ["echo: 0", "watch: 0", "echo: 1", "watch: 1", "watch: 2", "watch: 3"]);
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    rig.hear("@@tea", "@alice", "5").await;
+    assert_eq!(rig.settled().await[6..], ["echo: 5", "watch: 5"], "what was said while muted did not count");
+    rig.stop().await;
+}

@@ -16,6 +16,7 @@ pub(crate) fn all() -> Vec<PluginFactory> {
         PluginFactory::of::<High>(),
         PluginFactory::of::<Middle>(),
         PluginFactory::of::<Echo>(),
+        PluginFactory::of::<Watch>(),
         PluginFactory::of::<Talk>(),
         PluginFactory::of::<Count>(),
         PluginFactory::of::<Remind>(),
@@ -93,6 +94,18 @@ plugin! {
 plugin! {
     Echo, Manifest::new("echo", "Says it again."), |this, event, _cx| {
         Ok(Effects::reply(format!("echo{}: {}", this, event.text().unwrap_or_default())))
+    }
+}
+
+plugin! {
+    /// Keeps watch; asks back when it reads "order".
+    Watch, Manifest::new("watch", "Keeps watch.").watches(), |_this, event, cx| {
+        let text = event.text().unwrap_or_default();
+        if text == "order" {
+            let code = cx.ask("code?").timeout(Duration::from_secs(60)).await?;
+            return Ok(Effects::reply(format!("code {code}")));
+        }
+        Ok(Effects::reply(format!("watch: {text}")))
     }
 }
 

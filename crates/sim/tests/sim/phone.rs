@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
-use wxbot_sim::{Deliver, ScriptSpec, Sim, SimError, World};
+use wxbot_sim::{Chatter, Deliver, RoomChange, ScriptSpec, Sim, SimError, World};
 
 use crate::client::{Client, assert_clean, contents, named, world, xiaoli};
 
@@ -154,6 +154,7 @@ async fn scripts_speak_after_login() {
         text: "在吗".to_owned(),
         after: Duration::from_secs(2),
         every: Some(Duration::from_secs(20)),
+        ..ScriptSpec::default()
     };
     account.script = vec![
         line.clone(),
@@ -177,4 +178,100 @@ async fn scripts_speak_after_login() {
         stop.cancel();
     };
     tokio::join!(test, sim.run_scripts(stop.clone()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_script_brings_people_into_a_room_and_lets_them_flood_it() {
+    let mut account = xiaoli();
+    let room = Some("测试群".to_owned());
+    let change = Some(RoomChange::Invite { by: "老王".to_owned(), who: vec!["小刚".to_owned()] });
+    let join = ScriptSpec { room: room.clone(), change, after: Duration::from_secs(1), ..ScriptSpec::default() };
+    let flood = ScriptSpec {
+        friend: "小刚".to_owned(),
+        room,
+        text: "快来".to_owned(),
+        after: Duration::from_secs(2),
+        every: Some(Duration::from_millis(100)),
+        times: Some(6),
+        ..ScriptSpec::default()
+    };
+    account.script = vec![join, flood];
+    let sim = Sim::new(World::default().with(account));
+    let stop = CancellationToken::new();
+    let test = async {
+        let mut client = Client::online(&sim, "xiaoli").await;
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        let sync = client.sync().await;
+        assert_eq!(contents(&sync), ["\"老王\"邀请\"小刚\"加入了群聊"]);
+        let members = sync["ModContactList"][0]["MemberList"].as_array().unwrap();
+        assert!(members.iter().any(|member| member["NickName"] == "小刚"));
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let said = sim.journal().delivered.iter().filter(|one| one.content.ends_with("快来")).count();
+        assert_eq!(said, 6);
+        stop.cancel();
+    };
+    tokio::join!(test, sim.run_scripts(stop.clone()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn people_talk_at_a_pace() {
+    let sim = Sim::new(World::default().with(xiaoli()));
+    let _client = Client::online(&sim, "xiaoli").await;
+    let chatter = Chatter {
+        account: "xiaoli".to_owned(),
+        room: Some("测试群".to_owned()),
+        from: vec!["老王".to_owned(), "路人".to_owned()],
+        texts: vec!["第{n}句".to_owned(), "哈".to_owned()],
+        count: 100,
+        over_ms: 10_000,
+    };
+    let done = sim.chatter(chatter.clone()).await.unwrap();
+    assert_eq!(done.msg_ids.len(), 100);
+    let journal = sim.journal();
+    let said: Vec<_> = journal.delivered_to("xiaoli").collect();
+    assert_eq!(said.len(), 100);
+    let first: Vec<_> = said.iter().take(3).map(|one| (&*one.from, &*one.content)).collect();
+    assert_eq!(first, [("老王", "第0句"), ("路人", "哈"), ("老王", "第2句")]);
+    for (number, one) in said.iter().enumerate() {
+        let at = one.at_ms - said[0].at_ms;
+        let due = u64::try_from(number).unwrap() * 100;
+        assert!((due..due + 20).contains(&at), "message {number} came after {at} ms");
+    }
+    for (name, wrong, want) in [
+        ("nobody speaks", Chatter { from: Vec::new(), ..chatter.clone() }, "`from`"),
+        ("nothing is said", Chatter { texts: Vec::new(), ..chatter.clone() }, "`texts`"),
+        ("too much", Chatter { count: 100_001, ..chatter.clone() }, "100000"),
+        ("a stranger", Chatter { from: vec!["谁".to_owned()], ..chatter }, "knows nobody called `谁`"),
+    ] {
+        let error = sim.chatter(wrong).await.unwrap_err().to_string();
+        assert!(error.contains(want), "{name}: {error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_removed_talks_no_more() {
+    let sim = Sim::new(World::default().with(xiaoli()));
+    let _client = Client::online(&sim, "xiaoli").await;
+    let chatter = |from: &[&str]| Chatter {
+        account: "xiaoli".to_owned(),
+        room: Some("测试群".to_owned()),
+        from: from.iter().map(|&nick| nick.to_owned()).collect(),
+        texts: vec!["{n}".to_owned()],
+        count: 10,
+        over_ms: 1_000,
+    };
+    let kick = |nick: &str| RoomChange::Kick { by: "xiaoli".to_owned(), who: vec![nick.to_owned()] };
+    let halfway = |nick: &'static str| {
+        let sim = sim.clone();
+        async move {
+            tokio::time::sleep(Duration::from_millis(450)).await;
+            sim.change_room("xiaoli", "测试群", kick(nick)).unwrap();
+        }
+    };
+    let (both, ()) = tokio::join!(sim.chatter(chatter(&["老王", "路人"])), halfway("路人"));
+    assert_eq!(both.unwrap().msg_ids.len(), 10, "the other one speaks in his place");
+    let journal = sim.journal();
+    assert_eq!(journal.delivered.iter().filter(|one| one.from == "路人" && one.msg_type == 1).count(), 2);
+    let (alone, ()) = tokio::join!(sim.chatter(chatter(&["老王"])), halfway("老王"));
+    assert_eq!(alone.unwrap().msg_ids.len(), 5, "nobody is left");
 }

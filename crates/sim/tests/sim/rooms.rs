@@ -85,10 +85,10 @@ async fn a_room_reaches_all_its_accounts() {
     let journal = sim.journal();
     let calls = |account: &str| -> Vec<String> {
         let calls = journal.room_calls.iter().filter(|call| call.account == account);
-        calls.map(|call| call.fun.clone()).collect()
+        calls.map(|call| format!("{} {} {}", call.fun, call.who.join("+"), call.ret)).collect()
     };
-    assert_eq!(calls("a"), ["create", "delmember", "addmember"]);
-    assert_eq!(calls("b"), ["modtopic", "delmember", "quitchatroom"]);
+    assert_eq!(calls("a"), ["create 小乙+路人甲 0", "delmember 小乙+路人甲 0", "addmember 小乙 0"]);
+    assert_eq!(calls("b"), ["modtopic  0", "delmember 路人甲 -66", "quitchatroom  0"]);
     assert_clean(&sim);
 }
 

@@ -10,6 +10,10 @@ fn problems(settings: &Value) -> Vec<(String, String)> {
     Settings::check(settings).into_iter().map(|p| (p.pointer, p.message)).collect()
 }
 
+fn parse(settings: &Value) -> Result<Settings, Vec<ConfigProblem>> {
+    Settings::read(settings, &Place::default())
+}
+
 #[test]
 fn good_settings() {
     for (name, settings, rules) in [
@@ -25,10 +29,21 @@ fn good_settings() {
             ] }),
             4,
         ),
+        (
+            "conditions",
+            json!({ "tz": "Europe/Berlin", "rules": [{
+                "any": true, "rooms": ["r1"], "people": "p1", "except": "p2", "hours": ["09:00-18:00 Mon-Fri", "Sat"],
+                "chance": "30%", "person_cooldown": "1h",
+                "answers": ["a", { "text": "b", "weight": 3 }, { "reply": ["c", { "text": "d" }] }],
+            }] }),
+            1,
+        ),
+        ("away alone", json!({ "away": { "text": "{{ sender }} {{ note }}" } }), 0),
+        ("friends alone", json!({ "friends": { "accept": ["词"], "greeting": ["hi {{ sender }}", "2"] } }), 0),
         ("cooldowns", json!({ "cooldown": "5s", "rules": [{ "any": true, "cooldown": "0s", "reply": "x" }] }), 1),
     ] {
         assert_eq!(problems(&settings), [], "{name}");
-        assert_eq!(Settings::parse(&settings).unwrap().rules.len(), rules, "{name}");
+        assert_eq!(parse(&settings).unwrap().rules.len(), rules, "{name}");
     }
 }
 
@@ -75,7 +90,74 @@ fn mistakes_of_one_rule() {
             "`cooldown` is a duration like \"5s\", not a number",
         ),
         (json!({ "any": true, "reply": " " }), "/reply", "`reply` is empty"),
-        (json!({ "any": true, "reply": ["a", {}] }), "/reply/1", "`reply` is a text, not a table"),
+        (json!({ "any": true, "reply": ["a", {}] }), "/reply/1", "this part of an answer says nothing"),
+        (
+            json!({ "any": true, "reply": 1 }),
+            "/reply",
+            "`reply` is a text, a table like `{ image = \"…\" }`, or a list of these, not a number",
+        ),
+        (
+            json!({ "any": true, "reply": ["a", 1] }),
+            "/reply/1",
+            "`reply` is a text or a table like `{ image = \"…\" }`, not a number",
+        ),
+        (
+            json!({ "any": true, "reply": vec!["a"; 20] }),
+            "/reply",
+            "`reply` has 20 parts; at most 19 are sent for one message",
+        ),
+        (
+            json!({ "any": true, "reply": { "text": "a", "image": "b" } }),
+            "/reply",
+            "this part of an answer says several things",
+        ),
+        (
+            json!({ "any": true, "reply": { "txt": "a", "text": "b" } }),
+            "/reply/txt",
+            "a part of an answer has no setting `txt`",
+        ),
+        (
+            json!({ "any": true, "reply": { "text": "{{ x }}" } }),
+            "/reply/text",
+            "the template uses `x`, which is not known",
+        ),
+        (json!({ "any": true, "reply": "x", "answers": ["y"] }), "/answers", "`answers` stands beside `reply`"),
+        (json!({ "any": true, "answers": "y" }), "/answers", "`answers` is a list of texts and tables, not a text"),
+        (json!({ "any": true, "answers": [] }), "/answers", "`answers` must have 1 to 1000 entries, not 0"),
+        (
+            json!({ "any": true, "answers": [{ "text": "y", "weight": 0 }] }),
+            "/answers/0/weight",
+            "`weight` is a whole number from 1 to 1000000",
+        ),
+        (json!({ "any": true, "answers": [{ "weight": 2 }] }), "/answers/0", "this part of an answer says nothing"),
+        (json!({ "any": true, "answers": [{ "reply": ["y", " "] }] }), "/answers/0/reply/1", "`reply` is empty"),
+        (json!({ "any": true, "model": false }), "/model", "`model` is only ever true"),
+        (json!({ "any": true, "model": true }), "", "this rule answers by a language model, and none is set"),
+        (json!({ "any": true, "rooms": "p1", "reply": "x" }), "/rooms", "`p1` is not a room, like `r3`"),
+        (json!({ "any": true, "people": ["p1", "r1"], "reply": "x" }), "/people/1", "`r1` is not a person, like `p12`"),
+        (json!({ "any": true, "except": [], "reply": "x" }), "/except", "`except` must have 1 to 1000 entries, not 0"),
+        (
+            json!({ "any": true, "people": "p1", "except": "p1", "reply": "x" }),
+            "/except",
+            "`p1` is both wanted and left out",
+        ),
+        (
+            json!({ "any": true, "rooms": "r1", "in": "private", "reply": "x" }),
+            "/rooms",
+            "a room is no private chat: a rule with `rooms` and `in = \"private\"` never matches",
+        ),
+        (
+            json!({ "any": true, "hours": "9-18", "reply": "x" }),
+            "/hours",
+            "`hours`: `9-18` has no minutes; hours are written like \
+             \"09:00-18:00\", \"22:00-07:00 Mon-Fri\" or \"Sat,Sun\"",
+        ),
+        (json!({ "any": true, "chance": "0%", "reply": "x" }), "/chance", "`chance` is 0%: it would never answer"),
+        (
+            json!({ "any": true, "person_cooldown": 5, "reply": "x" }),
+            "/person_cooldown",
+            "`person_cooldown` is a duration like \"5s\", not a number",
+        ),
         (
             json!({ "any": true, "reply": ["a", "{{ sendr }}"] }),
             "/reply/1",
@@ -87,7 +169,7 @@ fn mistakes_of_one_rule() {
         let good = json!({ "exact": "first", "reply": "x" });
         let settings = json!({ "rules": [good, rule] });
         assert_eq!(problems(&settings), [(format!("/rules/1{pointer}"), message.to_owned())], "{rule}");
-        assert!(Settings::parse(&settings).is_err(), "{rule}");
+        assert!(parse(&settings).is_err(), "{rule}");
     }
 }
 
@@ -98,6 +180,44 @@ fn mistakes_of_the_whole() {
         (json!({}), "", "there are no rules"),
         (json!({ "rules": {} }), "/rules", "`rules` is a list of tables (`[[plugins.auto-reply.rules]]`), not a table"),
         (json!({ "rules": [], "cooldwn": "1s" }), "/cooldwn", "auto-reply has no setting `cooldwn`"),
+        (json!({ "rules": [], "away": 1 }), "/away", "`away` is a table, not a number"),
+        (json!({ "rules": [], "away": {} }), "/away/text", "`text` is missing"),
+        (
+            json!({ "rules": [], "away": { "text": "{{ x }}" } }),
+            "/away/text",
+            "the template uses `x`, which is not known",
+        ),
+        (
+            json!({ "rules": [], "away": { "text": "x", "every": "1s" } }),
+            "/away/every",
+            "`every` must be at least 1min and at most 30d, not 1s",
+        ),
+        (json!({ "rules": [], "friends": {} }), "/friends", "`friends` does nothing"),
+        (
+            json!({ "rules": [], "friends": { "accept": "all" } }),
+            "/friends/accept",
+            "`accept` is true, false, or a list of words, not a text",
+        ),
+        (
+            json!({ "rules": [], "friends": { "accept": ["a", " "] } }),
+            "/friends/accept/1",
+            "an empty word would accept everybody",
+        ),
+        (
+            json!({ "rules": [], "friends": { "accept": true, "limit": "2000/h" } }),
+            "/friends/limit",
+            "`limit` allows 2000 at once; at most 1000 are counted",
+        ),
+        (
+            json!({ "rules": [], "friends": { "greeting": ["a", "{{ text }}"] } }),
+            "/friends/greeting/1",
+            "the template uses `text`, which is not known",
+        ),
+        (
+            json!({ "rules": [], "tz": "Mars/Base" }),
+            "/tz",
+            "`tz`: `Mars/Base` is no time zone; they are named like `Asia/Shanghai`, `Europe/Berlin` or `UTC`",
+        ),
         (
             json!({ "rules": [], "cooldown": "soon" }),
             "/cooldown",
@@ -154,8 +274,8 @@ fn all_mistakes_at_once_with_help() {
             "/rules/0/contains",
             "/rules/0/contains/0",
             "/rules/0/contains/1",
-            "/rules/0/reply/1",
             "/rules/0/reply/0",
+            "/rules/0/reply/1",
             "/rules/0/reply/2",
             "/rules/0/mention",
             "/rules/2",
@@ -219,7 +339,7 @@ proptest! {
             settings["cooldown"] = cooldown;
         }
         let problems = Settings::check(&settings);
-        let read = Settings::parse(&settings);
+        let read = parse(&settings);
         prop_assert_eq!(problems.is_empty(), read.is_ok());
         if let Ok(read) = read {
             prop_assert_eq!(read.rules.len(), rules.len(), "no rule is lost in silence");

@@ -65,6 +65,8 @@ fn when_they_are_over() {
         ("not now", json!("09:00-18:00"), "Asia/Shanghai", (1, 1, 8), None),
         // The night before 2026-03-29 has an hour less in Berlin, that before 2026-10-25 one more.
         ("clocks forward", json!("22:00-07:00"), "Europe/Berlin", (3, 28, 23), Some(7 * hour)),
+        // 02:30 is left out: clocks go from 02:00 to 03:00.
+        ("an end that is left out", json!("22:00-02:30"), "Europe/Berlin", (3, 28, 23), Some(3 * hour)),
         ("clocks back", json!("22:00-07:00"), "Europe/Berlin", (10, 24, 23), Some(9 * hour)),
     ] {
         let (now_ms, zone) = at(zone, month, day, h, 0);
@@ -78,7 +80,7 @@ fn when_they_are_over() {
 fn what_is_no_hours() {
     for (text, why) in [
         ("", "it is empty"),
-        ("9-18", "`9` is no weekday"),
+        ("9-18", "`9-18` has no minutes"),
         ("09:00", "`09:00` is not from one time to another"),
         ("09:00-25:00", "`25:00` is no time of a day"),
         ("09:00-24:30", "`24:30` is no time of a day"),
@@ -142,12 +144,13 @@ proptest! {
 
     #[test]
     fn the_end_is_the_first_moment_without(
-        from in 0u16..1440, until in 1u16..=1440, days in 1u8..128, minute in 0i64..20_160, berlin: bool
+        from in 0u16..1440, until in 1u16..=1440, days in 1u8..128, minute in 0i64..20_160, berlin: bool,
+        spring: bool
     ) {
         let hours = Hours { ranges: vec![Range { from, until, days }] };
         let zone: Zone = if berlin { "Europe/Berlin" } else { "Asia/Shanghai" }.parse().unwrap();
-        // Two weeks around the day when clocks go forward in Berlin.
-        let now_ms = 1_774_000_000_000 + minute * 60_000;
+        // Two weeks around the day when clocks go forward in Berlin, or back.
+        let now_ms = if spring { 1_774_000_000_000 } else { 1_792_200_000_000 } + minute * 60_000;
         match hours.ends_after(now_ms, &zone) {
             Some(after_ms) => {
                 prop_assert!(hours.covers(now_ms, &zone) && hours.covers(now_ms + after_ms - 1, &zone));
