@@ -120,7 +120,7 @@ impl PcHook {
         };
         let roots = Roots { folders: self.settings.media_roots.clone() };
         let sender = Arc::new(HookSender { mapped, roots, me });
-        let nobody = "filehelper".parse().map_err(|_never| Error::Settings("no id".into()))?;
+        let nobody = crate::push::NOBODY.parse().map_err(|_never| Error::Settings("no id".into()))?;
         let name = self.settings.pushes.nick_name.clone();
         let door: Arc<dyn Door> = self.door.clone();
         let attending = control::attend(engine, self.settings.callback.clone(), known);

@@ -25,9 +25,9 @@ const PIECE: usize = 64 * 1024;
 
 /// Folders of the hook that its media lie in, and where wxbot sees them.
 #[derive(Debug, Clone, Default)]
-pub struct Roots {
+pub(super) struct Roots {
     /// As the hook names it, and as wxbot opens it.
-    pub folders: Vec<(String, PathBuf)>,
+    pub(super) folders: Vec<(String, PathBuf)>,
 }
 
 /// The sending half of a hook account.

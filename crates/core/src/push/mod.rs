@@ -17,7 +17,7 @@ use bytes::Bytes;
 use wxbot_model::Secret;
 
 pub use mailbox::{Kept, Mailbox, NotKept, Post};
-pub use read::{LoggedOut, NotOurs, Read};
+pub use read::{LoggedOut, NOBODY, NotOurs, Read};
 pub use session::{Beside, PushedSession, Reads};
 
 /// How pushed requests come to one account: judged first, then kept.
