@@ -228,6 +228,8 @@ pub struct Incoming {
 pub enum ContactChange {
     /// New or changed.
     Upsert(Arc<Contact>),
+    /// Named by an event of a service whose ids last: what is empty in it was not told, and replaces nothing.
+    Met(Arc<Contact>),
     /// Deleted or left.
     Remove(PeerId),
 }

@@ -294,7 +294,9 @@ fn whoever_is_named_is_introduced_once() {
     body["msglist"][0]["fromgname"] = "群".into();
     let names = |read: &Read| -> Vec<(String, String)> {
         let names = read.contacts.iter().map(|change| match change {
-            ContactChange::Upsert(contact) => (contact.peer.to_string(), contact.nick_name.to_string()),
+            ContactChange::Upsert(contact) | ContactChange::Met(contact) => {
+                (contact.peer.to_string(), contact.nick_name.to_string())
+            }
             ContactChange::Remove(peer) => (peer.to_string(), "-".into()),
         });
         names.collect()

@@ -161,7 +161,8 @@ fn add(batch: &mut Batch, read: Read, kept: Kept) {
         tracing::debug!(mismatches, "A push states facts twice, and differently.");
     }
     batch.events.extend(events);
-    batch.contacts.extend(contacts);
+    let met = |change| if let ContactChange::Upsert(contact) = change { ContactChange::Met(contact) } else { change };
+    batch.contacts.extend(contacts.into_iter().map(met));
     batch.cursor = cursor.or(batch.cursor.take());
     // A message behind it says that somebody logged in again.
     batch.logged_out = match logged_out {

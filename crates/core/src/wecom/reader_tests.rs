@@ -41,7 +41,9 @@ fn private(seq: u32, from: &str, to: &str) -> Value {
 
 fn kinds(read: &Read) -> Vec<(String, bool)> {
     let kinds = read.contacts.iter().map(|change| match change {
-        ContactChange::Upsert(contact) => (contact.peer.to_string(), contact.kind == wxbot_model::ContactKind::Room),
+        ContactChange::Upsert(contact) | ContactChange::Met(contact) => {
+            (contact.peer.to_string(), contact.kind == wxbot_model::ContactKind::Room)
+        }
         ContactChange::Remove(peer) => panic!("{peer}"),
     });
     kinds.collect()
