@@ -201,8 +201,12 @@ mod tests {
         assert!(test("/a", Want::In(vec!["0".into(), "1".into()])) && !test("/a", Want::In(vec!["0".into()])));
         assert!(test("/g", Want::Exists(true)) && test("/x", Want::Exists(false)) && !test("/x", Want::Exists(true)));
         assert!(test("/b", Want::Regex(Regex::new("^[0-9]$").unwrap())));
-        assert!(test("/b", Want::NonEmpty(true)) && !test("/c", Want::NonEmpty(true)) && test("/d", Want::NonEmpty(false)));
-        assert!(!test("/x", Want::NonEmpty(true)) && !test("/g", Want::NonEmpty(true)) && test("/a", Want::NonEmpty(true)));
+        assert!(
+            test("/b", Want::NonEmpty(true)) && !test("/c", Want::NonEmpty(true)) && test("/d", Want::NonEmpty(false))
+        );
+        assert!(
+            !test("/x", Want::NonEmpty(true)) && !test("/g", Want::NonEmpty(true)) && test("/a", Want::NonEmpty(true))
+        );
         assert!(test("", Want::Exists(true)));
     }
 

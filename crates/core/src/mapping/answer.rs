@@ -66,9 +66,8 @@ impl Answer {
 
     /// What it gives as a reason, in the mapping's places or the usual ones.
     fn reason(&self, mapped: &Mapped) -> String {
-        const USUAL: [&str; 9] = [
-            "/retmsg", "/errmsg", "/msg", "/message", "/retstr", "/retstatus", "/desc", "/error", "/0/message",
-        ];
+        const USUAL: [&str; 9] =
+            ["/retmsg", "/errmsg", "/msg", "/message", "/retstr", "/retstatus", "/desc", "/error", "/0/message"];
         let said = self.first(&mapped.result.error);
         let said = said.or_else(|| USUAL.iter().find_map(|ptr| self.value.pointer(ptr).and_then(id)));
         match said {

@@ -38,13 +38,31 @@ fn the_tolerant_reading_in_its_order() {
         ("6: code as a number", &order, "x", r#"{"code":0,"data":{}}"#, yes()),
         ("6: message", &order, "x", r#"{"message":"success"}"#, yes()),
         ("6: both", &order, "x", r#"{"code":"7","message":"too fast"}"#, no("too fast")),
-        ("7: a server id", &order, "x", r#"{"MsgSvrID":"13430535177462202152"}"#, Verdict::Yes(Some("13430535177462202152".into()))),
-        ("7: as a number", &order, "x", r#"{"MsgSvrID":13430535177462202152}"#, Verdict::Yes(Some("13430535177462202152".into()))),
+        (
+            "7: a server id",
+            &order,
+            "x",
+            r#"{"MsgSvrID":"13430535177462202152"}"#,
+            Verdict::Yes(Some("13430535177462202152".into())),
+        ),
+        (
+            "7: as a number",
+            &order,
+            "x",
+            r#"{"MsgSvrID":13430535177462202152}"#,
+            Verdict::Yes(Some("13430535177462202152".into())),
+        ),
         ("7: 1 is a no", &order, "x", r#"{"MsgSvrID":"1"}"#, no(r#"the service answered `{"MsgSvrID":"1"}`"#)),
         ("7: empty is a no", &order, "x", r#"{"MsgSvrID":""}"#, no(r#"the service answered `{"MsgSvrID":""}`"#)),
         ("8: revoked", &order, "RevokeMsg", r#"{"RevokeMsg":"已撤回"}"#, yes()),
         ("8: revoked, 1", &order, "RevokeMsg", r#"{"RevokeMsg":"1"}"#, yes()),
-        ("8: not revoked", &order, "RevokeMsg", r#"{"RevokeMsg":"超时"}"#, no(r#"the service answered `{"RevokeMsg":"超时"}`"#)),
+        (
+            "8: not revoked",
+            &order,
+            "RevokeMsg",
+            r#"{"RevokeMsg":"超时"}"#,
+            no(r#"the service answered `{"RevokeMsg":"超时"}`"#),
+        ),
         ("9: retstr", &order, "CreateChatRoom", r#"{"retstr":"Everything is OK","gid":"1@chatroom"}"#, yes()),
         ("9: retstatus", &order, "QueryBodyInfo", r#"{"retstatus":"User do not exist"}"#, no("User do not exist")),
         ("10: a list", &question, "x", r#"{"friend":[]}"#, yes()),
@@ -96,7 +114,10 @@ fn lists_and_their_pages() {
     let answer = Answer::read(br#"{"a":[{"wxid":"w"},7],"b":[{"gid":9}],"seq":18446744073709551615,"more":1}"#);
     let items = answer.items(list);
     assert_eq!(items.len(), 3);
-    assert_eq!((items[0].get("id"), items[1].get("id"), items[2].get("id")), (Some(&"w".to_owned()), None, Some(&"9".to_owned())));
+    assert_eq!(
+        (items[0].get("id"), items[1].get("id"), items[2].get("id")),
+        (Some(&"w".to_owned()), None, Some(&"9".to_owned()))
+    );
     assert_eq!(answer.next(list, 3).as_deref(), Some("18446744073709551615"));
     assert_eq!(Answer::read(br#"{"seq":1,"more":false}"#).next(list, 3), None);
     let open = ListMap { more: None, ..list.clone() };

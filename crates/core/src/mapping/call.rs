@@ -129,8 +129,19 @@ impl Call {
 fn is_one_select(sql: &str) -> bool {
     /// Words that change something, or open another file, wherever they stand outside of texts.
     const NOT_HERE: [&str; 13] = [
-        "insert", "update", "delete", "replace", "drop", "alter", "create", "attach", "detach", "pragma", "vacuum",
-        "reindex", "load_extension",
+        "insert",
+        "update",
+        "delete",
+        "replace",
+        "drop",
+        "alter",
+        "create",
+        "attach",
+        "detach",
+        "pragma",
+        "vacuum",
+        "reindex",
+        "load_extension",
     ];
     let Some(bare) = without_texts(sql) else { return false };
     let bare = bare.trim().to_ascii_lowercase();

@@ -168,17 +168,29 @@ impl Engine {
     /// Why an action cannot be done.
     fn unavailable(&self, name: &str) -> SendError {
         let EngineSettings { account, protocol, profile, .. } = &self.settings;
-        let begin = format!("action \"{name}\" is not available on account \"{account}\" ({protocol}, profile {profile})");
+        let begin =
+            format!("action \"{name}\" is not available on account \"{account}\" ({protocol}, profile {profile})");
         let why = match self.actions().availability(name) {
             Availability::Unknown => format!("{begin}; map it under [accounts.actions.{name}]"),
-            Availability::Off => format!("{begin}: it is switched off; [accounts.actions.{name}] `enabled = true` allows it"),
-            Availability::NoPath => format!("{begin}: its path is not known; give it with `path` under [accounts.actions.{name}]"),
-            Availability::Ready => format!("{begin} for this: no variant of it fits; add one to [[accounts.actions.{name}]]"),
+            Availability::Off => {
+                format!("{begin}: it is switched off; [accounts.actions.{name}] `enabled = true` allows it")
+            }
+            Availability::NoPath => {
+                format!("{begin}: its path is not known; give it with `path` under [accounts.actions.{name}]")
+            }
+            Availability::Ready => {
+                format!("{begin} for this: no variant of it fits; add one to [[accounts.actions.{name}]]")
+            }
         };
         SendError::Failed { why }
     }
 
-    fn run<'a>(&'a self, name: &'a str, values: &'a Values, depth: usize) -> BoxFuture<'a, Result<Performed, SendError>> {
+    fn run<'a>(
+        &'a self,
+        name: &'a str,
+        values: &'a Values,
+        depth: usize,
+    ) -> BoxFuture<'a, Result<Performed, SendError>> {
         Box::pin(async move {
             let mut scope = CallScope::new(self, values);
             let usable = |one: &&Mapped| one.enabled && one.path.is_some();
@@ -191,7 +203,9 @@ impl Engine {
                 scope.steps.insert(step.clone(), fields);
             }
             self.log_in_for(mapped, name, depth).await?;
-            if let Some(Datum::File { path, len }) = values.get("bytes").filter(|_| holes(mapped).any(|hole| hole == "bytes")) {
+            if let Some(Datum::File { path, len }) =
+                values.get("bytes").filter(|_| holes(mapped).any(|hole| hole == "bytes"))
+            {
                 scope.file = Some(read_file(path.clone(), *len).await?);
             }
             let mut once_more = true;
@@ -199,7 +213,12 @@ impl Engine {
                 let answer = self.exchange(name, mapped, &scope).await?;
                 if once_more && let Some(login) = self.session_ended(name, &answer) {
                     once_more = false;
-                    tracing::info!(account = self.settings.account, action = name, login, "The service wants a new login.");
+                    tracing::info!(
+                        account = self.settings.account,
+                        action = name,
+                        login,
+                        "The service wants a new login."
+                    );
                     self.run(login, &Values::new(), depth + 1).await.map_err(before_it)?;
                     continue;
                 }
@@ -243,10 +262,11 @@ impl Engine {
         let long = known.is_some_and(|known| known.asks) || mapped.result.list.is_some();
         let most = if long { MAX_BODY } else { MAX_ANSWER };
         let permits = if mapped.exclusive { self.permits } else { 1 };
-        let _alone = self.lane.acquire_many(permits).await.map_err(|_closed| SendError::NotTaken {
-            why: "the account is closed".into(),
-            after: Duration::ZERO,
-        })?;
+        let _alone = self
+            .lane
+            .acquire_many(permits)
+            .await
+            .map_err(|_closed| SendError::NotTaken { why: "the account is closed".into(), after: Duration::ZERO })?;
         let answered = self.carry(request, limit, most).await;
         if answered.as_ref().is_err_and(TransportError::surely_not_sent) {
             let before = self.refused.fetch_add(1, Ordering::Relaxed);
@@ -263,7 +283,9 @@ impl Engine {
             200..=299 => Ok(answer),
             // Nobody acts on a request that he refuses by its place, its form or its sender.
             429 | 425 => Err(SendError::NotTaken { why: why(), after: retry_after.unwrap_or(TOO_OFTEN) }),
-            300..=399 => Err(SendError::Failed { why: format!("the service answered HTTP {status}, a redirect, which is never followed") }),
+            300..=399 => Err(SendError::Failed {
+                why: format!("the service answered HTTP {status}, a redirect, which is never followed"),
+            }),
             400..=407 | 409..=499 => Err(SendError::Failed { why: why() }),
             // A gateway in between, or a service that failed half-way.
             _ => Err(SendError::Uncertain { why: why() }),
@@ -321,7 +343,12 @@ impl Engine {
         for (key, pointer) in &mapped.save {
             match answer.value.pointer(pointer).and_then(super::value::id) {
                 Some(value) => self.set_account(key, Secret::new(value)),
-                None => tracing::warn!(account = self.settings.account, action = name, key, "The answer has nothing to save."),
+                None => tracing::warn!(
+                    account = self.settings.account,
+                    action = name,
+                    key,
+                    "The answer has nothing to save."
+                ),
             }
         }
         done.message_id = answer.first(&mapped.result.message_id).filter(|id| id != "0").or(by_shape);
@@ -338,7 +365,8 @@ impl Engine {
     fn without_secrets(&self, error: SendError) -> SendError {
         let clean = |why: String| {
             let account = self.account.read().unwrap_or_else(PoisonError::into_inner);
-            let saved = account.iter().filter(|(name, _)| !matches!(name.as_str(), "name" | "self_id")).map(|(_, value)| value);
+            let saved =
+                account.iter().filter(|(name, _)| !matches!(name.as_str(), "name" | "self_id")).map(|(_, value)| value);
             let all = self.settings.secrets.values().chain(saved).map(Secret::expose).filter(|value| value.len() >= 4);
             all.fold(why, |why, secret| why.replace(secret.as_str(), "[secret]"))
         };
@@ -381,7 +409,9 @@ async fn read_file(path: PathBuf, len: u64) -> Result<Bytes, SendError> {
     match tokio::task::spawn_blocking(read).await {
         Ok(Ok(bytes)) if u64::try_from(bytes.len()).ok() == Some(len) => Ok(bytes.into()),
         Ok(Ok(_)) => Err(failed("the file to send is not as long as it was")),
-        Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => Err(failed("the file to send is not there any more")),
+        Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => {
+            Err(failed("the file to send is not there any more"))
+        }
         Ok(Err(error)) => Err(later(format!("the file to send cannot be read: {error}"))),
         Err(_) => Err(later("reading the file to send was broken off".into())),
     }

@@ -117,16 +117,18 @@ impl ActionMap {
                     problem(format!("`before` names `{step}`, which is not mapped"), "map it, or leave it out");
                 }
                 for hole in holes(mapped) {
-                    let Some((step, field)) = hole.split_once('.') else { continue };
-                    if step == "account" {
+                    if let Some(field) = hole.strip_prefix("account.") {
                         if !saved.contains(field) {
                             let help = suggest(field, saved.iter().copied(), "the account has");
                             problem(format!("nothing saves `{{{{account.{field}}}}}`"), &help);
                         }
-                    } else if names::may_be_mapped(step) {
+                    } else if let Some((step, field)) = names::step(hole) {
                         let gives = |step: &Mapped| step.result.fields.contains_key(field) || field == "message_id";
                         if !mapped.before.iter().any(|before| before == step) {
-                            problem(format!("`{{{{{hole}}}}}` needs `{step}`"), &format!("write `before = [\"{step}\"]`"));
+                            problem(
+                                format!("`{{{{{hole}}}}}` needs `{step}`"),
+                                &format!("write `before = [\"{step}\"]`"),
+                            );
                         } else if !self.actions.get(step).into_iter().flatten().all(gives) {
                             problem(
                                 format!("`{step}` has no result `{field}`"),

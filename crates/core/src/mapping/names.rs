@@ -93,8 +93,28 @@ const RECORD: &[&str] = &[
 ];
 
 const EVERY: [&[&str]; 22] = [
-    SEND, TEXT, AT, MEDIA, PLAYED, CARD, PROGRAM, XML, PERSON_CARD, PLACE, MSG, QUOTE, PEOPLE, WORDS, FRIEND, LOAD, DB,
-    LISTS, CALLBACK, INVITE, WHO, LOGIN,
+    SEND,
+    TEXT,
+    AT,
+    MEDIA,
+    PLAYED,
+    CARD,
+    PROGRAM,
+    XML,
+    PERSON_CARD,
+    PLACE,
+    MSG,
+    QUOTE,
+    PEOPLE,
+    WORDS,
+    FRIEND,
+    LOAD,
+    DB,
+    LISTS,
+    CALLBACK,
+    INVITE,
+    WHO,
+    LOGIN,
 ];
 
 /// Names whose values people in chats choose. They never stand in an address (security R16).
@@ -229,6 +249,11 @@ pub(super) fn may_be_mapped(name: &str) -> bool {
     known(name).is_some() || name.strip_prefix(OWN).is_some_and(own)
 }
 
+/// The action before the dot, where a name is a result of one. `quote` has names of its own, and gives none.
+pub(super) fn step(name: &str) -> Option<(&str, &str)> {
+    name.split_once('.').filter(|(step, _)| *step != "quote" && may_be_mapped(step))
+}
+
 /// True when `name` may be there in this action. Actions of users may be called with any of them; headers of the account
 /// are no action and have none.
 pub(super) fn is_there(action: &str, name: &str) -> bool {
@@ -254,7 +279,8 @@ pub(super) fn placeholders(action: &str) -> Vec<&'static str> {
 
 /// True for names whose values people in chats choose.
 pub(super) fn is_written(name: &str) -> bool {
-    WRITTEN_ONES.contains(&name) || WRITTEN.iter().any(|group| group.contains(&name) && name != "app_type" && name != "db")
+    WRITTEN_ONES.contains(&name)
+        || WRITTEN.iter().any(|group| group.contains(&name) && name != "app_type" && name != "db")
 }
 
 /// What to write instead: the most alike, or all of them.
@@ -297,7 +323,9 @@ mod tests {
 
     #[test]
     fn what_may_be_mapped_and_with_which_names() {
-        assert!(may_be_mapped("send_text") && may_be_mapped("x_pay") && !may_be_mapped("x_") && !may_be_mapped("sendtext"));
+        assert!(
+            may_be_mapped("send_text") && may_be_mapped("x_pay") && !may_be_mapped("x_") && !may_be_mapped("sendtext")
+        );
         assert!(is_there("send_text", "to") && is_there("send_text", "uuid") && !is_there("send_text", "path"));
         assert!(is_there("x_any", "path") && !is_there("x_any", "nonsense"));
         assert!(placeholders("revoke").contains(&"msg_id") && !placeholders("revoke").contains(&"text"));

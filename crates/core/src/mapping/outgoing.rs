@@ -208,9 +208,8 @@ impl MappedSender {
     }
 
     fn media(&self, to: Values, file: &MediaFile) -> Result<Values, SendError> {
-        let path = std::path::absolute(&file.path).map_err(|error| SendError::Failed {
-            why: format!("the file to send has no place: {error}"),
-        })?;
+        let path = std::path::absolute(&file.path)
+            .map_err(|error| SendError::Failed { why: format!("the file to send has no place: {error}") })?;
         let mut values = to
             .with("file_name", &file.name)
             .with("size", file.len)
@@ -220,7 +219,9 @@ impl MappedSender {
                 values = values.maybe("path", placed.path).maybe("url", placed.url);
             }
             // A service that takes uploads does not need to see our files; one that does will miss `path`.
-            Err(why) if !self.takes_bytes() => return Err(SendError::Failed { why: format!("the file is not sent: {why}") }),
+            Err(why) if !self.takes_bytes() => {
+                return Err(SendError::Failed { why: format!("the file is not sent: {why}") });
+            }
             Err(_) => {}
         }
         Ok(values)
@@ -250,11 +251,15 @@ impl MappedSender {
         if members.len() < 2 {
             return Err(failed("a room needs two friends at least"));
         }
-        let values = Values::new().with("user_ids", members).maybe("name", Some(topic).filter(|topic| !topic.is_empty()));
+        let values =
+            Values::new().with("user_ids", members).maybe("name", Some(topic).filter(|topic| !topic.is_empty()));
         let made = self.run("room_create", values).await?;
         let room = made.fields.get("room_id").cloned().or(made.message_id);
         let named = self.engine.actions().uses("room_create", "name");
-        if !named && !topic.is_empty() && let Some(room) = room.as_ref().and_then(|room| room.parse::<PeerId>().ok()) {
+        if !named
+            && !topic.is_empty()
+            && let Some(room) = room.as_ref().and_then(|room| room.parse::<PeerId>().ok())
+        {
             let values = self.conversation(&room, true).with("name", topic);
             if let Err(error) = self.run("room_rename", values).await {
                 // The room is there, and would be made again if this were told as a failure.

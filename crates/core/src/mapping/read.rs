@@ -58,8 +58,21 @@ struct At<'a> {
 }
 
 const KEYS: [&str; 15] = [
-    "when", "method", "path", "encoding", "body", "headers", "success", "fail", "result", "before", "timeout",
-    "exclusive", "enabled", "save", "refresh_on",
+    "when",
+    "method",
+    "path",
+    "encoding",
+    "body",
+    "headers",
+    "success",
+    "fail",
+    "result",
+    "before",
+    "timeout",
+    "exclusive",
+    "enabled",
+    "save",
+    "refresh_on",
 ];
 
 impl Reader<'_> {
@@ -136,8 +149,15 @@ impl Reader<'_> {
             );
         }
         match (&mapped.body, mapped.encoding) {
-            (Some(Body::Text(_) | Body::Fixed(_)), Encoding::Json | Encoding::Form | Encoding::Query | Encoding::Multipart) => {
-                self.problem(&here("body"), "a body is a table", "write `body = { key = \"{{name}}\" }`, or `encoding = \"raw\"`");
+            (
+                Some(Body::Text(_) | Body::Fixed(_)),
+                Encoding::Json | Encoding::Form | Encoding::Query | Encoding::Multipart,
+            ) => {
+                self.problem(
+                    &here("body"),
+                    "a body is a table",
+                    "write `body = { key = \"{{name}}\" }`, or `encoding = \"raw\"`",
+                );
             }
             (Some(Body::Table(_) | Body::List(_)), Encoding::Raw) => {
                 self.problem(&here("body"), "a raw body is one text", "write `body = \"…\"`, or another `encoding`");
@@ -242,7 +262,7 @@ impl Reader<'_> {
             }
             return;
         }
-        let step = name.split_once('.').is_some_and(|(step, _)| step == "account" || names::may_be_mapped(step));
+        let step = name.starts_with("account.") || names::step(name).is_some();
         if step || names::is_there(action, name) {
             return;
         }
@@ -385,7 +405,11 @@ impl Reader<'_> {
         let ptr = match table.get("ptr") {
             Some(value) => self.pointer(&format!("{pointer}/ptr"), value)?,
             None => {
-                self.problem(pointer, "a test without `ptr`", "say where to look: `ptr = \"/code\"`, `\"\"` for all of it");
+                self.problem(
+                    pointer,
+                    "a test without `ptr`",
+                    "say where to look: `ptr = \"/code\"`, `\"\"` for all of it",
+                );
                 return None;
             }
         };
@@ -411,7 +435,11 @@ impl Reader<'_> {
                 match RegexBuilder::new(text).size_limit(REGEX_SIZE).build() {
                     Ok(regex) => Want::Regex(regex),
                     Err(error) => {
-                        self.problem(&here, format!("this is no regular expression: {error}"), "look-around and back-references are not there");
+                        self.problem(
+                            &here,
+                            format!("this is no regular expression: {error}"),
+                            "look-around and back-references are not there",
+                        );
                         return None;
                     }
                 }

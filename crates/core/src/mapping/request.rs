@@ -53,7 +53,10 @@ pub(super) fn write(
     let body = mapped.body.as_ref().map(|body| fill(body, scope)).transpose()?.flatten();
     let (content_type, body) = written(mapped, body, scope, &mut url, around.boundary)?;
     if let Some(content_type) = content_type {
-        headers.insert(CONTENT_TYPE, HeaderValue::try_from(content_type).map_err(|_invalid| Unwritable::Header(CONTENT_TYPE))?);
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::try_from(content_type).map_err(|_invalid| Unwritable::Header(CONTENT_TYPE))?,
+        );
     }
     for (name, template) in around.headers.iter().chain(&mapped.headers) {
         if let Some(value) = template.fill_text(scope, |text, _| text)? {

@@ -77,7 +77,7 @@ fn mistakes_are_told_with_a_cure() {
         ("{{}}", "`{{}}` holds no name", "letters"),
         ("{{a b}}", "`{{a b}}` holds no name", "letters"),
         ("{{a..b}}", "`{{a..b}}` holds no name", "letters"),
-        ("{{a|hxe}}", "there is no filter `hxe`", "did you mean `hex`?"),
+        ("{{a|hexx}}", "there is no filter `hexx`", "did you mean `hex`?"),
         ("{{a|}}", "there is no filter ``", "the filters are"),
     ] {
         let flaw = Template::parse(text).unwrap_err();

@@ -68,7 +68,8 @@ impl MediaWay {
         let placed = Placed { path: mapped.or_else(|| as_it_is().map(str::to_owned)), url };
         if placed.path.is_none() && placed.url.is_none() {
             return Err(if self.path_map.is_empty() && self.served.is_none() {
-                "the service runs on another machine and cannot see our files; set `path_map` or `media_base_url`".into()
+                "the service runs on another machine and cannot see our files; set `path_map` or `media_base_url`"
+                    .into()
             } else {
                 "it lies in none of the folders that the service can see (`path_map`, `media_base_url`)".into()
             });
@@ -125,7 +126,11 @@ mod tests {
         let base = "http://192.168.1.20:8080/media";
         for (file, path, url) in [
             ("/srv/wxbot/media/ab/cd.jpg", Some(r"Z:\media\ab\cd.jpg"), Some(format!("{base}/ab/cd.jpg"))),
-            ("/srv/wxbot/media/a b#?/你.jpg", Some(r"Z:\media\a b#?\你.jpg"), Some(format!("{base}/a%20b%23%3F/%E4%BD%A0.jpg"))),
+            (
+                "/srv/wxbot/media/a b#?/你.jpg",
+                Some(r"Z:\media\a b#?\你.jpg"),
+                Some(format!("{base}/a%20b%23%3F/%E4%BD%A0.jpg")),
+            ),
             ("/mnt/share/x.pdf", Some(r"\\nas\share\x.pdf"), None),
             ("/data/x/y", Some("/mnt/data/x/y"), None),
         ] {

@@ -72,6 +72,8 @@ fn usual(profile: Profile, row: &Row, file: &std::path::Path) -> Values {
         "app.icon_url": "https://example.org/i.png",
         "card_id": "wxid_card", "card_name": "Card", "card_company": "Corp",
         "lat": "39.9", "lon": "116.4", "address": "Street 1", "place_name": "Place",
+    });
+    let more = json!({
         "msg_id": "13430535177462202152",
         "quote.id": "13430535177462202152", "quote.from": "wxid_b", "quote.name": "B</displayname>",
         "quote.text": "was", "quote.app_info": "AppInfo==", "quote.kind": "2",
@@ -88,7 +90,7 @@ fn usual(profile: Profile, row: &Row, file: &std::path::Path) -> Values {
         "code": "42",
     });
     let mut all = Values::new().with("bytes", Datum::File { path: file.to_owned(), len: 3 });
-    for (name, value) in values.as_object().unwrap() {
+    for (name, value) in values.as_object().unwrap().iter().chain(more.as_object().unwrap()) {
         if name != "user_id" || profile != Profile::QwApi {
             all.set(name, value.clone());
         } else {
@@ -106,7 +108,8 @@ fn body(request: &HttpRequest) -> Value {
     let content_type = request.headers.get("content-type").map(|value| value.to_str().unwrap()).unwrap_or_default();
     if let Some(boundary) = content_type.strip_prefix("multipart/form-data; boundary=") {
         let text = String::from_utf8(request.body.to_vec()).unwrap();
-        let parts = text.split(&format!("--{boundary}")).filter_map(|part| part.trim_matches(['\r', '\n']).split_once("\r\n\r\n"));
+        let line = format!("--{boundary}");
+        let parts = text.split(&line).filter_map(|part| part.trim_matches(['\r', '\n']).split_once("\r\n\r\n"));
         let field = |(head, value): (&str, &str)| {
             let name = head.split("name=\"").nth(1).unwrap().split('"').next().unwrap();
             (name.to_owned(), Value::from(value))
@@ -155,7 +158,8 @@ async fn check(profile: Profile, actions: &ActionMap, rows: &[Row]) {
         assert!(!done.unconfirmed, "{name}: {}", done.answer);
     }
     let tried: BTreeSet<_> = rows.iter().map(|row| row.action.as_str()).collect();
-    let missing: Vec<_> = actions.names().filter(|(name, can)| *can == Availability::Ready && !tried.contains(name)).collect();
+    let missing: Vec<_> =
+        actions.names().filter(|(name, can)| *can == Availability::Ready && !tried.contains(name)).collect();
     assert!(missing.is_empty(), "without a row: {missing:?}");
 }
 
@@ -177,10 +181,8 @@ async fn wecom_wxwork() {
 #[tokio::test]
 async fn wecom_qw_api_with_its_paths_given() {
     let profile = Profile::QwApi.actions();
-    let given: serde_json::Map<_, _> = profile
-        .names()
-        .map(|(name, _)| (name.to_owned(), json!({ "path": format!("/given/{name}") })))
-        .collect();
+    let given: serde_json::Map<_, _> =
+        profile.names().map(|(name, _)| (name.to_owned(), json!({ "path": format!("/given/{name}") }))).collect();
     let actions = profile.with(&given.into(), &BTreeSet::new()).unwrap();
     check(Profile::QwApi, &actions, &rows(include_str!("wecom-qw-api.rows.json"))).await;
 }
@@ -208,23 +210,91 @@ fn every_table_is_read_without_a_mistake() {
 #[test]
 fn the_matrices() {
     const ALL: [&str; 42] = [
-        "send_text", "send_at", "send_at_all", "send_image", "send_file", "send_video", "send_voice", "send_emoji",
-        "send_card", "send_link", "send_miniapp", "send_music", "send_xml", "quote", "send_location", "pat", "forward",
-        "revoke", "query_db", "list_contacts", "contact_info", "list_rooms", "room_members", "member_nickname",
-        "room_create", "room_add", "room_invite", "room_kick", "room_rename", "room_notice", "room_quit",
-        "self_room_nick", "accept_friend", "set_remark", "pin", "mute", "mark_read", "download_image", "download_file",
-        "download_voice", "decode_image", "self_info",
+        "send_text",
+        "send_at",
+        "send_at_all",
+        "send_image",
+        "send_file",
+        "send_video",
+        "send_voice",
+        "send_emoji",
+        "send_card",
+        "send_link",
+        "send_miniapp",
+        "send_music",
+        "send_xml",
+        "quote",
+        "send_location",
+        "pat",
+        "forward",
+        "revoke",
+        "query_db",
+        "list_contacts",
+        "contact_info",
+        "list_rooms",
+        "room_members",
+        "member_nickname",
+        "room_create",
+        "room_add",
+        "room_invite",
+        "room_kick",
+        "room_rename",
+        "room_notice",
+        "room_quit",
+        "self_room_nick",
+        "accept_friend",
+        "set_remark",
+        "pin",
+        "mute",
+        "mark_read",
+        "download_image",
+        "download_file",
+        "download_voice",
+        "decode_image",
+        "self_info",
     ];
     const LOGIN: [&str; 3] = ["login_status", "login_qr", "set_callback"];
     let v4 = [
-        "send_text", "send_at", "send_image", "send_link", "send_miniapp", "send_music", "send_xml", "quote", "query_db",
-        "decode_image", "self_info",
+        "send_text",
+        "send_at",
+        "send_image",
+        "send_link",
+        "send_miniapp",
+        "send_music",
+        "send_xml",
+        "quote",
+        "query_db",
+        "decode_image",
+        "self_info",
     ];
     let wxwork = [
-        "send_text", "send_at", "send_at_all", "send_image", "send_file", "send_voice", "send_video", "send_link",
-        "send_card", "send_emoji", "send_location", "send_miniapp", "quote", "revoke", "list_contacts", "contact_info",
-        "list_rooms", "room_members", "room_create", "room_invite", "room_kick", "room_rename", "room_notice", "mark_read",
-        "login_qr", "login_status", "set_callback",
+        "send_text",
+        "send_at",
+        "send_at_all",
+        "send_image",
+        "send_file",
+        "send_voice",
+        "send_video",
+        "send_link",
+        "send_card",
+        "send_emoji",
+        "send_location",
+        "send_miniapp",
+        "quote",
+        "revoke",
+        "list_contacts",
+        "contact_info",
+        "list_rooms",
+        "room_members",
+        "room_create",
+        "room_invite",
+        "room_kick",
+        "room_rename",
+        "room_notice",
+        "mark_read",
+        "login_qr",
+        "login_status",
+        "set_callback",
     ];
     for name in ALL.into_iter().chain(LOGIN) {
         assert!(Profile::V3.actions().can(name), "v3 {name}");
@@ -235,7 +305,17 @@ fn the_matrices() {
     for name in ["add_friend", "delete_friend", "block_friend"] {
         assert_eq!(Profile::V3.actions().availability(name), Availability::Off, "{name}");
     }
-    let open = ["contact_info", "forward_image", "forward_video", "list_contacts", "login_qr", "revoke", "room_create", "send_link", "set_remark"];
+    let open = [
+        "contact_info",
+        "forward_image",
+        "forward_video",
+        "list_contacts",
+        "login_qr",
+        "revoke",
+        "room_create",
+        "send_link",
+        "set_remark",
+    ];
     let listed: Vec<_> = Profile::QwApi.actions().names().collect();
     assert_eq!(listed, open.map(|name| (name, Availability::NoPath)));
 }
