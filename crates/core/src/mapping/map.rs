@@ -236,9 +236,10 @@ pub(super) fn holes(mapped: &Mapped) -> impl Iterator<Item = &str> {
 }
 
 fn has_path(action: &Value) -> bool {
-    match action {
-        Value::Array(list) => list.iter().any(has_path),
-        action => action.get("path").is_some(),
+    let there = |one: &Value| one.get("path").is_some();
+    match action.as_array() {
+        Some(list) => list.iter().any(there),
+        None => there(action),
     }
 }
 
@@ -253,9 +254,9 @@ fn completed(known: Option<&Value>, written: &Value) -> Value {
         None => known.clone(),
     };
     match (known, written) {
-        (Some(known), Value::Object(table)) if !has_path(written) || !has_path(known) => match known {
-            Value::Array(variants) => variants.iter().map(|variant| extend(variant, table)).collect(),
-            known => extend(known, table),
+        (Some(known), Value::Object(table)) if !has_path(written) || !has_path(known) => match known.as_array() {
+            Some(variants) => variants.iter().map(|variant| extend(variant, table)).collect(),
+            None => extend(known, table),
         },
         _ => written.clone(),
     }

@@ -134,6 +134,14 @@ impl Filled {
         })
     }
 
+    /// The bytes it is, or itself.
+    fn bytes(self) -> Result<Bytes, Self> {
+        match self {
+            Self::Piece(Piece::Bytes(bytes)) => Ok(bytes),
+            other @ (Self::Piece(Piece::Json(_)) | Self::List(_) | Self::Table(_)) => Err(other),
+        }
+    }
+
     /// The text of a field.
     fn field(self, name: &str) -> Result<String, Unwritable> {
         scalar(&self.json()?).ok_or_else(|| Unwritable::Field(name.to_owned()))
@@ -197,15 +205,15 @@ fn multipart(fields: Vec<(String, Filled)>, scope: &dyn Scope, boundary: &str) -
     let mut out = BytesMut::new();
     for (name, value) in fields {
         out.put_slice(format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{}\"", quoted(&name)).as_bytes());
-        match value {
-            Filled::Piece(Piece::Bytes(bytes)) => {
+        match value.bytes() {
+            Ok(bytes) => {
                 let file = text("file_name").unwrap_or_else(|| "file".to_owned());
                 let mime = text("mime").filter(|mime| HeaderValue::from_str(mime).is_ok());
                 let mime = mime.unwrap_or_else(|| "application/octet-stream".to_owned());
                 out.put_slice(format!("; filename=\"{}\"\r\nContent-Type: {mime}\r\n\r\n", quoted(&file)).as_bytes());
                 out.put_slice(&bytes);
             }
-            value => {
+            Err(value) => {
                 out.put_slice(b"\r\n\r\n");
                 out.put_slice(value.field(&name)?.as_bytes());
             }

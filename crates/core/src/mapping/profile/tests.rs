@@ -321,6 +321,23 @@ fn the_matrices() {
 }
 
 #[test]
+fn the_documentation_names_every_row() {
+    let hook = include_str!("../../../../../docs/protocol/pc-hook-actions.md");
+    let wecom = include_str!("../../../../../docs/protocol/wecom-actions.md");
+    for (page, text) in [
+        (hook, include_str!("pc-hook-v3.rows.json")),
+        (hook, include_str!("pc-hook-v4.rows.json")),
+        (wecom, include_str!("wecom-wxwork.rows.json")),
+        (wecom, include_str!("wecom-qw-api.rows.json")),
+    ] {
+        for Row { row, action, .. } in rows(text) {
+            let line = page.lines().find(|line| line.starts_with(&format!("| `{action}` |")) && line.contains(&row));
+            assert!(line.is_some(), "`{row}` is in no table of docs/protocol");
+        }
+    }
+}
+
+#[test]
 fn what_the_profiles_make_an_account_able_to_do() {
     use Capability::{AddFriend, FetchMedia, LeaveRoom, Mention, Recall, SendFile, SendImage, SendLink, SendText};
     let v3 = Profile::V3.actions().capabilities();
