@@ -109,7 +109,8 @@ impl Answer {
             Some(list) => list.first().unwrap_or(&Value::Null), // 2
             None => &self.value,
         };
-        let says = |yes: bool| if yes { Tolerant::Yes(None) } else { Tolerant::No };
+        let server = || body.get("MsgSvrID").and_then(id).filter(|server| server != "0" && server != "1");
+        let says = |yes: bool| if yes { Tolerant::Yes(server()) } else { Tolerant::No };
         if let Some(ret) = body.get("ret") {
             return says(is(ret, &["0"])); // 3
         }
@@ -130,9 +131,8 @@ impl Answer {
         if body.get("message").is_some_and(|message| is(message, &["success"])) {
             return Tolerant::Yes(None); // 6
         }
-        if let Some(server) = body.get("MsgSvrID") {
-            let server = id(server).filter(|server| server != "0" && server != "1");
-            return if server.is_some() { Tolerant::Yes(server) } else { Tolerant::No }; // 7
+        if body.get("MsgSvrID").is_some() {
+            return says(server().is_some()); // 7
         }
         if let Some(words) = body.get("retstr").or_else(|| body.get("retstatus")) {
             return says(is(words, &["Everything is OK"])); // 9
