@@ -226,6 +226,37 @@ async fn media_go_where_the_service_finds_them() {
 }
 
 #[tokio::test]
+async fn what_takes_uploads_need_not_see_our_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a");
+    std::fs::write(&path, "jpg").unwrap();
+    let up = r#"{"errcode":0,"data":{"cdn_key":"k","aes_key":"a","md5":"m","size":3,"width":2,"height":1}}"#;
+    let answers = [up, r#"{"errcode":0,"data":{"msg_id":5}}"#];
+    let (mut sender, service) = sender(Profile::WxWork, Profile::WxWork.actions().clone(), &answers);
+    sender.way = MediaWay::default();
+    let mut picture = media("image");
+    picture.to = Some("788".parse().unwrap());
+    let file = picture.media.as_mut().unwrap();
+    file.path = path.clone();
+    let receipt = sender.perform(picture.clone()).await.unwrap();
+    assert_eq!(receipt.server_id.as_deref(), Some("5"));
+    let asked = service.asked();
+    let upload = String::from_utf8(asked[0].body.to_vec()).unwrap();
+    assert!(upload.contains("filename=\"a.jpg\"") && upload.contains("\r\n\r\njpg\r\n"), "{upload}");
+    assert_eq!((body(&asked[1])["cdnkey"].as_str(), body(&asked[1])["send_userid"].as_u64()), (Some("k"), Some(788)));
+    // A file that changed or went away is not sent.
+    for text in [Some("longer"), None] {
+        match text {
+            Some(text) => std::fs::write(&path, text).unwrap(),
+            None => std::fs::remove_file(&path).unwrap(),
+        }
+        let error = sender.perform(picture.clone()).await.unwrap_err();
+        assert!(matches!(&error, SendError::Failed { why } if why.contains("the file to send")), "{error}");
+    }
+    assert_eq!(service.asked().len(), 2);
+}
+
+#[tokio::test]
 async fn what_cannot_be_sent_is_said_before() {
     let v3 = || Profile::V3.actions().clone();
     for (name, action, others, why) in [

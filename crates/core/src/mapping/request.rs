@@ -75,7 +75,10 @@ fn address(mapped: &Mapped, scope: &dyn Scope, base: &Url) -> Result<Url, Unwrit
     };
     let path = template.fill_text(scope, escape)?.ok_or(Unwritable::NoPath)?;
     let (whole, plain) = match path.starts_with('/') {
-        true => (format!("{}{path}", base.as_str().trim_end_matches('/')), path.as_str()),
+        true => {
+            let base = base.as_str().split(['?', '#']).next().unwrap_or_default();
+            (format!("{}{path}", base.trim_end_matches('/')), path.as_str())
+        }
         false => (path.clone(), path.split_once("://").map_or("", |(_, rest)| rest)),
     };
     let segments = plain.split('?').next().unwrap_or_default().split('/');

@@ -30,7 +30,7 @@ fn request_of(action: Value, values: &Values) -> Result<HttpRequest, Unwritable>
     let secrets: BTreeSet<_> = ["KEY".to_owned()].into_iter().collect();
     let map = ActionMap::read(&json!({ "x_any": action }), &secrets).unwrap_or_else(|problems| panic!("{problems:#?}"));
     let headers = Headers::read(&json!({ "authorization": "Bearer {{secret.KEY}}" }), &secrets).unwrap();
-    let base = "http://127.0.0.1:30001/gate/".parse().unwrap();
+    let base = "http://127.0.0.1:30001/gate/?of=nobody#here".parse().unwrap();
     let around = Around { base: &base, headers: &headers.0, boundary: 7 };
     write(&map.variants("x_any")[0], values, around, Duration::from_secs(1))
 }
