@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
-use wxbot_model::{Link, Media};
+use wxbot_model::{Link, Media, StoredMedia};
 
 use super::*;
 use crate::mapping::testing::{Next, Service, json as body_of};
@@ -103,7 +103,8 @@ async fn everybody_by_the_table() {
 }
 
 fn media(shape: MediaShape, path: &std::path::Path, len: u64) -> Outgoing {
-    let media = Media::Path { path: path.to_owned(), name: None };
+    let digest = "0".repeat(64).parse().unwrap();
+    let media = Media::Stored(StoredMedia { digest, len, name: "a.bin".into() });
     let file = MediaFile { path: path.to_owned(), len, name: "a.bin".into(), progress: Progress::default() };
     Outgoing { media: Some(file), ..to("ops", Action::SendMedia { to: "r1".parse().unwrap(), shape, media }, &[]) }
 }
