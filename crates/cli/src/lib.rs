@@ -9,7 +9,8 @@
 //! ```
 //!
 //! Reading order: [`App`] → `args` what can be typed → `registry` what is built in → one file a command → `watch` what asks
-//! for a reload → `control` the socket of a running wxbot → `console` the protocol of the terminal → `qr`, `report`, `logs`, `words` what is shown.
+//! for a reload → `control` the socket of a running wxbot → `console` the protocol of the terminal, `hook` what a PC hook account says → `server`
+//! where services push to → `qr`, `report`, `logs`, `words` what is shown.
 
 mod accounts;
 mod app;
@@ -20,6 +21,7 @@ mod contacts;
 mod control;
 mod demo;
 mod explain;
+mod hook;
 mod init;
 mod login;
 mod logs;
@@ -32,6 +34,7 @@ mod registry;
 mod reload;
 mod report;
 mod run;
+mod server;
 mod sim;
 mod watch;
 mod words;

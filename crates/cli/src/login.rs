@@ -12,6 +12,7 @@ use crate::control::{self, Request};
 use crate::place::{Place, data_dir, read_config};
 use crate::qr;
 use crate::report::{Failure, print, say};
+use crate::server::Around;
 
 pub(crate) fn run(registry: &Registry, args: &Args, options: &LoginOptions) -> Result<(), Failure> {
     let config = read_config(registry, args)?;
@@ -20,7 +21,7 @@ pub(crate) fn run(registry: &Registry, args: &Args, options: &LoginOptions) -> R
         .iter()
         .filter(|a| {
             a.enabled
-                && a.protocol != "console"
+                && !matches!(a.protocol.as_str(), "console" | "pc-hook" | "wecom")
                 && (options.all || options.accounts.iter().any(|n| *n == a.name.as_str()))
         })
         .cloned()
@@ -57,7 +58,7 @@ fn alone(wanted: Vec<AccountConfig>, media: MediaSettings, dir: &Path, shown: &m
     crate::run::tokio_runtime()?.block_on(async {
         let place = Place::open(dir)?;
         // Nothing is handled or sent by this command: what waits, and what comes meanwhile, waits for `wxbot run`.
-        let mut built = crate::run::build(wanted, &place, media, false).await?;
+        let mut built = crate::run::build(wanted, &place, media, false, Around::of(Path::new(""), dir)).await?;
         built.attend(false);
         let (tell, mut told) = tokio::sync::mpsc::channel(256);
         let mut logins = tokio::task::JoinSet::new();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use url::Url;
 use wxbot_auto_reply::AutoReply;
+use wxbot_core::Error;
 use wxbot_core::protocol::Protocol;
 use wxbot_core::source::Source;
 use wxbot_core::transport::Transport;
@@ -18,7 +19,8 @@ use wxbot_plugin::host::PluginFactory;
 use wxbot_runtime::config::{AccountConfig, Key, Kind, Pacing, Preset, ProtocolSpec, Registry};
 use wxbot_runtime::middleware;
 
-use crate::console;
+use crate::server::Around;
+use crate::{console, hook, server};
 
 /// The desktop variant's opaque constant, as its client ships it. Source: `docs/protocol/webwx.md`, login.
 const EXTSPAM: &str = include_str!("extspam.txt");
@@ -68,9 +70,11 @@ pub(crate) fn bundled() -> Registry {
                 takes_endpoint: true,
                 takes_proxy: true,
                 only_one: false,
+                judge: None,
                 options: WEB_OPTIONS,
                 pacing: WEB_PACING,
             },
+            hook::spec(),
             ProtocolSpec {
                 name: "console",
                 about: "This terminal, for trying things out",
@@ -79,6 +83,7 @@ pub(crate) fn bundled() -> Registry {
                 takes_endpoint: false,
                 takes_proxy: false,
                 only_one: true,
+                judge: None,
                 options: &[],
                 pacing: CONSOLE_PACING,
             },
@@ -94,16 +99,25 @@ pub(crate) fn bundled() -> Registry {
 }
 
 /// The protocol of one account. `endpoint` is the address that stands in for the service, the simulator's included.
+///
+/// # Errors
+/// When its settings or secrets make none.
 pub(crate) fn protocol(
     account: &AccountConfig,
     endpoint: Option<Url>,
     transport: Arc<dyn Transport>,
     source: &Source,
-) -> Arc<dyn Protocol> {
-    match account.protocol.as_str() {
-        "console" => Arc::new(console::Console::new(source.clone())),
-        _ => Arc::new(WebWx::new(web_settings(&account.options, endpoint), transport, source.clone())),
+    around: &Around,
+) -> Result<Arc<dyn Protocol>, Error> {
+    if server::PUSHED.contains(&account.protocol.as_str()) && !around.listens {
+        let why = format!("account `{}` is pushed to, and this wxbot began without a server: restart it", account.name);
+        return Err(Error::Settings(why));
     }
+    Ok(match account.protocol.as_str() {
+        "console" => Arc::new(console::Console::new(source.clone())),
+        "pc-hook" => hook::protocol(account, around, transport, source).map_err(Error::Settings)?,
+        _ => Arc::new(WebWx::new(web_settings(&account.options, endpoint), transport, source.clone())),
+    })
 }
 
 fn web_settings(options: &Map<String, Value>, endpoint: Option<Url>) -> Settings {

@@ -31,6 +31,7 @@ use crate::place::{Place, data_dir, read_config};
 use crate::registry;
 use crate::reload::Reloader;
 use crate::report::{Failure, OrExit, chain, say};
+use crate::server::{self, Around};
 use crate::watch::{ASKS, Ask, Watcher, hang_ups, print_of, watch};
 use crate::words::Lang;
 
@@ -89,6 +90,8 @@ struct Ways {
     /// Accounts with the same proxy share a carrier, and so its connections.
     carriers: HashMap<Option<Url>, Arc<dyn Transport>>,
     demo: Option<Demo>,
+    /// What accounts that are pushed to need to know.
+    around: Around,
     /// Accounts that the simulator does not know from before, and whose saved sessions are of an earlier one.
     fresh: HashSet<AccountName>,
 }
@@ -108,7 +111,7 @@ impl Ways {
             Some(Endpoint::Url(url)) => Some(url.clone()),
             None => None,
         };
-        Ok(registry::protocol(account, endpoint, transport, &self.source))
+        registry::protocol(account, endpoint, transport, &self.source, &self.around)
     }
 
     /// Has a simulator with these accounts, where there are any on it. Those that it did not have yet are fresh.
@@ -231,10 +234,11 @@ pub(crate) async fn build(
     place: &Place,
     media: MediaSettings,
     works: bool,
+    around: Around,
 ) -> Result<Built, Failure> {
     let source = Source::system();
     let media = place.media(media, source.clone()).await?;
-    let mut ways = Ways { source: source.clone(), carriers: HashMap::new(), demo: None, fresh: HashSet::new() };
+    let mut ways = Ways { source: source.clone(), carriers: HashMap::new(), demo: None, around, fresh: HashSet::new() };
     ways.simulate(&accounts).await?;
     ways.set_aside(&accounts, |_| false, &place.store).await.or_exit("cannot prepare the simulated accounts")?;
     let mut built = Vec::new();
@@ -273,7 +277,17 @@ pub(crate) fn run(registry: Registry, args: &Args) -> Result<(), Failure> {
         let hang_up = unix_signal(SignalKind::hangup()).or_exit("cannot listen for SIGHUP")?;
         let place = Place::open_patiently(&dir).await?;
         say(&welcome(lang, args, &registry, &accounts, &dir));
-        let mut built = build(accounts, &place, config.media, true).await?;
+        let server = server::bind(&config.server, &accounts).await?;
+        let mut around = Around::of(&config.file, place.dir.path());
+        if let Some(server) = &server {
+            around.base = server::base(server.address().or_exit("cannot tell the server's address")?);
+            around.listens = true;
+        }
+        let mut built = build(accounts, &place, config.media, true, around).await?;
+        if let Some(server) = server {
+            let (roster, stop) = (Arc::new(built.runtime.roster()), built.stop.clone());
+            built.tasks.spawn(async move { server.serve(roster, stop).await });
+        }
         let (asks, mut asked) = mpsc::channel(ASKS);
         let served = Served {
             accounts: built.runtime.roster(),

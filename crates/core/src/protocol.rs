@@ -228,6 +228,8 @@ pub struct Incoming {
 pub enum ContactChange {
     /// New or changed.
     Upsert(Arc<Contact>),
+    /// Named by an event of a service whose ids last: what is empty in it was not told, and replaces nothing.
+    Met(Arc<Contact>),
     /// Deleted or left.
     Remove(PeerId),
 }
@@ -245,6 +247,8 @@ pub struct Batch {
     pub credentials: Option<Secret<Vec<u8>>>,
     /// Somebody logged the account out, in the service's words. The session goes on: whoever logs in again is heard.
     pub logged_out: Option<String>,
+    /// What is wrong although the session goes on: messages come in, and sending fails. Empty when nothing is any more.
+    pub trouble: Option<String>,
     /// Who is told when all of it is committed.
     pub kept: Kept,
 }

@@ -7,8 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::request::{Answer, Delivery, Endpoint, Outcome};
-use crate::shape;
+use crate::request::{Answer, Delivery, Outcome};
 
 /// Something that shall go wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +52,8 @@ pub enum FaultKind {
         /// Milliseconds.
         ms: u64,
     },
+    /// Nothing comes, and the connection stays open.
+    Hang,
     /// The connection is closed and the request not processed; the client cannot know that.
     Drop,
     /// The request is processed, then the connection is closed without an answer.
@@ -142,7 +143,7 @@ impl Faults {
     /// The first fault that concerns this request; it counts as having happened.
     pub(crate) fn take(
         &self,
-        endpoint: Endpoint,
+        endpoint: &str,
         host: &str,
         account: impl FnOnce() -> Option<String>,
     ) -> Option<FaultKind> {
@@ -153,7 +154,7 @@ impl Faults {
         let mut armed = self.armed.lock().unwrap_or_else(PoisonError::into_inner);
         let mut hit = None;
         for (at, fault) in armed.iter_mut().enumerate() {
-            let here = fault.endpoint == "*" || fault.endpoint == endpoint.name();
+            let here = fault.endpoint == "*" || fault.endpoint == endpoint;
             let there = fault.host.as_ref().is_none_or(|begin| host.starts_with(begin.as_str()));
             if !here || !there || (fault.account.is_some() && fault.account != account) {
                 continue;
@@ -178,17 +179,20 @@ impl Faults {
 
 impl FaultKind {
     /// What happens instead of processing the request.
-    pub(crate) async fn before(&self, endpoint: Endpoint) -> Option<Outcome> {
+    ///
+    /// `refusal` gives a refusal the shape of the endpoint.
+    pub(crate) async fn before(&self, refusal: impl FnOnce(i64, &str) -> Answer) -> Option<Outcome> {
         let answer = match self {
             Self::Delay { ms } => {
                 tokio::time::sleep(Duration::from_millis(*ms)).await;
                 return None;
             }
+            Self::Hang => std::future::pending().await,
             Self::Drop => return Some(Outcome::Broken),
             Self::Refuse => return Some(Outcome::Refused),
             Self::Status { code } => Answer::new(*code, "text/plain", ""),
             Self::Html => Answer::new(200, "text/html", "<!DOCTYPE html><html><body>系统繁忙</body></html>"),
-            Self::Ret { ret, msg } => shape::refusal(endpoint, *ret, msg),
+            Self::Ret { ret, msg } => refusal(*ret, msg),
             Self::Garbage => Answer::new(200, "text/plain", Bytes::from_static(b"\x00\xff\xfe{]\x1f\x8b\x80garbage")),
             Self::BigBody { bytes } => Answer::new(200, "text/plain", vec![b' '; *bytes]),
             Self::Empty => Answer::new(200, "text/plain", ""),
@@ -225,6 +229,7 @@ impl FaultKind {
                 answer.delivery = Delivery::Claims(told);
             }
             Self::Delay { .. }
+            | Self::Hang
             | Self::Drop
             | Self::Refuse
             | Self::Status { .. }

@@ -43,75 +43,96 @@ impl Sim {
     /// Serves the protocol and, under `/__sim/`, the control API; plays the scripts meanwhile. Ends when `stop` does:
     /// open connections are closed where they stand.
     pub async fn serve(&self, listener: TcpListener, stop: CancellationToken) -> io::Result<()> {
-        let mut tasks = JoinSet::new();
-        let scripts = (self.clone(), stop.clone());
-        tasks.spawn(async move { scripts.0.run_scripts(scripts.1).await });
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => break,
-                Some(ended) = tasks.join_next() => {
-                    if let Err(error) = ended {
-                        tracing::error!(%error, "A connection's task failed.");
-                    }
+        let (scripts, sim) = (self.run_scripts(stop.clone()), self.clone());
+        let served = serve(listener, &stop, move |request| {
+            let sim = sim.clone();
+            async move {
+                match request.path.strip_prefix("/__sim/") {
+                    Some(order) => Outcome::Answer(sim.control(order, &request).await),
+                    None => sim.handle(&request).await,
                 }
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => {
-                        let sim = self.clone();
-                        tasks.spawn(async move { sim.connection(stream).await });
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "Cannot accept a connection.");
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
-                    }
-                },
             }
-        }
-        tasks.shutdown().await;
+        });
+        tokio::join!(scripts, served);
         Ok(())
     }
+}
 
-    async fn connection(&self, stream: TcpStream) {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "Cannot set TCP_NODELAY.");
-        }
-        let service = service_fn(|request| self.exchange(request));
-        let served = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(None)
-            .serve_connection(TokioIo::new(stream), service)
-            .await;
-        if let Err(error) = served {
-            tracing::trace!(%error, "Connection ended.");
+/// Answers whatever comes to `listener` by `handle`, until `stop`; open connections are closed where they stand.
+pub(crate) async fn serve<H, F>(listener: TcpListener, stop: &CancellationToken, handle: H)
+where
+    H: Fn(Request) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Outcome> + Send,
+{
+    let mut tasks = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            Some(ended) = tasks.join_next() => {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "A connection's task failed.");
+                }
+            }
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    let handle = handle.clone();
+                    tasks.spawn(async move { connection(stream, handle).await });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "Cannot accept a connection.");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
         }
     }
+    tasks.shutdown().await;
+}
 
-    async fn exchange(&self, request: hyper::Request<Incoming>) -> Result<hyper::Response<Outgoing>, HangUp> {
-        let (parts, body) = request.into_parts();
-        let body = match Limited::new(body, MAX_REQUEST).collect().await {
-            Ok(body) => body.to_bytes(),
-            Err(error) => {
-                tracing::debug!(%error, "A request's body cannot be read.");
-                return Err(HangUp);
-            }
-        };
-        let host = parts.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
-        let request = Request {
-            method: parts.method,
-            scheme: "http",
-            host: host.unwrap_or("localhost").to_owned(),
-            path: parts.uri.path().to_owned(),
-            query: parts.uri.query().unwrap_or_default().to_owned(),
-            headers: parts.headers,
-            body,
-        };
-        let outcome = match request.path.strip_prefix("/__sim/") {
-            Some(order) => Outcome::Answer(self.control(order, &request).await),
-            None => self.handle(&request).await,
-        };
-        match outcome {
-            Outcome::Answer(answer) => Ok(response(answer)),
-            Outcome::Broken | Outcome::Refused => Err(HangUp),
+async fn connection<H, F>(stream: TcpStream, handle: H)
+where
+    H: Fn(Request) -> F,
+    F: Future<Output = Outcome>,
+{
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "Cannot set TCP_NODELAY.");
+    }
+    let service = service_fn(|request| exchange(request, &handle));
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(None)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+    if let Err(error) = served {
+        tracing::trace!(%error, "Connection ended.");
+    }
+}
+
+async fn exchange<H, F>(request: hyper::Request<Incoming>, handle: &H) -> Result<hyper::Response<Outgoing>, HangUp>
+where
+    H: Fn(Request) -> F,
+    F: Future<Output = Outcome>,
+{
+    let (parts, body) = request.into_parts();
+    let body = match Limited::new(body, MAX_REQUEST).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) => {
+            tracing::debug!(%error, "A request's body cannot be read.");
+            return Err(HangUp);
         }
+    };
+    let host = parts.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
+    let request = Request {
+        method: parts.method,
+        scheme: "http",
+        host: host.unwrap_or("localhost").to_owned(),
+        path: parts.uri.path().to_owned(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        headers: parts.headers,
+        body,
+    };
+    match handle(request).await {
+        Outcome::Answer(answer) => Ok(response(answer)),
+        Outcome::Broken | Outcome::Refused => Err(HangUp),
     }
 }
 

@@ -31,6 +31,7 @@ mod download;
 mod error;
 mod fault;
 mod friends;
+mod hook;
 mod http;
 mod journal;
 mod load;
@@ -53,6 +54,7 @@ mod said;
 mod script;
 mod send;
 mod server;
+mod service;
 mod session;
 mod shape;
 mod start;
@@ -69,6 +71,7 @@ pub use check::Violation;
 pub use error::{SimError, WorldError};
 pub use fault::{Fault, FaultKind};
 pub use friends::Rejection;
+pub use hook::{HookProfile, HookRoomChange, HookSay, HookSetup, HookSim, HookYes, PushMode, Sloppy};
 pub use journal::{
     CallEntry, DeliveredEntry, Journal, LoginEntry, PeerEntry, RecallEntry, RoomCallEntry, SendEntry, SentMedia,
     Summary, SyncEntry, UploadEntry, VerifyEntry,
@@ -78,4 +81,7 @@ pub use phone::Deliver;
 pub use roomlife::RoomChange;
 pub use said::{Said, VoipPhase, hostile_file_names};
 pub use server::Sim;
+pub use service::book::{AskedEntry, HeardEntry, HeardMedia, PushEntry, ServiceJournal};
+pub use service::outbox::{PushFault, PushFaultKind};
+pub use service::running::Running;
 pub use world::{AccountSpec, FriendSpec, Lang, RoomMet, RoomSpec, ScriptSpec, World};

@@ -65,6 +65,16 @@ pub(crate) fn voice(seed: u64, ms: u64) -> Bytes {
     Bytes::from(bytes)
 }
 
+/// A SILK file without sound for about so long: frames of 20 ms, each with its length before it.
+pub(crate) fn silk(seed: u64, ms: u64) -> Bytes {
+    let mut bytes = b"#!SILK_V3".to_vec();
+    for frame in 0..(ms / 20).clamp(1, 3_000) {
+        bytes.extend(18_u16.to_le_bytes());
+        bytes.extend(noise(seed ^ frame).take(18));
+    }
+    Bytes::from(bytes)
+}
+
 /// The boxes of an MP4 whose film is noise.
 pub(crate) fn film(seed: u64) -> Bytes {
     let mut bytes = b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom".to_vec();

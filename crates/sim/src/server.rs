@@ -127,10 +127,10 @@ impl Sim {
     /// Answers one request, whichever way it came.
     pub(crate) async fn handle(&self, request: &Request) -> Outcome {
         let endpoint = Endpoint::of(&request.path);
-        let fault = self.shared.faults.take(endpoint, &request.host, || self.asker(request));
+        let fault = self.shared.faults.take(endpoint.name(), &request.host, || self.asker(request));
         if let Some(fault) = &fault {
             tracing::debug!(endpoint = endpoint.name(), ?fault, "A fault happens.");
-            if let Some(outcome) = fault.before(endpoint).await {
+            if let Some(outcome) = fault.before(|ret, message| shape::refusal(endpoint, ret, message)).await {
                 self.touch();
                 return outcome;
             }

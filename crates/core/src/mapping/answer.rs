@@ -46,9 +46,9 @@ impl Answer {
 
     /// The beginning of it, for people.
     pub(super) fn beginning(&self) -> String {
-        let text = match &self.value {
-            Value::String(text) if !self.is_json => Cow::Borrowed(text.as_str()),
-            value => Cow::Owned(value.to_string()),
+        let text = match self.value.as_str().filter(|_| !self.is_json) {
+            Some(text) => Cow::Borrowed(text),
+            None => Cow::Owned(self.value.to_string()),
         };
         let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let mut end = SHOWN.min(text.len());
@@ -105,11 +105,12 @@ impl Answer {
         // a list of databases would be taken for a gateway's wrapping.
         let asked = mapped.result.list.as_ref().map(|list| list.ptr.as_slice()).unwrap_or_default();
         let has_list = asked.iter().any(|ptr| self.value.pointer(ptr).is_some_and(Value::is_array));
-        let body = match &self.value {
-            Value::Array(list) => list.first().unwrap_or(&Value::Null), // 2
-            value => value,
+        let body = match self.value.as_array() {
+            Some(list) => list.first().unwrap_or(&Value::Null), // 2
+            None => &self.value,
         };
-        let says = |yes: bool| if yes { Tolerant::Yes(None) } else { Tolerant::No };
+        let server = || body.get("MsgSvrID").and_then(id).filter(|server| server != "0" && server != "1");
+        let says = |yes: bool| if yes { Tolerant::Yes(server()) } else { Tolerant::No };
         if let Some(ret) = body.get("ret") {
             return says(is(ret, &["0"])); // 3
         }
@@ -130,9 +131,8 @@ impl Answer {
         if body.get("message").is_some_and(|message| is(message, &["success"])) {
             return Tolerant::Yes(None); // 6
         }
-        if let Some(server) = body.get("MsgSvrID") {
-            let server = id(server).filter(|server| server != "0" && server != "1");
-            return if server.is_some() { Tolerant::Yes(server) } else { Tolerant::No }; // 7
+        if body.get("MsgSvrID").is_some() {
+            return says(server().is_some()); // 7
         }
         if let Some(words) = body.get("retstr").or_else(|| body.get("retstatus")) {
             return says(is(words, &["Everything is OK"])); // 9
@@ -190,13 +190,12 @@ fn restore_paths(value: &mut Value) {
             Value::Array(list) => left.extend(list.iter_mut()),
             Value::Object(table) => {
                 for (key, value) in table.iter_mut() {
-                    match value {
-                        Value::String(text) if key.to_ascii_lowercase().ends_with("path") => {
-                            if text.contains(['\t', '\n', '\r', '\u{8}', '\u{c}']) {
-                                *text = restored(text);
-                            }
+                    if let Value::String(text) = value {
+                        if key.to_ascii_lowercase().ends_with("path") {
+                            *text = restored(text);
                         }
-                        value => left.push(value),
+                    } else {
+                        left.push(value);
                     }
                 }
             }

@@ -54,6 +54,13 @@ fn the_tolerant_reading_in_its_order() {
         ),
         ("7: 1 is a no", &order, "x", r#"{"MsgSvrID":"1"}"#, no(r#"the service answered `{"MsgSvrID":"1"}`"#)),
         ("7: empty is a no", &order, "x", r#"{"MsgSvrID":""}"#, no(r#"the service answered `{"MsgSvrID":""}`"#)),
+        (
+            "7: an id beside another yes",
+            &order,
+            "x",
+            r#"{"success":"1","MsgSvrID":"77"}"#,
+            Verdict::Yes(Some("77".into())),
+        ),
         ("8: revoked", &order, "RevokeMsg", r#"{"RevokeMsg":"已撤回"}"#, yes()),
         ("8: revoked, 1", &order, "RevokeMsg", r#"{"RevokeMsg":"1"}"#, yes()),
         (

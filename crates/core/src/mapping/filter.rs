@@ -109,9 +109,9 @@ pub(super) fn url_encoded(text: &str) -> String {
 /// The change of a scalar's text, or of the text of each element.
 fn each(value: Value, change: impl Fn(String) -> String + Copy) -> Result<Value, &'static str> {
     let one = |value: &Value| scalar(value).map(change).map(Value::String).ok_or("it is no text");
-    match &value {
-        Value::Array(list) => list.iter().map(one).collect(),
-        value => one(value),
+    match value.as_array() {
+        Some(list) => list.iter().map(one).collect(),
+        None => one(&value),
     }
 }
 

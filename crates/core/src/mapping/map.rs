@@ -117,13 +117,12 @@ impl ActionMap {
                     problem(format!("`before` names `{step}`, which is not mapped"), "map it, or leave it out");
                 }
                 for hole in holes(mapped) {
-                    let Some((step, field)) = hole.split_once('.') else { continue };
-                    if step == "account" {
+                    if let Some(field) = hole.strip_prefix("account.") {
                         if !saved.contains(field) {
                             let help = suggest(field, saved.iter().copied(), "the account has");
                             problem(format!("nothing saves `{{{{account.{field}}}}}`"), &help);
                         }
-                    } else if names::may_be_mapped(step) {
+                    } else if let Some((step, field)) = names::step(hole) {
                         let gives = |step: &Mapped| step.result.fields.contains_key(field) || field == "message_id";
                         if !mapped.before.iter().any(|before| before == step) {
                             problem(
@@ -237,9 +236,10 @@ pub(super) fn holes(mapped: &Mapped) -> impl Iterator<Item = &str> {
 }
 
 fn has_path(action: &Value) -> bool {
-    match action {
-        Value::Array(list) => list.iter().any(has_path),
-        action => action.get("path").is_some(),
+    let there = |one: &Value| one.get("path").is_some();
+    match action.as_array() {
+        Some(list) => list.iter().any(there),
+        None => there(action),
     }
 }
 
@@ -254,9 +254,9 @@ fn completed(known: Option<&Value>, written: &Value) -> Value {
         None => known.clone(),
     };
     match (known, written) {
-        (Some(known), Value::Object(table)) if !has_path(written) || !has_path(known) => match known {
-            Value::Array(variants) => variants.iter().map(|variant| extend(variant, table)).collect(),
-            known => extend(known, table),
+        (Some(known), Value::Object(table)) if !has_path(written) || !has_path(known) => match known.as_array() {
+            Some(variants) => variants.iter().map(|variant| extend(variant, table)).collect(),
+            None => extend(known, table),
         },
         _ => written.clone(),
     }

@@ -249,6 +249,11 @@ pub(super) fn may_be_mapped(name: &str) -> bool {
     known(name).is_some() || name.strip_prefix(OWN).is_some_and(own)
 }
 
+/// The action before the dot, where a name is a result of one. `quote` has names of its own, and gives none.
+pub(super) fn step(name: &str) -> Option<(&str, &str)> {
+    name.split_once('.').filter(|(step, _)| *step != "quote" && may_be_mapped(step))
+}
+
 /// True when `name` may be there in this action. Actions of users may be called with any of them; headers of the account
 /// are no action and have none.
 pub(super) fn is_there(action: &str, name: &str) -> bool {

@@ -87,32 +87,28 @@ impl Reader<'_> {
     /// All variants of one action. `path_later`: the path may be missing.
     pub(super) fn action(&mut self, name: &str, value: &Value, path_later: bool) -> Vec<Mapped> {
         let pointer = format!("/{}", escaped(name));
-        match value {
-            Value::Object(table) => self.variant(name, &pointer, table, path_later).into_iter().collect(),
-            Value::Array(list) if !list.is_empty() => {
-                let mut variants = Vec::new();
-                for (nth, one) in list.iter().enumerate() {
-                    let pointer = format!("{pointer}/{nth}");
-                    match one {
-                        Value::Object(table) => variants.extend(self.variant(name, &pointer, table, path_later)),
-                        value => self.wrong_kind(At { pointer: &pointer, value }, "a table"),
-                    }
-                    let last = nth + 1 == list.len();
-                    if !last && variants.last().is_some_and(|one| one.when == When::default()) {
-                        self.problem(
-                            &pointer,
-                            "no variant behind this one is ever used, because it has no `when`",
-                            "give it a `when`, or move it to the end",
-                        );
-                    }
-                }
-                variants
-            }
-            value => {
-                self.wrong_kind(At { pointer: &pointer, value }, "a table, or a list of tables");
-                Vec::new()
+        if let Some(table) = value.as_object() {
+            return self.variant(name, &pointer, table, path_later).into_iter().collect();
+        }
+        let Some(list) = value.as_array().filter(|list| !list.is_empty()) else {
+            self.wrong_kind(At { pointer: &pointer, value }, "a table, or a list of tables");
+            return Vec::new();
+        };
+        let mut variants = Vec::new();
+        for (nth, one) in list.iter().enumerate() {
+            let pointer = format!("{pointer}/{nth}");
+            let table = self.table(&pointer, one);
+            variants.extend(table.and_then(|table| self.variant(name, &pointer, table, path_later)));
+            let always = table.is_some_and(|table| !table.contains_key("when"));
+            if always && nth + 1 < list.len() {
+                self.problem(
+                    &pointer,
+                    "no variant behind this one is ever used, because it has no `when`",
+                    "give it a `when`, or move it to the end",
+                );
             }
         }
+        variants
     }
 
     fn variant(&mut self, name: &str, pointer: &str, table: &Map<String, Value>, path_later: bool) -> Option<Mapped> {
@@ -190,13 +186,13 @@ impl Reader<'_> {
     }
 
     fn texts(&mut self, pointer: &str, value: &Value) -> Vec<String> {
-        match value {
-            Value::String(text) => vec![text.clone()],
-            Value::Array(list) => {
+        match (value.as_str(), value.as_array()) {
+            (Some(text), _) => vec![text.to_owned()],
+            (None, Some(list)) => {
                 let one = |(nth, value)| self.text(&format!("{pointer}/{nth}"), value).map(str::to_owned);
                 list.iter().enumerate().filter_map(one).collect()
             }
-            value => {
+            (None, None) => {
                 self.wrong_kind(At { pointer, value }, "a list of texts");
                 Vec::new()
             }
@@ -262,7 +258,7 @@ impl Reader<'_> {
             }
             return;
         }
-        let step = name.split_once('.').is_some_and(|(step, _)| step == "account" || names::may_be_mapped(step));
+        let step = name.starts_with("account.") || names::step(name).is_some();
         if step || names::is_there(action, name) {
             return;
         }
@@ -376,23 +372,15 @@ impl Reader<'_> {
     }
 
     fn pointers(&mut self, pointer: &str, value: &Value) -> Vec<String> {
-        match value {
-            Value::Array(list) => {
-                let one = |(nth, value)| self.pointer(&format!("{pointer}/{nth}"), value);
-                list.iter().enumerate().filter_map(one).collect()
-            }
-            value => self.pointer(pointer, value).into_iter().collect(),
-        }
+        let Some(list) = value.as_array() else { return self.pointer(pointer, value).into_iter().collect() };
+        let one = |(nth, value)| self.pointer(&format!("{pointer}/{nth}"), value);
+        list.iter().enumerate().filter_map(one).collect()
     }
 
     fn tests(&mut self, pointer: &str, value: &Value) -> Vec<Test> {
-        match value {
-            Value::Array(list) => {
-                let one = |(nth, value)| self.test(&format!("{pointer}/{nth}"), value);
-                list.iter().enumerate().filter_map(one).collect()
-            }
-            value => self.test(pointer, value).into_iter().collect(),
-        }
+        let Some(list) = value.as_array() else { return self.test(pointer, value).into_iter().collect() };
+        let one = |(nth, value)| self.test(&format!("{pointer}/{nth}"), value);
+        list.iter().enumerate().filter_map(one).collect()
     }
 
     fn test(&mut self, pointer: &str, value: &Value) -> Option<Test> {

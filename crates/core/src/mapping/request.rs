@@ -75,7 +75,10 @@ fn address(mapped: &Mapped, scope: &dyn Scope, base: &Url) -> Result<Url, Unwrit
     };
     let path = template.fill_text(scope, escape)?.ok_or(Unwritable::NoPath)?;
     let (whole, plain) = match path.starts_with('/') {
-        true => (format!("{}{path}", base.as_str().trim_end_matches('/')), path.as_str()),
+        true => {
+            let base = base.as_str().split(['?', '#']).next().unwrap_or_default();
+            (format!("{}{path}", base.trim_end_matches('/')), path.as_str())
+        }
         false => (path.clone(), path.split_once("://").map_or("", |(_, rest)| rest)),
     };
     let segments = plain.split('?').next().unwrap_or_default().split('/');
@@ -132,6 +135,14 @@ impl Filled {
                 Value::Object(table.into_iter().map(one).collect::<Result<Map<_, _>, Unwritable>>()?)
             }
         })
+    }
+
+    /// The bytes it is, or itself.
+    fn bytes(self) -> Result<Bytes, Self> {
+        match self {
+            Self::Piece(Piece::Bytes(bytes)) => Ok(bytes),
+            other @ (Self::Piece(Piece::Json(_)) | Self::List(_) | Self::Table(_)) => Err(other),
+        }
     }
 
     /// The text of a field.
@@ -197,15 +208,15 @@ fn multipart(fields: Vec<(String, Filled)>, scope: &dyn Scope, boundary: &str) -
     let mut out = BytesMut::new();
     for (name, value) in fields {
         out.put_slice(format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{}\"", quoted(&name)).as_bytes());
-        match value {
-            Filled::Piece(Piece::Bytes(bytes)) => {
+        match value.bytes() {
+            Ok(bytes) => {
                 let file = text("file_name").unwrap_or_else(|| "file".to_owned());
                 let mime = text("mime").filter(|mime| HeaderValue::from_str(mime).is_ok());
                 let mime = mime.unwrap_or_else(|| "application/octet-stream".to_owned());
                 out.put_slice(format!("; filename=\"{}\"\r\nContent-Type: {mime}\r\n\r\n", quoted(&file)).as_bytes());
                 out.put_slice(&bytes);
             }
-            value => {
+            Err(value) => {
                 out.put_slice(b"\r\n\r\n");
                 out.put_slice(value.field(&name)?.as_bytes());
             }

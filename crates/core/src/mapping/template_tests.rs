@@ -77,7 +77,7 @@ fn mistakes_are_told_with_a_cure() {
         ("{{}}", "`{{}}` holds no name", "letters"),
         ("{{a b}}", "`{{a b}}` holds no name", "letters"),
         ("{{a..b}}", "`{{a..b}}` holds no name", "letters"),
-        ("{{a|hxe}}", "there is no filter `hxe`", "did you mean `hex`?"),
+        ("{{a|hexx}}", "there is no filter `hexx`", "did you mean `hex`?"),
         ("{{a|}}", "there is no filter ``", "the filters are"),
     ] {
         let flaw = Template::parse(text).unwrap_err();
@@ -101,5 +101,20 @@ proptest! {
             let piece = Template::parse(source).unwrap().fill(&scope).unwrap();
             prop_assert!(piece == Some(Piece::Json(Value::String(want))));
         }
+    }
+
+    #[test]
+    fn a_secret_never_shows(secret in "[a-z0-9]{8,16}", filter in 0usize..12) {
+        let (word, _) = Filter::ALL[filter];
+        let scope = values().with("secret.KEY", Datum::Secret(Secret::new(secret.clone())));
+        let mut shown = format!("{scope:?}");
+        for source in [format!("{{{{secret.KEY|{word}}}}}"), format!("a {{{{secret.KEY|{word}|int}}}}")] {
+            let template = Template::parse(&source).unwrap();
+            if let Err(error) = template.fill(&scope) {
+                shown.push_str(&format!("{error} {error:?}"));
+            }
+            shown.push_str(&format!("{template:?}"));
+        }
+        prop_assert!(!shown.contains(&secret), "{}", shown);
     }
 }

@@ -149,10 +149,10 @@ pub fn scalar(value: &Value) -> Option<String> {
 
 /// The text of a scalar that says something: not empty, and no number that went through a float.
 pub fn id(value: &Value) -> Option<String> {
-    match value {
-        Value::Number(number) if number.is_f64() => None,
-        value => scalar(value).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()),
+    if value.is_f64() {
+        return None;
     }
+    scalar(value).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use url::Url;
+use url::{Host, Url};
 
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
@@ -46,6 +46,16 @@ pub struct Placed {
 }
 
 impl MediaWay {
+    /// True when a service at this address runs on our machine, by its name: whoever forwards a port knows better.
+    pub fn is_here(base: &Url) -> bool {
+        match base.host() {
+            Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        }
+    }
+
     /// Where `file`, an absolute path of ours, is for the service.
     ///
     /// # Errors
@@ -83,8 +93,7 @@ fn below<'a>(file: &'a Path, folder: &Path) -> Option<Vec<&'a str>> {
     if folder.as_os_str().is_empty() || !folder.is_absolute() {
         return None;
     }
-    let climbs = |path: &Path| path.components().any(|part| part == Component::ParentDir);
-    if climbs(file) || climbs(folder) {
+    if folder.components().any(|part| part == Component::ParentDir) {
         return None;
     }
     let parts = file.strip_prefix(folder).ok()?.components();
@@ -136,6 +145,19 @@ mod tests {
         ] {
             let want = Placed { path: path.map(str::to_owned), url };
             assert_eq!(way().place(Path::new(file)), Ok(want), "{file}");
+        }
+    }
+
+    #[test]
+    fn which_services_run_here() {
+        for (base, here) in [
+            ("http://127.0.0.1:30001", true),
+            ("http://localhost:30001", true),
+            ("http://[::1]:30001", true),
+            ("http://192.168.1.20:30001", false),
+            ("http://localhost.example", false),
+        ] {
+            assert_eq!(MediaWay::is_here(&base.parse().unwrap()), here, "{base}");
         }
     }
 

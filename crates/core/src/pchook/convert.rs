@@ -16,7 +16,7 @@ use super::path;
 use super::wire::Entry;
 use crate::lenient::{hash_key, time};
 use crate::protocol::{ContactChange, Incoming};
-use crate::push::LoggedOut;
+use crate::push::{LoggedOut, NOBODY};
 use crate::said::text::mentions;
 use crate::said::{Told, username};
 
@@ -267,22 +267,18 @@ pub fn ready(flat: Incoming, original: &MsgId, chat: &PeerId) -> Incoming {
     Incoming { chat: chat.clone(), sender: None, kind, ..flat }
 }
 
-/// Whoever is named in these events, without a name but for rooms whose topic an entry states.
-pub fn named_in(events: &[Incoming], me: &PeerId) -> Vec<PeerId> {
-    let mut peers: Vec<PeerId> = Vec::new();
-    for peer in events.iter().flat_map(|event| [Some(&event.chat), event.sender.as_ref()]).flatten() {
-        if peer != me && !peers.contains(peer) {
-            peers.push(peer.clone());
-        }
-    }
-    peers
+/// Whoever is named in these events, in order and as often.
+pub fn named_in(events: &[Incoming]) -> impl Iterator<Item = &PeerId> {
+    events.iter().flat_map(|event| [Some(&event.chat), event.sender.as_ref()]).flatten()
 }
 
 /// A contact of whom nothing is known but this name, which may be empty.
 pub fn named(peer: PeerId, name: &str, me: &PeerId) -> ContactChange {
-    let stated = username::kind(peer.as_str(), 0, Some(me));
-    let official = stated == ContactKind::Person && peer.as_str().starts_with("gh_");
-    let kind = if official { ContactKind::Official } else { stated };
+    let kind = match peer.as_str() {
+        NOBODY => ContactKind::Special,
+        id if id.starts_with("gh_") && peer != *me => ContactKind::Official,
+        id => username::kind(id, 0, Some(me)),
+    };
     // A friend's wxid is the id itself, and lasts.
     let wxid: Name = if kind == ContactKind::Special { Name::default() } else { peer.as_str().into() };
     let nick_name: Name = name.into();

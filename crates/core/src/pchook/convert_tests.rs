@@ -246,7 +246,7 @@ fn every_code_of_the_table_is_told() {
     let person = "<msg fromusername='wxid_b' encryptusername='v3_b@stranger' fromnickname='乙' content='hi' scene='14' ticket='v4_t' sex='2' sharecardnickname='丙'/>";
     let EventKind::FriendRequest(request) = entry(json!({"msgtype": "37", "msg": person})).kind else { panic!() };
     assert_eq!((request.name.as_str(), request.greeting.as_str(), request.scene), ("乙", "hi", 14));
-    assert_eq!((request.user.as_ref().unwrap().as_str(), request.ticket.expose()), ("v3_b@stranger", "v4_t"));
+    assert_eq!((request.user.as_ref().unwrap().as_str(), request.ticket.expose()), ("v3_b@stranger", "v4_t;scene=14"));
     assert_eq!((request.wxid.as_str(), request.shared_by.as_str(), request.suggested), ("wxid_b", "丙", false));
     let EventKind::FriendRequest(request) = entry(json!({"msgtype": "40", "msg": person})).kind else { panic!() };
     assert!(request.suggested);

@@ -2,15 +2,24 @@
 //!
 //! Reading order: [`wire`] what a push looks like → [`path`] how it names files → `waiting` own messages that wait for
 //! their acknowledgement and `seen` media that wait for their bytes → [`convert`] wire → model → [`reader`] one body
-//! after another.
+//! after another. The other way: `door` who may push → [`account`] what the runtime sees → `control` what the hook is told
+//! and asked → `people` → `sender`.
 
+pub mod account;
+mod control;
 pub mod convert;
+mod door;
 pub mod path;
+mod people;
 pub mod reader;
 mod seen;
+mod sender;
 mod waiting;
 pub mod wire;
 
+pub use account::{AccountSettings, PcHook, capabilities};
+pub use control::Callback;
+pub use door::HookDoor;
 pub use reader::{Instance, Reader, Settings, instance};
 
 #[cfg(test)]

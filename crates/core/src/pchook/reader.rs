@@ -1,6 +1,6 @@
 //! What does one pushed body after another tell? Sends in two halves are joined here, and bytes find their message.
 
-use std::collections::{HashMap, hash_map};
+use std::collections::HashMap;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use super::seen::{Original, Seen};
 use super::waiting::{Acknowledged, Left, Waiting};
 use super::wire::{Entries, Entry, Push, SERVER, Sent};
 use crate::lenient::{hex, json};
-use crate::push::{NotOurs, Read};
+use crate::push::{NOBODY, NotOurs, Read};
 
 /// Contacts that were introduced are not introduced with every message; this many are remembered.
 const MOST_INTRODUCED: usize = 10_000;
@@ -156,7 +156,7 @@ impl Reader {
     /// Ourselves, or a word that is nobody's id.
     #[expect(clippy::expect_used, reason = "a constant id")]
     fn me(&self) -> PeerId {
-        self.state.me.clone().unwrap_or_else(|| "self".parse().expect("constant"))
+        self.state.me.clone().unwrap_or_else(|| NOBODY.parse().expect("constant"))
     }
 
     fn scene<'a>(&'a self, me: &'a PeerId, now_ms: i64) -> Scene<'a> {
@@ -278,10 +278,10 @@ impl Reader {
         if self.introduced.len() > MOST_INTRODUCED {
             self.introduced.clear();
         }
-        for peer in convert::named_in(&read.events, &me) {
-            if let hash_map::Entry::Vacant(vacant) = self.introduced.entry(peer) {
-                read.contacts.push(convert::named(vacant.key().clone(), "", &me));
-                vacant.insert(String::new());
+        for peer in convert::named_in(&read.events) {
+            if !self.introduced.contains_key(peer) {
+                read.contacts.push(convert::named(peer.clone(), "", &me));
+                self.introduced.insert(peer.clone(), String::new());
             }
         }
         if self.state != *before {

@@ -294,7 +294,9 @@ fn whoever_is_named_is_introduced_once() {
     body["msglist"][0]["fromgname"] = "群".into();
     let names = |read: &Read| -> Vec<(String, String)> {
         let names = read.contacts.iter().map(|change| match change {
-            ContactChange::Upsert(contact) => (contact.peer.to_string(), contact.nick_name.to_string()),
+            ContactChange::Upsert(contact) | ContactChange::Met(contact) => {
+                (contact.peer.to_string(), contact.nick_name.to_string())
+            }
             ContactChange::Remove(peer) => (peer.to_string(), "-".into()),
         });
         names.collect()
@@ -304,6 +306,15 @@ fn whoever_is_named_is_introduced_once() {
     assert!(push(&mut reader, &body, NOW_MS).contacts.is_empty());
     body["msglist"][0]["fromgname"] = "新群".into();
     assert_eq!(names(&push(&mut reader, &body, NOW_MS)), [("438..@chatroom".into(), "新群".into())]);
+    // An event of a chat that nobody introduced could not be filed: so are we, and who we are not known to be.
+    let kind = |read: &Read| match &read.contacts[..] {
+        [ContactChange::Upsert(contact)] => (contact.peer.to_string(), contact.kind),
+        other => panic!("{other:?}"),
+    };
+    let logout = reader.read(fixture("logout").as_bytes(), NOW_MS);
+    assert_eq!(kind(&logout), (ME.into(), wxbot_model::ContactKind::Myself));
+    let unknown = self::reader().read(b"x", NOW_MS);
+    assert_eq!(kind(&unknown), (NOBODY.into(), wxbot_model::ContactKind::Special));
 }
 
 // cov: 155
@@ -349,6 +360,32 @@ fn a_spoilt_cursor_is_no_end() {
     for cursor in [&b"{"[..], b"[]", b"{\"waiting\":7}", b"\xff"] {
         let mut reader = Reader::resume(cursor, Settings::default());
         assert_eq!(reader.read(fixture("x-recv-text-private").as_bytes(), NOW_MS).events.len(), 1);
+    }
+}
+
+/// Whoever reads one of these twice for each of its bytes, or once per level on the stack, does not come back.
+#[test]
+fn sec_r10_a_megabyte_of_malice_is_one_event() {
+    let n = 1 << 20;
+    let entry = |code: &str, msg: String| {
+        json!({"selfwxid": ME, "msglist": [{"msgtype": code, "msgsvrid": "1", "fromwxid": "a", "msg": msg}]})
+            .to_string()
+    };
+    for (name, body) in [
+        ("brackets", "[".repeat(n)),
+        ("commas", format!("[{}", ", ".repeat(n / 2))),
+        ("backslashes", format!("\"{}", "\\q".repeat(n / 2))),
+        ("control characters", format!("\"{}", "\u{1}".repeat(n))),
+        ("lone ampersands", entry("3", format!("<msg>{}</msg>", "& ".repeat(n / 4)))),
+        ("open sections", entry("3", format!("<msg>&{}</msg>", "<![CDATA[".repeat(n / 16)))),
+        ("elements", entry("49", "<a>".repeat(n / 4))),
+        ("attributes", entry("37", format!("<msg {}/>", "a='' ".repeat(n / 8)))),
+        ("invitations", entry("10000", "\"a\"邀请".repeat(n / 16))),
+        ("mentions", entry("1", "@".repeat(n / 2))),
+        ("fields", json!({"selfwxid": ME, "pb_data": "0801".repeat(n / 4)}).to_string()),
+        ("entries", json!({"selfwxid": ME, "msglist": vec![1; n / 4]}).to_string()),
+    ] {
+        assert_eq!(reader().read(body.as_bytes(), NOW_MS).events.len(), 1, "{name}");
     }
 }
 

@@ -17,8 +17,8 @@ use bytes::Bytes;
 use wxbot_model::Secret;
 
 pub use mailbox::{Kept, Mailbox, NotKept, Post};
-pub use read::{LoggedOut, NotOurs, Read};
-pub use session::{PushedSession, Reads};
+pub use read::{LoggedOut, NOBODY, NotOurs, Read};
+pub use session::{Beside, PushedSession, Reads};
 
 /// How pushed requests come to one account: judged first, then kept.
 pub trait Door: Send + Sync + fmt::Debug {

@@ -9,13 +9,16 @@ use wxbot_model::PeerId;
 
 use crate::protocol::{ContactChange, Incoming};
 
+/// The chat of events of an account that does not know its own id yet: nobody's id.
+pub const NOBODY: &str = "self";
+
 /// What one pushed body tells.
 #[derive(Debug, Clone, Default)]
 pub struct Read {
     /// In the order of the body.
     pub events: Vec<Incoming>,
-    /// Whoever is named, to apply before the events are stored. A text that is empty in them was not told: it replaces
-    /// nothing that is known.
+    /// Whoever is named for the first time, ourselves included, to apply before the events are stored. A text that is empty
+    /// in them was not told: it replaces nothing that is known.
     pub contacts: Vec<ContactChange>,
     /// What the next reader resumes from; `None` when it did not change.
     pub cursor: Option<Bytes>,

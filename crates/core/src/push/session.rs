@@ -4,12 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use wxbot_model::{Contact, ContactKind, PeerId, Secret};
 
 use super::{Door, Kept, LoggedOut, Read};
 use crate::error::Error;
-use crate::protocol::{ActionSender, Batch, SavedSession, Session};
+use crate::protocol::{ActionSender, Batch, ContactChange, SavedSession, Session};
 use crate::source::Source;
 
 /// Bodies that one batch is made of at most. More only wait longer for the same fsync.
@@ -33,9 +36,27 @@ pub trait Reads: Send + Sync {
 
     /// Ourselves, as far as anything said it.
     fn self_id(&self) -> Option<&PeerId>;
+}
 
-    /// What the next reader resumes from.
-    fn cursor(&self) -> Vec<u8>;
+/// What is found beside the pushes: by asking the service.
+#[derive(Debug, Clone, Default)]
+pub struct Beside {
+    /// What is wrong with asking; empty while it works.
+    pub trouble: String,
+    /// Whom the account knows; empty until it was told.
+    pub contacts: Vec<Arc<Contact>>,
+}
+
+/// Asks beside the session, and ends with it.
+struct Attending {
+    task: JoinHandle<()>,
+    found: watch::Receiver<Beside>,
+}
+
+impl Drop for Attending {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 /// The running session of an account that is pushed to. It begins with whatever waits already, and needs nobody's answer
@@ -47,9 +68,10 @@ pub struct PushedSession<R> {
     source: Source,
     /// What we are called where the service does not say.
     name: String,
-    /// What the service told at the beginning.
-    contacts: Vec<Arc<Contact>>,
     nobody: PeerId,
+    attending: Option<Attending>,
+    /// Where the next reader goes on.
+    cursor: Bytes,
 }
 
 impl<R: Reads> PushedSession<R> {
@@ -62,13 +84,18 @@ impl<R: Reads> PushedSession<R> {
         name: String,
         nobody: PeerId,
     ) -> Self {
-        Self { reader, door, sender, source, name, contacts: Vec::new(), nobody }
+        Self { reader, door, sender, source, name, nobody, attending: None, cursor: Bytes::new() }
     }
 
-    /// The same with these contacts known.
+    /// The same with somebody who asks the service beside it, for as long as it lives. What is found reaches the runtime
+    /// with the next batch.
     #[must_use]
-    pub fn with_contacts(mut self, contacts: Vec<Arc<Contact>>) -> Self {
-        self.contacts = contacts;
+    pub fn attended(
+        mut self,
+        asking: impl Future<Output = ()> + Send + 'static,
+        found: watch::Receiver<Beside>,
+    ) -> Self {
+        self.attending = Some(Attending { task: tokio::spawn(asking), found });
         self
     }
 
@@ -76,22 +103,45 @@ impl<R: Reads> PushedSession<R> {
     async fn gather(&mut self) -> Batch {
         let expiry = self.reader.next_expiry_ms();
         let until = expiry.map(|at_ms| u64::try_from(at_ms - self.source.now_ms()).unwrap_or(0));
-        let posts = match until {
-            None => self.door.mailbox().take(BODIES).await,
-            Some(ms) => {
-                let taken = tokio::time::timeout(Duration::from_millis(ms), self.door.mailbox().take(BODIES)).await;
-                taken.unwrap_or_default()
+        let expires = async {
+            match until {
+                Some(ms) => tokio::time::sleep(Duration::from_millis(ms)).await,
+                None => std::future::pending().await,
+            }
+        };
+        let mut batch = Batch::default();
+        let posts = tokio::select! {
+            posts = self.door.mailbox().take(BODIES) => posts,
+            () = expires => Vec::new(),
+            found = news(self.attending.as_mut()) => {
+                let known = |contact: Arc<Contact>| ContactChange::Upsert(contact);
+                batch.contacts.extend(found.contacts.into_iter().map(known));
+                batch.trouble = Some(found.trouble);
+                return batch;
             }
         };
         let now_ms = self.source.now_ms();
-        let mut batch = Batch::default();
         add(&mut batch, self.reader.expire(now_ms), Kept::default());
         for post in posts {
             let (body, kept) = post.open();
             add(&mut batch, self.reader.read(&body, now_ms), kept);
         }
+        if let Some(cursor) = &batch.cursor {
+            self.cursor = cursor.clone();
+        }
         batch
     }
+}
+
+/// What was found since the last time; never, where nobody asks.
+async fn news(attending: Option<&mut Attending>) -> Beside {
+    if let Some(Attending { found, .. }) = attending
+        && found.changed().await.is_ok()
+    {
+        return found.borrow_and_update().clone();
+    }
+    // Nobody asks, or not any more.
+    std::future::pending().await
 }
 
 impl<R> fmt::Debug for PushedSession<R> {
@@ -111,7 +161,8 @@ fn add(batch: &mut Batch, read: Read, kept: Kept) {
         tracing::debug!(mismatches, "A push states facts twice, and differently.");
     }
     batch.events.extend(events);
-    batch.contacts.extend(contacts);
+    let met = |change| if let ContactChange::Upsert(contact) = change { ContactChange::Met(contact) } else { change };
+    batch.contacts.extend(contacts.into_iter().map(met));
     batch.cursor = cursor.or(batch.cursor.take());
     // A message behind it says that somebody logged in again.
     batch.logged_out = match logged_out {
@@ -137,9 +188,7 @@ impl<R: Reads> Session for PushedSession<R> {
     }
 
     fn contacts(&self) -> Vec<Arc<Contact>> {
-        let mut all = vec![Arc::new(self.myself())];
-        all.extend(self.contacts.iter().cloned());
-        all
+        vec![Arc::new(self.myself())]
     }
 
     /// Ids of these services last: nobody has to be known again by name.
@@ -148,7 +197,7 @@ impl<R: Reads> Session for PushedSession<R> {
     }
 
     fn saved(&self) -> Result<SavedSession, Error> {
-        Ok(SavedSession { credentials: Secret::default(), cursor: self.reader.cursor().into() })
+        Ok(SavedSession { credentials: Secret::default(), cursor: self.cursor.clone() })
     }
 
     fn log_out(&mut self) -> BoxFuture<'_, ()> {

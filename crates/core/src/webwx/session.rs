@@ -240,7 +240,7 @@ impl WebSession {
                 book.touch(batch.events.iter().map(|event| &event.chat));
                 for change in &batch.contacts {
                     match change {
-                        ContactChange::Upsert(contact) => book.put(Arc::clone(contact)),
+                        ContactChange::Upsert(contact) | ContactChange::Met(contact) => book.put(Arc::clone(contact)),
                         ContactChange::Remove(peer) => book.remove(peer),
                     }
                 }

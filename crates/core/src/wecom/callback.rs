@@ -108,12 +108,9 @@ impl Callback {
             let raw = if plain { inner.to_owned() } else { hex::encode(inner.as_bytes()) };
             convert::unread(None, &raw, &scene)
         });
-        let mut contacts = Vec::new();
-        if event.chat != self.me {
-            contacts.push(convert::nameless(event.chat.clone(), room.is_some()));
-        }
+        let mut contacts = vec![convert::nameless(event.chat.clone(), room.is_some(), &self.me)];
         if let Some(sender) = event.sender.clone().filter(|sender| *sender != event.chat) {
-            contacts.push(convert::nameless(sender, false));
+            contacts.push(convert::nameless(sender, false, &self.me));
         }
         (Read { events: vec![event], contacts, ..Read::default() }, reply)
     }

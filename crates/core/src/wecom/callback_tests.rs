@@ -128,7 +128,7 @@ fn a_robot_is_mentioned_or_spoken_to_alone() {
     assert_eq!((event.chat.as_str(), event.sender.as_ref().unwrap().as_str(), event.key.as_str()), ("wr1", "li", "m1"));
     assert!(message_of(event).mentions.me && message_of(event).content.text() == Some("@R hi"));
     let rooms = room.read.contacts.iter().map(|change| match change {
-        ContactChange::Upsert(contact) => (contact.peer.as_str(), contact.kind),
+        ContactChange::Upsert(contact) | ContactChange::Met(contact) => (contact.peer.as_str(), contact.kind),
         ContactChange::Remove(peer) => panic!("{peer}"),
     });
     let (room_kind, person) = (wxbot_model::ContactKind::Room, wxbot_model::ContactKind::Person);

@@ -11,12 +11,13 @@ pub mod robot;
 use std::sync::Arc;
 
 use wxbot_model::{
-    Contact, ContactKind, Content, EventKey, EventKind, MediaHandle, MediaKind, Mentions, Message, MsgId, PeerId,
+    Contact, ContactKind, Content, EventKey, EventKind, MediaHandle, MediaKind, Mentions, Message, MsgId, Name, PeerId,
 };
 
 use super::wire;
 use crate::lenient::hash_key;
 use crate::protocol::{ContactChange, Incoming};
+use crate::push::NOBODY;
 use crate::said::text::mentions;
 
 /// What is known besides the body.
@@ -102,10 +103,15 @@ fn media(kind: MediaKind, reference: &str, len: Option<u64>, params: &[(&str, &s
 }
 
 /// A contact of whom nothing is known but the id. Rooms look like people here, so whoever calls says which it is.
-pub fn nameless(peer: PeerId, is_room: bool) -> ContactChange {
-    let kind = if is_room { ContactKind::Room } else { ContactKind::Person };
+pub fn nameless(peer: PeerId, is_room: bool, me: &PeerId) -> ContactChange {
+    let kind = match peer.as_str() {
+        NOBODY => ContactKind::Special,
+        _ if peer == *me => ContactKind::Myself,
+        _ if is_room => ContactKind::Room,
+        _ => ContactKind::Person,
+    };
     // These ids outlive logins.
-    let wxid = peer.as_str().into();
+    let wxid = if kind == ContactKind::Special { Name::default() } else { peer.as_str().into() };
     ContactChange::Upsert(Arc::new(Contact { wxid, ..Contact::nameless(peer, kind) }))
 }
 

@@ -10,7 +10,7 @@ use wxbot_model::PeerId;
 use super::convert::{self, Scene, news};
 use super::wire::{self, Event, Push};
 use crate::lenient::{hex, json};
-use crate::push::Read;
+use crate::push::{NOBODY, Read};
 
 /// Contacts that were introduced are not introduced with every message; this many are remembered.
 const MOST_INTRODUCED: usize = 10_000;
@@ -182,7 +182,9 @@ impl Reader {
     fn message(&mut self, push: &Push, raw: &RawValue, now_s: i64, read: &mut Read) {
         let key = convert::push_key(push, "", "message", raw.get());
         let Ok(wire) = serde_json::from_str::<wire::Message>(raw.get()) else {
-            return read.events.push(convert::unread(Some(key), raw.get(), &self.scene(&self.me(), now_s)));
+            let me = self.me();
+            self.introduce(&me, false, read);
+            return read.events.push(convert::unread(Some(key), raw.get(), &self.scene(&me, now_s)));
         };
         let room = wire::room(&wire.room_id).parse::<PeerId>().ok();
         if room.is_none()
@@ -220,8 +222,8 @@ impl Reader {
         for room in &news.rooms {
             self.introduce(room, true, read);
         }
-        for sender in news.events.iter().filter_map(|event| event.sender.as_ref()) {
-            self.introduce(sender, false, read);
+        for peer in news.events.iter().flat_map(|event| [Some(&event.chat), event.sender.as_ref()]).flatten() {
+            self.introduce(peer, false, read);
         }
         read.events.extend(news.events);
         // An end of a login that was followed by another ends nothing.
@@ -231,25 +233,27 @@ impl Reader {
     }
 
     fn introduce(&mut self, peer: &PeerId, is_room: bool, read: &mut Read) {
-        if self.self_id() == Some(peer) || self.introduced.contains(peer) {
+        if self.introduced.contains(peer) {
             return;
         }
         if self.introduced.len() >= MOST_INTRODUCED {
             self.introduced.clear();
         }
         self.introduced.insert(peer.clone());
-        read.contacts.push(convert::nameless(peer.clone(), is_room));
+        read.contacts.push(convert::nameless(peer.clone(), is_room, &self.me()));
     }
 
-    fn unread(&self, raw: &str, now_s: i64) -> Read {
-        let event = convert::unread(None, raw, &self.scene(&self.me(), now_s));
-        Read { events: vec![event], ..Read::default() }
+    fn unread(&mut self, raw: &str, now_s: i64) -> Read {
+        let me = self.me();
+        let mut read = Read { events: vec![convert::unread(None, raw, &self.scene(&me, now_s))], ..Read::default() };
+        self.introduce(&me, false, &mut read);
+        read
     }
 
     /// Ourselves, or a word that is nobody's id.
     #[expect(clippy::expect_used, reason = "a constant id")]
     fn me(&self) -> PeerId {
-        self.state.me.id.clone().unwrap_or_else(|| "self".parse().expect("constant"))
+        self.state.me.id.clone().unwrap_or_else(|| NOBODY.parse().expect("constant"))
     }
 
     fn scene<'a>(&'a self, me: &'a PeerId, now_s: i64) -> Scene<'a> {

@@ -41,7 +41,9 @@ fn private(seq: u32, from: &str, to: &str) -> Value {
 
 fn kinds(read: &Read) -> Vec<(String, bool)> {
     let kinds = read.contacts.iter().map(|change| match change {
-        ContactChange::Upsert(contact) => (contact.peer.to_string(), contact.kind == wxbot_model::ContactKind::Room),
+        ContactChange::Upsert(contact) | ContactChange::Met(contact) => {
+            (contact.peer.to_string(), contact.kind == wxbot_model::ContactKind::Room)
+        }
         ContactChange::Remove(peer) => panic!("{peer}"),
     });
     kinds.collect()
@@ -96,6 +98,7 @@ fn a_room_is_named_by_its_own_id() {
     assert_eq!(message_of(only(&read)).content, Content::Text { text: "测试".into() });
     assert_eq!(kinds(&read), [("10765992068360238".into(), true), ("1688****534".into(), false)]);
     assert!(read.self_id.is_none(), "nobody says who we are");
+    assert_eq!(kinds(&reader().read(b"x", NOW_MS)), [(NOBODY.into(), false)], "its event must be filed somewhere");
     let mut body = fixture_json("group-text");
     body["message"]["room_id"] = 10_765_992_068_360_239_u64.into();
     body["message"]["text"] = "@小助手 hi".into();

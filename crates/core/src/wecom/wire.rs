@@ -269,3 +269,36 @@ pub struct RobotQuote {
     #[serde(deserialize_with = "or_default")]
     pub text: RobotText,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_and_milliseconds() {
+        for (stated, want) in [
+            ("1697614321", Some(1_697_614_321)),
+            ("1697614321000", Some(1_697_614_321)),
+            ("99999999999", Some(99_999_999_999)),
+            ("100000000000", Some(100_000_000)),
+            ("0", None),
+            ("-1", None),
+            ("", None),
+            ("x", None),
+        ] {
+            assert_eq!(seconds(stated), want, "{stated}");
+        }
+    }
+
+    #[test]
+    fn rooms_without_their_letter() {
+        for (id, want) in [
+            ("R:10820914206954126", "10820914206954126"),
+            ("10820914206954126", "10820914206954126"),
+            (" R:1 ", "1"),
+            ("", ""),
+        ] {
+            assert_eq!(room(id), want, "{id}");
+        }
+    }
+}

@@ -111,7 +111,7 @@ async fn a_room_that_is_not_described_still_speaks() {
     assert_eq!(texts(&batch.events), ["1"]);
     let stub = batch.contacts.iter().find_map(|change| match change {
         ContactChange::Upsert(contact) if contact.peer == batch.events[0].chat => Some(contact),
-        ContactChange::Upsert(_) | ContactChange::Remove(_) => None,
+        ContactChange::Upsert(_) | ContactChange::Met(_) | ContactChange::Remove(_) => None,
     });
     assert!(stub.is_some_and(|stub| stub.nick_name.is_empty() && stub.kind == ContactKind::Room), "it is introduced");
     rig.sim.deliver("shop", Deliver::text("Alice", "2").in_room("新群")).unwrap();

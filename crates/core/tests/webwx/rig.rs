@@ -257,7 +257,7 @@ pub(crate) fn peer(session: &dyn Session, nick: &str) -> PeerId {
 pub(crate) fn upserted<'a>(batch: &'a Batch, nick: &str) -> Option<&'a Arc<Contact>> {
     batch.contacts.iter().find_map(|change| match change {
         ContactChange::Upsert(contact) if contact.nick_name == nick => Some(contact),
-        ContactChange::Upsert(_) | ContactChange::Remove(_) => None,
+        ContactChange::Upsert(_) | ContactChange::Met(_) | ContactChange::Remove(_) => None,
     })
 }
 

@@ -25,6 +25,7 @@ pub(super) fn check(root: &Table, registry: &Registry, report: &mut Report) {
     for account in &all {
         keys_of(account, registry, report);
         protocol(account, registry, report);
+        options(account, report);
         known_middleware(account.table, registry, report);
         plugin_tables(account.table, "accounts.plugins", registry, report);
         uses(account, registry, report);
@@ -104,6 +105,24 @@ fn protocol(account: &Account<'_>, registry: &Registry, report: &mut Report) {
                     .help(format!("remove the line: `{}` {why}", spec.name)),
             );
         }
+    }
+}
+
+/// What the protocol itself says of the account's options.
+fn options(account: &Account<'_>, report: &mut Report) {
+    for problem in account.judged().err().unwrap_or_default() {
+        let mut span = account.header;
+        let mut node = None;
+        for (n, segment) in problem.pointer.split('/').skip(1).enumerate() {
+            let segment = segment.replace("~1", "/").replace("~0", "~");
+            let below =
+                if n == 0 { account.table.get(&segment) } else { node.and_then(|node: &Node| node.step(&segment)) };
+            let Some(below) = below else { break };
+            (span, node) = (&below.span, Some(below));
+        }
+        report.mistake(
+            Diagnostic::new(codes::PROTOCOL_OPTIONS, span, problem.message).label("here").maybe_help(problem.help),
+        );
     }
 }
 
@@ -227,7 +246,7 @@ fn uses(account: &Account<'_>, registry: &Registry, report: &mut Report) {
             continue;
         };
         let Some(spec) = account.protocol else { continue };
-        let missing = spec.capabilities.missing(&plugin.manifest().needs);
+        let missing = account.capabilities().missing(&plugin.manifest().needs);
         if missing.is_empty() {
             continue;
         }

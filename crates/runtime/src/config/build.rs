@@ -138,7 +138,7 @@ fn pacing(account: &Account<'_>, mut pacing: Pacing) -> Pacing {
     pacing
 }
 
-fn options(table: &Table, keys: &[keys::Key]) -> Map<String, Value> {
+pub(super) fn options(table: &Table, keys: &[keys::Key]) -> Map<String, Value> {
     let mut options = keys::presets(keys);
     for key in keys {
         if let Some(node) = table.get(key.name) {

@@ -86,6 +86,8 @@ pub mod codes {
         IMPOSSIBLE_CAPABILITY = "impossible_capability";
         /// Warning: a part of a plugin needs what the account's protocol cannot do.
         IMPOSSIBLE_FEATURE = "impossible_feature";
+        /// The protocol refuses its options.
+        PROTOCOL_OPTIONS = "protocol_options";
         /// Two accounts want the one terminal.
         ONE_TERMINAL = "one_terminal";
         /// The file of a plugin is not taken.

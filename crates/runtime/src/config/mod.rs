@@ -31,7 +31,7 @@ mod tests;
 pub use diagnostic::{ConfigError, Diagnostic, Mistakes, line_col, suggest};
 pub use keys::{DEFAULT_MIDDLEWARE, Key, Kind, Preset};
 pub use libraries::{Libraries, Refusal};
-pub use registry::{ProtocolSpec, Registry};
+pub use registry::{Judge, ProtocolSpec, Registry, Said};
 pub use schema::schema;
 pub use settings::{
     AccountConfig, Config, Endpoint, Loaded, MediaSettings, MiddlewareUse, OnUncertain, Pacing, PluginUse,

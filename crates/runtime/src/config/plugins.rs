@@ -144,7 +144,7 @@ fn possible(
     report: &mut Report,
 ) {
     let Some(spec) = account.protocol else { return };
-    let impossible = plan.impossible(spec.capabilities);
+    let impossible = plan.impossible(account.capabilities());
     let none_left = !impossible.is_empty() && impossible.len() == plan.features.len();
     let of_feature = |(feature, missing): &(&Feature, Vec<Capability>)| {
         let missing: Vec<&str> = missing.iter().map(|capability| capability.word()).collect();

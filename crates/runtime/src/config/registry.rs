@@ -1,8 +1,11 @@
 //! What does this binary know: which protocols, plugins and middleware?
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
 use wxbot_model::Capabilities;
+use wxbot_plugin::ConfigProblem;
 use wxbot_plugin::Plugin;
 use wxbot_plugin::host::PluginFactory;
 use wxbot_plugin::middleware::{OwnStation, Station};
@@ -10,6 +13,24 @@ use wxbot_plugin::middleware::{OwnStation, Station};
 use super::keys::Key;
 use super::libraries::Libraries;
 use super::settings::Pacing;
+
+/// Judges the options of one account, and answers what that account can do. Places are JSON pointers into the account's
+/// table.
+///
+/// # Errors
+/// All that is wrong.
+pub type Judge = fn(&Said<'_>) -> Result<Capabilities, Vec<ConfigProblem>>;
+
+/// What an account says of its protocol, defaults filled in.
+#[derive(Debug, Clone, Copy)]
+pub struct Said<'a> {
+    /// Its profile; none where the protocol has none, or none was chosen.
+    pub profile: Option<&'a str>,
+    /// The protocol's own keys.
+    pub options: &'a Map<String, Value>,
+    /// The names under `[accounts.secrets]`.
+    pub secrets: &'a BTreeSet<String>,
+}
 
 /// One protocol as configuration sees it.
 #[derive(Debug, Clone)]
@@ -20,8 +41,10 @@ pub struct ProtocolSpec {
     pub about: &'static str,
     /// The words of `profile = "…"`; empty for a protocol without profiles. With exactly one it need not be written.
     pub profiles: &'static [&'static str],
-    /// What an account of it can do.
+    /// What an account of it can do; with a `judge`, what the best of them can.
     pub capabilities: Capabilities,
+    /// Judges what the keys cannot say, for protocols whose accounts differ.
+    pub judge: Option<Judge>,
     /// Whether `endpoint` may be given.
     pub takes_endpoint: bool,
     /// Whether `proxy` may be given.

@@ -2,9 +2,13 @@
 
 use std::ops::Range;
 
+use wxbot_model::Capabilities;
+use wxbot_plugin::ConfigProblem;
+
+use super::build;
 use super::diagnostic::quote;
 use super::keys::DEFAULT_MIDDLEWARE;
-use super::registry::{ProtocolSpec, Registry};
+use super::registry::{ProtocolSpec, Registry, Said};
 use super::tree::{Entry, Node, Table};
 
 /// Keys of a plugin's table that are not the plugin's.
@@ -53,6 +57,31 @@ impl<'t> Account<'t> {
     /// As it is called in a sentence.
     pub(super) fn title(&self) -> String {
         self.table.text("name").map_or_else(|| "an account".to_owned(), |name| format!("account {}", quote(name)))
+    }
+
+    /// What it can do.
+    pub(super) fn capabilities(&self) -> Capabilities {
+        let known = self.protocol.map(|spec| spec.capabilities).unwrap_or_default();
+        // Options that are wrong are told; what such an account could do is not the question then.
+        self.judged().unwrap_or(known)
+    }
+
+    /// What its protocol says of its options.
+    pub(super) fn judged(&self) -> Result<Capabilities, Vec<ConfigProblem>> {
+        let Some(spec) = self.protocol else { return Ok(Capabilities::none()) };
+        let Some(judge) = spec.judge else { return Ok(spec.capabilities) };
+        let only = if let [profile] = spec.profiles { Some(*profile) } else { None };
+        let said = Said {
+            profile: self.table.text("profile").or(only),
+            options: &build::options(self.table, spec.options),
+            secrets: &self
+                .table
+                .table("secrets")
+                .into_iter()
+                .flat_map(|secrets| secrets.entries.iter().map(|e| e.key.clone()))
+                .collect(),
+        };
+        judge(&said)
     }
 
     pub(super) fn enabled(&self) -> bool {

@@ -102,6 +102,44 @@ impl Contacts {
         }
     }
 
+    /// A contact of which only a part was told, with the rest as it is known of this peer.
+    pub fn completed(&self, told: Arc<Contact>) -> Arc<Contact> {
+        let id = self.by_peer.get(&told.peer).cloned().or_else(|| self.unbound_at(&told.peer));
+        let Some(known) = id.and_then(|id| self.by_id.get(&id)) else { return told };
+        let mut whole = Contact::clone(&told);
+        match &known.contact {
+            Some(before) => {
+                let texts = [
+                    (&mut whole.nick_name, &before.nick_name),
+                    (&mut whole.remark_name, &before.remark_name),
+                    (&mut whole.alias, &before.alias),
+                    (&mut whole.signature, &before.signature),
+                    (&mut whole.province, &before.province),
+                    (&mut whole.city, &before.city),
+                ];
+                for (text, known) in texts.into_iter().filter(|(text, _)| text.is_empty()) {
+                    *text = known.clone();
+                }
+                if !whole.members.is_loaded() {
+                    whole.members = before.members.clone();
+                }
+                whole.owner = whole.owner.or_else(|| before.owner.clone());
+            }
+            None => {
+                let row = &known.bound;
+                let texts = [
+                    (&mut whole.nick_name, &row.nick_name),
+                    (&mut whole.remark_name, &row.remark_name),
+                    (&mut whole.alias, &row.alias),
+                ];
+                for (text, known) in texts.into_iter().filter(|(text, _)| text.is_empty()) {
+                    *text = known.clone();
+                }
+            }
+        }
+        Arc::new(whole)
+    }
+
     /// Which login this is.
     pub fn login(&self) -> u64 {
         self.login

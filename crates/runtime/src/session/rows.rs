@@ -22,6 +22,10 @@ pub(super) fn rows(
     for change in changes {
         match change {
             ContactChange::Upsert(contact) => book.upsert(&contact, now_ms),
+            ContactChange::Met(contact) => {
+                let contact = book.completed(contact);
+                book.upsert(&contact, now_ms);
+            }
             ContactChange::Remove(peer) => gone.push(peer),
         }
     }

@@ -33,6 +33,7 @@ pub(crate) async fn run(account: Arc<Account>, stop: CancellationToken) {
         unfiled: account.take_unfiled(),
         stop: stop.clone(),
         out: false,
+        trouble: String::new(),
     };
     let mut machine = Machine::new(Policy::default());
     let saved = driver.has_saved().await;
@@ -70,6 +71,8 @@ struct Driver {
     stop: CancellationToken,
     /// The service said that somebody logged the account out, and nothing else since.
     out: bool,
+    /// What is wrong although the session goes on.
+    trouble: String,
 }
 
 impl Driver {
@@ -268,7 +271,7 @@ impl Driver {
                 }
             };
             let quiet = batch.events.is_empty() && batch.contacts.is_empty();
-            let logged_out = batch.logged_out.clone();
+            let (logged_out, trouble) = (batch.logged_out.clone(), batch.trouble.clone());
             self.settling.note(batch.events.iter().map(|event| &event.kind));
             self.settling.round(&self.account, quiet);
             if let Err(error) = self.accept(batch).await {
@@ -287,9 +290,12 @@ impl Driver {
                     self.account.show(Phase::Online, String::new());
                 }
                 None => {
-                    if let Some(phase) = phase {
-                        self.account.show(phase, String::new());
+                    // Messages come in; what is wrong is the reason that stands beside it.
+                    let why = trouble.unwrap_or_else(|| self.trouble.clone());
+                    if phase.is_some() || (why != self.trouble && !self.out) {
+                        self.account.show(phase.unwrap_or(Phase::Online), why.clone());
                     }
+                    self.trouble = why;
                 }
             }
         }

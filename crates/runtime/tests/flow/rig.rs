@@ -364,6 +364,7 @@ pub(crate) fn registry() -> Registry {
             takes_endpoint: true,
             takes_proxy: true,
             only_one: false,
+            judge: None,
             options: &[],
             pacing,
         }],

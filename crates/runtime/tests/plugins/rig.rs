@@ -321,6 +321,7 @@ fn registry() -> Registry {
         takes_endpoint: false,
         takes_proxy: false,
         only_one: false,
+        judge: None,
         options: &[],
         pacing,
     };

@@ -312,6 +312,7 @@ fn registry(capabilities: Capabilities) -> Registry {
         takes_endpoint: false,
         takes_proxy: false,
         only_one: false,
+        judge: None,
         options: &[],
         pacing,
     };

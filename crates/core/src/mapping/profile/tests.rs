@@ -72,6 +72,8 @@ fn usual(profile: Profile, row: &Row, file: &std::path::Path) -> Values {
         "app.icon_url": "https://example.org/i.png",
         "card_id": "wxid_card", "card_name": "Card", "card_company": "Corp",
         "lat": "39.9", "lon": "116.4", "address": "Street 1", "place_name": "Place",
+    });
+    let more = json!({
         "msg_id": "13430535177462202152",
         "quote.id": "13430535177462202152", "quote.from": "wxid_b", "quote.name": "B</displayname>",
         "quote.text": "was", "quote.app_info": "AppInfo==", "quote.kind": "2",
@@ -88,7 +90,7 @@ fn usual(profile: Profile, row: &Row, file: &std::path::Path) -> Values {
         "code": "42",
     });
     let mut all = Values::new().with("bytes", Datum::File { path: file.to_owned(), len: 3 });
-    for (name, value) in values.as_object().unwrap() {
+    for (name, value) in values.as_object().unwrap().iter().chain(more.as_object().unwrap()) {
         if name != "user_id" || profile != Profile::QwApi {
             all.set(name, value.clone());
         } else {
@@ -106,9 +108,8 @@ fn body(request: &HttpRequest) -> Value {
     let content_type = request.headers.get("content-type").map(|value| value.to_str().unwrap()).unwrap_or_default();
     if let Some(boundary) = content_type.strip_prefix("multipart/form-data; boundary=") {
         let text = String::from_utf8(request.body.to_vec()).unwrap();
-        let parts = text
-            .split(&format!("--{boundary}"))
-            .filter_map(|part| part.trim_matches(['\r', '\n']).split_once("\r\n\r\n"));
+        let line = format!("--{boundary}");
+        let parts = text.split(&line).filter_map(|part| part.trim_matches(['\r', '\n']).split_once("\r\n\r\n"));
         let field = |(head, value): (&str, &str)| {
             let name = head.split("name=\"").nth(1).unwrap().split('"').next().unwrap();
             (name.to_owned(), Value::from(value))
@@ -317,6 +318,23 @@ fn the_matrices() {
     ];
     let listed: Vec<_> = Profile::QwApi.actions().names().collect();
     assert_eq!(listed, open.map(|name| (name, Availability::NoPath)));
+}
+
+#[test]
+fn the_documentation_names_every_row() {
+    let hook = include_str!("../../../../../docs/protocol/pc-hook-actions.md");
+    let wecom = include_str!("../../../../../docs/protocol/wecom-actions.md");
+    for (page, text) in [
+        (hook, include_str!("pc-hook-v3.rows.json")),
+        (hook, include_str!("pc-hook-v4.rows.json")),
+        (wecom, include_str!("wecom-wxwork.rows.json")),
+        (wecom, include_str!("wecom-qw-api.rows.json")),
+    ] {
+        for Row { row, action, .. } in rows(text) {
+            let line = page.lines().find(|line| line.starts_with(&format!("| `{action}` |")) && line.contains(&row));
+            assert!(line.is_some(), "`{row}` is in no table of docs/protocol");
+        }
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use wxbot_model::{Card, FriendRequest, PeerId, Sex, Ticket};
 
 use super::content::tree;
+use crate::mapping::FriendTicket;
 use crate::said::username;
 use crate::said::xml::Node;
 
@@ -47,14 +48,16 @@ pub(super) fn request(body: &str, me: &PeerId, suggested: bool) -> Option<Friend
     if wxid == me.as_str() {
         return None;
     }
+    let scene = node.attr("scene").and_then(|scene| scene.trim().parse().ok());
     let request = FriendRequest {
         user: first(["encryptusername", "fromusername"]).and_then(|user| user.parse().ok()),
         name: words(&node, "fromnickname"),
         alias: words(&node, "alias"),
         wxid,
         greeting: words(&node, "content"),
-        scene: node.attr("scene").and_then(|scene| scene.trim().parse().ok()).unwrap_or(0),
-        ticket: Ticket::new(words(&node, "ticket")),
+        scene: scene.unwrap_or(0),
+        // Accepting needs both, and an action holds one text.
+        ticket: FriendTicket { v4: Ticket::new(words(&node, "ticket")), scene }.pack(),
         sex: sex(&node),
         province: words(&node, "province"),
         city: words(&node, "city"),

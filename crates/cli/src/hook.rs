@@ -1,0 +1,238 @@
+//! What does `bot.toml` say of a PC hook account, and what becomes of it?
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use url::Url;
+use wxbot_core::mapping::{ActionMap, Headers, MediaWay, PathPair, Problem, Profile, Served};
+use wxbot_core::pchook::{self, AccountSettings, Callback, PcHook, Settings};
+use wxbot_core::protocol::Protocol;
+use wxbot_core::source::Source;
+use wxbot_core::transport::Transport;
+use wxbot_model::span::{Rate, parse_duration};
+use wxbot_model::{Capabilities, Secret};
+use wxbot_plugin::ConfigProblem;
+use wxbot_runtime::config::{AccountConfig, Endpoint, Key, Kind, Pacing, Preset, ProtocolSpec, Said};
+
+use crate::server::{self, Around};
+
+const PATHS: &[Key] = &[
+    Key::new("local", "The folder as wxbot sees it, relative to this file.", Kind::Path).required(),
+    Key::new("remote", "The same folder as the hook sees it, like `Z:\\media`.", Kind::Text).required(),
+];
+
+const ROOTS: &[Key] = &[
+    Key::new("remote", "A folder of the hook that its media lie in, as the hook names it.", Kind::Text).required(),
+    Key::new("local", "The same folder as wxbot sees it; absent: the hook runs on this machine.", Kind::Path),
+];
+
+const OPTIONS: &[Key] = &[
+    Key::new(
+        "server_port",
+        "`ServerPort` of the instance: 30001 for the first. A push of another one is refused.",
+        Kind::Integer { min: 1, max: 65_535 },
+    ),
+    Key::new("self_wxid", "The account's own `wxid`; absent: the first one that pushes is ours.", Kind::Text),
+    Key::new("nick_name", "What the account is called, for mentions.", Kind::Text).preset(Preset::Text("")),
+    Key::new(
+        "push_secret",
+        "What stands in the address that the hook pushes to; absent: wxbot makes one and keeps it.",
+        Kind::Secret,
+    ),
+    Key::new("old_push_secret", "The one before it, while the hook is changed over.", Kind::Secret),
+    Key::new(
+        "default_path",
+        "Also takes what comes to `/api/user/recive_msg`, for hooks whose address cannot be set.",
+        Kind::Bool,
+    )
+    .preset(Preset::Bool(false)),
+    Key::new(
+        "callback",
+        "Which form the hook is told to push: `decoded`, `raw`, or `by-hand` where it was set up otherwise.",
+        Kind::Choice(&["decoded", "raw", "by-hand"]),
+    )
+    .preset(Preset::Text("decoded")),
+    Key::new(
+        "callback_base",
+        "How the hook reaches wxbot, when it runs on another machine; absent: `http://` and `listen` of `[server]`.",
+        Kind::Url { schemes: &["http", "https"] },
+    ),
+    Key::new("timeout", "How long an action may take that does not say it itself.", Kind::Duration)
+        .preset(Preset::Text("15s")),
+    Key::new("max_concurrency", "How many actions at a time.", Kind::Integer { min: 1, max: 64 })
+        .preset(Preset::Integer(1)),
+    Key::new("compat_keys", "Sends a text's receiver under every name that hooks know it by.", Kind::Bool)
+        .preset(Preset::Bool(false)),
+    Key::new("path_map", "Folders that wxbot and the hook both see.", Kind::List(&Kind::Table(PATHS))),
+    Key::new(
+        "media_base_url",
+        "An address under which the hook can fetch the files of wxbot's media folder.",
+        Kind::Url { schemes: &["http", "https"] },
+    ),
+    Key::new(
+        "media_roots",
+        "Where received media lie; nothing else of the hook is opened.",
+        Kind::List(&Kind::Table(ROOTS)),
+    ),
+    Key::new("headers", "Headers of every request to the hook.", Kind::Map(&Kind::Text)),
+    Key::new("actions", "Actions by name, in place of the profile's.", Kind::Settings),
+];
+
+/// Where a hook is when nobody says otherwise: the first instance on this machine.
+const BASE: &str = "http://127.0.0.1:30001";
+
+/// As a fast person types: the hook presses the keys of a real client.
+const PACING: Pacing = Pacing {
+    per_account: Rate::new(1, Duration::from_secs(1)),
+    burst: 3,
+    per_chat: Rate::new(20, Duration::from_secs(60)),
+    max_age: Duration::from_secs(600),
+};
+
+/// What configuration knows of it.
+pub(crate) fn spec() -> ProtocolSpec {
+    ProtocolSpec {
+        name: "pc-hook",
+        about: "A hook inside the Windows client: it pushes by HTTP and takes actions by HTTP",
+        profiles: &["v3", "v4", "none"],
+        capabilities: pchook::capabilities(Profile::V3.actions()),
+        judge: Some(judge),
+        takes_endpoint: true,
+        takes_proxy: false,
+        only_one: false,
+        options: OPTIONS,
+        pacing: PACING,
+    }
+}
+
+fn profile_of(word: Option<&str>) -> Profile {
+    Profile::PC_HOOK.into_iter().find(|profile| Some(profile.word()) == word).unwrap_or(Profile::V3)
+}
+
+fn actions(
+    profile: Profile,
+    options: &Map<String, Value>,
+    secrets: &BTreeSet<String>,
+) -> Result<ActionMap, Vec<Problem>> {
+    let compat = options.get("compat_keys").and_then(Value::as_bool).unwrap_or(false);
+    let actions = if compat { profile.with_compat_keys() } else { profile.actions().clone() };
+    match options.get("actions") {
+        Some(own) => actions.with(own, secrets),
+        None => Ok(actions),
+    }
+}
+
+fn headers(options: &Map<String, Value>, secrets: &BTreeSet<String>) -> Result<Headers, Vec<Problem>> {
+    options.get("headers").map_or_else(|| Ok(Headers::default()), |headers| Headers::read(headers, secrets))
+}
+
+fn judge(said: &Said<'_>) -> Result<Capabilities, Vec<ConfigProblem>> {
+    let below = |at: &str, problems: Vec<Problem>| -> Vec<ConfigProblem> {
+        let tell = |problem: Problem| {
+            ConfigProblem::at(format!("/{at}{}", problem.pointer), problem.message).help(problem.help)
+        };
+        problems.into_iter().map(tell).collect()
+    };
+    let actions =
+        actions(profile_of(said.profile), said.options, said.secrets).map_err(|wrong| below("actions", wrong));
+    let headers = headers(said.options, said.secrets).map_err(|wrong| below("headers", wrong));
+    match (actions, headers) {
+        (Ok(actions), Ok(_)) => Ok(pchook::capabilities(&actions)),
+        (actions, headers) => Err([actions.err(), headers.err()].into_iter().flatten().flatten().collect()),
+    }
+}
+
+/// The protocol of one account.
+///
+/// # Errors
+/// When a secret cannot be read.
+pub(crate) fn protocol(
+    account: &AccountConfig,
+    around: &Around,
+    transport: Arc<dyn Transport>,
+    source: &Source,
+) -> Result<Arc<dyn Protocol>, String> {
+    let text = |key: &str| account.options.get(key).and_then(Value::as_str).unwrap_or_default();
+    let number = |key: &str| account.options.get(key).and_then(Value::as_u64);
+    let flag = |key: &str| account.options.get(key).and_then(Value::as_bool).unwrap_or(false);
+    let names: BTreeSet<String> = account.secrets.keys().cloned().collect();
+    let profile = profile_of(account.profile.as_deref());
+    let wrong = |problems: Vec<Problem>| problems.into_iter().map(|p| p.message).collect::<Vec<_>>().join("; ");
+    let mut named_secrets = BTreeMap::new();
+    for (name, from) in &account.secrets {
+        named_secrets.insert(name.clone(), server::secret(name, from)?);
+    }
+    let secrets = server::push_secrets(account, around)?;
+    let address = |secret: &Secret<String>| {
+        let base = if text("callback_base").is_empty() { around.base.as_str() } else { text("callback_base") };
+        Secret::new(format!("{}/push/{}/{}", base.trim_end_matches('/'), account.name, secret.expose()))
+    };
+    let mode = if text("callback") == "raw" { "2" } else { "1" };
+    let callback = secrets.first().filter(|_| text("callback") != "by-hand");
+    let base = match &account.endpoint {
+        Some(Endpoint::Url(url)) => Some(url.clone()),
+        Some(Endpoint::Sim) => around.simulated.clone(),
+        None => Url::parse(BASE).ok(),
+    };
+    let settings = AccountSettings {
+        account: account.name.to_string(),
+        pushes: Settings {
+            server_port: number("server_port").and_then(|port| u16::try_from(port).ok()),
+            self_wxid: text("self_wxid").parse().ok(),
+            nick_name: text("nick_name").to_owned(),
+            offset_s: None,
+        },
+        callback: callback.map(|secret| Callback { url: address(secret), mode }),
+        secrets,
+        default_path: flag("default_path"),
+        profile: profile.word().to_owned(),
+        actions: actions(profile, &account.options, &names).map_err(wrong)?,
+        base: base.ok_or("there is no address of the hook")?,
+        headers: headers(&account.options, &names).map_err(wrong)?,
+        named_secrets,
+        timeout: parse_duration(text("timeout")).unwrap_or(Duration::from_secs(15)),
+        max_concurrency: number("max_concurrency").and_then(|n| u32::try_from(n).ok()).unwrap_or(1),
+        way: way(account, around),
+        media_roots: roots(account, &around.folder),
+    };
+    Ok(Arc::new(PcHook::new(settings, transport, source.clone())))
+}
+
+fn tables<'a>(account: &'a AccountConfig, key: &str) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let list = account.options.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    list.iter().map(|table| {
+        let text = |key: &str| table.get(key).and_then(Value::as_str).unwrap_or_default();
+        (text("local"), text("remote"))
+    })
+}
+
+fn way(account: &AccountConfig, around: &Around) -> MediaWay {
+    let base = account.options.get("media_base_url").and_then(Value::as_str).and_then(|url| Url::parse(url).ok());
+    let here = match &account.endpoint {
+        Some(Endpoint::Url(url)) => matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")),
+        Some(Endpoint::Sim) | None => true,
+    };
+    MediaWay {
+        path_map: tables(account, "path_map")
+            .map(|(local, remote)| PathPair { local: absolute(&around.folder, local), remote: remote.to_owned() })
+            .collect(),
+        served: base.map(|url| Served { local: around.media.clone(), url }),
+        same_machine: here,
+    }
+}
+
+fn roots(account: &AccountConfig, folder: &Path) -> Vec<(String, PathBuf)> {
+    let root = |(local, remote): (&str, &str)| {
+        let local = if local.is_empty() { PathBuf::from(remote) } else { absolute(folder, local) };
+        (remote.to_owned(), local)
+    };
+    tables(account, "media_roots").map(root).collect()
+}
+
+fn absolute(folder: &Path, path: &str) -> PathBuf {
+    let path = folder.join(path);
+    std::path::absolute(&path).unwrap_or(path)
+}

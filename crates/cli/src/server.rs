@@ -1,0 +1,152 @@
+//! Where do services push to while wxbot runs, and what stands in their addresses?
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use url::Url;
+use wxbot_model::Secret;
+use wxbot_runtime::config::{AccountConfig, SecretSource, ServerConfig};
+use wxbot_server::{Server, Settings};
+
+use crate::report::{Failure, chain, say};
+
+/// Protocols whose services push to us.
+pub(crate) const PUSHED: &[&str] = &["pc-hook", "wecom"];
+/// Where secrets are that wxbot made itself, in the data directory.
+const MADE: &str = "push";
+/// The shortest secret that is taken: 128 bit in hexadecimal digits.
+const SHORTEST: usize = 32;
+
+/// What accounts that are pushed to need to know of their surroundings.
+#[derive(Debug, Clone)]
+pub(crate) struct Around {
+    /// The folder of `bot.toml`.
+    pub(crate) folder: PathBuf,
+    /// The data directory.
+    pub(crate) data: PathBuf,
+    /// The media folder.
+    pub(crate) media: PathBuf,
+    /// How this server is reached from the same machine.
+    pub(crate) base: String,
+    /// The simulated service of the process.
+    pub(crate) simulated: Option<Url>,
+    /// Whether a server listens.
+    pub(crate) listens: bool,
+}
+
+impl Around {
+    /// Where nothing listens.
+    pub(crate) fn of(file: &Path, data: &Path) -> Self {
+        Self {
+            folder: file.parent().unwrap_or(Path::new("")).to_owned(),
+            data: data.to_owned(),
+            media: std::path::absolute(data.join("media")).unwrap_or_else(|_| data.join("media")),
+            base: String::new(),
+            simulated: None,
+            listens: false,
+        }
+    }
+}
+
+/// Takes the server's places, when an account needs one or the file asks for it.
+pub(crate) async fn bind(config: &ServerConfig, accounts: &[AccountConfig]) -> Result<Option<Server>, Failure> {
+    let pushed = |account: &AccountConfig| account.enabled && PUSHED.contains(&account.protocol.as_str());
+    if !config.wanted && !accounts.iter().any(pushed) {
+        return Ok(None);
+    }
+    let settings = Settings {
+        listen: config.listen,
+        default_path: config.default_path_listen,
+        plain_is_known: config.plain_is_known,
+        hosts: config.hosts.clone(),
+        allow: config.allow.clone(),
+        ..Settings::default()
+    };
+    Server::bind(settings).await.map(Some).map_err(|error| {
+        Failure::new(format!("{}; is another wxbot running? `listen` in `[server]` says where", chain(&error)))
+    })
+}
+
+/// The address of a server from the same machine.
+pub(crate) fn base(address: SocketAddr) -> String {
+    let local = if address.ip().is_unspecified() { "127.0.0.1".to_owned() } else { address.ip().to_string() };
+    let host = if local.contains(':') { format!("[{local}]") } else { local };
+    format!("http://{host}:{}", address.port())
+}
+
+/// A secret from where `bot.toml` says that it is.
+///
+/// # Errors
+/// When it is not there; the text never holds it.
+pub(crate) fn secret(name: &str, from: &SecretSource) -> Result<Secret<String>, String> {
+    let read = match from {
+        SecretSource::Env(variable) => std::env::var(variable)
+            .map_err(|_absent| format!("the secret `{name}`: the environment variable {variable} is not set")),
+        SecretSource::File(path) => fs::read_to_string(path)
+            .map(|text| text.trim().to_owned())
+            .map_err(|error| format!("the secret `{name}`: {} cannot be read: {error}", path.display())),
+    }?;
+    if read.is_empty() { Err(format!("the secret `{name}` is empty")) } else { Ok(Secret::new(read)) }
+}
+
+/// What stands in the address that an account's service pushes to, the present one first. One that wxbot made is kept in
+/// the data directory, and its address is shown when it is made.
+///
+/// # Errors
+/// When one cannot be read, is too short, or cannot be kept.
+pub(crate) fn push_secrets(account: &AccountConfig, around: &Around) -> Result<Vec<Secret<String>>, String> {
+    let mut secrets = Vec::new();
+    for key in ["push_secret", "old_push_secret"] {
+        let Some(from) = account.options.get(key).and_then(|value| source(value, &around.folder)) else { continue };
+        let secret = secret(key, &from)?;
+        let plain = secret.expose().bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        if secret.expose().len() < SHORTEST || !plain {
+            return Err(format!(
+                "`{key}` of account `{}` must be at least {SHORTEST} letters, digits, `-` or `_`: `openssl rand -hex 16` makes one",
+                account.name
+            ));
+        }
+        secrets.push(secret);
+    }
+    if secrets.is_empty() {
+        secrets.push(made(account, around)?);
+    }
+    Ok(secrets)
+}
+
+fn source(value: &Value, folder: &Path) -> Option<SecretSource> {
+    let text = |key: &str| value.get(key).and_then(Value::as_str);
+    match (text("env"), text("file")) {
+        (Some(name), _) => Some(SecretSource::Env(name.to_owned())),
+        (None, Some(path)) => Some(SecretSource::File(folder.join(path))),
+        (None, None) => None,
+    }
+}
+
+fn made(account: &AccountConfig, around: &Around) -> Result<Secret<String>, String> {
+    let folder = around.data.join(MADE);
+    let path = folder.join(account.name.as_str());
+    let failed = |error: io::Error| {
+        format!("the address of account `{}` cannot be kept in {}: {error}", account.name, path.display())
+    };
+    match fs::read_to_string(&path) {
+        Ok(text) if text.trim().len() >= SHORTEST => return Ok(Secret::new(text.trim().to_owned())),
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(failed(error)),
+    }
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| failed(io::Error::other(error.to_string())))?;
+    let secret = Secret::new(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+    fs::create_dir_all(&folder).map_err(failed)?;
+    let mut file =
+        fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path).map_err(failed)?;
+    file.write_all(secret.expose().as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+    // Shown once: whoever has it can push to this account.
+    say(&format!("{}: pushes go to {}/push/{}/{}", account.name, around.base, account.name, secret.expose()));
+    Ok(secret)
+}

@@ -1,0 +1,91 @@
+//! What does an account tell and ask its hook besides sending? Where to push to, again whenever the hook comes back; who it
+//! is, and whom it knows.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use wxbot_model::{ContactKind, Secret};
+
+use super::people;
+use crate::error::FetchError;
+use crate::mapping::call::Call;
+use crate::mapping::engine::Engine;
+use crate::push::Beside;
+
+/// How often the hook is asked whether it is still there.
+const LOOK: Duration = Duration::from_secs(60);
+/// After the first, second, … failure in a row.
+const BACK_OFF_S: [u64; 5] = [1, 2, 5, 10, 30];
+
+/// What the hook is told about pushing.
+#[derive(Debug, Clone)]
+pub struct Callback {
+    /// Our address, with its secret.
+    pub url: Secret<String>,
+    /// `isEnable`: `1` decoded, `2` raw.
+    pub mode: &'static str,
+}
+
+/// Keeps the hook pushing to us and learns who is who, until dropped. What it finds goes into `known`.
+pub(super) async fn attend(engine: Arc<Engine>, callback: Option<Callback>, known: watch::Sender<Beside>) {
+    let mut failures = 0_usize;
+    let mut introduced = false;
+    loop {
+        let asked = look(&engine, callback.as_ref(), &mut introduced, &known).await;
+        let wait = match asked {
+            Ok(()) => {
+                failures = 0;
+                known.send_if_modified(|known| !std::mem::take(&mut known.trouble).is_empty());
+                LOOK
+            }
+            Err(error) => {
+                // It may have been started anew, and has forgotten where to push to.
+                introduced = false;
+                let trouble = error.to_string();
+                tracing::warn!(%error, "The control side of a hook does not answer.");
+                known.send_if_modified(|known| {
+                    let changed = known.trouble != trouble;
+                    known.trouble = trouble;
+                    changed
+                });
+                let wait = BACK_OFF_S.get(failures).or(BACK_OFF_S.last()).copied().unwrap_or(1);
+                failures += 1;
+                Duration::from_secs(wait)
+            }
+        };
+        tokio::time::sleep(wait).await;
+    }
+}
+
+async fn look(
+    engine: &Engine,
+    callback: Option<&Callback>,
+    introduced: &mut bool,
+    known: &watch::Sender<Beside>,
+) -> Result<(), FetchError> {
+    let can = |name: &str| engine.actions().can(name);
+    if let Some(callback) = callback.filter(|_| can("set_callback")) {
+        // Each time: nobody tells that a hook was started anew.
+        engine.ask(&Call::set_callback(callback.url.expose(), callback.mode)).await?;
+    } else if can("login_status") {
+        engine.ask(&Call::login_status()).await?;
+    }
+    if *introduced {
+        return Ok(());
+    }
+    let mut contacts = Vec::new();
+    if can("self_info") {
+        let told = engine.ask(&Call::self_info()).await?;
+        contacts.extend(people::from_fields(&told.fields, "self_id", ContactKind::Myself).map(Arc::new));
+    }
+    if can("list_contacts") {
+        for item in engine.list(&Call::list_contacts()).await? {
+            let Some(id) = item.get("id") else { continue };
+            contacts.extend(people::from_fields(&item, "id", people::kind_of(id)).map(Arc::new));
+        }
+    }
+    *introduced = true;
+    known.send_modify(|known| known.contacts = contacts);
+    Ok(())
+}

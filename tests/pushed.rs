@@ -1,0 +1,153 @@
+//! Do accounts that are pushed to work through the binary, over real sockets? A PC hook beside Web WeChat's guarantees.
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "the helpers of tests fail like tests")]
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use support::wait;
+use support::wxbot::{self, Running};
+use wxbot_sim::{AccountSpec, HookSay, HookSetup, HookSim, World};
+
+const WITHIN: Duration = Duration::from_secs(20);
+
+/// A hook with one account, and the folder of the wxbot that it pushes to.
+struct Town {
+    folder: tempfile::TempDir,
+    tokio: tokio::runtime::Runtime,
+    hook: wxbot_sim::Running<HookSim>,
+}
+
+impl Town {
+    fn open(plugins: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let account = AccountSpec::new("shop").friend("小红").friend("小明").room("买菜群", &["小红", "小明"]);
+        let world = World { accounts: vec![account], ..World::default() };
+        let setup = HookSetup::new(folder.path().join("windows"));
+        let hook = tokio.block_on(HookSim::start(&world, setup)).unwrap();
+        let (port, wxid) = (hook.port("shop").unwrap(), hook.wxid("shop").unwrap());
+        let config = format!(
+            "[server]\nlisten = \"127.0.0.1:0\"\n\n{plugins}\n[[accounts]]\nname = \"shop\"\nprotocol = \"pc-hook\"\n\
+             profile = \"v3\"\nendpoint = \"http://127.0.0.1:{port}\"\nserver_port = {port}\nself_wxid = \"{wxid}\"\n"
+        );
+        fs::write(folder.path().join("bot.toml"), config).unwrap();
+        Self { folder, tokio, hook }
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn run(&self) -> Running {
+        let before = self.hook.journal().asked_at("/ConfigureMsgRecive").count();
+        let running = Running::start(self.path(), &["run"]).unwrap();
+        wait::until("the hook is told where to push to", WITHIN, || {
+            let asked = self.hook.journal().asked_at("/ConfigureMsgRecive").count();
+            Ok((asked > before).then_some(()))
+        })
+        .unwrap_or_else(|error| panic!("{error}\n{}", running.err().unwrap()));
+        running
+    }
+
+    fn texts_to(&self, name: &str) -> Vec<String> {
+        let id = self.hook.id_of("shop", name).unwrap();
+        self.hook.journal().texts_to(&id).map(str::to_owned).collect()
+    }
+
+    fn until_texts(&self, name: &str, count: usize, running: &Running) -> Vec<String> {
+        wait::until("the answers", WITHIN, || Ok(Some(self.texts_to(name)).filter(|texts| texts.len() >= count)))
+            .unwrap_or_else(|error| panic!("{error}: {:?}\n{}", self.texts_to(name), running.err().unwrap()))
+    }
+
+    fn say(&self, say: HookSay) {
+        let _entered = self.tokio.enter();
+        self.hook.say("shop", say).unwrap();
+    }
+}
+
+const ECHO: &str = "[pacing]\nper_account = \"100/s\"\nburst = 100\nper_chat = \"1000/min\"\n\n\
+    [[plugins.auto-reply.rules]]\nregex = '^q(?P<n>\\d+)$'\nreply = \"a{{ named.n }}\"\n";
+
+#[test]
+fn a_hook_is_told_where_to_push_to_and_gets_answers() {
+    let town = Town::open(ECHO);
+    let running = town.run();
+    town.say(HookSay::text("小红", "q1"));
+    assert_eq!(town.until_texts("小红", 1, &running), ["a1"]);
+    town.say(HookSay::in_room("买菜群", "小明", "q2"));
+    assert_eq!(town.until_texts("买菜群", 1, &running), ["a2"]);
+    // What we sent comes back in two pushes, and answers nothing.
+    town.tokio.block_on(town.hook.settled());
+    town.say(HookSay::text("小明", "q3"));
+    assert_eq!(town.until_texts("小明", 1, &running), ["a3"]);
+    assert_eq!((town.texts_to("小红").len(), town.texts_to("买菜群").len()), (1, 1));
+    assert_eq!(town.hook.violations(), []);
+    let listed = wxbot::call(town.path(), &["accounts", "--json"]).unwrap();
+    assert!(listed.out.contains("\"online\""), "{}{}", listed.out, listed.err);
+}
+
+#[test]
+fn kill_9_loses_no_push_that_was_answered_and_doubles_no_reply() {
+    let town = Town::open(ECHO);
+    let (mut number, mut uncertain) = (0, 0);
+    for round in 0..6 {
+        let running = town.run();
+        for _ in 0..5 {
+            number += 1;
+            town.say(HookSay::text("小红", &format!("q{number}")));
+        }
+        // Every one was answered with 200: what was not yet replied to is replied to after the restart.
+        town.tokio.block_on(town.hook.settled());
+        if round < 5 {
+            running.kill().unwrap();
+        } else {
+            // A send that was cut off in the middle is held, and counted: nobody knows whether it arrived.
+            let all = wait::until("every message to be answered or held", WITHIN, || {
+                let texts = town.texts_to("小红").len();
+                let account = wxbot::account(town.path(), "shop")?;
+                let held = account["outbox"]["uncertain"].as_u64().unwrap_or(0);
+                Ok((texts as u64 + held >= number as u64).then_some(held))
+            });
+            uncertain =
+                all.unwrap_or_else(|error| panic!("{error}: {:?}\n{}", town.texts_to("小红"), running.err().unwrap()));
+        }
+    }
+    let texts = town.texts_to("小红");
+    let mut each: Vec<&String> = texts.iter().collect();
+    each.sort();
+    each.dedup();
+    assert_eq!(each.len(), texts.len(), "none twice: {texts:?}");
+    assert!(texts.len() as u64 + uncertain >= number as u64, "none lost: {texts:?}");
+    assert!(uncertain <= 5, "at most one for each kill: {uncertain}");
+}
+
+#[test]
+fn a_hook_that_is_away_is_named_and_told_again_when_it_is_back() {
+    let town = Town::open(ECHO);
+    let port = town.hook.port("shop").unwrap();
+    let config = fs::read_to_string(town.path().join("bot.toml")).unwrap();
+    // Nobody listens at a port that was just given back.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let away = config.replace(
+        &format!("endpoint = \"http://127.0.0.1:{port}\""),
+        &format!("endpoint = \"http://127.0.0.1:{free}\""),
+    );
+    fs::write(town.path().join("bot.toml"), &away).unwrap();
+    let running = Running::start(town.path(), &["run"]).unwrap();
+    let told = wait::until("it is said", WITHIN, || {
+        let listed = wxbot::call(town.path(), &["accounts", "--json"])?;
+        Ok(Some(listed.out).filter(|out| out.contains("refused") || out.contains("connect")))
+    });
+    assert!(told.is_ok(), "{told:?} {}", running.err().unwrap());
+    fs::write(town.path().join("bot.toml"), &config).unwrap();
+    let asked = wait::until("the hook is told", WITHIN, || {
+        Ok((town.hook.journal().asked_at("/ConfigureMsgRecive").count() > 0).then_some(()))
+    });
+    assert!(asked.is_ok(), "{asked:?} {}", running.err().unwrap());
+    town.say(HookSay::text("小红", "q1"));
+    assert_eq!(town.until_texts("小红", 1, &running), ["a1"]);
+}
