@@ -5,7 +5,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -76,6 +76,33 @@ pub struct Engine {
     account: RwLock<BTreeMap<String, Secret<String>>>,
     /// Actions whose answers were not understood once.
     told: Mutex<BTreeSet<String>>,
+    /// Held by whoever logs in, so that nobody else does meanwhile.
+    logins: tokio::sync::Mutex<()>,
+    /// How often an answer gave something to keep.
+    saves: AtomicU64,
+    judge: Option<Judge>,
+}
+
+/// What the service's codes mean, for answers that say no. `None`: only what the answer says.
+pub type Judge = fn(&Value) -> Option<SendError>;
+
+/// Where a run is: steps have steps, and a login never waits for itself.
+#[derive(Clone, Copy)]
+struct At {
+    depth: usize,
+    logging_in: bool,
+}
+
+impl At {
+    const TOP: Self = Self { depth: 0, logging_in: false };
+
+    fn below(self) -> Self {
+        Self { depth: self.depth + 1, ..self }
+    }
+
+    fn login(self) -> Self {
+        Self { depth: self.depth + 1, logging_in: true }
+    }
 }
 
 /// What a call brought.
@@ -106,10 +133,20 @@ impl Engine {
             refused: AtomicU32::new(0),
             account: RwLock::new(account),
             told: Mutex::default(),
+            logins: tokio::sync::Mutex::new(()),
+            saves: AtomicU64::new(0),
+            judge: None,
             settings,
             transport,
             source,
         }
+    }
+
+    /// The same, for a service whose codes are known.
+    #[must_use]
+    pub fn judged_by(mut self, judge: Judge) -> Self {
+        self.judge = Some(judge);
+        self
     }
 
     /// The account's actions.
@@ -128,7 +165,7 @@ impl Engine {
     /// [`SendError::NotTaken`] only when the service cannot have seen it; [`SendError::Uncertain`] when its answer is lost;
     /// [`SendError::Failed`] when it refused, and before anything is sent when something is missing.
     pub async fn perform(&self, name: &str, values: &Values) -> Result<Performed, SendError> {
-        self.run(name, values, 0).await.map_err(|error| self.without_secrets(error))
+        self.run(name, values, At::TOP).await.map_err(|error| self.without_secrets(error))
     }
 
     /// Asks something; a page of it, where the answer comes in pages.
@@ -185,24 +222,19 @@ impl Engine {
         SendError::Failed { why }
     }
 
-    fn run<'a>(
-        &'a self,
-        name: &'a str,
-        values: &'a Values,
-        depth: usize,
-    ) -> BoxFuture<'a, Result<Performed, SendError>> {
+    fn run<'a>(&'a self, name: &'a str, values: &'a Values, at: At) -> BoxFuture<'a, Result<Performed, SendError>> {
         Box::pin(async move {
             let mut scope = CallScope::new(self, values);
             let usable = |one: &&Mapped| one.enabled && one.path.is_some();
             let mapped = self.actions().variants(name).iter().filter(usable).find(|one| one.when.holds(&scope));
-            let Some(mapped) = mapped.filter(|_| depth <= MAX_STEPS) else { return Err(self.unavailable(name)) };
+            let Some(mapped) = mapped.filter(|_| at.depth <= MAX_STEPS) else { return Err(self.unavailable(name)) };
             for step in &mapped.before {
-                let done = self.run(step, values, depth + 1).await.map_err(before_it)?;
+                let done = self.run(step, values, at.below()).await.map_err(before_it)?;
                 let mut fields = done.fields;
                 fields.extend(done.message_id.map(|id| ("message_id".to_owned(), id)));
                 scope.steps.insert(step.clone(), fields);
             }
-            self.log_in_for(mapped, name, depth).await?;
+            self.log_in_for(mapped, name, at).await?;
             if let Some(Datum::File { path, len }) =
                 values.get("bytes").filter(|_| holes(mapped).any(|hole| hole == "bytes"))
             {
@@ -210,16 +242,11 @@ impl Engine {
             }
             let mut once_more = true;
             loop {
+                let saves = self.saves.load(Ordering::Acquire);
                 let answer = self.exchange(name, mapped, &scope).await?;
                 if once_more && let Some(login) = self.session_ended(name, &answer) {
                     once_more = false;
-                    tracing::info!(
-                        account = self.settings.account,
-                        action = name,
-                        login,
-                        "The service wants a new login."
-                    );
-                    self.run(login, &Values::new(), depth + 1).await.map_err(before_it)?;
+                    self.log_in_again(name, login, saves, at).await?;
                     continue;
                 }
                 return self.result(name, mapped, &answer);
@@ -229,20 +256,40 @@ impl Engine {
 
     /// Runs what saves a value that this action needs and nobody has saved yet. Only what has `refresh_on` is run by
     /// itself: anything else that saves something may ask a person to scan a code.
-    async fn log_in_for(&self, mapped: &Mapped, name: &str, depth: usize) -> Result<(), SendError> {
-        let missing = {
-            let account = self.account.read().unwrap_or_else(PoisonError::into_inner);
-            let names = holes(mapped).filter_map(|hole| hole.strip_prefix("account."));
-            names.filter(|field| !account.contains_key(*field)).find_map(|field| {
-                let mut all = self.actions().all();
-                let gives = |one: &Mapped| one.enabled && one.save.contains_key(field) && !one.refresh_on.is_empty();
-                all.find(|(other, one)| *other != name && gives(one)).map(|(other, _)| other.to_owned())
-            })
-        };
-        match missing {
-            Some(login) => self.run(&login, &Values::new(), depth + 1).await.map(drop).map_err(before_it),
+    async fn log_in_for(&self, mapped: &Mapped, name: &str, at: At) -> Result<(), SendError> {
+        if self.missing_login(mapped, name).is_none() {
+            return Ok(());
+        }
+        let _one_at_a_time = self.alone_with_logins(at).await;
+        // Whoever was here before may have brought it.
+        match self.missing_login(mapped, name) {
+            Some(login) => self.run(&login, &Values::new(), at.login()).await.map(drop).map_err(before_it),
             None => Ok(()),
         }
+    }
+
+    fn missing_login(&self, mapped: &Mapped, name: &str) -> Option<String> {
+        let account = self.account.read().unwrap_or_else(PoisonError::into_inner);
+        let names = holes(mapped).filter_map(|hole| hole.strip_prefix("account."));
+        names.filter(|field| !account.contains_key(*field)).find_map(|field| {
+            let mut all = self.actions().all();
+            let gives = |one: &Mapped| one.enabled && one.save.contains_key(field) && !one.refresh_on.is_empty();
+            all.find(|(other, one)| *other != name && gives(one)).map(|(other, _)| other.to_owned())
+        })
+    }
+
+    /// Logs in again, unless somebody did since `saves` was read: services limit logins more than anything else.
+    async fn log_in_again(&self, name: &str, login: &str, saves: u64, at: At) -> Result<(), SendError> {
+        let _one_at_a_time = self.alone_with_logins(at).await;
+        if self.saves.load(Ordering::Acquire) != saves {
+            return Ok(());
+        }
+        tracing::info!(account = self.settings.account, action = name, login, "The service wants a new login.");
+        self.run(login, &Values::new(), at.login()).await.map(drop).map_err(before_it)
+    }
+
+    async fn alone_with_logins(&self, at: At) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        if at.logging_in { None } else { Some(self.logins.lock().await) }
     }
 
     /// The action that logs in again, when the answer says that it is time.
@@ -325,7 +372,10 @@ impl Engine {
         let mut done = Performed::default();
         let by_shape = match answer.verdict(mapped, said) {
             Verdict::Yes(id) => id,
-            Verdict::No(why) => return Err(SendError::Failed { why }),
+            Verdict::No(why) => {
+                let judged = self.judge.and_then(|judge| judge(&answer.value));
+                return Err(judged.unwrap_or(SendError::Failed { why }));
+            }
             Verdict::Unconfirmed if !mapped.success.is_empty() => {
                 let why = format!("the answer to `{name}` cannot be read: {}", answer.beginning());
                 return Err(SendError::Uncertain { why });
@@ -342,7 +392,10 @@ impl Engine {
         };
         for (key, pointer) in &mapped.save {
             match answer.value.pointer(pointer).and_then(super::value::id) {
-                Some(value) => self.set_account(key, Secret::new(value)),
+                Some(value) => {
+                    self.set_account(key, Secret::new(value));
+                    self.saves.fetch_add(1, Ordering::Release);
+                }
                 None => tracing::warn!(
                     account = self.settings.account,
                     action = name,

@@ -18,7 +18,7 @@ mod read;
 mod request;
 mod template;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod value;
 pub mod way;
 

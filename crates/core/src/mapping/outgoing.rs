@@ -30,7 +30,7 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    pub(super) fn write(self, peer: &str, is_room: bool) -> String {
+    pub(crate) fn write(self, peer: &str, is_room: bool) -> String {
         let bare = peer.strip_prefix("R:").unwrap_or(peer);
         match self {
             Self::Plain => peer.to_owned(),

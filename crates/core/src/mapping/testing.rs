@@ -16,7 +16,7 @@ use crate::transport::{HttpRequest, HttpResponse, Transport, TransportError};
 
 /// What the service does next.
 #[derive(Debug, Clone)]
-pub(super) enum Next {
+pub(crate) enum Next {
     Answer(u16, Bytes),
     /// Answers after this long.
     Slow(Duration, Bytes),
@@ -25,13 +25,13 @@ pub(super) enum Next {
 }
 
 impl Next {
-    pub(super) fn ok(body: &str) -> Self {
+    pub(crate) fn ok(body: &str) -> Self {
         Self::Answer(200, Bytes::copy_from_slice(body.as_bytes()))
     }
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Service {
+pub(crate) struct Service {
     next: Mutex<VecDeque<Next>>,
     asked: Mutex<Vec<HttpRequest>>,
     /// How many are asked at this moment, and how many were at most.
@@ -39,20 +39,20 @@ pub(super) struct Service {
 }
 
 impl Service {
-    pub(super) fn new(next: impl IntoIterator<Item = Next>) -> Arc<Self> {
+    pub(crate) fn new(next: impl IntoIterator<Item = Next>) -> Arc<Self> {
         Arc::new(Self { next: Mutex::new(next.into_iter().collect()), ..Self::default() })
     }
 
-    pub(super) fn asked(&self) -> Vec<HttpRequest> {
+    pub(crate) fn asked(&self) -> Vec<HttpRequest> {
         self.asked.lock().unwrap().clone()
     }
 
-    pub(super) fn most_at_once(&self) -> usize {
+    pub(crate) fn most_at_once(&self) -> usize {
         self.busy.lock().unwrap().1
     }
 
     /// What of the script was not used.
-    pub(super) fn left(&self) -> usize {
+    pub(crate) fn left(&self) -> usize {
         self.next.lock().unwrap().len()
     }
 }
@@ -83,11 +83,11 @@ impl Transport for Service {
     }
 }
 
-pub(super) fn secrets() -> BTreeMap<String, Secret<String>> {
+pub(crate) fn secrets() -> BTreeMap<String, Secret<String>> {
     BTreeMap::from([("KEY".to_owned(), Secret::new("canary-secret".to_owned()))])
 }
 
-pub(super) fn settings(actions: ActionMap) -> EngineSettings {
+pub(crate) fn settings(actions: ActionMap) -> EngineSettings {
     let names: BTreeSet<_> = secrets().into_keys().collect();
     let headers = serde_json::json!({ "Authorization": "Bearer {{secret.KEY}}" });
     EngineSettings {
@@ -103,15 +103,15 @@ pub(super) fn settings(actions: ActionMap) -> EngineSettings {
     }
 }
 
-pub(super) fn engine(actions: ActionMap, service: &Arc<Service>) -> Engine {
+pub(crate) fn engine(actions: ActionMap, service: &Arc<Service>) -> Engine {
     Engine::new(settings(actions), Arc::clone(service) as Arc<dyn Transport>, Source::seeded(7, 1_700_000_000))
 }
 
 /// Actions of one's own.
-pub(super) fn actions(value: Value) -> ActionMap {
+pub(crate) fn actions(value: Value) -> ActionMap {
     ActionMap::read(&value, &secrets().into_keys().collect()).unwrap_or_else(|problems| panic!("{problems:#?}"))
 }
 
-pub(super) fn json(request: &HttpRequest) -> Value {
+pub(crate) fn json(request: &HttpRequest) -> Value {
     serde_json::from_slice(&request.body).unwrap_or(Value::Null)
 }

@@ -49,15 +49,33 @@ impl Callback {
         &self.keys
     }
 
-    /// Opens one body.
+    /// Who is called.
+    pub fn audience(&self) -> Audience {
+        self.audience
+    }
+
+    /// Ourselves, as a name for our own chat.
+    pub fn me(&self) -> &PeerId {
+        &self.me
+    }
+
+    /// Opens one body and reads it.
     ///
     /// # Errors
     /// When it is not genuine, too old, or not for us. What is genuine and cannot be read is an event that holds it.
     pub fn open(&self, query: &Query, body: &[u8], now_s: i64) -> Result<Opened, CallbackError> {
-        let encrypt = self.sealed_part(body).ok_or(CallbackError::Form)?;
-        let inner = self.keys.open(query, &encrypt, now_s)?;
+        let inner = self.unsealed(query, body, now_s)?;
         let (read, reply) = self.read(&inner, now_s);
         Ok(Opened { read, reply, mark: query.mark() })
+    }
+
+    /// Opens one body: what [`read`](Self::read) reads.
+    ///
+    /// # Errors
+    /// When it is not genuine, too old, or not for us.
+    pub fn unsealed(&self, query: &Query, body: &[u8], now_s: i64) -> Result<String, CallbackError> {
+        let encrypt = self.sealed_part(body).ok_or(CallbackError::Form)?;
+        self.keys.open(query, &encrypt, now_s)
     }
 
     /// `Encrypt` of the outer XML, `encrypt` of the outer JSON.
@@ -74,7 +92,8 @@ impl Callback {
         }
     }
 
-    fn read(&self, inner: &str, now_s: i64) -> (Read, Option<ReplyTo>) {
+    /// Reads what was opened: what it tells, and where an answer may be posted.
+    pub fn read(&self, inner: &str, now_s: i64) -> (Read, Option<ReplyTo>) {
         let scene = Scene { me: &self.me, my_name: "", now_s };
         let (event, room, reply) = match self.audience {
             Audience::Application => (official::message(inner, &scene), None, None),

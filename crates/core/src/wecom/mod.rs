@@ -4,19 +4,35 @@
 //! [`convert`] wire → model → [`reader`] one body after another. The service itself posts sealed bodies: [`crypt`] opens
 //! and seals them, [`replay`] knows those that came before, [`callback`] reads what is in them (XML for applications,
 //! JSON for smart robots).
+//!
+//! Accounts: [`door`] who may push → [`account`] one behind a gateway, with [`people`] whom it knows → [`official`] what the
+//! service's own accounts share → [`robot`] a group robot, [`app`] an application, [`aibot`] a smart robot.
 
+pub mod account;
+pub mod aibot;
+pub mod app;
 pub mod callback;
 pub mod convert;
 pub mod crypt;
+pub mod door;
 pub mod extension;
+pub mod official;
+pub mod people;
 pub mod reader;
 pub mod replay;
+pub mod robot;
 pub mod wire;
 
+pub use account::{Gateway, GatewaySettings};
+pub use aibot::{SmartRobot, SmartRobotSettings};
+pub use app::{Application, ApplicationSettings};
 pub use callback::{Callback, Opened, ReplyTo};
 pub use crypt::{CallbackError, KeyError, Keys, Query, Sealed};
+pub use door::Tokens;
+pub use people::Unnamed;
 pub use reader::{Reader, Settings, token};
 pub use replay::Replays;
+pub use robot::{GroupRobot, GroupRobotSettings};
 
 #[cfg(test)]
 pub(crate) mod testdata {

@@ -121,6 +121,11 @@ impl Reader {
         &self.state.token
     }
 
+    /// What the next reader resumes from.
+    pub fn cursor(&self) -> Vec<u8> {
+        serde_json::to_vec(&self.state).unwrap_or_default()
+    }
+
     /// Reads one body. Linear in its length, and without an error: what cannot be read is an event that holds it.
     pub fn read(&mut self, body: &[u8], now_ms: i64) -> Read {
         let now_s = now_ms.div_euclid(1000);

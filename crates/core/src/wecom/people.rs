@@ -1,0 +1,193 @@
+//! Whom does a WeCom account know? What its service lists, where its actions can ask for that.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::future::BoxFuture;
+use wxbot_model::{Contact, ContactKind, Member, Members, PeerId};
+
+use crate::error::{Error, FetchError, SendError};
+use crate::mapping::{Call, Dialect, Engine, MappedSender, NameOf};
+use crate::protocol::{ActionSender, Batch, ContactChange, Outgoing, Receipt, SavedSession, Session};
+
+/// Rooms that are told apart from people. More than any account is in.
+const MOST_ROOMS: usize = 50_000;
+
+/// Names nobody: mentions show ids. For services that tell no names.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unnamed;
+
+impl NameOf for Unnamed {
+    fn name_of(&self, _peer: &PeerId, _room: &PeerId) -> Option<String> {
+        None
+    }
+}
+
+/// Which ids are rooms: an id alone does not say it.
+#[derive(Default)]
+pub(super) struct Rooms(Mutex<BTreeSet<PeerId>>);
+
+impl Rooms {
+    pub(super) fn saw(&self, contact: &Contact) {
+        if contact.kind == ContactKind::Room {
+            let mut rooms = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if rooms.len() < MOST_ROOMS {
+                rooms.insert(contact.peer.clone());
+            }
+        }
+    }
+
+    pub(super) fn has(&self, peer: &PeerId) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(peer)
+    }
+}
+
+/// One element of an answer as a contact; `None` without an id.
+fn contact(item: &BTreeMap<String, String>, kind: ContactKind) -> Option<Arc<Contact>> {
+    let text = |name: &str| item.get(name).map(String::as_str).unwrap_or_default();
+    let id = text("id");
+    let peer: PeerId = id.strip_prefix("R:").unwrap_or(id).parse().ok()?;
+    Some(Arc::new(Contact {
+        nick_name: text("name").into(),
+        remark_name: text("remark").into(),
+        alias: text("alias").into(),
+        wxid: peer.as_str().into(),
+        owner: text("owner").parse().ok(),
+        ..Contact::nameless(peer, kind)
+    }))
+}
+
+/// Asks who somebody is.
+pub(super) async fn person(engine: &Engine, peer: &PeerId) -> Result<Arc<Contact>, FetchError> {
+    let done = engine.ask(&Call::contact_info(peer.as_str())).await?;
+    let item = done.items.into_iter().next().unwrap_or(done.fields);
+    let found = contact(&item, ContactKind::Person).filter(|contact| contact.peer == *peer);
+    found.ok_or_else(|| FetchError::Gone { why: format!("it says nothing of {peer}") })
+}
+
+/// Asks who is in a room.
+pub(super) async fn room(engine: &Engine, dialect: Dialect, peer: &PeerId) -> Result<Arc<Contact>, FetchError> {
+    let done = engine.ask(&Call::room_members(&dialect.write(peer.as_str(), true))).await?;
+    let members = done.items.iter().filter_map(|item| {
+        let text = |name: &str| item.get(name).map(String::as_str).unwrap_or_default();
+        Some(Member {
+            peer: text("id").parse().ok()?,
+            nick_name: text("name").into(),
+            display_name: text("room_name").into(),
+            attr_status: 0,
+        })
+    });
+    let text = |name: &str| done.fields.get(name).map(String::as_str).unwrap_or_default();
+    Ok(Arc::new(Contact {
+        nick_name: text("name").into(),
+        wxid: peer.as_str().into(),
+        owner: text("owner").parse().ok(),
+        members: Members::complete(members.collect(), None),
+        ..Contact::nameless(peer.clone(), ContactKind::Room)
+    }))
+}
+
+/// Sends by a table, and asks by it who is who.
+pub(super) struct GatewaySender {
+    mapped: MappedSender,
+    rooms: Arc<Rooms>,
+}
+
+impl GatewaySender {
+    pub(super) fn new(mapped: MappedSender, rooms: Arc<Rooms>) -> Self {
+        Self { mapped, rooms }
+    }
+
+    /// People and rooms that the service lists; nobody where it cannot.
+    pub(super) async fn everybody(&self) -> Vec<Arc<Contact>> {
+        let engine = &self.mapped.engine;
+        let colleagues = Call { name: "list_colleagues", ..Call::list_contacts() };
+        let mut all = Vec::new();
+        for (call, kind) in [
+            (Call::list_contacts(), ContactKind::Person),
+            (colleagues, ContactKind::Person),
+            (Call::list_rooms(), ContactKind::Room),
+        ] {
+            if !engine.actions().can(call.name) {
+                continue;
+            }
+            match engine.list(&call).await {
+                Ok(items) => all.extend(items.iter().filter_map(|item| contact(item, kind))),
+                Err(error) => tracing::warn!(?engine, action = call.name, %error, "Not all contacts are known."),
+            }
+        }
+        all.iter().for_each(|contact| self.rooms.saw(contact));
+        all
+    }
+}
+
+impl ActionSender for GatewaySender {
+    fn perform(&self, outgoing: Outgoing) -> BoxFuture<'_, Result<Receipt, SendError>> {
+        self.mapped.perform(outgoing)
+    }
+
+    fn look_up<'a>(&'a self, peer: &'a PeerId) -> BoxFuture<'a, Result<Arc<Contact>, FetchError>> {
+        Box::pin(async move {
+            match self.rooms.has(peer) {
+                true => room(&self.mapped.engine, self.mapped.dialect, peer).await,
+                false => person(&self.mapped.engine, peer).await,
+            }
+        })
+    }
+}
+
+impl fmt::Debug for GatewaySender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "GatewaySender({:?})", self.mapped)
+    }
+}
+
+/// A session that asks for the contacts while it listens: no push waits for them.
+pub(super) struct Listing<S> {
+    pub(super) session: S,
+    /// Behind a lock that nobody waits for: a future alone cannot be shared.
+    pub(super) asked: Option<Mutex<BoxFuture<'static, Vec<Arc<Contact>>>>>,
+}
+
+impl<S: Session> Session for Listing<S> {
+    fn next_batch(&mut self) -> BoxFuture<'_, Result<Batch, Error>> {
+        Box::pin(async {
+            let Some(asked) = &mut self.asked else { return self.session.next_batch().await };
+            let asked = asked.get_mut().unwrap_or_else(PoisonError::into_inner);
+            tokio::select! {
+                biased;
+                batch = self.session.next_batch() => batch,
+                all = asked => {
+                    self.asked = None;
+                    let contacts = all.into_iter().map(ContactChange::Upsert).collect();
+                    Ok(Batch { contacts, ..Batch::default() })
+                }
+            }
+        })
+    }
+
+    fn sender(&self) -> Arc<dyn ActionSender> {
+        self.session.sender()
+    }
+
+    fn myself(&self) -> Contact {
+        self.session.myself()
+    }
+
+    fn contacts(&self) -> Vec<Arc<Contact>> {
+        self.session.contacts()
+    }
+
+    fn has_address_book(&self) -> bool {
+        self.session.has_address_book()
+    }
+
+    fn saved(&self) -> Result<SavedSession, Error> {
+        self.session.saved()
+    }
+
+    fn log_out(&mut self) -> BoxFuture<'_, ()> {
+        self.session.log_out()
+    }
+}
