@@ -54,13 +54,12 @@ impl Town {
     }
 
     fn texts_to(&self, name: &str) -> Vec<String> {
-        let id = self.hook.id_of("shop", name).unwrap();
-        self.hook.journal().texts_to(&id).map(str::to_owned).collect()
+        self.hook.journal().texts_to(name).map(str::to_owned).collect()
     }
 
     fn until_texts(&self, name: &str, count: usize, running: &Running) -> Vec<String> {
         wait::until("the answers", WITHIN, || Ok(Some(self.texts_to(name)).filter(|texts| texts.len() >= count)))
-            .unwrap_or_else(|error| panic!("{error}: {:?}\n{}", self.texts_to(name), running.err().unwrap()))
+            .unwrap_or_else(|error| panic!("{error}: {:#?}\n{}", self.hook.journal(), running.err().unwrap()))
     }
 
     fn say(&self, say: HookSay) {
