@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::future::BoxFuture;
+use tokio::sync::watch;
 use wxbot_model::{Capabilities, Capability, ClientMsgId, PeerId, Secret};
 
 use super::door::{GatewayDoor, Tokens};
-use super::people::{GatewaySender, Listing, Rooms};
+use super::people::{GatewaySender, Rooms};
 use super::reader::{self, Reader, Settings};
 use crate::error::Error;
 use crate::mapping::{Dialect, Engine, EngineSettings, MappedSender, MediaWay, NameOf, Profile};
 use crate::protocol::{ContactChange, LoginWatcher, Protocol, SavedSession, Session};
-use crate::push::{Door, NotOurs, PushedSession, Read, Reads};
+use crate::push::{Beside, Door, NotOurs, PushedSession, Read, Reads};
 use crate::source::Source;
 use crate::transport::Transport;
 
@@ -145,8 +146,11 @@ impl Protocol for Gateway {
             nobody(),
         );
         let sender = Arc::clone(&self.sender);
-        let asked: BoxFuture<'static, _> = Box::pin(async move { sender.everybody().await });
-        Box::pin(async move { Ok(Box::new(Listing { session, asked: Some(asked.into()) }) as Box<dyn Session>) })
+        Box::pin(async move {
+            let (tell, found) = watch::channel(Beside::default());
+            let session = session.attended(async move { sender.list_to(&tell).await }, found);
+            Ok(Box::new(session) as Box<dyn Session>)
+        })
     }
 
     fn push_login<'a>(
@@ -189,10 +193,6 @@ impl Reads for Reader {
 
     fn self_id(&self) -> Option<&PeerId> {
         Self::self_id(self)
-    }
-
-    fn cursor(&self) -> Vec<u8> {
-        Self::cursor(self)
     }
 }
 
@@ -243,10 +243,6 @@ impl Reads for GatewayReads {
 
     fn self_id(&self) -> Option<&PeerId> {
         self.reader.self_id()
-    }
-
-    fn cursor(&self) -> Vec<u8> {
-        self.reader.cursor()
     }
 }
 

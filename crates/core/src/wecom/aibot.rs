@@ -146,10 +146,6 @@ impl Reads for RobotReads {
     fn self_id(&self) -> Option<&PeerId> {
         Some(self.callback.me())
     }
-
-    fn cursor(&self) -> Vec<u8> {
-        Vec::new()
-    }
 }
 
 /// An address, and when it came.

@@ -1,1 +1,162 @@
+//! Does a smart robot answer where it was asked, once, and nowhere else?
 
+use bytes::Bytes;
+use wxbot_model::{Content, EventKind};
+
+use super::*;
+use crate::mapping::testing::{Next, Service, json as body_of};
+use crate::push::{Knock, Knocked};
+
+const OK: &str = r#"{"errcode":0,"errmsg":"ok"}"#;
+const NOW_S: i64 = 1_700_000_000;
+const WAY: &str = "https://qyapi.weixin.qq.com/cgi-bin/aibot/response?response_code=canary-code";
+
+struct Rig {
+    service: Arc<Service>,
+    robot: SmartRobot,
+    session: Box<dyn Session>,
+}
+
+async fn rig(next: impl IntoIterator<Item = Next>, endpoint: &str) -> Rig {
+    let service = Service::new(next);
+    let secret = |text: &str| Secret::new(text.to_owned());
+    let callback = CallbackSettings {
+        token: secret("QDG6eK"),
+        aes_key: secret("jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C"),
+        path_secrets: Vec::new(),
+    };
+    let settings = SmartRobotSettings { account: "bot".into(), endpoint: endpoint.parse().unwrap(), callback };
+    let source = Source::seeded(7, u64::try_from(NOW_S).unwrap());
+    let robot = SmartRobot::new(settings, Arc::clone(&service) as Arc<dyn Transport>, source).unwrap();
+    let saved = SavedSession { credentials: Secret::default(), cursor: Bytes::new() };
+    let session = robot.resume(&saved).await.unwrap();
+    Rig { service, robot, session }
+}
+
+impl Rig {
+    /// A message as the service sends it, kept and read.
+    async fn hears(&mut self, id: &str, room: Option<&str>, way: &str) -> crate::protocol::Incoming {
+        let mut inner = json!({
+            "msgid": id, "aibotid": "bot", "chattype": "single", "from": { "userid": "li" }, "msgtype": "text",
+            "text": { "content": "hi" }, "response_url": way,
+        });
+        if let Some(room) = room {
+            inner["chattype"] = json!("group");
+            inner["chatid"] = json!(room);
+        }
+        let sealed = self.robot.callback.keys().seal(&inner.to_string(), [7; 16], NOW_S, id);
+        let query = format!("msg_signature={}&timestamp={NOW_S}&nonce={id}", sealed.signature);
+        let body = Bytes::from(sealed.json());
+        let from = std::net::Ipv4Addr::LOCALHOST.into();
+        let door = self.robot.door().unwrap();
+        let now_ms = NOW_S * 1000;
+        let knock = Knock { method: "POST", query: &query, body: &body, from, now_ms, unproved: false };
+        let Knocked::Keep { body, answer, .. } = door.knock(&knock) else { panic!() };
+        assert!(answer.body.is_empty(), "an answer now would be said");
+        let (kept, event) = tokio::join!(door.mailbox().put(body), async {
+            let batch = self.session.next_batch().await.unwrap();
+            batch.kept.tell();
+            batch.events.into_iter().next().unwrap()
+        });
+        kept.unwrap();
+        event
+    }
+
+    async fn says(&self, to: &str, text: &str, others: &[&str]) -> Result<Receipt, SendError> {
+        let action = Action::SendText { to: "p1".parse().unwrap(), text: text.into(), mention: Vec::new() };
+        self.does(to, action, others).await
+    }
+
+    async fn does(&self, to: &str, action: Action, others: &[&str]) -> Result<Receipt, SendError> {
+        let others = others.iter().map(|one| one.parse().unwrap()).collect();
+        let (to, client_id) = (Some(to.parse().unwrap()), "1".parse().unwrap());
+        self.session.sender().perform(Outgoing { action, to, others, media: None, client_id }).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_answers_each_message_once_where_it_was_asked() {
+    let mut rig = rig([OK, OK, OK].map(Next::ok), official::ENDPOINT).await;
+    let event = rig.hears("1", None, WAY).await;
+    let EventKind::Message(message) = &event.kind else { panic!("{event:?}") };
+    assert_eq!((event.chat.as_str(), &message.content), ("li", &Content::Text { text: "hi".into() }));
+    rig.hears("2", Some("room"), &format!("{WAY}-2")).await;
+    rig.hears("3", Some("room"), &format!("{WAY}-3")).await;
+    rig.says("li", "hello", &[]).await.unwrap();
+    rig.says("room", "hello", &["li"]).await.unwrap();
+    let link =
+        Link { title: "a]b".into(), url: "https://e.org/(x)".into(), description: "words".into(), ..Link::default() };
+    rig.does("room", Action::SendLink { to: "r1".parse().unwrap(), link }, &[]).await.unwrap();
+    let asked = rig.service.asked();
+    let said: Vec<_> =
+        asked.iter().map(|one| body_of(one)["markdown"]["content"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(said, ["hello", "<@li> hello", "[a b](https://e.org/%28x%29)\nwords"]);
+    // Exactly as they came, the oldest first.
+    let ways: Vec<_> = asked.iter().map(|one| one.url.as_str().to_owned()).collect();
+    assert_eq!(ways, [WAY.to_owned(), format!("{WAY}-2"), format!("{WAY}-3")]);
+    for chat in ["li", "room", "nobody"] {
+        let error = rig.says(chat, "more", &[]).await.unwrap_err();
+        assert!(matches!(&error, SendError::Failed { why } if why.contains("only answers")), "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn sec_r16_an_address_that_is_not_the_services_is_never_asked() {
+    for (endpoint, way, good) in [
+        (official::ENDPOINT, WAY, true),
+        (official::ENDPOINT, "https://openws.work.weixin.qq.com/x", true),
+        (official::ENDPOINT, "http://qyapi.weixin.qq.com/x", false),
+        (official::ENDPOINT, "https://qyapi.weixin.qq.com:444/x", false),
+        (official::ENDPOINT, "https://u:p@qyapi.weixin.qq.com/x", false),
+        (official::ENDPOINT, "https://qyapi.weixin.qq.com.evil.example/x", false),
+        (official::ENDPOINT, "https://evilweixin.qq.com/x", false),
+        (official::ENDPOINT, "https://169.254.169.254/latest", false),
+        (official::ENDPOINT, "file:///etc/passwd", false),
+        (official::ENDPOINT, "no address", false),
+        ("http://127.0.0.1:9000", "http://127.0.0.1:9000/reply", true),
+        ("http://127.0.0.1:9000", "http://127.0.0.1:9001/reply", false),
+        ("http://127.0.0.1:9000", "https://qyapi.weixin.qq.com/x", false),
+    ] {
+        let mut rig = rig(Some(Next::ok(OK)).filter(|_| good), endpoint).await;
+        rig.hears("1", None, way).await;
+        assert_eq!(rig.says("li", "hello", &[]).await.is_ok(), good, "{way}");
+        assert_eq!(rig.service.asked().len(), usize::from(good), "{way}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_surely_not_taken_may_be_answered_again_and_nothing_shows_the_address() {
+    let used = r#"{"errcode":60140,"errmsg":"response code used"}"#;
+    let next = [Next::Refused, Next::ok(used), Next::Broken, Next::Answer(404, Bytes::new())];
+    let mut rig = rig(next, official::ENDPOINT).await;
+    let mut shown = format!("{:?} {:?}", rig.robot, rig.robot.door());
+    for id in ["1", "2", "3"] {
+        rig.hears(id, None, WAY).await;
+    }
+    for want in [
+        "not taken",
+        "refused: the service answered 60140",
+        "no telling",
+        "refused: the service answered HTTP 404",
+        "refused: a smart robot only",
+    ] {
+        let error = rig.says("li", "hello", &[]).await.unwrap_err().to_string();
+        assert!(error.starts_with(want), "{want}: {error}");
+        shown.push_str(&error);
+    }
+    let long = rig.says("li", &"x".repeat(ANSWER + 1), &[]).await.unwrap_err();
+    assert!(matches!(long, SendError::Failed { .. }));
+    assert!(!shown.contains("canary"), "{shown}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn addresses_grow_old_and_are_bounded() {
+    let mut rig = rig([], official::ENDPOINT).await;
+    for id in 0..20 {
+        rig.hears(&id.to_string(), None, WAY).await;
+    }
+    assert_eq!(rig.robot.sender.replies.lock().unwrap().values().map(VecDeque::len).sum::<usize>(), OF_A_CHAT);
+    tokio::time::advance(Duration::from_secs(3601)).await;
+    let error = rig.says("li", "late", &[]).await.unwrap_err().to_string();
+    assert!(error.contains("only answers"), "{error}");
+}

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use tokio::sync::watch;
 use url::Url;
 use wxbot_model::{Action, Capabilities, Capability, ClientMsgId, Contact, ContactKind, PeerId, Secret};
 
@@ -19,7 +20,7 @@ use super::people::{self, Rooms, Unnamed};
 use crate::error::{Error, FetchError, SendError};
 use crate::mapping::{Dialect, Engine, EngineSettings, Headers, MappedSender, MediaWay};
 use crate::protocol::{ActionSender, LoginWatcher, Outgoing, Protocol, Receipt, SavedSession, Session};
-use crate::push::{Door, PushedSession, Read, Reads};
+use crate::push::{Beside, Door, PushedSession, Read, Reads};
 use crate::source::Source;
 use crate::transport::Transport;
 
@@ -139,20 +140,24 @@ impl Protocol for Application {
         let contacts: Vec<_> = self.known.iter().map(room).collect();
         contacts.iter().for_each(|contact| self.sender.rooms.saw(contact));
         let sender = Arc::clone(&self.sender) as Arc<dyn ActionSender>;
-        let session: Box<dyn Session> = match &self.heard {
-            Some((door, callback)) => {
-                let reads = SealedReads(Arc::clone(callback));
-                let door = Arc::clone(door) as Arc<dyn Door>;
-                let (source, name, me) = (self.source.clone(), self.account.clone(), self.me.clone());
-                Box::new(PushedSession::new(reads, door, sender, source, name, me).with_contacts(contacts))
-            }
-            None => {
-                let me = Contact::nameless(self.me.clone(), ContactKind::Myself);
-                let me = Contact { nick_name: self.account.as_str().into(), ..me };
-                Box::new(Silent { sender, me, contacts })
-            }
-        };
-        Box::pin(async move { Ok(session) })
+        Box::pin(async move {
+            Ok(match &self.heard {
+                Some((door, callback)) => {
+                    let reads = SealedReads(Arc::clone(callback));
+                    let door = Arc::clone(door) as Arc<dyn Door>;
+                    let (source, name, me) = (self.source.clone(), self.account.clone(), self.me.clone());
+                    let (tell, found) = watch::channel(Beside::default());
+                    let known = async move { tell.send_replace(Beside { contacts, ..Beside::default() }) };
+                    let session = PushedSession::new(reads, door, sender, source, name, me);
+                    Box::new(session.attended(async { drop(known.await) }, found)) as Box<dyn Session>
+                }
+                None => {
+                    let me = Contact::nameless(self.me.clone(), ContactKind::Myself);
+                    let me = Contact { nick_name: self.account.as_str().into(), ..me };
+                    Box::new(Silent { sender, me, contacts })
+                }
+            })
+        })
     }
 
     fn push_login<'a>(
@@ -188,10 +193,6 @@ impl Reads for SealedReads {
 
     fn self_id(&self) -> Option<&PeerId> {
         Some(self.0.me())
-    }
-
-    fn cursor(&self) -> Vec<u8> {
-        Vec::new()
     }
 }
 

@@ -3,16 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use tokio::sync::watch;
 use wxbot_model::{Contact, ContactKind, Member, Members, PeerId};
 
-use crate::error::{Error, FetchError, SendError};
+use crate::error::{FetchError, SendError};
 use crate::mapping::{Call, Dialect, Engine, MappedSender, NameOf};
-use crate::protocol::{ActionSender, Batch, ContactChange, Outgoing, Receipt, SavedSession, Session};
+use crate::protocol::{ActionSender, Outgoing, Receipt};
+use crate::push::Beside;
 
 /// Rooms that are told apart from people. More than any account is in.
 const MOST_ROOMS: usize = 50_000;
+/// How long after a list that was not to be had it is asked for again.
+const AGAIN: Duration = Duration::from_secs(60);
 
 /// Names nobody: mentions show ids. For services that tell no names.
 #[derive(Debug, Clone, Copy, Default)]
@@ -99,8 +104,24 @@ impl GatewaySender {
         Self { mapped, rooms }
     }
 
-    /// People and rooms that the service lists; nobody where it cannot.
-    pub(super) async fn everybody(&self) -> Vec<Arc<Contact>> {
+    /// Lists people and rooms, as far as the actions can, until it worked once. What is pushed does not wait for it.
+    pub(super) async fn list_to(&self, tell: &watch::Sender<Beside>) {
+        loop {
+            let (contacts, trouble) = match self.everybody().await {
+                Ok(contacts) if contacts.is_empty() => return,
+                Ok(contacts) => (contacts, String::new()),
+                Err(error) => (Vec::new(), format!("its contacts cannot be listed: {error}")),
+            };
+            let listed = trouble.is_empty();
+            tell.send_replace(Beside { trouble, contacts });
+            if listed {
+                return;
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    async fn everybody(&self) -> Result<Vec<Arc<Contact>>, FetchError> {
         let engine = &self.mapped.engine;
         let colleagues = Call { name: "list_colleagues", ..Call::list_contacts() };
         let mut all = Vec::new();
@@ -109,16 +130,12 @@ impl GatewaySender {
             (colleagues, ContactKind::Person),
             (Call::list_rooms(), ContactKind::Room),
         ] {
-            if !engine.actions().can(call.name) {
-                continue;
-            }
-            match engine.list(&call).await {
-                Ok(items) => all.extend(items.iter().filter_map(|item| contact(item, kind))),
-                Err(error) => tracing::warn!(?engine, action = call.name, %error, "Not all contacts are known."),
+            if engine.actions().can(call.name) {
+                all.extend(engine.list(&call).await?.iter().filter_map(|item| contact(item, kind)));
             }
         }
         all.iter().for_each(|contact| self.rooms.saw(contact));
-        all
+        Ok(all)
     }
 }
 
@@ -140,54 +157,5 @@ impl ActionSender for GatewaySender {
 impl fmt::Debug for GatewaySender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "GatewaySender({:?})", self.mapped)
-    }
-}
-
-/// A session that asks for the contacts while it listens: no push waits for them.
-pub(super) struct Listing<S> {
-    pub(super) session: S,
-    /// Behind a lock that nobody waits for: a future alone cannot be shared.
-    pub(super) asked: Option<Mutex<BoxFuture<'static, Vec<Arc<Contact>>>>>,
-}
-
-impl<S: Session> Session for Listing<S> {
-    fn next_batch(&mut self) -> BoxFuture<'_, Result<Batch, Error>> {
-        Box::pin(async {
-            let Some(asked) = &mut self.asked else { return self.session.next_batch().await };
-            let asked = asked.get_mut().unwrap_or_else(PoisonError::into_inner);
-            tokio::select! {
-                biased;
-                batch = self.session.next_batch() => batch,
-                all = asked => {
-                    self.asked = None;
-                    let contacts = all.into_iter().map(ContactChange::Upsert).collect();
-                    Ok(Batch { contacts, ..Batch::default() })
-                }
-            }
-        })
-    }
-
-    fn sender(&self) -> Arc<dyn ActionSender> {
-        self.session.sender()
-    }
-
-    fn myself(&self) -> Contact {
-        self.session.myself()
-    }
-
-    fn contacts(&self) -> Vec<Arc<Contact>> {
-        self.session.contacts()
-    }
-
-    fn has_address_book(&self) -> bool {
-        self.session.has_address_book()
-    }
-
-    fn saved(&self) -> Result<SavedSession, Error> {
-        self.session.saved()
-    }
-
-    fn log_out(&mut self) -> BoxFuture<'_, ()> {
-        self.session.log_out()
     }
 }
