@@ -211,7 +211,9 @@ mod tests {
         let upserts = settled.contacts.iter().filter(|change| upsert(change));
         upserts
             .map(|change| match change {
-                ContactChange::Upsert(contact) => (contact.peer.as_str(), &*contact.nick_name),
+                ContactChange::Upsert(contact) | ContactChange::Met(contact) => {
+                    (contact.peer.as_str(), &*contact.nick_name)
+                }
                 ContactChange::Remove(peer) => (peer.as_str(), ""),
             })
             .collect()
@@ -239,7 +241,7 @@ mod tests {
         assert_eq!(upserts(&settled), [("@@r", "R3"), ("@b", "B")]);
         let room = settled.contacts.iter().find_map(|change| match change {
             ContactChange::Upsert(contact) if contact.peer.as_str() == "@@r" => Some(contact),
-            ContactChange::Upsert(_) | ContactChange::Remove(_) => None,
+            ContactChange::Upsert(_) | ContactChange::Met(_) | ContactChange::Remove(_) => None,
         });
         assert_eq!(room.unwrap().members.len(), 1, "what the first entry said is kept");
     }
@@ -257,7 +259,7 @@ mod tests {
         let wxids = |settled: &Settled| -> Vec<(String, String)> {
             let told = settled.contacts.iter().filter_map(|change| match change {
                 ContactChange::Upsert(contact) => Some((contact.peer.to_string(), contact.wxid.to_string())),
-                ContactChange::Remove(_) => None,
+                ContactChange::Met(_) | ContactChange::Remove(_) => None,
             });
             told.collect()
         };
