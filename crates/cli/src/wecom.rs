@@ -12,7 +12,7 @@ use wxbot_core::transport::Transport;
 use wxbot_core::wecom::app::CallbackSettings;
 use wxbot_core::wecom::{
     Application, ApplicationSettings, Gateway, GatewaySettings, GroupRobot, GroupRobotSettings, SmartRobot,
-    SmartRobotSettings, Tokens, Unnamed, official,
+    SmartRobotSettings, Unnamed, official,
 };
 use wxbot_model::span::{Rate, parse_duration};
 use wxbot_model::{Capabilities, Capability, PeerId, Secret};
