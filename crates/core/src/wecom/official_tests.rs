@@ -33,7 +33,7 @@ fn texts_are_cut_at_lines_and_never_within_a_character() {
         ("line 1\nline 2", vec!["line 1", "line 2"]),
         ("0123456789abc", vec!["0123456789", "abc"]),
         ("你好你好你", vec!["你好你", "好你"]),
-        ("ab\n\n\n\n\n\n\n\n\n\ncd", vec!["ab\n\n\n\n\n\n\n", "\ncd"]),
+        ("ab\n\n\n\n\n\n\n\n\n\ncd", vec!["ab\n\n\n\n\n\n\n", "\n\ncd"]),
     ] {
         assert_eq!(parts(text, 10), want, "{text:?}");
     }
