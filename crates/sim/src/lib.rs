@@ -70,7 +70,7 @@ pub use check::Violation;
 pub use error::{SimError, WorldError};
 pub use fault::{Fault, FaultKind};
 pub use friends::Rejection;
-pub use hook::{HookRoomChange, HookProfile, HookSay, HookSetup, HookSim, HookYes, PushMode, Sloppy};
+pub use hook::{HookProfile, HookRoomChange, HookSay, HookSetup, HookSim, HookYes, PushMode, Sloppy};
 pub use journal::{
     CallEntry, DeliveredEntry, Journal, LoginEntry, PeerEntry, RecallEntry, RoomCallEntry, SendEntry, SentMedia,
     Summary, SyncEntry, UploadEntry, VerifyEntry,

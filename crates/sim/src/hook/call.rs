@@ -179,7 +179,8 @@ impl HookSim {
         if given.starts_with("http://") || given.starts_with("https://") {
             return match self.shared.poster.get(given, FETCH_LIMIT).await {
                 Ok((200, bytes)) => {
-                    let name = given.split(['?', '#']).next().unwrap_or_default().rsplit('/').next().unwrap_or_default();
+                    let name =
+                        given.split(['?', '#']).next().unwrap_or_default().rsplit('/').next().unwrap_or_default();
                     Ok(Some(LoadedFile { bytes, name: named(name), path: given.to_owned() }))
                 }
                 Ok((status, _)) => Err(format!("`{key}` is an address that answers {status}")),

@@ -65,12 +65,7 @@ impl Entry {
     /// The flattened form of the same message: no type, no peers, an id of its own.
     pub(crate) fn flat(&self, key: &'static str, msgsvrid: &str) -> Self {
         let of = |key: &str| self.get(key).to_owned();
-        Self(vec![
-            ("msgsvrid", msgsvrid.to_owned()),
-            (key, of(key)),
-            ("time", of("time")),
-            ("msg", of("msg")),
-        ])
+        Self(vec![("msgsvrid", msgsvrid.to_owned()), (key, of(key)), ("time", of("time")), ("msg", of("msg"))])
     }
 }
 

@@ -190,7 +190,8 @@ pub(super) fn query_db(call: &Call<'_>) -> Value {
         return call.no();
     }
     let state = call.state();
-    let rows = state.town.people.iter().map(|one| json!({"UserName": one.id, "NickName": one.nick, "Remark": one.remark}));
+    let rows =
+        state.town.people.iter().map(|one| json!({"UserName": one.id, "NickName": one.nick, "Remark": one.remark}));
     let rows: Vec<Value> = rows.collect();
     match call.hook.shared.setup.profile {
         HookProfile::V3 => json!({"data": rows}),

@@ -16,7 +16,10 @@ impl HookSim {
     /// Where a sticker can be fetched: of the shape of the sample, with its bare `&`.
     pub(super) fn sticker_url(&self, instance: &Instance, md5: &str) -> String {
         let port = instance.port.load(std::sync::atomic::Ordering::Acquire);
-        format!("http://127.0.0.1:{port}/110/20401/stodownload?m={md5}&filekey={}&hy=SZ&storeid=32303&ef=1&bizid=1022", file_id(md5))
+        format!(
+            "http://127.0.0.1:{port}/110/20401/stodownload?m={md5}&filekey={}&hy=SZ&storeid=32303&ef=1&bizid=1022",
+            file_id(md5)
+        )
     }
 
     /// The bytes of a sticker.
@@ -24,7 +27,8 @@ impl HookSim {
         let query = request.query();
         let state = instance.state();
         let wanted = query.get("m").unwrap_or_default();
-        let found = state.received.iter().filter_map(|got| got.file.as_ref()).find(|(bytes, _)| md5_of(bytes) == wanted);
+        let found =
+            state.received.iter().filter_map(|got| got.file.as_ref()).find(|(bytes, _)| md5_of(bytes) == wanted);
         match found {
             Some((bytes, _)) => Answer::new(200, "image/gif", bytes.clone()),
             None => Answer::new(404, "text/plain", ""),

@@ -219,11 +219,7 @@ impl HookSim {
     }
 
     /// Starts a hook whose instances answer at these listeners, in the order of the world's accounts.
-    pub fn start_on(
-        world: &World,
-        setup: HookSetup,
-        listeners: Vec<TcpListener>,
-    ) -> std::io::Result<Running<Self>> {
+    pub fn start_on(world: &World, setup: HookSetup, listeners: Vec<TcpListener>) -> std::io::Result<Running<Self>> {
         let hook = Self::new(world, setup);
         hook.take_ports(&listeners)?;
         Ok(Running::new(hook, |hook, stop| async move { hook.run(listeners, stop).await }))
@@ -335,7 +331,11 @@ impl HookSim {
         word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         word ^= word >> 31;
         // 19 or 20 digits.
-        if count.is_multiple_of(2) { word | 1 << 63 } else { (word >> 1) % 8_000_000_000_000_000_000 + 1_000_000_000_000_000_000 }
+        if count.is_multiple_of(2) {
+            word | 1 << 63
+        } else {
+            (word >> 1) % 8_000_000_000_000_000_000 + 1_000_000_000_000_000_000
+        }
     }
 }
 

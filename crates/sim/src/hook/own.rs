@@ -41,14 +41,7 @@ fn phases(kind: SentKind) -> Option<Phases> {
 
 impl HookSim {
     /// Pushes an own message in two phases.
-    pub(super) fn push_own(
-        &self,
-        instance: &Instance,
-        state: &State,
-        sent: &Sent,
-        to: &str,
-        path: Option<&str>,
-    ) {
+    pub(super) fn push_own(&self, instance: &Instance, state: &State, sent: &Sent, to: &str, path: Option<&str>) {
         let Some(phases) = phases(sent.kind) else { return };
         let time = local_time(sent.at_ms);
         let me = &state.town.me;

@@ -179,8 +179,11 @@ impl HookSim {
             }
             // A careless name stays in the XML; a file of the machine cannot be called so.
             _ => {
-                let safe: String =
-                    name.chars().map(|c| if c.is_alphanumeric() || "._-".contains(c) { c } else { '_' }).take(80).collect();
+                let safe: String = name
+                    .chars()
+                    .map(|c| if c.is_alphanumeric() || "._-".contains(c) { c } else { '_' })
+                    .take(80)
+                    .collect();
                 let path = self.keep(&format!("{base}/File/{stem}_{safe}"), bytes)?;
                 (SentKind::File, vec![("file_path", path)])
             }

@@ -146,7 +146,8 @@ pub(super) fn text(call: &Call<'_>) -> Value {
         let state = call.state();
         let ids = between(list, "<atuserlist>", "</atuserlist>").unwrap_or_default();
         let ids = ids.trim_start_matches("<![CDATA[").trim_end_matches("]]>");
-        let nicks = ids.split(',').filter_map(|id| state.town.who_has(id)).map(|who| state.town.nick_of(who).to_owned());
+        let nicks =
+            ids.split(',').filter_map(|id| state.town.who_has(id)).map(|who| state.town.nick_of(who).to_owned());
         nicks.collect()
     };
     let open_im = call.first(&["wxid", "wxidorgid"]).ends_with("@openim");

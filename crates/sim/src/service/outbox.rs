@@ -268,15 +268,7 @@ impl Outbox {
         }
     }
 
-    fn note(
-        &self,
-        push: &Push,
-        attempt: u32,
-        status: Option<u16>,
-        error: Option<&str>,
-        answer: &str,
-        book: &Book,
-    ) {
+    fn note(&self, push: &Push, attempt: u32, status: Option<u16>, error: Option<&str>, answer: &str, book: &Book) {
         book.pushed(PushEntry {
             account: self.account.clone(),
             at_ms: book.now_ms(),

@@ -108,8 +108,7 @@ impl Poster {
         }
         let stream = TcpStream::connect(&authority).await.map_err(|_refused| NoAnswer::Refused)?;
         let _ = stream.set_nodelay(true);
-        let (mut fresh, driver) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(|_broken| NoAnswer::Broken)?;
+        let (mut fresh, driver) = http1::handshake(TokioIo::new(stream)).await.map_err(|_broken| NoAnswer::Broken)?;
         {
             let mut drivers = self.drivers.lock().unwrap_or_else(PoisonError::into_inner);
             while drivers.try_join_next().is_some() {}

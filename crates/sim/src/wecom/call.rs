@@ -105,9 +105,7 @@ impl WecomSim {
         }
         let body = match &call.form {
             Some(_) => json!({"multipart": call.request.body.len()}),
-            None if call.body.is_empty() => {
-                Value::String(String::from_utf8_lossy(&call.request.body).into_owned())
-            }
+            None if call.body.is_empty() => Value::String(String::from_utf8_lossy(&call.request.body).into_owned()),
             None => Value::Object(call.body.clone()),
         };
         self.shared.book.asked(AskedEntry {
@@ -125,8 +123,10 @@ impl WecomSim {
 
 /// Reads the body and finds who answers.
 fn answer(call: &mut Call<'_>, name: &str) -> Answer {
-    let (request, get) = (call.request, ["cgi-bin/gettoken", "cgi-bin/appchat/get", "cgi-bin/user/get"].contains(&name));
-    let uploads = ["wxwork/CdnUploadImg", "wxwork/CdnUploadFile", "cgi-bin/webhook/upload_media", "cgi-bin/media/upload"];
+    let (request, get) =
+        (call.request, ["cgi-bin/gettoken", "cgi-bin/appchat/get", "cgi-bin/user/get"].contains(&name));
+    let uploads =
+        ["wxwork/CdnUploadImg", "wxwork/CdnUploadFile", "cgi-bin/webhook/upload_media", "cgi-bin/media/upload"];
     if request.method != if get { Method::GET } else { Method::POST } {
         call.wrong(if known(name) { "wrong method" } else { "unknown path" });
         return Answer::new(if known(name) { 405 } else { 404 }, "text/plain", "");

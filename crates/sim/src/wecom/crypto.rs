@@ -103,7 +103,8 @@ mod tests {
         assert_eq!(key.sign("1409659813", "1372623149", MESSAGE), "477715d11cdb4164915debcba66cb864d751f3e6");
         let (text, receive_id) = key.decrypt(MESSAGE).unwrap();
         assert_eq!((text.len(), receive_id.as_str()), (284, CORP));
-        for part in ["<FromUserName><![CDATA[mycreate]]>", "<Content><![CDATA[hello]]>", "<MsgId>4561255354251345929<"] {
+        for part in ["<FromUserName><![CDATA[mycreate]]>", "<Content><![CDATA[hello]]>", "<MsgId>4561255354251345929<"]
+        {
             assert!(text.contains(part), "{part} in {text}");
         }
         assert_eq!(key.encrypt(*b"0960688932c47ef1", &text, &receive_id), MESSAGE);

@@ -62,10 +62,9 @@ impl WecomSim {
     /// A member says something to the application. Answers the `MsgId`.
     pub fn notify(&self, notice: &Notice) -> Result<String, SimError> {
         let app = &self.shared.setup.app;
-        let user = self.user_id(&notice.from).ok_or_else(|| SimError::UnknownPerson {
-            account: "app".to_owned(),
-            name: notice.from.clone(),
-        })?;
+        let user = self
+            .user_id(&notice.from)
+            .ok_or_else(|| SimError::UnknownPerson { account: "app".to_owned(), name: notice.from.clone() })?;
         let id = notice.msg_id.unwrap_or_else(|| 4_561_255_354_000_000_000 + self.next_id());
         let time_s = self.shared.book.now_ms() / 1_000;
         let inner = match notice.envelope {
@@ -141,7 +140,8 @@ impl WecomSim {
 
     fn callback(&self) -> Result<(String, CallbackKey), SimError> {
         let app = &self.shared.setup.app;
-        let url = self.office_callback().ok_or_else(|| SimError::Invalid("the application has no callback".to_owned()))?;
+        let url =
+            self.office_callback().ok_or_else(|| SimError::Invalid("the application has no callback".to_owned()))?;
         let key = CallbackKey::new(&app.token, &app.aes_key);
         let key = key.ok_or_else(|| SimError::Invalid("EncodingAESKey has not 43 characters".to_owned()))?;
         Ok((url, key))

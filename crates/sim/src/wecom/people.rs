@@ -163,8 +163,7 @@ impl WecomSim {
                 ("Video", inner::text(&video))
             }
             Said::Location { lat, lng, label } => {
-                let place =
-                    inner::Location { zoom: 0.0, address: label, latitude: lat, longitude: lng, title: label };
+                let place = inner::Location { zoom: 0.0, address: label, latitude: lat, longitude: lng, title: label };
                 ("Location", inner::text(&place))
             }
             Said::Card { nick, .. } => {
@@ -181,12 +180,8 @@ impl WecomSim {
                     page_path: page,
                     room_todo_flag: 0,
                 };
-                let preface = inner::Preface {
-                    file_id: &file_id,
-                    raw_thumb_md5: &md5,
-                    thumb_total_size: 22_619,
-                    aes_key: &key,
-                };
+                let preface =
+                    inner::Preface { file_id: &file_id, raw_thumb_md5: &md5, thumb_total_size: 22_619, aes_key: &key };
                 ("MiniProgram", inner::text(&inner::MiniProgram { parameter, preface }))
             }
             Said::Link { title, url, des } => {

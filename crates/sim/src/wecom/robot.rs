@@ -59,10 +59,8 @@ fn send(call: &Call<'_>, room: &str, key: &str) -> Result<(), Value> {
         call.wrong("`msgtype` is none that is known");
         return Err(fail(40_008, "invalid message type"));
     };
-    let outer = [
-        Key { name: "msgtype", need: true, kind: Kind::Full },
-        Key { name: kind, need: true, kind: Kind::Object },
-    ];
+    let outer =
+        [Key { name: "msgtype", need: true, kind: Kind::Full }, Key { name: kind, need: true, kind: Kind::Object }];
     let empty = Map::new();
     let inner = call.body.get(*kind).and_then(Value::as_object).unwrap_or(&empty);
     let mut good = call.fits(&outer);

@@ -261,7 +261,8 @@ fn cdn(call: &Call<'_>, account: &Account, name: &str) -> Result<Value, (i64, &'
         "SendCDNVideoMsg" => "video",
         _ => "file",
     };
-    let file_name = if call.text("file_name").is_empty() { upload.file_name.clone() } else { call.text("file_name").to_owned() };
+    let file_name =
+        if call.text("file_name").is_empty() { upload.file_name.clone() } else { call.text("file_name").to_owned() };
     send(call, account, kind, &file_name.clone(), Vec::new(), Some(HeardMedia { file_name, ..upload }))
 }
 
@@ -286,7 +287,9 @@ fn upload(call: &Call<'_>, name: &str) -> Result<Value, (i64, &'static str)> {
     account.state().uploads.push(HeardMedia { md5: md5.clone(), len, file_name });
     let key: String = md5.chars().rev().collect();
     if name == "CdnUploadImg" {
-        return Ok(json!({"cdn_key": cdn_key(&md5), "aes_key": key, "md5": md5, "width": 160, "height": 120, "size": len}));
+        return Ok(
+            json!({"cdn_key": cdn_key(&md5), "aes_key": key, "md5": md5, "width": 160, "height": 120, "size": len}),
+        );
     }
     Ok(json!({"fileid": cdn_key(&md5), "aes_key": key, "md5": md5, "size": len}))
 }
@@ -330,7 +333,8 @@ fn page(call: &Call<'_>, account: &Account, from: usize, key: &str) -> Value {
     let people: Vec<_> = state.town.people.iter().filter(|one| one.friend).collect();
     let list: Vec<Value> = people.iter().skip(from).take(limit).map(|one| person(one)).collect();
     let next = (from + list.len() < people.len()).then(|| from + list.len());
-    let next = if key == "seq" { json!(next.unwrap_or(0)) } else { json!(next.map_or(String::new(), |at| at.to_string())) };
+    let next =
+        if key == "seq" { json!(next.unwrap_or(0)) } else { json!(next.map_or(String::new(), |at| at.to_string())) };
     json!({"list": list, key: next})
 }
 

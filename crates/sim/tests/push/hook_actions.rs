@@ -38,7 +38,8 @@ impl Town {
 #[tokio::test]
 async fn every_v3_action_takes_its_right_request() {
     let town = Town::new(|_| {}).await;
-    let (wang, zhen, gid, me) = (town.id("老王"), town.id("阿珍"), town.id("测试群"), town.hook.wxid("xiaoli").unwrap());
+    let (wang, zhen, gid, me) =
+        (town.id("老王"), town.id("阿珍"), town.id("测试群"), town.hook.wxid("xiaoli").unwrap());
     let picture = town.file("a.png", b"\x89PNG picture");
     let silk = town.file("a.silk", b"\x02#!SILK_V3 sound");
     let out = town.folder.path().join("out.png").to_str().unwrap().to_owned();
@@ -61,7 +62,11 @@ async fn every_v3_action_takes_its_right_request() {
         ("SendTextMsg", json!({"wxid": wang, "msg": "你好"}), yes("SendTextMsg")),
         ("SendTextMsg", json!({"wxid": wang, "wxidorgid": wang, "toid": wang, "msg": "a"}), yes("SendTextMsg")),
         ("SendTextMsg_NoSrc", json!({"wxidorgid": gid, "msg": "a"}), yes("SendTextMsg_NoSrc")),
-        ("SendAtMsg", json!({"gid": gid, "wxidlist": wang, "nicknamelist": "老王", "msg": ""}), json!({"SendAtAllMsg": "1"})),
+        (
+            "SendAtMsg",
+            json!({"gid": gid, "wxidlist": wang, "nicknamelist": "老王", "msg": ""}),
+            json!({"SendAtAllMsg": "1"}),
+        ),
         ("SendAtMsg", json!({"gid": gid, "wxid": wang, "msg": "x", "desc": "老王"}), yes("SendAtMsg")),
         ("SendAtAllMsg", json!({"gid": gid, "msg": "all"}), yes("SendAtAllMsg")),
         ("SendPicMsg", json!({"wxid": wang, "picpath": picture, "diyfilename": "1.png"}), yes("SendPicMsg")),
@@ -69,11 +74,23 @@ async fn every_v3_action_takes_its_right_request() {
         ("SendVideoMsg", json!({"wxid": gid, "videopath": picture}), yes("SendVideoMsg")),
         ("SendGIFMsg", json!({"wxid": wang, "gifpath": picture}), yes("SendGIFMsg")),
         ("SendCardMsg", json!({"towxid": wang, "fromwxid": zhen, "nickname": "阿珍"}), yes("SendCardMsg")),
-        ("FowardEssayMsg", json!({"towxid": wang, "title": "t", "desc": "d", "url": "http://x"}), yes("FowardEssayMsg")),
+        (
+            "FowardEssayMsg",
+            json!({"towxid": wang, "title": "t", "desc": "d", "url": "http://x"}),
+            yes("FowardEssayMsg"),
+        ),
         ("FowardAppMsg", json!({"towxid": wang, "imgpath": "", "xml": "<appmsg/>"}), yes("FowardAppMsg")),
-        ("FowardMusicMsg", json!({"towxid": wang, "imgpath": "", "title": "t", "desc": "", "url": "http://x", "dataurl": ""}), yes("FowardMusicMsg")),
+        (
+            "FowardMusicMsg",
+            json!({"towxid": wang, "imgpath": "", "title": "t", "desc": "", "url": "http://x", "dataurl": ""}),
+            yes("FowardMusicMsg"),
+        ),
         ("FowardXMLMsg", json!({"type": "57", "towxid": wang, "xml": "<appmsg/>"}), yes("FowardXMLMsg")),
-        ("SendQuoteMsg", json!({"towxid": wang, "title": "t", "svrid": "1", "fromusr": wang, "displayname": "", "chatusr": ""}), yes("SendQuoteMsg")),
+        (
+            "SendQuoteMsg",
+            json!({"towxid": wang, "title": "t", "svrid": "1", "fromusr": wang, "displayname": "", "chatusr": ""}),
+            yes("SendQuoteMsg"),
+        ),
         ("SendLocationMsg", json!({"wxid": wang, "msg": "<location/>"}), yes("SendLocationMsg")),
         ("SendPatMsg", json!({"wxid": wang, "gid": gid}), yes("SendPatMsg")),
         ("ForwardAllMsg", json!({"msgid": image, "wxid": zhen}), yes("ForwardAllMsg")),
@@ -87,7 +104,11 @@ async fn every_v3_action_takes_its_right_request() {
         ("TurnOnDoNotDisturb", json!({"gidorwxid": gid}), yes("TurnOnDoNotDisturb")),
         ("SwitchCurrentChatObject", json!({"wxidorgid": wang}), yes("SwitchCurrentChatObject")),
         ("GetCurrentChatObjectInfo", json!({}), json!({"wxid": wang})),
-        ("VerifyFriend", json!({"v3": of("encryptusername"), "v4": of("ticket"), "role": "0", "from": of("scene")}), yes("VerifyFriend")),
+        (
+            "VerifyFriend",
+            json!({"v3": of("encryptusername"), "v4": of("ticket"), "role": "0", "from": of("scene")}),
+            yes("VerifyFriend"),
+        ),
         ("EditFriendMark", json!({"wxid": wang, "mark": "王总"}), yes("EditFriendMark")),
         ("SetStarTag", json!({"wxid": wang}), yes("SetStarTag")),
         ("QueryChatRoomMemberCount", json!({"gid": gid}), json!({"count": "3"})),
@@ -98,8 +119,16 @@ async fn every_v3_action_takes_its_right_request() {
         ("ChatRoomMemberBatchDelete", json!({"gid": gid, "wxidlist": zhen}), yes("ChatRoomMemberBatchDelete")),
         ("AgreeJoinGroup", json!({"GroupAccessUrl": "http://x"}), yes("AgreeJoinGroup")),
         ("ChatRoomEditMark", json!({"gid": gid, "mark": "m"}), yes("ChatRoomEditMark")),
-        ("ChatRoomEditAnnouncement", json!({"gid": gid, "ownerwxid": me, "announcement": "a"}), yes("ChatRoomEditAnnouncement")),
-        ("ChangeChatRoomNicknameBySelf", json!({"gid": gid, "wxid": me, "nickname": "我"}), yes("ChangeChatRoomNicknameBySelf")),
+        (
+            "ChatRoomEditAnnouncement",
+            json!({"gid": gid, "ownerwxid": me, "announcement": "a"}),
+            yes("ChatRoomEditAnnouncement"),
+        ),
+        (
+            "ChangeChatRoomNicknameBySelf",
+            json!({"gid": gid, "wxid": me, "nickname": "我"}),
+            yes("ChangeChatRoomNicknameBySelf"),
+        ),
         ("SaveToContact", json!({"gidorwxid": gid}), yes("SaveToContact")),
         ("CollapseChat", json!({"gid": gid}), yes("CollapseChat")),
         ("DownPic", json!({"topath": out, "msg_xml": entry["msg"]}), yes("DownPic")),
@@ -107,7 +136,11 @@ async fn every_v3_action_takes_its_right_request() {
         ("DownFileorPic", json!({"msg_id": image}), yes("DownFileorPic")),
         ("DecodePic", json!({"oripath": entry["img_path"], "savepath": out}), yes("DecodePic")),
         ("ConfigureMsgRecive", json!({"isEnable": "1", "url": town.receiver.url}), yes("ConfigureMsgRecive")),
-        ("ConfigureMsgReciveFullURL", json!({"RecvType": 1, "CallBackURL": town.receiver.url}), yes("ConfigureMsgReciveFullURL")),
+        (
+            "ConfigureMsgReciveFullURL",
+            json!({"RecvType": 1, "CallBackURL": town.receiver.url}),
+            yes("ConfigureMsgReciveFullURL"),
+        ),
         ("ConfigureMsgReciveFullURL", json!({"url": town.receiver.url}), yes("ConfigureMsgReciveFullURL")),
         ("Get_File_crc32", json!({"filepath": town.file("c", b"123456789")}), json!({"Get_File_crc32": "3421780262"})),
         ("ChatRoomEditName", json!({"gid": gid, "gname": "新名"}), yes("ChatRoomEditName")),
@@ -164,13 +197,33 @@ async fn wrong_requests_are_violations() {
         ("QueryBodyInfo", json!({"searchwhat": "x"}), "unknown key `searchwhat`"),
         ("RevokeMsg", json!({"msg_svrid": "123", "to_wxid": wang}), "`msg_svrid` is not an integer without quotes"),
         ("RevokeMsg", json!({"msg_svrid": 123, "to_wxid": wang}), "the id is of no message that this account sent"),
-        ("SendPicMsg", json!({"wxid": wang, "picpath": "/etc/passwd"}), "`picpath` is outside of the folder of the hook's machine"),
-        ("SendPicMsg", json!({"wxid": wang, "picpath": "http://127.0.0.1:9/a.png"}), "`picpath` is an address that cannot be read: refused"),
+        (
+            "SendPicMsg",
+            json!({"wxid": wang, "picpath": "/etc/passwd"}),
+            "`picpath` is outside of the folder of the hook's machine",
+        ),
+        (
+            "SendPicMsg",
+            json!({"wxid": wang, "picpath": "http://127.0.0.1:9/a.png"}),
+            "`picpath` is an address that cannot be read: refused",
+        ),
         ("SendAtMsg", json!({"gid": gid, "wxidlist": "wxid_nobody"}), "somebody mentioned is no member of the room"),
-        ("SendAtMsg", json!({"gid": gid, "wxidlist": wang, "msg": "@老王 hi"}), "`msg` begins with a mention, which the service writes by itself"),
-        ("SendAtMsg", json!({"gid": gid, "wxidlist": wang, "nicknamelist": "a,b"}), "`nicknamelist` has not as many entries as `wxidlist`"),
+        (
+            "SendAtMsg",
+            json!({"gid": gid, "wxidlist": wang, "msg": "@老王 hi"}),
+            "`msg` begins with a mention, which the service writes by itself",
+        ),
+        (
+            "SendAtMsg",
+            json!({"gid": gid, "wxidlist": wang, "nicknamelist": "a,b"}),
+            "`nicknamelist` has not as many entries as `wxidlist`",
+        ),
         ("SendVoiceMsg", json!({"wxid": wang, "voice_hex": "00"}), "the voice is no SILK file"),
-        ("VerifyFriend", json!({"v3": "a", "v4": "b", "role": "0", "from": "14"}), "`v4` is the ticket of no friend request"),
+        (
+            "VerifyFriend",
+            json!({"v3": "a", "v4": "b", "role": "0", "from": "14"}),
+            "`v4` is the ticket of no friend request",
+        ),
         ("GetContact", json!({"wxids": wang}), "`wxids` is not a list of ids"),
         ("ConfigureMsgRecive", json!({"isEnable": 1, "url": "http://x"}), "`isEnable` is not a text of digits"),
         ("ConfigureMsgRecive", json!({"isEnable": "9", "url": "http://x"}), "`isEnable` is none of 0, 1, 2, 3, 4"),
@@ -189,8 +242,13 @@ async fn wrong_requests_are_violations() {
     let (_, answer) = ask(town.port, "POST", "/IsLoginStatus", "", b"{}").await.unwrap();
     assert!(String::from_utf8(answer).unwrap().contains("IsLoginStatus"));
     let whats: Vec<String> = town.hook.violations().into_iter().map(|one| one.what).collect();
-    assert!(whats.contains(&"wrong method".to_owned()) && whats.contains(&"Content-Type is not application/json".to_owned()));
-    assert_eq!(town.hook.journal().heard, [], "nobody heard any of it");
+    assert!(
+        whats.contains(&"wrong method".to_owned())
+            && whats.contains(&"Content-Type is not application/json".to_owned())
+    );
+    // The service takes a mention that is there twice, and people see it twice.
+    let heard: Vec<String> = town.hook.journal().heard.into_iter().map(|heard| heard.text).collect();
+    assert_eq!(heard, ["@老王\u{2005}@老王 hi"]);
 }
 
 #[tokio::test]

@@ -175,8 +175,12 @@ async fn rooms_and_instances() {
     soon(town.hook.settled()).await;
     let mut texts: Vec<Value> = town.receiver.bodies().iter().map(|body| body["msglist"][0]["msg"].clone()).collect();
     texts.sort_by_key(ToString::to_string);
-    let mut want =
-        [json!("\"老王\"邀请\"新人\"加入了群聊"), json!("你修改群名为“测试群”"), json!("你被\"老王\"移出群聊"), json!("hi")];
+    let mut want = [
+        json!("\"老王\"邀请\"新人\"加入了群聊"),
+        json!("你修改群名为“测试群”"),
+        json!("你被\"老王\"移出群聊"),
+        json!("hi"),
+    ];
     want.sort_by_key(ToString::to_string);
     assert_eq!(texts, want);
     let second = town.hook.port("second").unwrap().to_string();
@@ -193,7 +197,8 @@ async fn orders_over_http() {
     let order = async |path: &str, body: Value| post(town.port, &format!("/__sim/{path}"), &body).await;
     let said = order("say", json!({"account": "xiaoli", "say": {"from": "老王", "text": "hi"}, "count": 3})).await;
     assert_eq!((said.0, said.1["ids"].as_array().unwrap().len()), (200, 3));
-    let said = json!({"account": "xiaoli", "say": {"from": "老王", "said": {"link": {"title": "t", "url": "http://x"}}}});
+    let said =
+        json!({"account": "xiaoli", "say": {"from": "老王", "said": {"link": {"title": "t", "url": "http://x"}}}});
     assert_eq!(order("say", said).await.0, 200);
     let room = json!({"account": "xiaoli", "room": "测试群", "change": {"join": {"by": "老王", "who": ["新人"]}}});
     assert_eq!(order("room", room).await.0, 200);

@@ -24,13 +24,7 @@ pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
 }
 
 /// One request on a connection of its own; `None` when the service hangs up.
-pub(crate) async fn ask(
-    port: u16,
-    method: &str,
-    path: &str,
-    headers: &str,
-    body: &[u8],
-) -> Option<(u16, Vec<u8>)> {
+pub(crate) async fn ask(port: u16, method: &str, path: &str, headers: &str, body: &[u8]) -> Option<(u16, Vec<u8>)> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
     let head = format!(
         "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n",
@@ -100,11 +94,7 @@ impl Receiver {
     }
 }
 
-async fn receive(
-    mut stream: TcpStream,
-    got: &Mutex<Vec<Got>>,
-    answers: &Mutex<VecDeque<(u16, String)>>,
-) -> Option<()> {
+async fn receive(mut stream: TcpStream, got: &Mutex<Vec<Got>>, answers: &Mutex<VecDeque<(u16, String)>>) -> Option<()> {
     let mut read = Vec::new();
     loop {
         let end = loop {

@@ -14,7 +14,14 @@ pub(crate) async fn wecom(change: impl FnOnce(&mut WecomSetup)) -> (Running<Weco
 }
 
 /// A form with one file and texts.
-pub(crate) async fn upload(port: u16, path: &str, file: &str, name: &str, bytes: &[u8], texts: &[(&str, &str)]) -> Value {
+pub(crate) async fn upload(
+    port: u16,
+    path: &str,
+    file: &str,
+    name: &str,
+    bytes: &[u8],
+    texts: &[(&str, &str)],
+) -> Value {
     let mut body = Vec::new();
     for (key, text) in texts {
         body.extend(format!("--B\r\nContent-Disposition: form-data; name=\"{key}\"\r\n\r\n{text}\r\n").bytes());
@@ -44,13 +51,41 @@ async fn wxwork_takes_its_actions() {
     for (action, body, pointer) in [
         ("SendTextMsg", json!({"send_userid": wang, "isRoom": false, "content": "你好"}), "/data/msg_id"),
         ("SendTextMsg", json!({"send_userid": room, "isRoom": true, "content": "群", "kf_id": 0}), "/data/app_info"),
-        ("SendTextAtMsg", json!({"send_userid": room, "isRoom": true, "atids": [wang], "content": "x"}), "/data/at_list/0"),
-        ("SendTextAtMsgTwo", json!({"send_userid": room, "isRoom": true, "contentva": [{"msgtype": 5, "vid": 0}, {"msgtype": 0, "content": "a"}]}), "/data/msg_id"),
-        ("SendCDNImgMsg", json!({"send_userid": wang, "isRoom": false, "cdnkey": image["cdn_key"], "aeskey": image["aes_key"], "md5": image["md5"], "fileSize": image["size"], "width": image["width"], "height": image["height"]}), "/data/msg_id"),
-        ("SendCDNFileMsg", json!({"send_userid": wang, "isRoom": false, "cdnkey": file["fileid"], "aeskey": file["aes_key"], "md5": file["md5"], "file_name": "b.zip", "fileSize": file["size"]}), "/data/msg_id"),
-        ("SendLinkMsg", json!({"send_userid": wang, "isRoom": false, "url": "http://x", "title": "t", "content": "c", "imgurl": ""}), "/data/msg_id"),
-        ("SendBusinessCardMsg", json!({"send_userid": wang, "isRoom": false, "username": zhen, "nickname": "阿珍", "headImg": "", "enterpriseName": ""}), "/data/msg_id"),
-        ("SendLocationMsg", json!({"send_userid": wang, "isRoom": false, "longitude": 120.1, "latitude": "30.2", "address": "a", "detailed_address": "b"}), "/data/msg_id"),
+        (
+            "SendTextAtMsg",
+            json!({"send_userid": room, "isRoom": true, "atids": [wang], "content": "x"}),
+            "/data/at_list/0",
+        ),
+        (
+            "SendTextAtMsgTwo",
+            json!({"send_userid": room, "isRoom": true, "contentva": [{"msgtype": 5, "vid": 0}, {"msgtype": 0, "content": "a"}]}),
+            "/data/msg_id",
+        ),
+        (
+            "SendCDNImgMsg",
+            json!({"send_userid": wang, "isRoom": false, "cdnkey": image["cdn_key"], "aeskey": image["aes_key"], "md5": image["md5"], "fileSize": image["size"], "width": image["width"], "height": image["height"]}),
+            "/data/msg_id",
+        ),
+        (
+            "SendCDNFileMsg",
+            json!({"send_userid": wang, "isRoom": false, "cdnkey": file["fileid"], "aeskey": file["aes_key"], "md5": file["md5"], "file_name": "b.zip", "fileSize": file["size"]}),
+            "/data/msg_id",
+        ),
+        (
+            "SendLinkMsg",
+            json!({"send_userid": wang, "isRoom": false, "url": "http://x", "title": "t", "content": "c", "imgurl": ""}),
+            "/data/msg_id",
+        ),
+        (
+            "SendBusinessCardMsg",
+            json!({"send_userid": wang, "isRoom": false, "username": zhen, "nickname": "阿珍", "headImg": "", "enterpriseName": ""}),
+            "/data/msg_id",
+        ),
+        (
+            "SendLocationMsg",
+            json!({"send_userid": wang, "isRoom": false, "longitude": 120.1, "latitude": "30.2", "address": "a", "detailed_address": "b"}),
+            "/data/msg_id",
+        ),
         ("GetRunClientInfo", json!({}), "/data/loginType"),
         ("getQrCode", json!({}), "/data/qrcode_data"),
         ("GetInnerContacts", json!({"limit": 1, "strSeq": ""}), "/data/list/0/nickname"),
@@ -77,7 +112,10 @@ async fn wxwork_takes_its_actions() {
     assert_eq!(wecom.violations(), []);
     let journal = wecom.journal();
     assert!(journal.heard[0].revoked);
-    assert_eq!(journal.heard.iter().filter_map(|heard| heard.media.clone()).map(|media| media.len).collect::<Vec<_>>(), [6, 3]);
+    assert_eq!(
+        journal.heard.iter().filter_map(|heard| heard.media.clone()).map(|media| media.len).collect::<Vec<_>>(),
+        [6, 3]
+    );
     assert_eq!(journal.heard[2].at, ["老王"]);
     assert_eq!(journal.heard[3].at, ["all"]);
 }
@@ -88,19 +126,50 @@ async fn wxwork_tells_what_is_wrong() {
     let uuid = wecom.uuid("xiaoli").unwrap();
     let wang = int(&wecom.id_of("xiaoli", "老王").unwrap());
     for (action, body, want) in [
-        ("SendTextMsg", json!({"uuid": uuid, "send_userid": wang.to_string(), "isRoom": false, "content": "a"}), "`send_userid` is not an integer without quotes"),
-        ("SendTextMsg", json!({"uuid": uuid, "send_userid": wang, "isRoom": "false", "content": "a"}), "`isRoom` is not true or false"),
-        ("SendTextMsg", json!({"uuid": uuid, "send_userid": wang, "isRoom": true, "content": "a"}), "`isRoom` does not fit `send_userid`"),
-        ("SendTextMsg", json!({"uuid": uuid, "send_userid": 5, "isRoom": false, "content": "a"}), "`send_userid` is nobody this account knows"),
-        ("SendTextMsg", json!({"uuid": "x", "send_userid": wang, "isRoom": false, "content": "a"}), "`uuid` is no instance"),
-        ("SendCDNFileMsg", json!({"uuid": uuid, "send_userid": wang, "isRoom": false, "cdnkey": "k", "aeskey": "a", "md5": "00", "file_name": "b", "fileSize": 1}), "`md5` is of nothing that was uploaded"),
-        ("RevokeMsg", json!({"uuid": uuid, "msgid": 1, "roomid": 0}), "`msgid` is of no message that this account sent"),
+        (
+            "SendTextMsg",
+            json!({"uuid": uuid, "send_userid": wang.to_string(), "isRoom": false, "content": "a"}),
+            "`send_userid` is not an integer without quotes",
+        ),
+        (
+            "SendTextMsg",
+            json!({"uuid": uuid, "send_userid": wang, "isRoom": "false", "content": "a"}),
+            "`isRoom` is not true or false",
+        ),
+        (
+            "SendTextMsg",
+            json!({"uuid": uuid, "send_userid": wang, "isRoom": true, "content": "a"}),
+            "`isRoom` does not fit `send_userid`",
+        ),
+        (
+            "SendTextMsg",
+            json!({"uuid": uuid, "send_userid": 5, "isRoom": false, "content": "a"}),
+            "`send_userid` is nobody this account knows",
+        ),
+        (
+            "SendTextMsg",
+            json!({"uuid": "x", "send_userid": wang, "isRoom": false, "content": "a"}),
+            "`uuid` is no instance",
+        ),
+        (
+            "SendCDNFileMsg",
+            json!({"uuid": uuid, "send_userid": wang, "isRoom": false, "cdnkey": "k", "aeskey": "a", "md5": "00", "file_name": "b", "fileSize": 1}),
+            "`md5` is of nothing that was uploaded",
+        ),
+        (
+            "RevokeMsg",
+            json!({"uuid": uuid, "msgid": 1, "roomid": 0}),
+            "`msgid` is of no message that this account sent",
+        ),
         ("SendGroupsMsg", json!({"uuid": uuid}), "unknown path"),
         ("CloseConnect", json!({"uuid": uuid}), "unknown path"),
     ] {
         post(port, &format!("/wxwork/{action}"), &body).await;
         let found = wecom.violations();
-        assert!(found.iter().any(|one| one.hard && one.what == want && one.endpoint.ends_with(action)), "{action}: {found:?}");
+        assert!(
+            found.iter().any(|one| one.hard && one.what == want && one.endpoint.ends_with(action)),
+            "{action}: {found:?}"
+        );
     }
     wecom.logout("xiaoli").unwrap();
     let body = json!({"uuid": uuid, "send_userid": wang, "isRoom": false, "content": "a"});
@@ -122,7 +191,11 @@ async fn qw_api_takes_mapped_actions() {
     let room = format!("R:{}", wecom.id_of("xiaoli", "测试群").unwrap());
     let sent = call("/message/sendText", json!({"sessionId": session, "wxId": wang, "content": "你好"})).await;
     assert_eq!(sent["code"], 200);
-    let sent = call("/message/sendLink", json!({"sessionId": session, "wxId": room, "title": "t", "desc": "", "url": "http://x"})).await;
+    let sent = call(
+        "/message/sendLink",
+        json!({"sessionId": session, "wxId": room, "title": "t", "desc": "", "url": "http://x"}),
+    )
+    .await;
     let id = sent["data"]["messageId"].clone();
     let cancel = call("/message/cancelMsg", json!({"sessionId": session, "wxId": room, "messageId": id})).await;
     assert_eq!(cancel["code"], 200);

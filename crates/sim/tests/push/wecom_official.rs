@@ -27,14 +27,14 @@ async fn a_robot_says_everything_it_can() {
     let path = format!("/cgi-bin/webhook/send?key={key}");
     let up = format!("/cgi-bin/webhook/upload_media?key={key}&type=file");
     let media = upload(port, &up, "media", "a.txt", b"123456", &[]).await["media_id"].clone();
-    // "hi" with a PNG's head: md5 of the raw bytes.
+    // A PNG's head; md5 of the raw bytes.
     let png = "iVBORw0KGgo=";
     let ok = json!({"errcode": 0, "errmsg": "ok"});
     for body in [
         json!({"msgtype": "text", "text": {"content": "a", "mentioned_list": [wang, "@all"]}}),
         json!({"msgtype": "markdown", "markdown": {"content": "# a"}}),
         json!({"msgtype": "markdown_v2", "markdown_v2": {"content": "# a"}}),
-        json!({"msgtype": "image", "image": {"base64": png, "md5": "8eece9cc616084e69299f7f1a79a6404"}}),
+        json!({"msgtype": "image", "image": {"base64": png, "md5": "e9dd2797018cad79186e03e8c5aec8dc"}}),
         json!({"msgtype": "news", "news": {"articles": [{"title": "t", "url": "http://x"}]}}),
         json!({"msgtype": "file", "file": {"media_id": media}}),
     ] {
@@ -46,12 +46,32 @@ async fn a_robot_says_everything_it_can() {
     assert_eq!(wecom.journal().heard[0].to, "测试群");
     let long = "啊".repeat(683);
     for (path, body, code, what) in [
-        (path.as_str(), json!({"msgtype": "text", "text": {"content": long}}), 45_002, "the content is longer than 2048 bytes"),
+        (
+            path.as_str(),
+            json!({"msgtype": "text", "text": {"content": long}}),
+            45_002,
+            "the content is longer than 2048 bytes",
+        ),
         (&path, json!({"msgtype": "text", "content": "a"}), 40_058, "`text` is missing"),
         (&path, json!({"msgtype": "text", "text": {"content": "a", "x": 1}}), 40_058, "text: unknown key `x`"),
-        (&path, json!({"msgtype": "image", "image": {"base64": png, "md5": "00"}}), 301_019, "image: `md5` is not that of the raw bytes"),
-        (&path, json!({"msgtype": "file", "file": {"media_id": "x"}}), 40_007, "`media_id` is of nothing that was uploaded"),
-        ("/cgi-bin/webhook/send?key=x", json!({"msgtype": "text", "text": {"content": "a"}}), 93_000, "`key` is of no robot"),
+        (
+            &path,
+            json!({"msgtype": "image", "image": {"base64": png, "md5": "00"}}),
+            301_019,
+            "image: `md5` is not that of the raw bytes",
+        ),
+        (
+            &path,
+            json!({"msgtype": "file", "file": {"media_id": "x"}}),
+            40_007,
+            "`media_id` is of nothing that was uploaded",
+        ),
+        (
+            "/cgi-bin/webhook/send?key=x",
+            json!({"msgtype": "text", "text": {"content": "a"}}),
+            93_000,
+            "`key` is of no robot",
+        ),
     ] {
         assert_eq!(post(port, path, &body).await.1["errcode"], code, "{body}");
         assert!(wecom.violations().iter().any(|one| one.what == what && one.hard), "{what}: {:?}", wecom.violations());
@@ -71,7 +91,8 @@ async fn an_application_sends_and_recalls() {
     let (wang, zhen) = (wecom.user_id("老王").unwrap(), wecom.user_id("阿珍").unwrap());
     let token = token(port).await;
     let at = |path: &str| format!("/cgi-bin/{path}?access_token={token}");
-    let media = upload(port, &format!("{}&type=image", at("media/upload")), "media", "a.png", b"\x89PNG image", &[]).await;
+    let media =
+        upload(port, &format!("{}&type=image", at("media/upload")), "media", "a.png", b"\x89PNG image", &[]).await;
     let text = |to: &str| json!({"touser": to, "msgtype": "text", "agentid": 1_000_002, "text": {"content": "通知"}});
     let both = format!("{wang}|{zhen}");
     let (_, sent) = post(port, &at("message/send"), &text(&both)).await;
@@ -80,7 +101,8 @@ async fn an_application_sends_and_recalls() {
     let (_, partial) = post(port, &at("message/send"), &text(&format!("{wang}|nobody"))).await;
     assert_eq!((&partial["errcode"], &partial["invaliduser"]), (&json!(0), &json!("nobody")));
     assert_eq!(post(port, &at("message/send"), &text("nobody")).await.1["errcode"], 81_013);
-    let image = json!({"touser": "@all", "msgtype": "image", "agentid": 1_000_002, "image": {"media_id": media["media_id"]}});
+    let image =
+        json!({"touser": "@all", "msgtype": "image", "agentid": 1_000_002, "image": {"media_id": media["media_id"]}});
     assert_eq!(post(port, &at("message/send"), &image).await.1["errcode"], 0);
     let recalled = post(port, &at("message/recall"), &json!({"msgid": sent["msgid"]})).await.1;
     assert_eq!(recalled["errcode"], 0);
@@ -100,11 +122,27 @@ async fn an_application_sends_and_recalls() {
     assert_eq!(wecom.violations(), []);
 
     for (path, body, what) in [
-        ("message/send", json!({"touser": wang, "msgtype": "text", "agentid": "1000002", "text": {"content": "a"}}), "`agentid` is not an integer without quotes"),
-        ("message/send", json!({"msgtype": "text", "agentid": 1_000_002, "text": {"content": "a"}}), "none of touser, toparty, totag"),
-        ("message/send", json!({"touser": wang, "msgtype": "text", "agentid": 1, "text": {"content": "a"}}), "`agentid` is not the application's"),
+        (
+            "message/send",
+            json!({"touser": wang, "msgtype": "text", "agentid": "1000002", "text": {"content": "a"}}),
+            "`agentid` is not an integer without quotes",
+        ),
+        (
+            "message/send",
+            json!({"msgtype": "text", "agentid": 1_000_002, "text": {"content": "a"}}),
+            "none of touser, toparty, totag",
+        ),
+        (
+            "message/send",
+            json!({"touser": wang, "msgtype": "text", "agentid": 1, "text": {"content": "a"}}),
+            "`agentid` is not the application's",
+        ),
         ("message/recall", json!({"msgid": "x"}), "`msgid` is of no message that the application sent"),
-        ("appchat/send", json!({"chatid": "x", "msgtype": "text", "text": {"content": "a"}}), "`chatid` is of no room that the application made"),
+        (
+            "appchat/send",
+            json!({"chatid": "x", "msgtype": "text", "text": {"content": "a"}}),
+            "`chatid` is of no room that the application made",
+        ),
         ("appchat/create", json!({"userlist": [wang]}), "`userlist` has fewer than 2 or more than 2000"),
         ("appchat/rename", json!({}), "unknown path"),
     ] {

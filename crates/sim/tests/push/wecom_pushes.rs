@@ -8,7 +8,9 @@ use crate::peer::{Receiver, ask, post, soon};
 use crate::wecom_actions::wecom;
 
 fn location() -> Said {
-    Said::Location { lat: "14.687432".to_owned(), lng: "166.647677".to_owned(), label: "北(东环南路西)".to_owned() }
+    Said::Location {
+        lat: "14.687432".to_owned(), lng: "166.647677".to_owned(), label: "北(东环南路西)".to_owned()
+    }
 }
 
 #[tokio::test]
@@ -21,15 +23,26 @@ async fn messages_and_events() {
         ("private-image", WecomSay::said(from, Said::Image { data: None })),
         ("private-video", WecomSay::said(from, Said::Video { data: None, seconds: 2, short: false })),
         ("private-location", WecomSay::said(from, location())),
-        ("private-contact", WecomSay::said(from, Said::Card { nick: "阿珍".to_owned(), alias: String::new(), official: 0 })),
+        (
+            "private-contact",
+            WecomSay::said(from, Said::Card { nick: "阿珍".to_owned(), alias: String::new(), official: 0 }),
+        ),
         (
             "private-miniprogram",
             WecomSay::said(
                 from,
-                Said::MiniProgram { title: "t".to_owned(), name: "n".to_owned(), appid: "wx1".to_owned(), page: "p".to_owned() },
+                Said::MiniProgram {
+                    title: "t".to_owned(),
+                    name: "n".to_owned(),
+                    appid: "wx1".to_owned(),
+                    page: "p".to_owned(),
+                },
             ),
         ),
-        ("private-url", WecomSay::said(from, Said::Link { title: "t".to_owned(), url: "http://x".to_owned(), des: "d".to_owned() })),
+        (
+            "private-url",
+            WecomSay::said(from, Said::Link { title: "t".to_owned(), url: "http://x".to_owned(), des: "d".to_owned() }),
+        ),
     ];
     for (_, say) in &said {
         wecom.say("xiaoli", say).unwrap();
@@ -58,7 +71,8 @@ async fn messages_and_events() {
             assert_eq!(shape(&inner(&mine)), shape(&inner(&sample)), "{name}, inside");
         }
     }
-    for (got, name) in got[14..].iter().zip(["event-room-join", "event-room-leave", "event-room-topic", "event-logout"]) {
+    for (got, name) in got[14..].iter().zip(["event-room-join", "event-room-leave", "event-room-topic", "event-logout"])
+    {
         assert_eq!(shape(&got.body), shape(&fixture("wecom", name)), "{name}");
     }
     let bodies = receiver.bodies();
@@ -81,7 +95,11 @@ async fn orders_over_http() {
     for (order, body, status) in [
         ("callback", serde_json::json!({"account": "xiaoli", "url": receiver.url}), 200),
         ("say", serde_json::json!({"account": "xiaoli", "say": {"from": "老王", "text": "hi"}, "count": 2}), 200),
-        ("room", serde_json::json!({"account": "xiaoli", "room": "测试群", "change": {"rename": {"by": "老王", "topic": "x"}}}), 200),
+        (
+            "room",
+            serde_json::json!({"account": "xiaoli", "room": "测试群", "change": {"rename": {"by": "老王", "topic": "x"}}}),
+            200,
+        ),
         ("push_faults", serde_json::json!({"kind": "lose"}), 200),
         ("notify", serde_json::json!({"from": "老王", "msg_type": "text", "fields": [["Content", "x"]]}), 400),
         ("callback", serde_json::json!({"account": "app", "url": receiver.url}), 200),
