@@ -10,6 +10,7 @@
 //! | `xml`, `people` | What do people do, and as which message does it arrive? |
 //! | `control` | What can be ordered under `/__sim/`? |
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
@@ -166,8 +167,8 @@ struct State {
     sloppy: Sloppy,
     /// Which conversation the window shows.
     current: String,
-    sent: Vec<send::Sent>,
-    received: Vec<people::Received>,
+    sent: VecDeque<send::Sent>,
+    received: VecDeque<people::Received>,
 }
 
 /// `wxid_…`, as the simulated Web WeChat gives it to the same person.
@@ -198,8 +199,8 @@ impl HookSim {
                 callback: callback.clone(),
                 sloppy: setup.sloppy,
                 current: "filehelper".to_owned(),
-                sent: Vec::new(),
-                received: Vec::new(),
+                sent: VecDeque::new(),
+                received: VecDeque::new(),
             }),
         });
         let instances = instances.collect();

@@ -116,6 +116,6 @@ fn send(call: &Call<'_>) -> Value {
     let Some(name) = name else { return unknown(call) };
     let to = if name.is_empty() { id.to_owned() } else { name };
     let number = call.wecom.next_id();
-    call.wecom.heard(APP, &to, true, kind, &text).media(media).as_id(number);
+    call.wecom.heard(APP, &to, true, kind, &text).media(media).with_id(number);
     fine(json!({}))
 }

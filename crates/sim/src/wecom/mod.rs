@@ -9,7 +9,7 @@
 //! | `call` | What becomes of a request, from its path to the journal? |
 //! | `control` | What can be ordered under `/__sim/`? |
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -144,9 +144,12 @@ struct State {
     online: bool,
     callback: String,
     seq: u64,
-    sent: Vec<Sent>,
-    uploads: Vec<HeardMedia>,
+    sent: VecDeque<Sent>,
+    uploads: VecDeque<HeardMedia>,
 }
+
+/// What an account can take back, and what it uploaded.
+const MAX_KEPT: usize = 10_000;
 
 /// A message that the account sent.
 #[derive(Debug, Clone)]
@@ -162,6 +165,14 @@ const IDS: Ids = Ids {
     person: |own, friend| number(1_688_850_000_000_000, &format!("{own}/{}", friend.nick)),
     room: |shared| number(10_760_000_000_000_000, shared),
 };
+
+/// Adds to a list that forgets its oldest entries.
+fn keep<T>(list: &mut VecDeque<T>, entry: T) {
+    if list.len() >= MAX_KEPT {
+        list.pop_front();
+    }
+    list.push_back(entry);
+}
 
 fn number(base: u64, text: &str) -> String {
     (base + names::stable_hash(text) % 10_000_000_000).to_string()
@@ -182,8 +193,8 @@ impl WecomSim {
                 online: true,
                 callback: setup.callbacks.get(&account.name).cloned().unwrap_or_default(),
                 seq: 9_325_975,
-                sent: Vec::new(),
-                uploads: Vec::new(),
+                sent: VecDeque::new(),
+                uploads: VecDeque::new(),
             }),
         });
         let accounts: Vec<Account> = accounts.collect();
@@ -228,10 +239,14 @@ impl WecomSim {
             async move { wecom.handle(&request).await }
         });
         let (book, poster) = (&self.shared.book, &self.shared.poster);
-        let pushing = self.shared.accounts.iter().map(|account| account.outbox.run(book, poster));
+        let pushing = async {
+            join_all(self.shared.accounts.iter().map(|account| account.outbox.run(book, poster))).await;
+            // A company without gateways pushes nothing, and serves all the same.
+            std::future::pending::<()>().await;
+        };
         tokio::select! {
             () = serving => {}
-            _ = join_all(pushing) => {}
+            () = pushing => {}
             () = self.shared.notices.run(book, poster) => {}
         }
     }
@@ -352,7 +367,7 @@ impl Heard<'_> {
         self
     }
 
-    fn as_id(mut self, id: impl fmt::Display) {
+    fn with_id(mut self, id: impl fmt::Display) {
         self.entry.id = id.to_string();
         self.wecom.shared.book.heard(self.entry);
     }

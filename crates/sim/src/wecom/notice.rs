@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::error::SimError;
 use crate::service::outbox::Push;
@@ -182,15 +182,13 @@ fn inner_xml(notice: &Notice, corp: &str, user: &str, agent: u64, id: u64, time_
 fn inner_json(notice: &Notice, user: &str, id: u64) -> String {
     let field = |name: &str| notice.fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     let mut inner = json!({
-        "msgid": id.to_string(), "aibotid": "AIBOTID", "chattype": "single", "from": {"userid": user},
+        "msgid": id.to_string(), "aibotid": "AIBOTID", "from": {"userid": user},
+        "chattype": if field("chatid").is_some() { "group" } else { "single" },
         "response_url": "https://qyapi.weixin.qq.com/cgi-bin/aibot/response?response_code=1", "msgtype": notice.msg_type
     });
-    if let Some(text) = field("Content") {
-        inner["text"] = json!({"content": text});
-    }
-    if let Some(chat) = field("chatid") {
-        inner["chatid"] = json!(chat);
-        inner["chattype"] = json!("group");
+    if let Value::Object(inner) = &mut inner {
+        inner.extend(field("Content").map(|text| ("text".to_owned(), json!({"content": text}))));
+        inner.extend(field("chatid").map(|chat| ("chatid".to_owned(), json!(chat))));
     }
     inner.to_string()
 }

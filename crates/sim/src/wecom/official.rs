@@ -22,6 +22,8 @@ pub(super) const APP: &str = "app";
 const TEXT_BYTES: usize = 2_048;
 const RECALL_MS: u64 = 24 * 3_600 * 1_000;
 const MIN_FILE: usize = 6;
+/// Uploads, messages and tokens that are remembered.
+const MAX_KEPT: usize = 10_000;
 
 /// What the application has, and whom it reaches.
 pub(super) struct Office {
@@ -35,7 +37,7 @@ pub(super) struct Office {
     seed: u64,
     /// Messages by id: when they were sent, and whether they were taken back.
     messages: HashMap<String, u64>,
-    pub(super) media: HashMap<String, (HeardMedia, Bytes)>,
+    pub(super) media: HashMap<String, HeardMedia>,
     pub(super) chats: HashMap<String, AppChat>,
     /// Where the callback goes, if an order said so.
     pub(super) callback: Option<String>,
@@ -88,7 +90,11 @@ impl Office {
         let id = format!("3{}", self.next(kind));
         let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let media = HeardMedia { md5: hex(&Md5::digest(bytes)), len, file_name: file_name.to_owned() };
-        self.media.insert(id.clone(), (media, bytes.clone()));
+        if self.media.len() >= MAX_KEPT {
+            // Nothing lives longer than three days; here, than so many.
+            self.media.clear();
+        }
+        self.media.insert(id.clone(), media);
         id
     }
 }
@@ -163,6 +169,9 @@ fn get_token(call: &Call<'_>) -> Value {
         call.wecom.shared.book.note(false, APP, "cgi-bin/gettoken", "asked for a token while the last one is young");
     }
     let token = office.next("token");
+    if office.tokens.len() >= MAX_KEPT {
+        office.tokens.clear();
+    }
     office.tokens.insert(token.clone(), now + life);
     fine(json!({"access_token": token, "expires_in": life.as_secs()}))
 }
@@ -224,7 +233,7 @@ pub(super) fn said(call: &Call<'_>, common: &[Key]) -> Result<(&'static str, Str
     let media = match inner.get("media_id").and_then(Value::as_str) {
         None => None,
         Some(id) => match call.wecom.office().media.get(id) {
-            Some((media, _)) => Some(media.clone()),
+            Some(media) => Some(media.clone()),
             None => {
                 call.wrong("`media_id` is of nothing that was uploaded");
                 return Err(fail(40_007, "invalid media_id"));
@@ -281,10 +290,13 @@ fn send(call: &Call<'_>) -> Value {
     }
     let id = office.next("message");
     let now = call.wecom.shared.book.now_ms();
+    if office.messages.len() >= MAX_KEPT {
+        office.messages.clear();
+    }
     office.messages.insert(id.clone(), now);
     drop(office);
     for name in names {
-        call.wecom.heard(APP, &name, false, kind, &text).media(media.clone()).as_id(&id);
+        call.wecom.heard(APP, &name, false, kind, &text).media(media.clone()).with_id(&id);
     }
     let mut answer = fine(json!({"msgid": id}));
     if let (false, Value::Object(answer)) = (invalid.is_empty(), &mut answer) {
@@ -306,9 +318,7 @@ fn recall(call: &Call<'_>) -> Value {
         }
         Some(at) if at + RECALL_MS < call.wecom.shared.book.now_ms() => fail(41_093, "over 24 hours"),
         Some(_) => {
-            // One message, heard by several.
-            let heard = call.wecom.journal().heard.iter().filter(|heard| heard.id == id).count();
-            (0..heard.max(1)).for_each(|_| call.wecom.shared.book.revoked(APP, id));
+            call.wecom.shared.book.revoked(APP, id);
             fine(json!({}))
         }
     }

@@ -1,3 +1,5 @@
+//! Are extensions those of the samples?
+
 use super::*;
 
 fn fixture(name: &str) -> Value {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::service::strict::{Key, form};
 use crate::service::town::{Chat, Who};
 use crate::wecom::call::Call;
-use crate::wecom::{Account, Sent, WecomSim};
+use crate::wecom::{Account, Sent, WecomSim, keep};
 
 type Run = fn(&Call<'_>, &Account) -> Result<Value, &'static str>;
 
@@ -102,9 +102,9 @@ fn send(call: &Call<'_>, account: &Account, kind: &str, text: &str) -> Result<Va
         }
     };
     let number = call.wecom.next_id();
-    state.sent.push(Sent { id: number, to: id.to_owned() });
+    keep(&mut state.sent, Sent { id: number, to: id.to_owned() });
     drop(state);
-    call.wecom.heard(&account.name, &label, room, kind, text).as_id(number);
+    call.wecom.heard(&account.name, &label, room, kind, text).with_id(number);
     Ok(json!({"count": 1, "messageId": number, "newMessageId": number + 8_000_000, "extension": ""}))
 }
 

@@ -85,7 +85,7 @@ fn send(call: &Call<'_>, room: &str, key: &str) -> Result<(), Value> {
         "file" | "voice" => {
             let id = strict::text(inner, "media_id");
             match call.wecom.office().media.get(id) {
-                Some((media, _)) => (media.file_name.clone(), Some(media.clone())),
+                Some(media) => (media.file_name.clone(), Some(media.clone())),
                 None => {
                     call.wrong("`media_id` is of nothing that was uploaded");
                     return Err(fail(40_007, "invalid media_id"));
@@ -103,7 +103,7 @@ fn send(call: &Call<'_>, room: &str, key: &str) -> Result<(), Value> {
     };
     let at = [list("mentioned_list"), list("mentioned_mobile_list")].concat();
     let id = call.wecom.next_id();
-    call.wecom.heard(ROBOT, room, true, kind, &text).at(at).media(media).as_id(id);
+    call.wecom.heard(ROBOT, room, true, kind, &text).at(at).media(media).with_id(id);
     Ok(())
 }
 
@@ -150,7 +150,7 @@ fn articles(call: &Call<'_>, inner: &Map<String, Value>) -> Result<String, Value
     let keys: &[Key] = form![need "title" Full, may "description" Text, need "url" Full, may "picurl" Text];
     let mut titles = Vec::new();
     for article in list.iter().filter_map(Value::as_object) {
-        for flaw in strict::flaws(article, keys) {
+        if let Some(flaw) = strict::flaws(article, keys).first() {
             call.wrong(format!("news: {flaw}"));
             return Err(fail(40_058, "invalid Request Parameter"));
         }

@@ -10,7 +10,7 @@ use crate::service::proto::hex;
 use crate::service::strict::{Key, form};
 use crate::service::town::{Chat, Member, Who};
 use crate::wecom::call::Call;
-use crate::wecom::{Account, Sent};
+use crate::wecom::{Account, Sent, keep};
 
 type Run = fn(&Call<'_>, &Account, &str) -> Result<Value, (i64, &'static str)>;
 
@@ -172,8 +172,8 @@ fn send(
     };
     let id = call.wecom.next_id();
     let server_id = id + 8_000_000;
-    call.wecom.heard(&account.name, &label, room, kind, text).at(at.clone()).media(media).as_id(id);
-    state.sent.push(Sent { id, to: to.clone() });
+    call.wecom.heard(&account.name, &label, room, kind, text).at(at.clone()).media(media).with_id(id);
+    keep(&mut state.sent, Sent { id, to: to.clone() });
     Ok(json!({
         "receiver": to.parse::<u64>().unwrap_or_default(), "sender": state.town.me.parse::<u64>().unwrap_or_default(),
         "at_list": at, "is_room": room, "sendtime": call.wecom.shared.book.now_ms() / 1_000, "msg_id": id,
@@ -284,7 +284,7 @@ fn upload(call: &Call<'_>, name: &str) -> Result<Value, (i64, &'static str)> {
     let md5 = hex(&Md5::digest(&part.body));
     let len = u64::try_from(part.body.len()).unwrap_or(u64::MAX);
     let file_name = part.file_name.clone().unwrap_or_default();
-    account.state().uploads.push(HeardMedia { md5: md5.clone(), len, file_name });
+    keep(&mut account.state().uploads, HeardMedia { md5: md5.clone(), len, file_name });
     let key: String = md5.chars().rev().collect();
     if name == "CdnUploadImg" {
         return Ok(
