@@ -13,7 +13,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -156,6 +156,8 @@ struct Instance {
     name: String,
     port: AtomicU16,
     outbox: Outbox,
+    /// Requests that are not answered yet.
+    open: AtomicUsize,
     state: Mutex<State>,
 }
 
@@ -192,6 +194,7 @@ impl HookSim {
             name: account.name.clone(),
             port: AtomicU16::new(0),
             outbox: Outbox::new(&account.name),
+            open: AtomicUsize::new(0),
             state: Mutex::new(State {
                 town: Town::new(account, IDS),
                 login: login::Login::In,

@@ -49,6 +49,22 @@ async fn requests_go_wrong_as_ordered() {
 }
 
 #[tokio::test]
+async fn two_requests_at_once_are_told() {
+    let town = Town::new(|_| {}).await;
+    town.hook.inject(Fault::once("InitContact", FaultKind::Delay { ms: 200 }));
+    let slow = soon(ask(town.port, "POST", "/InitContact", HEADERS, b"{}"));
+    let query = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        post(town.port, "/QueryDB", &json!({"dbname": "MicroMsg.db", "sql": "SELECT 1"})).await;
+        post(town.port, "/GetUnReadMsgNum", &json!({})).await
+    };
+    tokio::join!(slow, query);
+    let found: Vec<_> = town.hook.violations().into_iter().map(|one| (one.hard, one.endpoint, one.what)).collect();
+    let what = "a second request while one is in flight".to_owned();
+    assert_eq!(found, [(true, "QueryDB".to_owned(), what.clone()), (false, "GetUnReadMsgNum".to_owned(), what)]);
+}
+
+#[tokio::test]
 async fn pushes_go_wrong_as_ordered() {
     let town = Town::new(|_| {}).await;
     let texts = |from: usize| -> Vec<String> {

@@ -252,6 +252,23 @@ async fn wrong_requests_are_violations() {
 }
 
 #[tokio::test]
+async fn a_file_is_fetched_by_its_address() {
+    let town = Town::new(|_| {}).await;
+    let files = Receiver::start().await;
+    files.answer(&[(200, "picture"), (404, ""), (200, "picture")]);
+    let picture = |name: &str| json!({"wxid": town.id("老王"), "picpath": format!("{}/{name}", files.url)});
+    assert_eq!(post(town.port, "/SendPicMsg", &picture("a.png?x=1")).await.1, json!({"SendPicMsg": "1"}));
+    let media = town.hook.journal().heard[0].media.clone().unwrap();
+    assert_eq!((media.len, media.file_name.as_str()), (7, "a.png"));
+    assert_eq!(town.hook.violations(), []);
+    assert_eq!(post(town.port, "/SendPicMsg", &picture("gone.png")).await.1, json!({"SendPicMsg": "0"}));
+    post(town.port, "/SendPicMsg", &picture("nameless")).await;
+    let whats: Vec<String> = town.hook.violations().into_iter().map(|one| one.what).collect();
+    assert_eq!(whats[0], "`picpath` is an address that answers 404");
+    assert!(whats[1].starts_with("an address without `diyfilename`"), "{whats:?}");
+}
+
+#[tokio::test]
 async fn v4_has_its_own_routes_and_answers() {
     let town = Town::new(|setup| {
         setup.profile = HookProfile::V4;
