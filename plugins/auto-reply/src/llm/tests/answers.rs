@@ -178,17 +178,21 @@ async fn reset_forgets_and_asks_for_rights_in_rooms(bot: Kit<Talk>) {
 async fn history_changed_meanwhile_is_not_overwritten(bot: Kit<Talk>) {
     let (fake, alice) = (fake(), bot.user("alice"));
     let slow = stream(vec![Piece::Wait(Duration::from_secs(1)), word("一"), Piece::Bytes("data: [DONE]\n\n".into())]);
-    fake.will([slow, say(&["二"])]);
+    fake.will([slow]);
     let meanwhile = async {
         tokio::time::sleep(Duration::from_millis(500)).await;
         bot.set_kv("llm:chat:p101", &json!({ "at_ms": bot.now_ms(), "turns": [{ "asked": "先", "answered": "前" }] }))
             .unwrap();
     };
     let (heard, ()) = tokio::join!(alice.say("甲"), meanwhile);
-    heard.gets("二");
-    let seen = fake.seen();
-    assert_eq!(told(&seen[1]), ["system: S", "user: 先", "assistant: 前", "user: 甲"]);
-    assert_eq!(seen[0].headers["idempotency-key"], seen[1].headers["idempotency-key"], "the same event");
+    heard.gets("一");
+    assert_eq!(fake.seen().len(), 1, "an answer that is paid for is not asked for again");
+    let used: Value = bot.kv("llm:from:p101").unwrap().unwrap();
+    assert_eq!(used["answers"], 1);
+    fake.will([say(&["二"])]);
+    alice.say("乙").await.gets("二");
+    let want = ["system: S", "user: 先", "assistant: 前", "user: 甲", "assistant: 一", "user: 乙"];
+    assert_eq!(told(&fake.seen()[0]), want);
 }
 
 #[wxbot_plugin::test(settings = with(json!({})))]
@@ -266,6 +270,18 @@ async fn tokens_are_counted_by_the_endpoint_or_estimated(bot: Kit<Talk>) {
     fake.seen();
 }
 
+/// An endpoint that counts nothing, or does not say, lifts no cap.
+#[wxbot_plugin::test(settings = with(json!({ "tokens_per_sender_per_day": 40 })))]
+async fn an_endpoint_that_counts_too_little_lifts_no_cap(bot: Kit<Talk>) {
+    let (fake, alice) = (fake(), bot.user("alice"));
+    let usage = json!({ "choices": [], "usage": { "total_tokens": 0 } });
+    let end = format!("data: {}\n\ndata: {usage}\n\ndata: [DONE]\n\n", chunk(json!({}), Some("stop")));
+    fake.will([stream(vec![word(&"好".repeat(60)), Piece::Bytes(end.into())])]);
+    alice.say("1").await.replies();
+    alice.say("2").await.gets_containing("明天");
+    fake.seen();
+}
+
 #[wxbot_plugin::test(settings = with(json!({ "links": ["example.com"] })))]
 async fn sec_r33_what_a_model_writes_is_text_in_the_conversation_that_asked(bot: Kit<Talk>) {
     let (fake, alice, bob) = (fake(), bot.user("alice"), bot.user("bob"));
@@ -285,7 +301,7 @@ async fn sec_r33_what_a_model_writes_is_text_in_the_conversation_that_asked(bot:
         ("an effect", say(&[json_call]), Some(json_call)),
         ("a tool call", stream(vec![Piece::Bytes(tool_call.into())]), Some("F")),
         ("a link", say(&["https://evil.com/x 和 https://example.com/y"]), Some("[链接] 和 https://example.com/y")),
-        ("a picture", say(&["![x](file:///etc/passwd)"]), Some("![x]([链接]")),
+        ("a picture", say(&["![x](file:///etc/passwd)"]), Some("![x]([链接])")),
         ("a turned text", say(&["\u{202E}lla kcik"]), Some("lla kcik")),
         ("100 KB", say(&[&huge]), None),
     ] {
