@@ -8,7 +8,7 @@ use wxbot_plugin::testing::Kit;
 use super::*;
 
 #[path = "llm/tests/log.rs"]
-mod log;
+pub(crate) mod log;
 
 async fn kit(settings: Value) -> Kit<AutoReply> {
     assert_eq!(Settings::check(&settings), []);

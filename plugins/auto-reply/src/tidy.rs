@@ -63,10 +63,16 @@ pub(crate) fn schedule(zone: &Zone) -> PlannedSchedule {
 impl AutoReply {
     /// One run, when this is our schedule or our timer.
     pub(crate) async fn tidy(&self, kind: &EventKind, cx: &Ctx) -> Result<Effects, PluginError> {
-        let from = match kind {
-            EventKind::Schedule { name, .. } if name == NAME => Place::default(),
-            EventKind::Timer { name, payload, .. } if name == NAME => Place::deserialize(payload).unwrap_or_default(),
-            _ => return Ok(Effects::none()),
+        let from = if let EventKind::Schedule { name, .. } = kind
+            && name == NAME
+        {
+            Place::default()
+        } else if let EventKind::Timer { name, payload, .. } = kind
+            && name == NAME
+        {
+            Place::deserialize(payload).unwrap_or_default()
+        } else {
+            return Ok(Effects::none());
         };
         let (now_ms, mut effects) = (cx.now_ms(), Effects::none());
         let today = Local::at(now_ms, &self.settings.zone).date();

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use wxbot_plugin::prelude::*;
 use wxbot_plugin::testing::{Heard, Kit, Sent, What};
 
-use super::fake::{Piece, Seen, answer, chunk, say, stream, word};
+use super::fake::{Piece, Seen, answer, chunk, error, say, stream, word};
 use super::talk::{Talk, fake, with};
 
 /// The messages of a request as `role: content`.
@@ -323,4 +323,29 @@ async fn sec_r33_what_a_model_writes_is_text_in_the_conversation_that_asked(bot:
     // Nothing but the history of this room and the counts was written, whatever the model wrote.
     assert_eq!(bot.kv_keys(), ["llm:chat:r101", "llm:day", "llm:from:p102"]);
     fake.seen();
+}
+
+/// An event whose effects were not committed is handled anew: it says the same, and nobody is asked or counted twice.
+#[tokio::test(start_paused = true)]
+async fn what_was_not_committed_is_said_again_and_paid_once() {
+    let fake = fake();
+    let settings = with(json!({ "retries": 0, "per_sender_per_day": 2, "used_up": "U" }));
+    let mut bot = Kit::<Talk>::start(settings).await.unwrap();
+    let replies = |effects: Effects| -> Vec<String> {
+        let text = |effect| if let wxbot_plugin::Effect::Reply { text, .. } = effect { Some(text) } else { None };
+        effects.into_iter().filter_map(text).collect()
+    };
+    fake.will([say(&["好"]), error(500, "x")]);
+    for want in ["好", "F", "U"] {
+        let event = bot.text_event("p1", None, "x");
+        for _ in 0..2 {
+            assert_eq!(replies(bot.effects(&event).await.unwrap()), [want]);
+            if want == "F" {
+                break;
+            }
+        }
+    }
+    let event = bot.text_event("p1", None, "x");
+    assert_eq!(replies(bot.effects(&event).await.unwrap()), Vec::<String>::new(), "another event");
+    assert_eq!(fake.seen().len(), 2);
 }

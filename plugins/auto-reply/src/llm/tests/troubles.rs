@@ -6,8 +6,8 @@ use serde_json::json;
 use wxbot_plugin::testing::Kit;
 
 use super::fake::{Act, Piece, answer, chunk, error, say, stream, word};
-use super::log::{Log, SECRETS};
 use super::talk::{Talk, fake, with};
+use crate::tests::log::{Log, SECRETS};
 
 const SECOND: Duration = Duration::from_secs(1);
 
