@@ -19,9 +19,9 @@ use crate::since::since;
 
 /// The name of the schedule and of the timer that goes on.
 pub(crate) const NAME: &str = "tidy";
-/// So many values are looked at in a run,
+/// So many small values are looked at in a run,
 const LOOKS: usize = 5_000;
-/// and so many removed: a commit of some milliseconds.
+/// and so many removed: a commit of some milliseconds. Of large ones it is fewer, see [`Kind::weight`].
 const REMOVES: usize = 500;
 /// The pause before it goes on.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -45,6 +45,16 @@ enum Kind {
     Greeted,
     Conversation,
     Count,
+}
+
+impl Kind {
+    /// As how many small values one counts. A conversation may have 48 KiB, and a page of them is in memory at a time.
+    fn weight(self) -> usize {
+        match self {
+            Self::Conversation => 20,
+            Self::Away | Self::Cooldown | Self::Greeted | Self::Count => 1,
+        }
+    }
 }
 
 /// Where a run stopped.
@@ -80,17 +90,17 @@ impl AutoReply {
         let mut after = from.after;
         for (prefix, kind) in KINDS.into_iter().skip_while(|(prefix, _)| *prefix < &*from.prefix) {
             loop {
-                let page = KvPage::of(KvPage::MOST.min(looks).max(1));
+                let page = KvPage::of((KvPage::MOST.min(looks) / kind.weight()).max(1));
                 let page = if let Some(after) = &after { page.after(after) } else { page };
                 let wanted = page.limit;
                 let rows: Vec<(String, Value)> = cx.kv_list(prefix, page).await?;
                 let full = rows.len() >= wanted;
                 for (key, value) in rows {
-                    looks = looks.saturating_sub(1);
+                    looks = looks.saturating_sub(kind.weight());
                     if self.is_over(kind, &value, now_ms, &today) {
                         // A swap: what somebody renews in this moment stays.
                         effects = effects.swap(&*key, Some(&value), None::<&Value>)?;
-                        removes -= 1;
+                        removes = removes.saturating_sub(kind.weight());
                     }
                     after = Some(key);
                     if removes == 0 {

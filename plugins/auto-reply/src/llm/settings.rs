@@ -67,14 +67,15 @@ pub struct LlmSettings {
     /// How long an answer may take, retries included. A handler has 30 s.
     #[config(default = "20s", range = "100ms"..="25s")]
     pub timeout: Duration,
-    /// How long one try may take until the first word comes.
+    /// How long one try may take until the first word comes, of a thought or of the answer:
     /// 15 s, or `timeout` where that is less, unless set.
     #[config(range = "50ms"..="25s")]
     pub first_token_timeout: Option<Duration>,
-    /// How often it is tried again when the endpoint is busy or cannot be reached.
+    /// How often it is tried again when the endpoint is busy or cannot be reached. A `Retry-After` of 2 s at most is
+    /// waited for.
     #[config(default = 2, range = 0..=5)]
     pub retries: u32,
-    /// What the person is told when no answer can be had; empty: nothing.
+    /// What the chat is told, once a minute, when no answer can be had; empty: nothing.
     #[config(
         default = "我现在答不上来,请稍后再试 (I cannot answer right now, please try again later)",
         max_len = 1000
@@ -86,10 +87,10 @@ pub struct LlmSettings {
     /// Hosts whose links may stand in an answer; other links become `[链接]`. `["*"]` lets all through.
     #[config(default, max_len = 1000)]
     pub links: Vec<String>,
-    /// How many answers one person gets in a day.
+    /// How often the model is asked for one person in a day; each try counts that may have cost something.
     #[config(default = 100, range = 1..)]
     pub per_sender_per_day: u32,
-    /// How many answers the account gives in a day.
+    /// How often the model is asked for the account in a day, counted likewise.
     #[config(default = 2000, range = 1..)]
     pub per_day: u32,
     /// How many tokens one person may use in a day, questions and history included.

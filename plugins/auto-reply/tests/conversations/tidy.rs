@@ -73,3 +73,15 @@ async fn what_stays_does_not_hide_what_goes(bot: Kit<AutoReply>) {
     bot.advance(Duration::from_secs(10)).await;
     assert_eq!((bot.kv_keys().len(), bot.timers().len()), (5_500, 0));
 }
+
+/// Conversations are large: fewer of them go with one commit.
+#[wxbot_plugin::test(settings = json!({ "rules": [{ "any": true, "reply": "x" }] }))]
+async fn large_values_go_by_few(bot: Kit<AutoReply>) {
+    for n in 0..60 {
+        bot.set_kv(&format!("llm:chat:p{n}"), &json!({ "at_ms": 0, "turns": [] })).unwrap();
+    }
+    bot.fires("tidy").await.gets_nothing();
+    assert_eq!((bot.kv_keys().len(), bot.timers().len()), (60 - 25, 1));
+    bot.advance(Duration::from_secs(60)).await;
+    assert_eq!((bot.kv_keys().len(), bot.timers().len()), (0, 0));
+}
