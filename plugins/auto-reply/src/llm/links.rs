@@ -14,7 +14,7 @@ const INSTEAD: &str = "[链接]";
 /// for [`is_link`] to say. What a link may hold besides is left out where phones end it: brackets, commas, quotes.
 const PATTERN: &str = r"(?x)
     [a-z][a-z0-9+.-]*://[a-z0-9._~:/?\#@&=%+\\-]*
-    | www\.[^\s\p{Han}，。！？、；：”’）》】<>]+
+    | www\.[a-z0-9._~:/?\#@&=%+\\-]+
     | (?P<name> (?: [a-z0-9-]+\. )+ [a-z0-9-]+ ) (?P<tail> \.? (?: :[0-9]+ )? (?: [/?\#] [a-z0-9._~:/?\#@&=%+\\-]* )? )
     | \p{Han}+\.(?: com|cn|net|org|top|xyz|中国|公司|网络|网址|在线|商城|集团 ) (?: [:/] [a-z0-9._~:/?\#@&=%+\\-]* )?";
 
@@ -70,7 +70,9 @@ impl Links {
                 (Some(name), tail) => !is_link(name, tail.unwrap_or_default()),
                 (None, _) => false,
             };
-            let stands = harmless || leads_to(link).is_some_and(|host| allows(hosts, &host));
+            let behind = found.get(0).and_then(|link| text.get(link.end()..)).and_then(|rest| rest.chars().next());
+            let stands =
+                harmless || (ends_there(link, behind) && leads_to(link).is_some_and(|host| allows(hosts, &host)));
             if stands { link.to_owned() } else { INSTEAD.to_owned() }
         })
     }
@@ -91,6 +93,15 @@ fn is_link(name: &str, tail: &str) -> bool {
         let country = end.len() == 2 && end.bytes().all(|byte| byte.is_ascii_lowercase()) && !FILES.contains(&end);
         country || ENDS.split(' ').any(|one| one == end)
     })
+}
+
+/// Whether the host of a link ends where we read its end: a phone may read on where a letter of another script follows,
+/// or one of the dots that names may be written with, and `example.com` becomes `example.comа.evil`.
+fn ends_there(link: &str, behind: Option<char>) -> bool {
+    let host_alone = !link.split_once("://").map_or(link, |(_, rest)| rest).contains(['/', '?', '#']);
+    let is_han = |c: char| matches!(c, '\u{2E80}'..='\u{A4CF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}');
+    let reads_on = |c: char| (c.is_alphanumeric() && !is_han(c)) || matches!(c, '\u{FF0E}' | '\u{FF61}');
+    !(host_alone && behind.is_some_and(reads_on))
 }
 
 /// The host of a link; `None` when it is none of the web, or hides where it leads.
@@ -181,6 +192,11 @@ mod tests {
             ("https://example.com/?to=https://evil.com", "[链接]"),
             ("https://example.com/a(b),c.html", "https://example.com/a(b),c.html"),
             ("1https://example.com/a", "1https://example.com/a"),
+            ("(www.example.com) 好", "(www.example.com) 好"),
+            ("去example.com看", "去example.com看"),
+            ("https://example.com/é", "https://example.com/é"),
+            ("https://example.comа.dentist", "[链接]а.dentist"),
+            ("https://example.com\u{FF0E}evil.dentist", "[链接]\u{FF0E}evil.dentist"),
             ("没有链接", "没有链接"),
         ] {
             assert_eq!(links.without(text), want, "{text}");
