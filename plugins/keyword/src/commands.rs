@@ -1,12 +1,12 @@
 //! What do the commands answer? Adding, removing, listing and testing words, and reading the files anew.
 
 use wxbot_plugin::prelude::*;
-use wxbot_plugin::text::{head, is_blank, typed};
+use wxbot_plugin::text::{head, is_blank};
 
-use crate::Keyword;
 use crate::act::promise;
 use crate::added::Word;
 use crate::judge::{Here, Ruling};
+use crate::{Keyword, Said};
 
 /// Words that one command adds at most: one a line.
 const LINES: usize = 50;
@@ -137,7 +137,7 @@ impl Keyword {
         if let EventKind::Message(message) = &mut said.kind {
             message.content = Content::Text { text: text.to_owned() };
         }
-        let (Ok(text), Some(here)) = (typed(&said), Here::of(&said)) else { return Ok(NOTHING.to_owned()) };
+        let (Ok(text), Some(here)) = (Said::of(&said), Here::of(&said)) else { return Ok(NOTHING.to_owned()) };
         let rulings = self.rulings(text, here, cx).await?;
         if rulings.is_empty() {
             return Ok(NOTHING.to_owned());

@@ -32,7 +32,7 @@
 //! (what they do) → `hits` (how often) → `commands`.
 //!
 //! **Heard** is only what people type: no quotes, forwards or cards, nothing late or our own, nothing of official
-//! accounts.
+//! accounts. Of that the whole text is looked at, with mentions.
 //!
 //! **State**, in the KV store of each account, committed with what a message brings: `words` and `word:<room>:<word>`
 //! (added by chat), `rest:<chat>` (silences), `told:<chat>` (notices), `tag:<person>`, `hits:<chat>:<day of 31>`,
@@ -51,14 +51,15 @@ pub mod settings;
 mod simplify;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use wxbot_plugin::prelude::*;
-use wxbot_plugin::text::typed;
+use wxbot_plugin::text::{Deaf, is_blank, typed};
 
 use crate::act::More;
 use crate::added::Added;
-use crate::engine::Scratches;
+use crate::engine::{Found, Hit, Scratches};
 use crate::judge::{Here, Ruling};
 use crate::watch::Watch;
 
@@ -142,8 +143,8 @@ impl Keyword {
     /// Looks for keywords in whatever no command took.
     #[on(Message)]
     async fn heard(&self, event: &Event, cx: &Ctx) -> Result<Effects, PluginError> {
-        let text = match typed(event) {
-            Ok(text) => text,
+        let said = match Said::of(event) {
+            Ok(said) => said,
             Err(why) => {
                 cx.note("rules", false, || why.to_string());
                 return self.trouble(cx).await;
@@ -153,7 +154,7 @@ impl Keyword {
             cx.note("rules", false, || "they act in private chats and rooms".to_owned());
             return self.trouble(cx).await;
         };
-        let rulings = self.rulings(text, here, cx).await?;
+        let rulings = self.rulings(said, here, cx).await?;
         if rulings.is_empty() {
             cx.note("rules", false, || "none of their keywords is in the text".to_owned());
             return self.trouble(cx).await;
@@ -172,6 +173,34 @@ impl Keyword {
     }
 }
 
+/// A text that counts.
+#[derive(Debug, Clone, Copy)]
+struct Said<'a> {
+    /// All of it: whatever stands behind a first `@` is looked at too, or `@advert @bot` would hide the advert.
+    whole: &'a str,
+    /// Its end, behind a mention: where it begins for people.
+    typed: &'a str,
+}
+
+impl<'a> Said<'a> {
+    fn of(event: &'a Event) -> Result<Self, Deaf> {
+        let typed = typed(event)?;
+        Ok(Self { whole: event.text().unwrap_or(typed).trim_matches(is_blank), typed })
+    }
+
+    /// Adds the rules that only the typed part hits: `^help$` is said by `@bot help` too.
+    fn add_anchored(self, found: &mut BTreeMap<usize, Found>, typed: BTreeMap<usize, Found>) {
+        let mention = self.whole.len().checked_sub(self.typed.len()).and_then(|len| self.whole.get(..len));
+        let before = mention.map_or(0, |mention| mention.chars().count());
+        for (rule, more) in typed {
+            let found = found.entry(rule).or_default();
+            if found.hits.is_empty() {
+                found.hits = more.hits.into_iter().map(|hit| Hit { at: hit.at + before, ..hit }).collect();
+            }
+        }
+    }
+}
+
 fn hit(ruling: &Ruling<'_>) -> String {
     let keywords: Vec<&str> = ruling.found.hits.iter().map(|hit| &*hit.keyword).collect();
     format!("hit by {}", keywords.join(", "))
@@ -179,12 +208,15 @@ fn hit(ruling: &Ruling<'_>) -> String {
 
 impl Keyword {
     /// All rules that a text hits, in their order.
-    async fn rulings(&self, text: &str, here: Here<'_>, cx: &Ctx) -> Result<Vec<Ruling<'_>>, PluginError> {
+    async fn rulings(&self, said: Said<'_>, here: Here<'_>, cx: &Ctx) -> Result<Vec<Ruling<'_>>, PluginError> {
         let words = self.added.words(cx).await?;
         let engine = self.watch.engine();
         let mut found = self.scratches.with(|scratch| {
-            let mut found = engine.look(text, scratch);
-            let added = words.look(text, here.chat, scratch);
+            let mut found = engine.look(said.whole, scratch);
+            if said.typed != said.whole {
+                said.add_anchored(&mut found, engine.look(said.typed, scratch));
+            }
+            let added = words.look(said.whole, here.chat, scratch);
             if !added.hits.is_empty() {
                 found.entry(self.settings.added()).or_default().hits.extend(added.hits);
             }

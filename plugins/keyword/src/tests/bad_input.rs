@@ -138,3 +138,28 @@ async fn sec_r33_what_people_write_is_no_template(bot: Kit<Keyword>) {
     owner.say("加词 回 => {{ sender }}").await.gets_containing("加了 1 个词");
     eve.say("回").await.gets("{{ sender }}");
 }
+
+#[wxbot_plugin::test(settings = json!({ "rules": [
+    { "name": "adverts", "any": "加微信", "regex": ["^帮助$"], "not": "官方", "reply": "{{ keyword }}" },
+] }))]
+async fn sec_r27_a_first_mention_hides_nothing(bot: Kit<Keyword>) {
+    let alice = bot.user("alice");
+    let member = alice.in_room(&bot.room("one", [&alice]));
+    let advert = "加微信vx123 ".repeat(100);
+    for text in
+        ["@加微信vx123代开发票 @bot\u{2005}", "@bot\u{2005}加微信", "@加微信 hi", &format!("@x {advert}@bot\u{2005}")]
+    {
+        member.does(at_us(text)).await.gets("加微信");
+    }
+    // Where nothing stands before it, a mention is no part of what was typed.
+    member.at_me("帮助").await.gets("^帮助$");
+    member.at_me("帮助我").await.gets_nothing();
+    member.does(at_us("@官方 加微信")).await.gets_nothing();
+}
+
+/// A text that mentions our account somewhere.
+fn at_us(text: &str) -> EventKind {
+    let mentions = Mentions { me: true, all: false };
+    let content = Content::Text { text: text.to_owned() };
+    EventKind::Message(Message { id: "0".parse().unwrap(), from_self: false, content, mentions })
+}
