@@ -29,14 +29,15 @@
 //! Every setting is in the README. Files in reading order: this one (the handlers) → [`settings`] (what the rules say and
 //! what may be wrong with them) → `engine` (what they look for, as one [`matcher`]) over [`lists`] (files of keywords) and
 //! [`fold`] → `watch` (files that change) → `added` (words that were added by chat) → `judge` (which rules act) → `act`
-//! (what they do) → `hits` (how often) → `commands`.
+//! (what they do) → `hits` (how often) → `tidy` → `commands`.
 //!
 //! **Heard** is only what people type: no quotes, forwards or cards, nothing late or our own, nothing of official
 //! accounts. Of that the whole text is looked at, with mentions.
 //!
 //! **State**, in the KV store of each account, committed with what a message brings: `words` and `word:<room>:<word>`
-//! (added by chat), `rest:<chat>` (silences), `told:<chat>` (notices), `tag:<person>`, `hits:<chat>:<day of 31>`,
-//! `trouble` (which mistake of a file was told).
+//! (added by chat), `rest:<chat>` and `rest:<chat>:<person>` (silences), `invited:<chat>:<person>`, `forwarded:<chat>`,
+//! `told:<chat>` (notices), `tag:<person>`, `hits:<chat>:<day of 31>`, `trouble` (which mistake of a file was told). Once a
+//! day `tidy` removes what is over. Values of another shape count as not there.
 
 mod act;
 mod added;
@@ -44,16 +45,19 @@ mod commands;
 mod engine;
 pub mod fold;
 mod hits;
+mod kept;
 mod judge;
 pub mod lists;
 pub mod matcher;
 pub mod settings;
 mod simplify;
+mod tidy;
 mod watch;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde_json::Value;
 use wxbot_plugin::prelude::*;
 use wxbot_plugin::text::{Deaf, is_blank, typed};
 
@@ -98,7 +102,7 @@ impl Keyword {
         self.add_words(words.as_str(), event, cx).await
     }
 
-    /// 删掉加的词
+    /// 删掉加的词;词表里的第三个也可写 #3
     #[command("kw remove", alias = ["删词"], allow = Role::GroupAdmin)]
     async fn remove(&self, word: Rest, event: &Event, cx: &Ctx) -> Result<Effects, PluginError> {
         self.remove_word(word.as_str(), event, cx).await
@@ -133,6 +137,11 @@ impl Keyword {
     ) -> Result<String, PluginError> {
         let room = commands::room_of(event, cx)?;
         hits::top(&self.settings, cx, room.as_ref(), days.unwrap_or(7).into()).await
+    }
+
+    #[schedule("tidy")]
+    async fn tidied(&self, cx: &Ctx) -> Result<Effects, PluginError> {
+        tidy::tidy(&self.settings, cx).await
     }
 
     #[timer("more")]
@@ -226,11 +235,20 @@ impl Keyword {
         Ok(judge::judge(&self.settings, found, here))
     }
 
-    /// Tells the owners, once, of files that cannot be used.
+    /// Tells the owners, once each time, of files that cannot be used.
     async fn trouble(&self, cx: &Ctx) -> Result<Effects, PluginError> {
-        let Some(trouble) = self.watch.trouble() else { return Ok(Effects::none()) };
-        let was: Option<String> = cx.kv_get("trouble").await?;
-        if was.as_ref() == Some(&trouble.id) {
+        if !self.watch.has_files() {
+            return Ok(Effects::none());
+        }
+        let was: Option<Value> = cx.kv_get("trouble").await?;
+        let Some(trouble) = self.watch.trouble() else {
+            // Mended: what goes wrong next is told, even if it is the same.
+            return Ok(match &was {
+                Some(was) => Effects::none().swap("trouble", Some(was), None::<&Value>)?,
+                None => Effects::none(),
+            });
+        };
+        if was.as_ref().and_then(Value::as_str) == Some(&trouble.id) {
             return Ok(Effects::none());
         }
         let text = format!("⚠️ 词表有错,沿用旧的 (a list has mistakes, the old one stays):\n{}", trouble.text);
