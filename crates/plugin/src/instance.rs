@@ -263,7 +263,7 @@ mod tests {
         type Config = Reader;
 
         fn manifest() -> Manifest {
-            Manifest::new("reading")
+            Manifest::new("reading", "Says where its settings were read.")
         }
 
         async fn init(config: Reader, _cx: &InitCtx) -> Result<Self, PluginError> {

@@ -4,7 +4,7 @@ use std::fs;
 
 use super::*;
 
-fn problems(settings: serde_json::Value) -> Vec<(String, String)> {
+fn problems(settings: Value) -> Vec<(String, String)> {
     let read = Settings::read(&settings, &Place::default());
     let problems = read.err().unwrap_or_default();
     // Of a value of another sort the message says all there is.
@@ -82,6 +82,22 @@ fn files_with_mistakes_are_told_with_their_lines() {
         let shown = problems.iter().any(|one| one.message.contains(&*folder.path().to_string_lossy()));
         assert!(!shown, "the path of the machine is not shown: {problems:?}");
     }
+}
+
+#[test]
+fn all_files_together_are_bounded() {
+    let folder = tempfile::tempdir().unwrap();
+    let comment = format!("词\n#{}", "x".repeat(13 << 20));
+    let names: Vec<String> = (0..5).map(|n| format!("{n}.txt")).collect();
+    names.iter().for_each(|name| fs::write(folder.path().join(name), &comment).unwrap());
+    let read = |names: &[String]| {
+        // The same file twice is read once.
+        let rules = json!([{ "files": names, "reply": "x" }, { "files": [names[0]], "reply": "y" }]);
+        Settings::read(&json!({ "rules": rules }), &Place::of(folder.path())).map(|_| ())
+    };
+    assert_eq!(read(&names[..4]), Ok(()));
+    let problems = read(&names).unwrap_err();
+    assert!(matches!(&*problems, [one] if one.pointer == "/rules" && one.message.contains("have 65 MiB")), "{problems:?}");
 }
 
 #[wxbot_plugin::test(settings = json!({ "rules": [
