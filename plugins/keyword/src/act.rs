@@ -16,8 +16,8 @@ use crate::engine::Hit;
 use crate::judge::Ruling;
 use crate::settings::{Notify, Per, Reply, Rule, Settings};
 
-pub(crate) use notices::{More, merged};
 pub(crate) use forwards::are_passed;
+pub(crate) use notices::{More, merged};
 pub(crate) use rests::are_over;
 
 use forwards::{Forwards, Held};
@@ -175,7 +175,9 @@ impl Acts<'_> {
             {
                 self.note(ruling, false, || match held {
                     Held::Same => format!("forward: it passed the same on to {to} a moment ago"),
-                    Held::Full => format!("forward: it passed {most} messages on to {to} in a minute (`forward_limit`)"),
+                    Held::Full => {
+                        format!("forward: it passed {most} messages on to {to} in a minute (`forward_limit`)")
+                    }
                 });
             } else if self.room(ruling, "forward") {
                 self.effects = std::mem::take(&mut self.effects).forward(to.clone(), self.message)?;

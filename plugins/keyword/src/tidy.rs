@@ -17,12 +17,14 @@ const REMOVED: usize = 5_000;
 const REMOVED_BYTES: usize = 4 << 20;
 
 /// What values there are, by the beginning of their keys, and whether one is of no use any more.
-const KINDS: [(&str, fn(&str, &Value, Now) -> bool); 4] = [
+const KINDS: [(&str, IsOver); 4] = [
     ("forwarded:", |key, value, now| act::are_passed(key, value, now.ms)),
     ("hits:", |key, value, now| hits::is_over(key, value, now.day)),
     ("invited:", |key, value, now| act::are_over(key, value, now.ms)),
     ("rest:", |key, value, now| act::are_over(key, value, now.ms)),
 ];
+
+type IsOver = fn(key: &str, value: &Value, now: Now) -> bool;
 
 #[derive(Debug, Clone, Copy)]
 struct Now {

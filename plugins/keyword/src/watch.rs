@@ -69,6 +69,9 @@ struct Files {
     troubles: u64,
 }
 
+/// What was read, or all that is wrong with it.
+type NewList = Result<Arc<Read>, Vec<ListProblem>>;
+
 /// Why files are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Look {
@@ -179,7 +182,9 @@ impl Shared {
                     Ok(new) if why == Look::Usual && new.entries.is_empty() && !list.entries.is_empty() => {
                         tracing::warn!(file = %file.written, "A list is empty now; the old one stays.");
                         let written = &file.written;
-                        seen.wrong = Some(format!("the list `{written}`: it is empty now; if you mean it, say 重读词表 (kw reload)"));
+                        seen.wrong = Some(format!(
+                            "the list `{written}`: it is empty now; if you mean it, say 重读词表 (kw reload)"
+                        ));
                     }
                     Ok(new) => {
                         (*list, seen.wrong, fresh) = (new, None, true);
@@ -231,7 +236,7 @@ impl Shared {
 
 impl Seen {
     /// What the file holds and its stamp before that was read. `None`: it is as it was, or is being written.
-    fn new_content(&mut self, file: &ListFile, why: Look) -> Option<(Stamp, Result<Arc<Read>, Vec<ListProblem>>)> {
+    fn new_content(&mut self, file: &ListFile, why: Look) -> Option<(Stamp, NewList)> {
         let stamp = Stamp::of(&file.path);
         if why == Look::Wanted {
             self.coming = None;

@@ -163,14 +163,7 @@ impl Words {
     }
 
     /// All that begins at `start` or behind it, in one pass.
-    fn read_on(
-        &self,
-        nfa: &NFA,
-        text: &str,
-        start: usize,
-        seen: &mut Seen,
-        mut keep: impl FnMut(usize, usize, usize),
-    ) {
+    fn read_on(&self, nfa: &NFA, text: &str, start: usize, seen: &mut Seen, mut keep: impl FnMut(usize, usize, usize)) {
         let mut state = nfa.start_state(Anchored::No).expect("an NFA begins both ways");
         for (at, byte) in text.bytes().enumerate().skip(start) {
             state = nfa.next_state(Anchored::No, state, byte);

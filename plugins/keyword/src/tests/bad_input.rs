@@ -97,7 +97,10 @@ fn all_files_together_are_bounded() {
     };
     assert_eq!(read(&names[..4]), Ok(()));
     let problems = read(&names).unwrap_err();
-    assert!(matches!(&*problems, [one] if one.pointer == "/rules" && one.message.contains("have 65 MiB")), "{problems:?}");
+    assert!(
+        matches!(&*problems, [one] if one.pointer == "/rules" && one.message.contains("have 65 MiB")),
+        "{problems:?}"
+    );
 }
 
 #[wxbot_plugin::test(settings = json!({ "rules": [
