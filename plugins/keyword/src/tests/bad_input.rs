@@ -176,3 +176,11 @@ fn at_us(text: &str) -> EventKind {
     let content = Content::Text { text: text.to_owned() };
     EventKind::Message(Message { id: "0".parse().unwrap(), from_self: false, content, mentions })
 }
+
+#[wxbot_plugin::test(settings = json!({ "rules": [{ "any": "加微信", "reply": "{{ keyword }}" }] }))]
+async fn sec_r27_invisible_characters_hide_nothing(bot: Kit<Keyword>) {
+    let alice = bot.user("alice");
+    for between in ["\u{200B}", "\u{FE00}", "\u{E0101}", "\u{E0041}", "\u{34F}", "\u{3164}", "\u{115F}", "\u{FFA0}"] {
+        alice.say(&format!("加{between}微{between}{between}信")).await.gets("加微信");
+    }
+}
