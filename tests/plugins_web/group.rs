@@ -209,7 +209,8 @@ ROOM = "读书会"
     town.hears("club", ROOM, &["读书会今晚八点开始"]);
     town.changes("club", ROOM, &json!({ "rename_by": { "by": "小明", "topic": "小明的群" } }));
     assert_eq!(town.calls("club", "modtopic", &[]), 0);
-    town.members("club", ROOM);
+    // Found by the name that it had before.
+    assert_eq!(town.members("club", ROOM).len(), 4);
     town.ends_well();
 }
 
