@@ -13,6 +13,7 @@ use wxbot_plugin::KvPage;
 use wxbot_plugin::model::AccountName;
 use wxbot_plugin::prelude::*;
 
+use crate::life::names;
 use crate::settings::AuditSettings;
 
 /// What the keys of records begin with.
@@ -84,9 +85,14 @@ pub(crate) struct Trail {
 }
 
 impl Whom {
-    /// A person of an event.
-    pub(crate) fn of(person: &wxbot_plugin::model::Person) -> Self {
-        Self { id: Some(person.id.clone()), name: person.name.clone() }
+    /// A person of an event, as everybody in the room may hear them called: the log is read there.
+    pub(crate) fn of(cx: &Ctx, person: &wxbot_plugin::model::Person) -> Self {
+        Self { id: Some(person.id.clone()), name: names::public(cx, person) }
+    }
+
+    /// Somebody by a public name.
+    pub(crate) fn called(id: Option<ContactId>, name: &str) -> Self {
+        Self { id, name: names::shown(name) }
     }
 }
 

@@ -97,7 +97,7 @@ impl GroupAdmin {
         if !self.covers(cx, event) {
             return Ok(Effects::none());
         }
-        guard::newcomer::joined(&self.guard, &self.doing(cx), event, joined).await
+        guard::newcomer::joined(&self.doing(cx), event, joined)
     }
 
     #[on(MembersChanged, only = group, priority = 100)]
@@ -106,7 +106,7 @@ impl GroupAdmin {
         if !self.covers(cx, event) {
             return Ok(Effects::none());
         }
-        guard::newcomer::noticed(&self.guard, &self.doing(cx), event, joined).await
+        guard::newcomer::noticed(&self.guard, &self.doing(cx), event, joined)
     }
 
     /// 警告成员:警告 @成员 理由
@@ -258,7 +258,7 @@ impl GroupAdmin {
         /// 日、周或总
         span: Option<String>,
     ) -> Result<Effects, PluginError> {
-        life::count::ranking(&self.doing(cx), &here, span.as_deref()).await
+        life::answered(life::count::ranking(&self.doing(cx), &here, span.as_deref()).await)
     }
 
     /// 我的发言数
@@ -281,7 +281,7 @@ impl GroupAdmin {
     }
 
     /// 发起投票,不带内容则查看
-    #[command("投票", alias = ["poll"], only = group)]
+    #[command("投票", alias = ["poll"], only = group, cooldown = "3s/user")]
     async fn poll(
         &self,
         cx: &Ctx,
@@ -290,11 +290,11 @@ impl GroupAdmin {
         /// 标题 | 选项一 | 选项二 | 10m
         what: Option<Rest>,
     ) -> Result<Effects, PluginError> {
-        life::vote::open(&self.doing(cx), &here, &who, what.as_deref()).await
+        life::answered(life::vote::open(&self.doing(cx), &here, &who, what.as_deref()).await)
     }
 
     /// 投第几项
-    #[command("投", alias = ["vote"], only = group)]
+    #[command("投", alias = ["vote"], only = group, cooldown = "3s/user")]
     async fn vote(
         &self,
         cx: &Ctx,
@@ -302,19 +302,19 @@ impl GroupAdmin {
         _short: Short,
         who: Sender,
         /// 选项的数字
-        choice: usize,
+        choice: Option<String>,
     ) -> Result<Effects, PluginError> {
-        life::vote::cast(&self.doing(cx), &here, &who, choice).await
+        life::answered(life::vote::cast(&self.doing(cx), &here, &who, choice.as_deref()).await)
     }
 
     /// 结束投票,公布结果
-    #[command("结束投票", alias = ["endpoll"], only = group)]
-    async fn end_poll(&self, cx: &Ctx, here: Here<Polls>, who: Sender) -> Result<Effects, PluginError> {
-        life::vote::close(&self.doing(cx), &here, &who).await
+    #[command("结束投票", alias = ["endpoll"], only = group, cooldown = "3s/user")]
+    async fn end_poll(&self, cx: &Ctx, here: Here<Polls>, who: Sender, _alone: Alone) -> Result<Effects, PluginError> {
+        life::answered(life::vote::close(&self.doing(cx), &here, &who).await)
     }
 
     /// 每日签到
-    #[command("签到", alias = ["checkin"], only = group)]
+    #[command("签到", alias = ["checkin"], only = group, cooldown = "10s/user")]
     async fn check_in(
         &self,
         cx: &Ctx,
@@ -327,7 +327,7 @@ impl GroupAdmin {
 
     /// 签到榜
     #[command("签到榜", alias = ["checkins"], only = group, cooldown = "5s/chat")]
-    async fn check_ins(&self, cx: &Ctx, here: Here<CheckIn>) -> Result<Effects, PluginError> {
+    async fn check_ins(&self, cx: &Ctx, here: Here<CheckIn>, _alone: Alone) -> Result<Effects, PluginError> {
         life::checkin::list(&self.doing(cx), &here).await
     }
 

@@ -41,7 +41,7 @@ pub(crate) struct Command<'a> {
 impl Command<'_> {
     fn deed(&self, what: &'static str, targets: &[Target]) -> Deed {
         let whom = targets.iter().map(Target::whom);
-        Deed::new("command", what, self.room).whom(whom).by(Whom::of(self.by))
+        Deed::new("command", what, self.room).whom(whom).by(Whom::of(self.doing.cx, self.by))
     }
 
     /// What is answered to the command when it is done.
@@ -105,7 +105,7 @@ impl Command<'_> {
             .does(Effects::none().remove_members(room.clone(), out.clone()))
             .keeps(Effects::none().swap(key, was.as_ref(), Some(&now))?)
             .undo([Undo::Invite { members: out }]);
-        let said = self.done(format!("已移出 {}。「撤销」可撤销", listed(&targets)));
+        let said = self.done(format!("正在移出 {}。「撤销」可撤销", listed(&targets)));
         Ok(self.doing.act(deed).await?.then(said))
     }
 
@@ -138,7 +138,7 @@ impl Command<'_> {
             }
             let seen = seen_key(room, &target.id);
             let was = cx.kv_get::<serde_json::Value>(&seen).await?;
-            kept = kept.put(&*seen, &0)?;
+            kept = kept.put(&*seen, &-cx.now_ms())?;
             undo.push(Undo::Put { key: seen, was });
             self.guard.state.room(cx.account(), room, |state| state.pardon(MemberKey::of(&target.id)));
         }

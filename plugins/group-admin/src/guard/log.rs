@@ -70,7 +70,7 @@ impl Command<'_> {
         let deed = Deed::new(UNDO, "撤销", self.room)
             .whom(record.whom.clone())
             .why(format!("{}:{}", record.what, told.join(",")))
-            .by(Whom::of(self.by))
+            .by(Whom::of(self.doing.cx, self.by))
             .does(out)
             .keeps(kept)
             .takes_back(key.clone());

@@ -126,7 +126,7 @@ pub(crate) async fn typed(doing: &Doing<'_>, by: &Person, to: &str, text: &str) 
         return Err(PluginError::told(told));
     }
     let rooms = rooms(doing, to)?;
-    let shown: Vec<String> = rooms.iter().take(SHOWN).map(|room| names::shown(&doing.room_name(room))).collect();
+    let shown: Vec<String> = rooms.iter().take(SHOWN).map(|room| names::shown(&topic_of(doing, room))).collect();
     let more = if rooms.len() > SHOWN { "…" } else { "" };
     doing.cx.confirm(&format!("向 {} 个群发公告: {}{more}", rooms.len(), shown.join("、"))).await?;
     // The code proves that it was read; who may command it may have changed meanwhile.
@@ -134,7 +134,7 @@ pub(crate) async fn typed(doing: &Doing<'_>, by: &Person, to: &str, text: &str) 
         return Err(PluginError::told("你现在没有权限了 (you may not do that any more)"));
     }
     let count = rooms.len();
-    let typed = Mass { text: text.to_owned(), rooms, by: by.id.clone(), name: names::shown(&by.name) };
+    let typed = Mass { text: text.to_owned(), rooms, by: by.id.clone(), name: names::public(doing.cx, by) };
     let answer = if doing.is_shadow() { "观察模式,不会真的发" } else { "好的,开始发" };
     Ok(Effects::reply(format!("{answer}({count} 个群)")).then(next(doing, typed).await?))
 }

@@ -72,7 +72,7 @@ pub(crate) async fn silence(
     }
     let counted: HashMap<ContactId, Tally> = all(doing, room).await?.into_iter().collect();
     let joined = super::welcome::joined(doing, &room.id).await?;
-    let (members, now_ms) = (doing.cx.members(&room.id).await?, doing.cx.now_ms());
+    let (members, now_ms) = (super::members(doing, &room.id).await?, doing.cx.now_ms());
     let seen = members.into_iter().filter(|member| !member.me).map(|member| {
         let tally = member.id.as_ref().and_then(|id| counted.get(id));
         Seen {

@@ -84,7 +84,7 @@ async fn answer(doing: &Doing<'_>, join: &Join, sender: &wxbot_plugin::model::Pe
     let rooms: Vec<Candidate> = join_all(join.rooms.iter().map(|room| look(doing, room, &sender.id))).await;
     let full = match pick(&rooms, join.full) {
         Place::Room(room) => {
-            let deed = Deed::new("join", "邀请进群", &room.id).whom([Whom::of(sender)]).why("私聊申请");
+            let deed = Deed::new("join", "邀请进群", &room.id).whom([Whom::of(cx, sender)]).why("私聊申请");
             let invited = Effects::reply(format!("好的,正在邀请你进「{}」", shown(&room.name)))
                 .add_members(room.id.clone(), [sender.id.clone()]);
             return doing.act(deed.does(invited)).await;

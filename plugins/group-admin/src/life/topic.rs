@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use wxbot_plugin::model::{Chat, Person, Who};
 use wxbot_plugin::prelude::*;
 
-use super::names::shown;
+use super::names::{shown, told};
 use super::topic_of;
 use crate::act::{Deed, Doing};
 use crate::audit::{Undo, Whom};
@@ -116,7 +116,7 @@ pub(crate) async fn changed(
     let kept = Effects::none().put(war_key(room), &war)?;
     match answer {
         Answer::SetBack => {
-            let who = Whom { id: None, name: shown(by.name().unwrap_or_default()) };
+            let who = Whom::called(None, &told(doing.cx, by.name().unwrap_or("你")));
             let deed = Deed::new("topic", "恢复群名", room).whom([who]).why(format!("改成了「{}」", shown(topic)));
             let back = Effects::none()
                 .set_topic(room.clone(), &*name)
@@ -159,7 +159,7 @@ pub(crate) async fn rename(
         Undo::Topic { was: before },
     ];
     let kept = Effects::none().put(key(&room.id), &Some(&now))?.delete(war_key(&room.id));
-    let deed = Deed::new("topic", "改名", &room.id).by(Whom::of(by)).why(format!("改成「{now}」"));
+    let deed = Deed::new("topic", "改名", &room.id).by(Whom::of(doing.cx, by)).why(format!("改成「{now}」"));
     doing.act(deed.does(done).keeps(kept).undo(undo)).await
 }
 
@@ -174,7 +174,7 @@ pub(crate) async fn unlock(doing: &Doing<'_>, room: &Chat, by: &Person) -> Resul
     let was: Option<Locked> = doing.cx.kv_get(&key(&room.id)).await?;
     let undo = [Undo::Put { key: key(&room.id), was: was.map(serde_json::to_value).transpose()? }];
     let kept = Effects::none().put(key(&room.id), &Locked::None)?.delete(war_key(&room.id));
-    let deed = Deed::new("topic", "解锁群名", &room.id).by(Whom::of(by)).why("命令");
+    let deed = Deed::new("topic", "解锁群名", &room.id).by(Whom::of(doing.cx, by)).why("命令");
     doing.act(deed.does(Effects::reply("群名已解锁,大家都可以改了")).keeps(kept).undo(undo)).await
 }
 

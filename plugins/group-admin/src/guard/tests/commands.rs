@@ -37,7 +37,7 @@ async fn sec_r29_removing_needs_a_code_and_has_a_limit(bot: Kit<GroupAdmin>) {
     let asked = scene.admin.say("移出 @alice\u{2005}@bob\u{2005} 吵架").await.replies().remove(0);
     // Somebody else's answer is none.
     scene.bob.say(&code(&asked)).await.gets_nothing();
-    scene.admin.say(&code(&asked)).await.gets("已移出 alice、bob。「撤销」可撤销");
+    scene.admin.say(&code(&asked)).await.gets("正在移出 alice、bob。「撤销」可撤销");
     let [Action::RemoveMembers { members, .. }] = &bot.acted()[..] else { panic!("one removal") };
     assert_eq!(members.len(), 2);
     bot.user("carol");
@@ -92,9 +92,11 @@ async fn who_cannot_remove_says_so(bot: Kit<GroupAdmin>) {
     scene.admin.say("移出 @alice").await.gets_containing("本账号不能移出成员");
 }
 
-#[wxbot_plugin::test(settings = json!({ "links": {}, "probation": { "settle": "0s" } }))]
+#[wxbot_plugin::test(settings = json!({ "links": {}, "probation": {} }))]
 async fn a_pardon_forgets_strikes_and_probation(bot: Kit<GroupAdmin>) {
     let scene = scene(&bot);
+    let noticed = wxbot_plugin::model::Noticed { id: Some(scene.alice.person().id.clone()), name: "alice".into() };
+    scene.admin.does(EventKind::MembersChanged { joined: vec![noticed], left: Vec::new() }).await.gets_nothing();
     scene.alice.say("evil.com").await.gets_containing("第 1 次");
     scene.alice.say("evil.com").await;
     scene.admin.say("豁免 @alice").await.gets("已豁免 alice");
@@ -139,4 +141,16 @@ async fn status_and_pause(bot: Kit<GroupAdmin>) {
     scene.admin.say("开 群管").await.gets_containing("已打开");
     bot.advance(Duration::from_secs(11)).await;
     scene.bob.say("evil.com").await.gets_containing("链接");
+}
+
+#[wxbot_plugin::test(settings = json!({ "links": {}, "stats": {} }))]
+async fn a_list_of_members_that_is_not_to_be_had_is_no_failure(mut bot: Kit<GroupAdmin>) {
+    // The account knows nothing of this room.
+    let admin = bot.user("阿明");
+    admin.is(Role::Admin);
+    for command in ["警告 @alice", "移出 @alice", "豁免 @alice", "白名单 加 @alice", "潜水"] {
+        let event = bot.text_event(admin.person().id.as_str(), Some("r900"), command);
+        let told = bot.handle(&event).await.unwrap();
+        assert!(told[0].contains("成员列表暂时读不到"), "{command}: {told:?}");
+    }
 }
