@@ -145,7 +145,9 @@ impl<'a> Doing<'a> {
         if deed.small {
             return Ok(if shadow { deed.keep } else { deed.keep.then(deed.effects) });
         }
+        let (no, number) = self.desk.trail.next(cx, &room).await?;
         let record = Record {
+            no,
             at_ms: cx.now_ms(),
             room: room.clone(),
             feature: deed.feature.to_owned(),
@@ -159,7 +161,7 @@ impl<'a> Doing<'a> {
         };
         let outward =
             if shadow { self.report(&room, &shadow::report(&self.room_name(&room), &record)) } else { deed.effects };
-        let written = deed.keep.put(record.key(self.desk.trail.number()), &record)?;
+        let written = deed.keep.then(number).put(record.key(self.desk.trail.number()), &record)?;
         Ok(self.tidy().await?.then(outward).then(written))
     }
 
@@ -215,7 +217,8 @@ impl<'a> Doing<'a> {
     }
 
     /// The timer of what had to wait.
-    pub(crate) fn say_what_waited(&self, room: &ContactId, held: Held) -> Effects {
+    pub(crate) fn say_what_waited(&self, chat: &ContactId, held: &Held) -> Effects {
+        let room = held.room.as_ref().unwrap_or(chat);
         let text = self.desk.gate.drain(&(self.cx.account().clone(), room.clone(), held.to), self.cx.now_ms());
         match (text, held.to) {
             (None, _) => Effects::none(),
@@ -259,7 +262,7 @@ fn come_back(room: &ContactId, to: To, after: std::time::Duration) -> Effects {
         To::Watchers => format!("gate:{room}:watchers"),
     };
     // A word and a moment are always JSON.
-    Effects::none().timer(name, after, &Held { to }).unwrap_or_default()
+    Effects::none().timer(name, after, &Held { room: Some(room.clone()), to }).unwrap_or_default()
 }
 
 /// A name or another text that somebody chose, short and on one line: it must not look like our own words.

@@ -38,6 +38,9 @@ pub(crate) struct Whom {
 /// One thing that was done, or would have been.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Record {
+    /// Its number in the log of the room, which it keeps.
+    #[serde(default)]
+    pub(crate) no: u64,
     pub(crate) at_ms: i64,
     pub(crate) room: ContactId,
     /// Which feature did it.
@@ -73,8 +76,8 @@ pub(crate) enum Undo {
     Invite { members: Vec<ContactId> },
     /// Name the room like this again.
     Topic { was: String },
-    /// Set a KV value of the plugin to what it was; `None` removes it.
-    Put { key: String, was: Option<Value> },
+    /// Set a KV value of the plugin to what it was, where it is still what was left; `None` is no value.
+    Put { key: String, was: Option<Value>, left: Option<Value> },
 }
 
 /// Counts records: to number those of one millisecond, and to prune now and then.
@@ -82,6 +85,16 @@ pub(crate) enum Undo {
 pub(crate) struct Trail {
     written: Mutex<HashMap<AccountName, u32>>,
     numbers: AtomicU64,
+    /// The last number in the log of a room: several events of one moment may be about the same room.
+    last: Mutex<HashMap<(AccountName, ContactId), u64>>,
+}
+
+/// Rooms of which the last number is kept in memory besides.
+const ROOMS: usize = 4_096;
+
+/// Where the last number in the log of a room is kept.
+fn number_key(room: &ContactId) -> String {
+    format!("log-no:{room}")
 }
 
 impl Whom {
@@ -107,6 +120,22 @@ impl Trail {
     /// The number of the next record.
     pub(crate) fn number(&self) -> u64 {
         self.numbers.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The next number in the log of a room, and what keeps it.
+    pub(crate) async fn next(&self, cx: &Ctx, room: &ContactId) -> Result<(u64, Effects), PluginError> {
+        let key = number_key(room);
+        let stored: u64 = cx.kv_get(&key).await?.unwrap_or_default();
+        let number = {
+            let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+            if last.len() >= ROOMS {
+                last.clear();
+            }
+            let last = last.entry((cx.account().clone(), room.clone())).or_default();
+            *last = (*last).max(stored).saturating_add(1);
+            *last
+        };
+        Ok((number, Effects::none().put(key, &number)?))
     }
 
     /// Whether it is time to prune the log of this account: at the first record, and then at each 64th.
@@ -166,6 +195,7 @@ mod tests {
     #[test]
     fn keys_are_in_order_of_time() {
         let record = |at_ms| Record {
+            no: 1,
             at_ms,
             room: "r1".parse().unwrap(),
             feature: "flood".into(),

@@ -37,6 +37,7 @@ mod life;
 mod plan;
 pub mod settings;
 mod shadow;
+mod sweep;
 
 use wxbot_plugin::model::Person;
 use wxbot_plugin::prelude::*;
@@ -46,7 +47,7 @@ use crate::gate::Held;
 use crate::guard::Guard;
 use crate::guard::commands::Command;
 use crate::life::announce::{Mass, Step};
-use crate::life::here::{Alone, Here, HereForAdmins, Short};
+use crate::life::here::{Alone, Guarded, Here, HereForAdmins, Logged, Short};
 use crate::life::settings::{CheckIn, Polls, Stats, Topic};
 use crate::life::vote::Closing;
 use crate::settings::Mode;
@@ -114,12 +115,12 @@ impl GroupAdmin {
     async fn warn(
         &self,
         cx: &Ctx,
-        chat: ChatId,
+        here: Guarded,
         by: Sender,
         /// @成员 理由
         whom: Rest,
     ) -> Result<Effects, PluginError> {
-        self.command(&self.doing(cx), chat.id(), &by)?.warn(whom.as_str()).await
+        self.command(&self.doing(cx), &here.id, &by).warn(whom.as_str()).await
     }
 
     /// 移出成员:移出 @成员…(要确认)
@@ -127,12 +128,12 @@ impl GroupAdmin {
     async fn remove(
         &self,
         cx: &Ctx,
-        chat: ChatId,
+        here: Guarded,
         by: Sender,
         /// @成员…
         whom: Rest,
     ) -> Result<Effects, PluginError> {
-        self.command(&self.doing(cx), chat.id(), &by)?.remove(whom.as_str()).await
+        self.command(&self.doing(cx), &here.id, &by).remove(whom.as_str()).await
     }
 
     /// 豁免成员:清除违规次数
@@ -140,12 +141,12 @@ impl GroupAdmin {
     async fn pardon(
         &self,
         cx: &Ctx,
-        chat: ChatId,
+        here: Guarded,
         by: Sender,
         /// @成员…
         whom: Rest,
     ) -> Result<Effects, PluginError> {
-        self.command(&self.doing(cx), chat.id(), &by)?.pardon(whom.as_str()).await
+        self.command(&self.doing(cx), &here.id, &by).pardon(whom.as_str()).await
     }
 
     /// 白名单:白名单 加 @成员,白名单 删 @成员
@@ -153,31 +154,31 @@ impl GroupAdmin {
     async fn whitelist(
         &self,
         cx: &Ctx,
-        chat: ChatId,
+        here: Guarded,
         by: Sender,
         /// 加 @成员,或 删 @成员
         what: Option<Rest>,
     ) -> Result<Effects, PluginError> {
         let what = what.as_ref().map_or("", Rest::as_str);
-        self.command(&self.doing(cx), chat.id(), &by)?.whitelist(what).await
+        self.command(&self.doing(cx), &here.id, &by).whitelist(what).await
     }
 
     /// 群管状态
     #[command("状态", alias = ["status"], only = group, allow = Role::GroupAdmin)]
-    async fn status(&self, cx: &Ctx, chat: ChatId, by: Sender) -> Result<Effects, PluginError> {
-        self.command(&self.doing(cx), chat.id(), &by)?.status().await
+    async fn status(&self, cx: &Ctx, here: Guarded, by: Sender) -> Result<Effects, PluginError> {
+        self.command(&self.doing(cx), &here.id, &by).status().await
     }
 
     /// 关闭本群的群管
     #[command("关 群管", alias = ["关群管", "guard off"], only = group, allow = Role::GroupAdmin)]
-    async fn pause(&self, cx: &Ctx, chat: ChatId, by: Sender) -> Result<Effects, PluginError> {
-        self.command(&self.doing(cx), chat.id(), &by)?.pause(true).await
+    async fn pause(&self, cx: &Ctx, here: Guarded, by: Sender) -> Result<Effects, PluginError> {
+        self.command(&self.doing(cx), &here.id, &by).pause(true).await
     }
 
     /// 打开本群的群管
     #[command("开 群管", alias = ["开群管", "guard on"], only = group, allow = Role::GroupAdmin)]
-    async fn resume(&self, cx: &Ctx, chat: ChatId, by: Sender) -> Result<Effects, PluginError> {
-        self.command(&self.doing(cx), chat.id(), &by)?.pause(false).await
+    async fn resume(&self, cx: &Ctx, here: Guarded, by: Sender) -> Result<Effects, PluginError> {
+        self.command(&self.doing(cx), &here.id, &by).pause(false).await
     }
 
     /// 看日志
@@ -185,12 +186,12 @@ impl GroupAdmin {
     async fn log(
         &self,
         cx: &Ctx,
-        chat: ChatId,
+        here: Logged,
         by: Sender,
         /// 第几页
         page: Option<usize>,
     ) -> Result<Effects, PluginError> {
-        self.command(&self.doing(cx), chat.id(), &by)?.log(page).await
+        self.command(&self.doing(cx), &here.id, &by).log(page).await
     }
 
     /// 撤销日志里的一条
@@ -198,12 +199,12 @@ impl GroupAdmin {
     async fn undo(
         &self,
         cx: &Ctx,
-        chat: ChatId,
+        here: Logged,
         by: Sender,
-        /// 日志里的第几条
-        n: Option<usize>,
+        /// 日志里的编号
+        n: Option<u64>,
     ) -> Result<Effects, PluginError> {
-        self.command(&self.doing(cx), chat.id(), &by)?.undo(n).await
+        self.command(&self.doing(cx), &here.id, &by).undo(n).await
     }
 
     // ---- life: what a room wants done ----
@@ -366,9 +367,19 @@ impl GroupAdmin {
 
     // ---- end of life ----
 
+    #[schedule("sweep")]
+    async fn sweep_daily(&self, cx: &Ctx) -> Result<Effects, PluginError> {
+        sweep::step(&self.doing(cx), sweep::Place::default()).await
+    }
+
+    #[timer("sweep")]
+    async fn sweep_on(&self, cx: &Ctx, due: Due<sweep::Place>) -> Result<Effects, PluginError> {
+        sweep::step(&self.doing(cx), due.payload).await
+    }
+
     #[timer("gate")]
     fn said_later(&self, cx: &Ctx, event: &Event, due: Due<Held>) -> Effects {
-        self.doing(cx).say_what_waited(&event.chat.id, due.payload)
+        self.doing(cx).say_what_waited(&event.chat.id, &due.payload)
     }
 }
 
@@ -381,15 +392,8 @@ impl GroupAdmin {
     }
 
     /// A command in a room, by somebody.
-    fn command<'a>(
-        &'a self,
-        doing: &'a Doing<'a>,
-        room: &'a ContactId,
-        by: &'a Person,
-    ) -> Result<Command<'a>, PluginError> {
-        // Other rooms are not its business: it says nothing there.
-        let covered = self.settings.covers(room).then_some(Command { guard: &self.guard, doing, room, by });
-        covered.ok_or_else(|| PluginError::told(""))
+    fn command<'a>(&'a self, doing: &'a Doing<'a>, room: &'a ContactId, by: &'a Person) -> Command<'a> {
+        Command { guard: &self.guard, doing, room, by }
     }
 
     /// Whether the event is of a room that is looked after.

@@ -106,7 +106,7 @@ pub(crate) async fn look(
     if until_s <= seconds(now_ms) {
         return Ok((keep, None));
     }
-    let offence = guard.filters.restricted(content).and_then(|what| rules.offence(what));
+    let offence = guard.filters.restricted(doing.settings, content).and_then(|what| rules.offence(what));
     Ok((keep, offence))
 }
 

@@ -235,7 +235,7 @@ fn text(
         .text("room", &names::shown(&topic_of(doing, room)))
         .text("date", &now.date())
         .text("time", &now.time())
-        .text("rules", doing.settings.rules.as_ref().map_or("", |rules| rules.text.as_str()));
+        .text("rules", doing.settings.rules.as_ref().map_or("", |rules| &*rules.text));
     let failed = |why| PluginError::msg(format!("the text of `welcome` failed: {why}"));
     let Some(text) = welcome.text.template().render(&facts).map_err(failed)? else { return Ok(None) };
     let (mut mention, mut by_name) = (Vec::new(), String::new());

@@ -247,3 +247,22 @@ async fn what_piled_up_is_no_flood(mut bot: Kit<GroupAdmin>) {
     bot.advance(Duration::from_secs(20)).await;
     assert_eq!(keys(&bot, "strikes").len(), 2);
 }
+
+#[wxbot_plugin::test(settings = json!({ "quiet": [
+    { "hours": "22:00-23:30", "text": "嘘" }, { "hours": "23:00-07:00", "text": "睡了" },
+] }))]
+async fn several_tables_are_told_once_and_a_far_time_holds_nothing_up(bot: Kit<GroupAdmin>) {
+    let scene = scene(&bot);
+    bot.advance(Duration::from_secs(14 * 3_600)).await;
+    scene.alice.say("晚上好").await.gets("嘘");
+    for _ in 0..8 {
+        bot.advance(Duration::from_secs(3_600)).await;
+        scene.alice.say("还在").await.gets_nothing();
+    }
+    bot.advance(Duration::from_secs(16 * 3_600)).await;
+    // Written before the clock was set back.
+    bot.set_kv(&format!("quiet:{}", scene.id()), &(bot.now_ms() + 30 * 86_400_000)).unwrap();
+    bot.restart().await.unwrap();
+    scene.alice.say("又是晚上").await.gets("嘘");
+    scene.alice.say("还在").await.gets_nothing();
+}
