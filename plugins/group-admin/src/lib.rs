@@ -21,7 +21,8 @@
 //!
 //! Reading order: this file (the handlers, which only delegate) → [`settings`] → `act` (the one door through which
 //! everything is done), with `audit` (what was done), `shadow` (what would have been done) and `gate` (not too much at
-//! once) → `ladder` → `guard` (what members must not do, and the commands) → `life` (what a room wants done) → `plan`.
+//! once) → `ladder` → `guard` (what members must not do, and the commands) → `life` (what a room wants done) → `plan` →
+//! `sweep` (what is forgotten).
 //!
 //! **One path per event.** A message is judged once, in `GroupAdmin::message`: first by `guard`, and when it let the
 //! message pass, `life` sees it. What is punished triggers nothing else, in this plugin and in those behind it.

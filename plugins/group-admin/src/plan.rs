@@ -1,5 +1,6 @@
 //! Which features do these settings switch on, and what does each need of an account?
 
+use wxbot_plugin::manifest::Missed;
 use wxbot_plugin::prelude::*;
 
 use crate::settings::Settings;
@@ -22,7 +23,7 @@ pub(crate) fn of(settings: &Settings) -> Plan {
     if plan.features.is_empty() {
         return plan;
     }
-    plan.schedule(PlannedSchedule::new(sweep::NAME, sweep::WHEN).tz(settings.tz.name()).at("/tz"))
+    plan.schedule(PlannedSchedule::new(sweep::NAME, sweep::WHEN).tz(settings.tz.name()).missed(Missed::Once).at("/tz"))
 }
 
 /// The features that judge messages and are switched on: name and place.

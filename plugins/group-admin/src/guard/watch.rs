@@ -1,7 +1,8 @@
 //! What becomes of a message in a room? It is looked at once: by its content, by how much there is of it, by who sent it and
 //! when. The gravest of what is found is judged.
 //!
-//! A message without an offence costs no write, and but for the first one of a member no look into the store.
+//! A message without an offence costs no write, and but for the first one of a member no look into the store. Answers in
+//! dialogs and words of wxbot itself do not come here.
 
 use wxbot_plugin::model::Person;
 use wxbot_plugin::prelude::*;

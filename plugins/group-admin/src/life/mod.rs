@@ -4,8 +4,9 @@
 //! to) → `names` (how members are named) → each part: `welcome`, `rules`, `join`, `topic`, `stats` with `count`, `poll`
 //! with `vote`, `checkin`, `announce`.
 //!
-//! **State** is in the KV store alone, one small value per thing, written with the event that changes it: nothing of a
-//! room is kept in memory, however many rooms there are, and a crash neither loses nor repeats anything.
+//! **State** is in the KV store, one small value per thing, written with the event that changes it, so that a crash neither
+//! loses nor repeats any of it. In memory are only the cooldowns of commands and what waits to be said (`gate`): a restart
+//! forgets both. What timers bring may be lost with them; rows say until when they count. Old rows go at night (`sweep`).
 //!
 //! | Key | What |
 //! |---|---|
@@ -13,7 +14,9 @@
 //! | `welcome-wait:<room>` | who came and waits to be welcomed |
 //! | `rules:<room>` | when the rules were told |
 //! | `join:<person>` | when somebody who asked for a room was answered |
-//! | `topic:<room>`, `topic-war:<room>` | the locked name; when it was set back |
+//! | `asked-in:<room>` | when people were asked in who may not be counted yet |
+//! | `topic:<room>`, `topic-set:<room>`, `topic-war:<room>` | the locked name; what we named it; when it was set back |
+//! | `announcing:<mark>` | until when an announcement is under way |
 //! | `count:<room>:<person>` | messages of a member |
 //! | `poll:<room>` | the open poll with its votes |
 //! | `checkin:<room>:<person>`, `checkin-day:<room>` | days of a member; how many today |

@@ -109,12 +109,10 @@ impl Filters {
 
 /// Whether somebody says the rules of the room, which may hold what they forbid.
 fn is_our_rules(settings: &Settings, content: &Content) -> bool {
-    let text = match content {
-        Content::Text { text } => text,
-        Content::Quote(quote) => &quote.text,
-        _ => return false,
-    };
-    rules::quotes(settings, text)
+    if let Content::Quote(quote) = content {
+        return rules::quotes(settings, &quote.text);
+    }
+    if let Content::Text { text } = content { rules::quotes(settings, text) } else { false }
 }
 
 impl<'a> Parts<'a> {
