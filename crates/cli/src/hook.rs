@@ -1,13 +1,12 @@
 //! What does `bot.toml` say of a PC hook account, and what becomes of it?
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use url::Url;
-use wxbot_core::mapping::{ActionMap, Headers, MediaWay, PathPair, Problem, Profile, Served};
+use wxbot_core::mapping::Profile;
 use wxbot_core::pchook::{self, AccountSettings, Callback, PcHook, Settings};
 use wxbot_core::protocol::Protocol;
 use wxbot_core::source::Source;
@@ -17,12 +16,8 @@ use wxbot_model::{Capabilities, Secret};
 use wxbot_plugin::ConfigProblem;
 use wxbot_runtime::config::{AccountConfig, Endpoint, Key, Kind, Pacing, Preset, ProtocolSpec, Said};
 
+use crate::mapped::{self, Mapped};
 use crate::server::{self, Around};
-
-const PATHS: &[Key] = &[
-    Key::new("local", "The folder as wxbot sees it, relative to this file.", Kind::Path).required(),
-    Key::new("remote", "The same folder as the hook sees it, like `Z:\\media`.", Kind::Text).required(),
-];
 
 const ROOTS: &[Key] = &[
     Key::new("remote", "A folder of the hook that its media lie in, as the hook names it.", Kind::Text).required(),
@@ -66,7 +61,7 @@ const OPTIONS: &[Key] = &[
         .preset(Preset::Integer(1)),
     Key::new("compat_keys", "Sends a text's receiver under every name that hooks know it by.", Kind::Bool)
         .preset(Preset::Bool(false)),
-    Key::new("path_map", "Folders that wxbot and the hook both see.", Kind::List(&Kind::Table(PATHS))),
+    Key::new("path_map", "Folders that wxbot and the hook both see.", Kind::List(&Kind::Table(mapped::PATHS))),
     Key::new(
         "media_base_url",
         "An address under which the hook can fetch the files of wxbot's media folder.",
@@ -112,37 +107,8 @@ fn profile_of(word: Option<&str>) -> Profile {
     Profile::PC_HOOK.into_iter().find(|profile| Some(profile.word()) == word).unwrap_or(Profile::V3)
 }
 
-fn actions(
-    profile: Profile,
-    options: &Map<String, Value>,
-    secrets: &BTreeSet<String>,
-) -> Result<ActionMap, Vec<Problem>> {
-    let compat = options.get("compat_keys").and_then(Value::as_bool).unwrap_or(false);
-    let actions = if compat { profile.with_compat_keys() } else { profile.actions().clone() };
-    match options.get("actions") {
-        Some(own) => actions.with(own, secrets),
-        None => Ok(actions),
-    }
-}
-
-fn headers(options: &Map<String, Value>, secrets: &BTreeSet<String>) -> Result<Headers, Vec<Problem>> {
-    options.get("headers").map_or_else(|| Ok(Headers::default()), |headers| Headers::read(headers, secrets))
-}
-
 fn judge(said: &Said<'_>) -> Result<Capabilities, Vec<ConfigProblem>> {
-    let below = |at: &str, problems: Vec<Problem>| -> Vec<ConfigProblem> {
-        let tell = |problem: Problem| {
-            ConfigProblem::at(format!("/{at}{}", problem.pointer), problem.message).help(problem.help)
-        };
-        problems.into_iter().map(tell).collect()
-    };
-    let actions =
-        actions(profile_of(said.profile), said.options, said.secrets).map_err(|wrong| below("actions", wrong));
-    let headers = headers(said.options, said.secrets).map_err(|wrong| below("headers", wrong));
-    match (actions, headers) {
-        (Ok(actions), Ok(_)) => Ok(pchook::capabilities(&actions)),
-        (actions, headers) => Err([actions.err(), headers.err()].into_iter().flatten().flatten().collect()),
-    }
+    mapped::judge(profile_of(said.profile), said).map(|actions| pchook::capabilities(&actions))
 }
 
 /// The protocol of one account.
@@ -158,13 +124,8 @@ pub(crate) fn protocol(
     let text = |key: &str| account.options.get(key).and_then(Value::as_str).unwrap_or_default();
     let number = |key: &str| account.options.get(key).and_then(Value::as_u64);
     let flag = |key: &str| account.options.get(key).and_then(Value::as_bool).unwrap_or(false);
-    let names: BTreeSet<String> = account.secrets.keys().cloned().collect();
     let profile = profile_of(account.profile.as_deref());
-    let wrong = |problems: Vec<Problem>| problems.into_iter().map(|p| p.message).collect::<Vec<_>>().join("; ");
-    let mut named_secrets = BTreeMap::new();
-    for (name, from) in &account.secrets {
-        named_secrets.insert(name.clone(), server::secret(name, from)?);
-    }
+    let Mapped { actions, headers, secrets: named_secrets } = mapped::read(profile, account)?;
     let secrets = server::push_secrets(account, around)?;
     let address = |secret: &Secret<String>| {
         let base = if text("callback_base").is_empty() { around.base.as_str() } else { text("callback_base") };
@@ -189,50 +150,22 @@ pub(crate) fn protocol(
         secrets,
         default_path: flag("default_path"),
         profile: profile.word().to_owned(),
-        actions: actions(profile, &account.options, &names).map_err(wrong)?,
+        actions,
         base: base.ok_or("there is no address of the hook")?,
-        headers: headers(&account.options, &names).map_err(wrong)?,
+        headers,
         named_secrets,
         timeout: parse_duration(text("timeout")).unwrap_or(Duration::from_secs(15)),
         max_concurrency: number("max_concurrency").and_then(|n| u32::try_from(n).ok()).unwrap_or(1),
-        way: way(account, around),
+        way: mapped::way(account, around),
         media_roots: roots(account, &around.folder),
     };
     Ok(Arc::new(PcHook::new(settings, transport, source.clone())))
 }
 
-fn tables<'a>(account: &'a AccountConfig, key: &str) -> impl Iterator<Item = (&'a str, &'a str)> {
-    let list = account.options.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    list.iter().map(|table| {
-        let text = |key: &str| table.get(key).and_then(Value::as_str).unwrap_or_default();
-        (text("local"), text("remote"))
-    })
-}
-
-fn way(account: &AccountConfig, around: &Around) -> MediaWay {
-    let base = account.options.get("media_base_url").and_then(Value::as_str).and_then(|url| Url::parse(url).ok());
-    let here = match &account.endpoint {
-        Some(Endpoint::Url(url)) => matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")),
-        Some(Endpoint::Sim) | None => true,
-    };
-    MediaWay {
-        path_map: tables(account, "path_map")
-            .map(|(local, remote)| PathPair { local: absolute(&around.folder, local), remote: remote.to_owned() })
-            .collect(),
-        served: base.map(|url| Served { local: around.media.clone(), url }),
-        same_machine: here,
-    }
-}
-
 fn roots(account: &AccountConfig, folder: &Path) -> Vec<(String, PathBuf)> {
     let root = |(local, remote): (&str, &str)| {
-        let local = if local.is_empty() { PathBuf::from(remote) } else { absolute(folder, local) };
+        let local = if local.is_empty() { PathBuf::from(remote) } else { mapped::absolute(folder, local) };
         (remote.to_owned(), local)
     };
-    tables(account, "media_roots").map(root).collect()
-}
-
-fn absolute(folder: &Path, path: &str) -> PathBuf {
-    let path = folder.join(path);
-    std::path::absolute(&path).unwrap_or(path)
+    mapped::tables(account, "media_roots").map(root).collect()
 }

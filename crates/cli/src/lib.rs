@@ -9,7 +9,8 @@
 //! ```
 //!
 //! Reading order: [`App`] → `args` what can be typed → `registry` what is built in → one file a command → `watch` what asks
-//! for a reload → `control` the socket of a running wxbot → `console` the protocol of the terminal, `hook` what a PC hook account says → `server`
+//! for a reload → `control` the socket of a running wxbot → `console` the protocol of the terminal, `hook` and
+//! `wecom` what accounts say that are pushed to, with `mapped` what both say alike → `server`
 //! where services push to → `qr`, `report`, `logs`, `words` what is shown.
 
 mod accounts;
@@ -25,6 +26,7 @@ mod hook;
 mod init;
 mod login;
 mod logs;
+mod mapped;
 mod media;
 mod place;
 mod plugin;
@@ -37,6 +39,7 @@ mod run;
 mod server;
 mod sim;
 mod watch;
+mod wecom;
 mod words;
 
 pub use app::App;

@@ -20,7 +20,7 @@ use wxbot_runtime::config::{AccountConfig, Key, Kind, Pacing, Preset, ProtocolSp
 use wxbot_runtime::middleware;
 
 use crate::server::Around;
-use crate::{console, hook, server};
+use crate::{console, hook, server, wecom};
 
 /// The desktop variant's opaque constant, as its client ships it. Source: `docs/protocol/webwx.md`, login.
 const EXTSPAM: &str = include_str!("extspam.txt");
@@ -75,6 +75,7 @@ pub(crate) fn bundled() -> Registry {
                 pacing: WEB_PACING,
             },
             hook::spec(),
+            wecom::spec(),
             ProtocolSpec {
                 name: "console",
                 about: "This terminal, for trying things out",
@@ -109,12 +110,13 @@ pub(crate) fn protocol(
     source: &Source,
     around: &Around,
 ) -> Result<Arc<dyn Protocol>, Error> {
-    if server::PUSHED.contains(&account.protocol.as_str()) && !around.listens {
+    if server::is_pushed(account) && !around.listens {
         let why = format!("account `{}` is pushed to, and this wxbot began without a server: restart it", account.name);
         return Err(Error::Settings(why));
     }
     Ok(match account.protocol.as_str() {
         "console" => Arc::new(console::Console::new(source.clone())),
+        "wecom" => wecom::protocol(account, around, transport, source).map_err(Error::Settings)?,
         "pc-hook" => hook::protocol(account, around, transport, source).map_err(Error::Settings)?,
         _ => Arc::new(WebWx::new(web_settings(&account.options, endpoint), transport, source.clone())),
     })

@@ -5,17 +5,27 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::Value;
 use url::Url;
+use wxbot_core::wecom::Tokens;
 use wxbot_model::Secret;
 use wxbot_runtime::config::{AccountConfig, SecretSource, ServerConfig};
 use wxbot_server::{Server, Settings};
 
 use crate::report::{Failure, chain, say};
+use crate::wecom;
 
-/// Protocols whose services push to us.
-pub(crate) const PUSHED: &[&str] = &["pc-hook", "wecom"];
+/// Whether an account's service pushes to us.
+pub(crate) fn is_pushed(account: &AccountConfig) -> bool {
+    match account.protocol.as_str() {
+        "pc-hook" => true,
+        "wecom" => wecom::is_pushed(account),
+        _ => false,
+    }
+}
+
 /// Where secrets are that wxbot made itself, in the data directory.
 const MADE: &str = "push";
 /// The shortest secret that is taken: 128 bit in hexadecimal digits.
@@ -36,6 +46,8 @@ pub(crate) struct Around {
     pub(crate) simulated: Option<Url>,
     /// Whether a server listens.
     pub(crate) listens: bool,
+    /// Which login of a WeCom gateway is whose.
+    pub(crate) tokens: Arc<Tokens>,
 }
 
 impl Around {
@@ -48,14 +60,14 @@ impl Around {
             base: String::new(),
             simulated: None,
             listens: false,
+            tokens: Tokens::new(),
         }
     }
 }
 
 /// Takes the server's places, when an account needs one or the file asks for it.
 pub(crate) async fn bind(config: &ServerConfig, accounts: &[AccountConfig]) -> Result<Option<Server>, Failure> {
-    let pushed = |account: &AccountConfig| account.enabled && PUSHED.contains(&account.protocol.as_str());
-    if !config.wanted && !accounts.iter().any(pushed) {
+    if !config.wanted && !accounts.iter().any(|account| account.enabled && is_pushed(account)) {
         return Ok(None);
     }
     let settings = Settings {
@@ -118,7 +130,7 @@ pub(crate) fn push_secrets(account: &AccountConfig, around: &Around) -> Result<V
     Ok(secrets)
 }
 
-fn source(value: &Value, folder: &Path) -> Option<SecretSource> {
+pub(crate) fn source(value: &Value, folder: &Path) -> Option<SecretSource> {
     let text = |key: &str| value.get(key).and_then(Value::as_str);
     match (text("env"), text("file")) {
         (Some(name), _) => Some(SecretSource::Env(name.to_owned())),

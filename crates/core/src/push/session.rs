@@ -70,6 +70,8 @@ pub struct PushedSession<R> {
     name: String,
     nobody: PeerId,
     attending: Option<Attending>,
+    /// Known from the beginning.
+    contacts: Vec<Arc<Contact>>,
     /// Where the next reader goes on.
     cursor: Bytes,
 }
@@ -84,7 +86,14 @@ impl<R: Reads> PushedSession<R> {
         name: String,
         nobody: PeerId,
     ) -> Self {
-        Self { reader, door, sender, source, name, nobody, attending: None, cursor: Bytes::new() }
+        Self { reader, door, sender, source, name, nobody, attending: None, contacts: Vec::new(), cursor: Bytes::new() }
+    }
+
+    /// The same with these contacts known from the beginning.
+    #[must_use]
+    pub fn with_contacts(mut self, contacts: Vec<Arc<Contact>>) -> Self {
+        self.contacts = contacts;
+        self
     }
 
     /// The same with somebody who asks the service beside it, for as long as it lives. What is found reaches the runtime
@@ -188,7 +197,9 @@ impl<R: Reads> Session for PushedSession<R> {
     }
 
     fn contacts(&self) -> Vec<Arc<Contact>> {
-        vec![Arc::new(self.myself())]
+        let mut all = vec![Arc::new(self.myself())];
+        all.extend(self.contacts.iter().cloned());
+        all
     }
 
     /// Ids of these services last: nobody has to be known again by name.
