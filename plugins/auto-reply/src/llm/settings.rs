@@ -132,12 +132,8 @@ impl LlmSettings {
             let message = "`first_token_timeout` is longer than `timeout`";
             problems.push(ConfigProblem::at("/first_token_timeout", message).help("make it the shorter of the two"));
         }
-        let table = self.extra.as_ref().map(Value::as_object);
-        if table == Some(None) {
-            let problem = ConfigProblem::at("/extra", "`extra` is a table");
-            problems.push(problem.help("write it like `{ reasoning_effort = \"low\" }`"));
-        }
-        if let Some(Some(extra)) = table {
+        // That it is a table was seen when it was read.
+        if let Some(Value::Object(extra)) = &self.extra {
             for key in extra.keys().filter(|key| OURS.contains(&key.as_str())) {
                 let problem = ConfigProblem::at(format!("/extra/{key}"), format!("`{key}` cannot be set in `extra`"));
                 let help = "`model`, `temperature` and `max_tokens` have keys of their own; a model gets no tools here";
