@@ -29,10 +29,7 @@ use serde_json::{Map, Value, json};
 
 use crate::Sim;
 use crate::account::Marks;
-<<<<<<< HEAD
-=======
 use crate::chatter::Chatter;
->>>>>>> w-bench6
 use crate::fault::Fault;
 use crate::friends::Rejection;
 use crate::load::LoadPlan;
