@@ -1,4 +1,6 @@
 //! Does the server take what it should, refuse what it must, and answer when it is kept? Over real loopback connections.
+#![expect(clippy::unwrap_used, reason = "the helpers of tests fail like tests")]
+#![expect(clippy::disallowed_methods, reason = "what a test spawns ends with its runtime")]
 
 mod rig;
 

@@ -21,6 +21,7 @@
 //! | `GET media?md5=…` | | the bytes |
 //! | `GET hostile_names` | | file names that are dangerous to take at their word |
 //! | `POST faults`, `DELETE faults` | [`Fault`] like `{"endpoint": "webwxsync", "kind": "drop"}` | `{}` |
+//! | `POST chatter` | [`Chatter`] | [`ChatterReport`](crate::ChatterReport), when all is said |
 //! | `POST load` | [`LoadPlan`] | [`LoadReport`](crate::LoadReport), when the run is over |
 
 use http::Method;
@@ -245,6 +246,7 @@ impl Sim {
                 self.clear_faults();
                 Ok(json!({}))
             }
+            "chatter" if post => shown(&self.chatter(read::<Chatter>(request)?).await?),
             "load" if post => shown(&self.load(read::<LoadPlan>(request)?).await?),
             _ => Err(Refusal(404, format!("no order `{} /__sim/{order}`", request.method))),
         }
