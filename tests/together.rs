@@ -299,6 +299,7 @@ fn kill_9_loses_nothing_of_any_protocol_that_was_answered() {
     }
 }
 
+// cov: 156
 #[test]
 fn two_instances_at_the_shared_address_find_their_accounts_by_port() {
     let folder = tempfile::tempdir().unwrap();
