@@ -82,7 +82,7 @@ impl Destination for Plugins {
                 let call = Call { event: Arc::clone(&event), meta, dialog: None };
                 actions += plugin.run(call).await.map_or(0, |answer| answer.effects.into_iter().count());
             }
-            Outcome::Passed { actions }
+            Outcome::Passed { actions, said: actions }
         })
     }
 }
@@ -144,7 +144,7 @@ fn event(text: &str, number: u64) -> Event {
 
 fn bench(bencher: Bencher<'_, '_>, text: &str, actions: usize) {
     let rig = Rig::new();
-    assert_eq!(rig.dispatch(event(text, 0)), Outcome::Passed { actions });
+    assert_eq!(rig.dispatch(event(text, 0)), Outcome::Passed { actions, said: actions });
     let number = AtomicU64::new(1);
     bencher
         .with_inputs(|| event(text, number.fetch_add(1, Ordering::Relaxed)))

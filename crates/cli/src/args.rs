@@ -220,6 +220,15 @@ pub(crate) struct SimOptions {
     /// The accounts, friends and rooms of the simulation; without it, the demo's
     #[arg(long, value_name = "FILE")]
     pub(crate) world: Option<PathBuf>,
+    /// Play a PC hook too: the port of the first account, the others have the next ones (30001 is the real service's)
+    #[arg(long, value_name = "PORT")]
+    pub(crate) hook: Option<u16>,
+    /// The folder of the hook's machine, where it keeps and looks for media
+    #[arg(long, value_name = "FOLDER", default_value = "hook-files", requires = "hook")]
+    pub(crate) hook_files: PathBuf,
+    /// Play WeCom too, at this port
+    #[arg(long, value_name = "PORT")]
+    pub(crate) wecom: Option<u16>,
 }
 
 #[cfg(test)]

@@ -452,7 +452,9 @@ mod tests {
         let text = "[[accounts]]\nname = \"a\"\nprotocol = \"web\"\nendpoint = \"sim\"\n";
         let read = config::parse(text, std::path::Path::new("bot.toml"), &registry::bundled());
         let accounts = read.unwrap_or_else(|mistakes| panic!("{mistakes}")).config.accounts;
-        let mut ways = Ways { source: Source::system(), carriers: HashMap::new(), demo: None, fresh: HashSet::new() };
+        let around = Around::of(std::path::Path::new("bot.toml"), std::path::Path::new("data"));
+        let mut ways =
+            Ways { source: Source::system(), carriers: HashMap::new(), demo: None, around, fresh: HashSet::new() };
         // The first time a plugin did not start, and nothing was put into force.
         ways.simulate(&accounts).await.unwrap();
         ways.simulate(&accounts).await.unwrap();

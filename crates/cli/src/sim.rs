@@ -1,8 +1,8 @@
-//! `wxbot sim`: a simulated WeChat over HTTP.
+//! `wxbot sim`: a simulated WeChat over HTTP, and the services that push.
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use wxbot_sim::{Sim, World};
+use wxbot_sim::{HookSetup, HookSim, Running, Sim, WecomSetup, WecomSim, World};
 
 use crate::args::SimOptions;
 use crate::demo;
@@ -29,6 +29,15 @@ pub(crate) fn run(options: &SimOptions) -> Result<(), Failure> {
         say(&format!(
             "accounts: endpoint = \"http://{address}\" in bot.toml; control: http://{address}/__sim/world; Ctrl-C stops"
         ));
+        // Each of them ends when it is dropped.
+        let _hook = match options.hook {
+            Some(port) => Some(hook(&world, port, options).await?),
+            None => None,
+        };
+        let _wecom = match options.wecom {
+            Some(port) => Some(wecom(&world, port).await?),
+            None => None,
+        };
         let stop = CancellationToken::new();
         let sim = Sim::new(world);
         let serving = sim.serve(listener, stop.clone());
@@ -37,4 +46,28 @@ pub(crate) fn run(options: &SimOptions) -> Result<(), Failure> {
             _ = crate::run::signal() => { stop.cancel(); Ok(()) }
         }
     })
+}
+
+/// Starts a PC hook with the ports of the real one: one for each account, in order.
+async fn hook(world: &World, first: u16, options: &SimOptions) -> Result<Running<HookSim>, Failure> {
+    let mut listeners = Vec::new();
+    for (at, account) in (0..).zip(&world.accounts) {
+        // 0 lets the system choose, for each of them.
+        let port = if first == 0 { 0 } else { first.saturating_add(at) };
+        let listener =
+            TcpListener::bind(("127.0.0.1", port)).await.or_exit(&format!("cannot listen on 127.0.0.1:{port}"))?;
+        let address = listener.local_addr().or_exit("cannot tell the address")?;
+        say(&format!("PC hook of {}: http://{address}; control: http://{address}/__sim/world", account.name));
+        listeners.push(listener);
+    }
+    let setup = HookSetup::new(&options.hook_files);
+    HookSim::start_on(world, setup, listeners).or_exit("cannot start the PC hook")
+}
+
+async fn wecom(world: &World, port: u16) -> Result<Running<WecomSim>, Failure> {
+    let listener =
+        TcpListener::bind(("127.0.0.1", port)).await.or_exit(&format!("cannot listen on 127.0.0.1:{port}"))?;
+    let address = listener.local_addr().or_exit("cannot tell the address")?;
+    say(&format!("WeCom: http://{address}; control: http://{address}/__sim/world"));
+    WecomSim::start_on(world, WecomSetup::default(), listener).or_exit("cannot start WeCom")
 }

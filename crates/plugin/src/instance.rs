@@ -129,15 +129,17 @@ impl Parked {
 impl<P: Plugin> Local<P> {
     /// Reads the settings and makes an instance.
     pub(crate) async fn start(settings: &Value, init: InitCtx, host: Arc<dyn Host>) -> Result<Self, PluginError> {
-        let read = || {
-            P::Config::read(settings, &init.place).map_err(|problems| {
+        let (settings, place) = (settings.clone(), init.place.clone());
+        let read = move || {
+            P::Config::read(&settings, &place).map_err(|problems| {
                 let told: Vec<String> = problems.iter().map(|p| format!("{}: {}", p.pointer, p.message)).collect();
                 PluginError::msg(format!("its settings are wrong: {}", told.join("; ")))
             })
         };
-        // Twice: one is the plugin's own, one is for handlers that take `Config`.
-        let config = Arc::new(read()?);
-        let plugin = Arc::new(P::init(read()?, &init).await?);
+        // Twice: one is the plugin's own, one is for handlers that take `Config`. Not on this thread, which handles
+        // events: settings may name files of many MiB.
+        let (config, own) = aside(move || Ok::<_, PluginError>((Arc::new(read()?), read()?))).await??;
+        let plugin = Arc::new(P::init(own, &init).await?);
         let link = Link { host, plugin: P::manifest().id.into(), init, config, resting: Resting::default() };
         Ok(Self { plugin, link: Arc::new(link), parked: Arc::default() })
     }
@@ -148,6 +150,19 @@ impl<P: Plugin> Local<P> {
         let cx = Ctx::new(Arc::clone(&self.link), Arc::clone(&turn));
         Running { future: Box::pin(async move { plugin.on_event(&event, &cx).await }), turn }
     }
+}
+
+/// Computes where nobody waits for the thread, if there is a runtime that has such threads.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, PluginError> {
+    #[cfg(feature = "blocking")]
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        return runtime.spawn_blocking(work).await.map_err(|error| match error.try_into_panic() {
+            // As on this thread.
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(error) => error.into(),
+        });
+    }
+    Ok(work())
 }
 
 async fn run(mut running: Running, parked: Arc<Parked>) -> Result<Answer, PluginError> {
@@ -209,5 +224,64 @@ impl<P: Plugin> Instance for Local<P> {
 impl<P> std::fmt::Debug for Local<P> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Local({})", self.link.plugin)
+    }
+}
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use std::thread::{self, ThreadId};
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::Place;
+    use crate::config::ConfigProblem;
+    use crate::manifest::Manifest;
+    use crate::testing::Kit;
+
+    /// Knows where it was read.
+    #[derive(Debug)]
+    struct Reader(ThreadId);
+
+    impl PluginConfig for Reader {
+        fn schema() -> Value {
+            json!({})
+        }
+
+        fn read(value: &Value, _place: &Place) -> Result<Self, Vec<ConfigProblem>> {
+            assert!(value.get("panics").is_none(), "the author's own");
+            match value.get("wrong") {
+                Some(_) => Err(vec![ConfigProblem::at("/wrong", "it is wrong")]),
+                None => Ok(Self(thread::current().id())),
+            }
+        }
+    }
+
+    struct Reading(ThreadId);
+
+    impl Plugin for Reading {
+        type Config = Reader;
+
+        fn manifest() -> Manifest {
+            Manifest::new("reading", "Says where its settings were read.")
+        }
+
+        async fn init(config: Reader, _cx: &InitCtx) -> Result<Self, PluginError> {
+            Ok(Self(config.0))
+        }
+
+        async fn on_event(&self, _event: &Event, _cx: &Ctx) -> Result<Effects, PluginError> {
+            Ok(Effects::reply(format!("{}", self.0 == thread::current().id())))
+        }
+    }
+
+    #[tokio::test]
+    async fn settings_are_read_away_from_the_threads_of_events() {
+        let kit = Kit::<Reading>::start(json!({})).await.unwrap();
+        kit.user("alice").say("hi").await.gets("false");
+        let error = Kit::<Reading>::start(json!({ "wrong": 1 })).await.err().unwrap();
+        assert_eq!(error.to_string(), "its settings are wrong: /wrong: it is wrong");
+        let start = AssertUnwindSafe(Kit::<Reading>::start(json!({ "panics": 1 })));
+        assert!(start.catch_unwind().await.is_err(), "a panic stays one");
     }
 }

@@ -120,6 +120,9 @@ pub enum Outcome {
     Passed {
         /// How many actions they asked for.
         actions: usize,
+        /// How many of them say something in the event's own conversation: texts and media, which somebody there may
+        /// answer.
+        said: usize,
     },
     /// A middleware stopped it. The reason is kept with the event.
     Stopped {

@@ -25,6 +25,31 @@ use crate::route::heard::Heard;
 const REGEX_BYTES: usize = 1 << 20;
 /// WeChat puts this space behind a mention that was chosen from the list of members.
 const MENTION_END: char = '\u{2005}';
+/// What a mention begins with.
+const AT: [char; 2] = ['@', '\u{FF20}'];
+/// No name in a room is longer.
+const NAME_CHARS: usize = 64;
+/// Unicode's `Default_Ignorable_Code_Point`: joiners, direction marks, byte order marks, fillers, selectors, tags. In
+/// order; a test compares it with Unicode's own table.
+const INVISIBLE: [(char, char); 17] = [
+    ('\u{AD}', '\u{AD}'),
+    ('\u{34F}', '\u{34F}'),
+    ('\u{61C}', '\u{61C}'),
+    ('\u{115F}', '\u{1160}'),
+    ('\u{17B4}', '\u{17B5}'),
+    ('\u{180B}', '\u{180F}'),
+    ('\u{200B}', '\u{200F}'),
+    ('\u{202A}', '\u{202E}'),
+    ('\u{2060}', '\u{206F}'),
+    ('\u{3164}', '\u{3164}'),
+    ('\u{FE00}', '\u{FE0F}'),
+    ('\u{FEFF}', '\u{FEFF}'),
+    ('\u{FFA0}', '\u{FFA0}'),
+    ('\u{FFF0}', '\u{FFF8}'),
+    ('\u{1BCA0}', '\u{1BCA3}'),
+    ('\u{1D173}', '\u{1D17A}'),
+    ('\u{E0000}', '\u{E0FFF}'),
+];
 
 /// Why an event triggers no command, keyword or rule, whatever its text. Its `Display` is the end of a sentence for
 /// `wxbot explain`.
@@ -58,9 +83,14 @@ impl fmt::Display for Deaf {
     }
 }
 
-/// What a person typed to us, without white space around it and without a mention of ourselves at its beginning.
+/// What a person typed to us, without white space around it and without a mention at its beginning where our account is
+/// mentioned: what commands are looked for in.
 ///
 /// Quotes, forwards, cards and the like hold other people's words and never trigger anything (security R27).
+///
+/// Which name is ours nobody can tell, so that any first `@name` goes with it: `@advert @bot` is `@bot` here. Whoever
+/// looks for words that people should *not* say asks this function whether the message counts, and searches the whole
+/// of [`Content::Text`].
 ///
 /// # Errors
 /// Why this event triggers nothing.
@@ -100,12 +130,25 @@ pub fn unaddressed(text: &str, mentioned: bool) -> &str {
 }
 
 /// The text behind a leading `@name`. We do not know our name in the room, so the end of the token decides: the space
-/// that WeChat writes, else the first white space. Without either nothing is removed: it may be `@name你好`.
+/// that WeChat writes, else the first white space. Without either nothing is removed: it may be `@name你好`. A name has
+/// at most [`NAME_CHARS`], is in one line and holds no other mention; what looks for its end further on removes content.
 fn without_mention(text: &str) -> &str {
-    if !text.starts_with(['@', '\u{FF20}']) {
+    if !text.starts_with(AT) {
         return text;
     }
-    let end = text.find(MENTION_END).or_else(|| text.find(char::is_whitespace));
+    let mut end = None;
+    for (at, c) in text.char_indices().skip(1).take(NAME_CHARS + 1) {
+        if c == MENTION_END {
+            end = Some(at);
+            break;
+        }
+        if c.is_whitespace() {
+            end = end.or(Some(at));
+        }
+        if AT.contains(&c) || matches!(c, '\n' | '\r') {
+            break;
+        }
+    }
     end.and_then(|at| text.get(at..)).unwrap_or(text)
 }
 
@@ -149,10 +192,11 @@ pub fn is_blank_text(text: &str) -> bool {
     text.chars().all(is_blank)
 }
 
-/// Characters that people copy along without seeing them: joiners, direction marks, byte order marks, emoji selectors.
+/// Characters that nobody sees, and that people copy along or put between letters so that words are not found: all that
+/// Unicode calls `Default_Ignorable_Code_Point`.
 pub fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{AD}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}'
-        | '\u{2060}'..='\u{2069}' | '\u{FE0E}' | '\u{FE0F}' | '\u{FEFF}')
+    let after = INVISIBLE.partition_point(|(first, _)| *first <= c);
+    after.checked_sub(1).and_then(|at| INVISIBLE.get(at)).is_some_and(|(_, last)| c <= *last)
 }
 
 /// What follows a command's word in a [`typed`] text, as [`#[command]`](macro@crate::plugin) reads it: behind one of
@@ -240,10 +284,36 @@ mod tests {
             ("at the end it stays", "hi @bot\u{2005}", true, "hi @bot"),
             ("no end", "@bot你好", true, "@bot你好"),
             ("nothing else", "@bot\u{2005}", true, ""),
+            ("in a line of its own", "@bot\nhi", true, "hi"),
+            ("another mention's end", "@advert @bot\u{2005}", true, "@bot"),
+            ("no white space before another mention", "@advert@bot\u{2005}hi", true, "@advert@bot\u{2005}hi"),
+            ("an end in another line", "@x advert\nmore\u{2005}hi", true, "advert\nmore\u{2005}hi"),
             ("blanks around", " \u{200B}@bot\u{2005} hi\n", true, "hi"),
         ] {
             assert_eq!(unaddressed(text, mentioned), want, "{name}");
         }
+    }
+
+    #[test]
+    fn a_name_is_no_longer_than_names_are() {
+        let name = |chars: usize| format!("@{}\u{2005}hi", "名".repeat(chars));
+        assert_eq!(unaddressed(&name(NAME_CHARS), true), "hi");
+        assert_eq!(unaddressed(&name(NAME_CHARS + 1), true), name(NAME_CHARS + 1));
+        let advert = format!("@x {} @bot\u{2005}", "advert ".repeat(200));
+        assert!(unaddressed(&advert, true).starts_with("advert advert"), "one word of it may be a name, not all");
+    }
+
+    #[test]
+    fn invisible_is_what_unicode_says() {
+        let unicode = Regex::new(r"\p{Default_Ignorable_Code_Point}").unwrap();
+        let all: String = ('\0'..=char::MAX).collect();
+        let invisible: String = all.chars().filter(|c| is_invisible(*c)).collect();
+        let wanted: String = unicode.find_iter(&all).map(|found| found.as_str()).collect();
+        assert!(invisible == wanted, "another list than Unicode's");
+        let count = |(first, last): &(char, char)| u32::from(*last) - u32::from(*first) + 1;
+        assert_eq!(INVISIBLE.iter().map(count).sum::<u32>(), 4_174, "as many as Unicode counts");
+        assert!(INVISIBLE.is_sorted() && INVISIBLE.iter().all(|(first, last)| first <= last));
+        assert_eq!(fold("加\u{FE00}微\u{E0101}信\u{3164}\u{34F}\u{115F}\u{FFA0}"), "加微信");
     }
 
     #[test]

@@ -107,7 +107,9 @@ async fn pushed_to_all(State(hall): State<Hall>, Extension(Peer(peer)): Extensio
     for (account, door) in shared {
         match door.knock(&asked.of(&body, peer, true)) {
             Knocked::NotOurs | Knocked::Refuse(Refused::WrongAccount) => {}
-            knocked => return hall.follow(&account, &*door, knocked).await,
+            knocked @ (Knocked::Keep { .. } | Knocked::Answer(_) | Knocked::Refuse(_) | _) => {
+                return hall.follow(&account, &*door, knocked).await;
+            }
         }
     }
     hall.refused("", Refusal::ByDoor(Refused::WrongAccount))

@@ -1,4 +1,6 @@
 //! Does the server take what it should, refuse what it must, and answer when it is kept? Over real loopback connections.
+#![expect(clippy::unwrap_used, reason = "the helpers of tests fail like tests")]
+#![expect(clippy::disallowed_methods, reason = "what a test spawns ends with its runtime")]
 
 mod rig;
 
@@ -13,6 +15,8 @@ fn path(account: &str, secret: &str) -> String {
     format!("/push/{account}/{secret}")
 }
 
+// cov: 105
+// cov: 106
 #[tokio::test]
 async fn a_push_is_answered_when_it_is_kept_and_not_before() {
     let town = Town::open(|_| {}).await;
@@ -63,6 +67,7 @@ async fn sec_r03_the_path_names_the_account_and_the_body_must_agree() {
     assert_eq!(town.figure("wxbot_pushes_total{account=\"shop\",outcome=\"wrong_account\"}").await, "1");
 }
 
+// cov: 104
 #[tokio::test]
 async fn sec_r03_the_shared_path_finds_the_account_by_the_body_and_is_for_loopback() {
     let town = Town::open(|settings| settings.default_path = Some("127.0.0.1:0".parse().unwrap())).await;

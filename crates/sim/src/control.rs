@@ -25,13 +25,12 @@
 //! | `POST load` | [`LoadPlan`] | [`LoadReport`](crate::LoadReport), when the run is over |
 
 use http::Method;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::Sim;
 use crate::account::Marks;
 use crate::chatter::Chatter;
-use crate::error::SimError;
 use crate::fault::Fault;
 use crate::friends::Rejection;
 use crate::load::LoadPlan;
@@ -40,6 +39,7 @@ use crate::phone::Deliver;
 use crate::request::{Answer, Request};
 use crate::roomlife::RoomChange;
 use crate::said::Said;
+use crate::service::orders::{Refusal, done, read, shown};
 use crate::world::{AccountSpec, FriendSpec};
 
 /// Messages that one order may deliver.
@@ -154,25 +154,6 @@ struct FriendReject {
 struct SetMarks {
     account: String,
     marks: Marks,
-}
-
-/// Why an order was refused, with its HTTP status.
-struct Refusal(u16, String);
-
-impl From<SimError> for Refusal {
-    fn from(error: SimError) -> Self {
-        let status = match &error {
-            SimError::UnknownAccount(_)
-            | SimError::UnknownUuid(_)
-            | SimError::UnknownPerson { .. }
-            | SimError::UnknownRoom { .. }
-            | SimError::UnknownMessage { .. } => 404,
-            SimError::DuplicateAccount { .. } | SimError::LoginState { .. } | SimError::NoSession(_) => 409,
-            SimError::MediaFull { .. } => 507,
-            SimError::NotAMember { .. } | SimError::Invalid(_) => 400,
-        };
-        Self(status, error.to_string())
-    }
 }
 
 impl Sim {
@@ -316,19 +297,6 @@ impl Sim {
             .collect();
         json!({"seed": self.world().seed, "accounts": accounts})
     }
-}
-
-fn read<'a, T: Deserialize<'a>>(request: &'a Request) -> Result<T, Refusal> {
-    serde_json::from_slice(&request.body).map_err(|error| Refusal(400, format!("body: {error}")))
-}
-
-fn done(result: Result<(), SimError>) -> Result<Value, Refusal> {
-    result?;
-    Ok(json!({}))
-}
-
-fn shown<T: Serialize>(value: &T) -> Result<Value, Refusal> {
-    serde_json::to_value(value).map_err(|error| Refusal(500, error.to_string()))
 }
 
 fn answer(status: u16, body: &Value) -> Answer {

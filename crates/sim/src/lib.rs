@@ -62,6 +62,7 @@ mod sync;
 mod systext;
 mod text;
 mod upload;
+mod wecom;
 mod wire;
 mod world;
 
@@ -84,4 +85,5 @@ pub use server::Sim;
 pub use service::book::{AskedEntry, HeardEntry, HeardMedia, PushEntry, ServiceJournal};
 pub use service::outbox::{PushFault, PushFaultKind};
 pub use service::running::Running;
+pub use wecom::{Envelope, Notice, WecomApp, WecomRoomChange, WecomSay, WecomSetup, WecomSim};
 pub use world::{AccountSpec, FriendSpec, Lang, RoomMet, RoomSpec, ScriptSpec, World};

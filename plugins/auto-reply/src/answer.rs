@@ -1,5 +1,6 @@
 //! What does a rule answer? Texts, pictures, films, files, stickers, or what a model says; one of several by weight.
 
+use std::fs::Metadata;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -7,9 +8,10 @@ use serde_json::{Map, Value};
 use wxbot_plugin::model::size::show_size;
 use wxbot_plugin::model::{Capability, FileType, MediaShape};
 use wxbot_plugin::template::{Facts, Known, Template};
-use wxbot_plugin::{Ctx, Effects, MediaSource, PluginError};
+use wxbot_plugin::{Ctx, Effects, MediaSource};
 
 use crate::reading::{Placed, Reading, Table};
+use crate::told::Told;
 
 /// One answer has so many parts at most: the host takes 20, and away mode may add one.
 pub(crate) const MOST_PARTS: usize = 19;
@@ -20,6 +22,8 @@ const MOST_WEIGHT: u64 = 1_000_000;
 /// Characters of a system prompt.
 const MOST_PROMPT: usize = 8_000;
 const MIB: u64 = 1 << 20;
+/// What to do about a file that is not there.
+const PLACES: &str = "relative paths start from the folder of bot.toml";
 /// What may stand in a table of `reply` or `answers`.
 pub(crate) const PART_KEYS: [&str; 5] = ["text", "image", "video", "file", "sticker"];
 /// What may stand in a table of `answers` besides.
@@ -130,27 +134,40 @@ pub(crate) fn needs(shape: MediaShape) -> Capability {
     }
 }
 
-/// The parts as effects, in order. Texts that come out blank are left out, and so is what the account cannot send.
-/// `what` names them in errors; the first text mentions the sender when asked for.
-pub(crate) fn effects(
+/// The parts as effects, in order. Texts that come out blank are left out, and so is what the account cannot send, and a
+/// file that is gone. Nothing at all when a template fails on what somebody wrote: half an answer is none, and an error
+/// would only come again with each repeat of the event, while the chat waits.
+/// `what` names them in the log; the first text mentions the sender when asked for.
+pub(crate) async fn effects(
     parts: &[Part],
     facts: &Facts,
     mention: bool,
     cx: &Ctx,
     what: &str,
-) -> Result<Effects, PluginError> {
+    told: &Told,
+) -> Effects {
     let (mut effects, mut mention) = (Effects::none(), mention);
     for part in parts {
         match part {
             Part::Text(template) => {
-                let rendered = template.render(facts);
-                let text = rendered.map_err(|why| PluginError::msg(format!("the reply of {what} failed: {why}")))?;
-                let Some(text) = text else { continue };
+                let text = match template.render(facts) {
+                    Ok(Some(text)) => text,
+                    Ok(None) => continue,
+                    Err(why) => {
+                        told.tell(what, &format!("the template failed, so nothing is answered: {why}"), cx);
+                        return Effects::none();
+                    }
+                };
                 effects = if mention { effects.and_reply_at_sender(text) } else { effects.and_reply(text) };
                 // Once is polite; a mention in each text of a list would ring the phone each time.
                 mention = false;
             }
             Part::Media(shape, path) if cx.can(needs(*shape)) => {
+                // It was there at the start. An effect whose file is gone would fail the texts beside it too.
+                if let Err(why) = still_there(path, *shape).await {
+                    told.tell(what, &format!("`{}` {why}, and is left out", path.display()), cx);
+                    continue;
+                }
                 let source = MediaSource::path(path);
                 effects = match shape {
                     MediaShape::Image => effects.and_reply_image(source),
@@ -164,7 +181,13 @@ pub(crate) fn effects(
             }
         }
     }
-    Ok(effects)
+    effects
+}
+
+/// What keeps a file that was good at the start from being sent now.
+async fn still_there(path: &Path, shape: MediaShape) -> Result<(), String> {
+    let about = tokio::fs::metadata(path).await.map_err(|error| format!("cannot be found: {error}"))?;
+    sized(&about, &kind_of(shape)).map_err(|(why, _)| why)
 }
 
 /// `answers`: texts and tables, each with a weight.
@@ -340,26 +363,39 @@ fn file(reading: &mut Reading<'_>, shape: MediaShape, value: &Value, at: String,
     }
 }
 
-/// What keeps a file from being sent, and what to do.
-fn looked_at(path: &Path, shape: MediaShape) -> Result<(), (String, String)> {
-    let (what, most, types): (&str, u64, &[FileType]) = match shape {
+/// What a shape takes: its name for people, the most bytes, and the types (all when empty).
+type Takes = (&'static str, u64, &'static [FileType]);
+
+fn kind_of(shape: MediaShape) -> Takes {
+    match shape {
         MediaShape::Image => ("picture", 20 * MIB, &[FileType::Png, FileType::Jpeg, FileType::Bmp, FileType::Gif]),
         MediaShape::Video => ("film", 200 * MIB, &[FileType::Mp4, FileType::Mov]),
         MediaShape::Sticker => ("sticker", 20 * MIB, &[FileType::Gif]),
         MediaShape::File | _ => ("file", 100 * MIB, &[]),
-    };
-    let places = || "relative paths start from the folder of bot.toml".to_owned();
-    let about = std::fs::metadata(path).map_err(|error| (format!("cannot be found: {error}"), places()))?;
+    }
+}
+
+/// Whether it is a file of a size that can be sent; else why not, and what to do.
+fn sized(about: &Metadata, (what, most, _): &Takes) -> Result<(), (String, String)> {
     if !about.is_file() {
-        return Err(("is no file".to_owned(), places()));
+        return Err(("is no file".to_owned(), PLACES.to_owned()));
     }
     if about.len() == 0 {
         return Err(("is empty".to_owned(), "write the file anew".to_owned()));
     }
-    if about.len() > most {
-        let help = format!("a {what} may have {} at most", show_size(most));
+    if about.len() > *most {
+        let help = format!("a {what} may have {} at most", show_size(*most));
         return Err((format!("has {}", show_size(about.len())), help));
     }
+    Ok(())
+}
+
+/// What keeps a file from being sent, and what to do.
+fn looked_at(path: &Path, shape: MediaShape) -> Result<(), (String, String)> {
+    let takes = kind_of(shape);
+    let (what, _, types) = takes;
+    let about = std::fs::metadata(path).map_err(|error| (format!("cannot be found: {error}"), PLACES.to_owned()))?;
+    sized(&about, &takes)?;
     let mut head = Vec::new();
     let looked = u64::try_from(FileType::HEAD).unwrap_or(u64::MAX);
     let opened = std::fs::File::open(path).and_then(|file| file.take(looked).read_to_end(&mut head));

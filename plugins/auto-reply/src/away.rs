@@ -10,10 +10,14 @@ use wxbot_plugin::config::{At, ConfigValue};
 use wxbot_plugin::local::{Hours, Zone};
 use wxbot_plugin::prelude::*;
 use wxbot_plugin::template::Template;
-use wxbot_plugin::text::{command, head};
+use wxbot_plugin::text::head;
 
+use crate::command::given;
 use crate::facts;
+use crate::listens::Scene;
 use crate::settings::known;
+use crate::since::since;
+use crate::told::Told;
 
 /// The commands' words; the first is the name.
 pub(crate) const AWAY: [&str; 2] = ["away", "离开"];
@@ -55,6 +59,9 @@ enum Said {
     },
     /// There although the hours say otherwise, until they end.
     Back {
+        /// When it was said; a clock that is set back makes it end.
+        #[serde(default)]
+        since_ms: i64,
         until_ms: i64,
     },
 }
@@ -62,7 +69,7 @@ enum Said {
 /// Nobody is there.
 #[derive(Debug)]
 pub(crate) struct Absence {
-    /// When the owner said so; `None` where the hours do.
+    /// When the owner said so; `None` where the hours do, and where the clock was set back since.
     since_ms: Option<i64>,
     note: String,
 }
@@ -73,15 +80,22 @@ impl Away {
         !self.rules
     }
 
+    /// A person is told once in so long.
+    pub(crate) fn every_ms(&self) -> i64 {
+        i64::try_from(self.every.as_millis()).unwrap_or(i64::MAX)
+    }
+
     /// What the owner's command does; `None` when the text is none, or somebody else's.
     pub(crate) async fn command(
         &self,
         typed: &str,
+        scene: &Scene<'_>,
         prefixes: &[String],
         zone: &Zone,
         cx: &Ctx,
     ) -> Result<Option<Effects>, PluginError> {
-        let (away, back) = (command(typed, prefixes, &AWAY), command(typed, prefixes, &BACK));
+        let (away, back) =
+            (given(typed, prefixes, &AWAY, scene.is_private()), given(typed, prefixes, &BACK, scene.is_private()));
         if (away.is_none() && back.is_none()) || !cx.may(&Role::Owner) {
             return Ok(None);
         }
@@ -97,7 +111,10 @@ impl Away {
         let effects = Effects::reply("欢迎回来 (welcome back)");
         let ends_after = self.hours.as_ref().and_then(|hours| hours.ends_after(now_ms, zone));
         Ok(Some(match ends_after {
-            Some(after_ms) => effects.put(STATE, &Said::Back { until_ms: now_ms.saturating_add(after_ms) })?,
+            Some(after_ms) => {
+                let until_ms = now_ms.saturating_add(after_ms);
+                effects.put(STATE, &Said::Back { since_ms: now_ms, until_ms })?
+            }
             None => effects.delete(STATE),
         }))
     }
@@ -108,8 +125,11 @@ impl Away {
         // Another shape, written by another version, is no reason to fail on every message.
         let said = cx.kv_get::<Value>(STATE).await?.and_then(|value| Said::deserialize(value).ok());
         Ok(match said {
-            Some(Said::Away { since_ms, note }) => Some(Absence { since_ms: Some(since_ms), note }),
-            Some(Said::Back { until_ms }) if now_ms < until_ms => None,
+            Some(Said::Away { since_ms, note }) => {
+                // Nobody can have been told after a moment that is still to come: all would be told with each message.
+                Some(Absence { since_ms: since(now_ms, since_ms).map(|_| since_ms), note })
+            }
+            Some(Said::Back { since_ms, until_ms }) if since(now_ms, since_ms).is_some() && now_ms < until_ms => None,
             Some(Said::Back { .. }) | None => {
                 let away = self.hours.as_ref().is_some_and(|hours| hours.covers(now_ms, zone));
                 away.then(|| Absence { since_ms: None, note: String::new() })
@@ -123,6 +143,7 @@ impl Away {
         absence: &Absence,
         event: &Event,
         zone: &Zone,
+        log: &Told,
         cx: &Ctx,
     ) -> Result<Effects, PluginError> {
         let Some(sender) = &event.sender else { return Ok(Effects::none()) };
@@ -133,10 +154,8 @@ impl Away {
         }
         let (key, now_ms) = (format!("away:{}", sender.id), cx.now_ms());
         let was = cx.kv_get::<Value>(&key).await?;
-        let every_ms = i64::try_from(self.every.as_millis()).unwrap_or(i64::MAX);
         let told = was.as_ref().and_then(Value::as_i64).filter(|told_ms| {
-            // A moment in the future comes from a clock that was set back.
-            now_ms.checked_sub(*told_ms).is_some_and(|since| (0..every_ms).contains(&since))
+            since(now_ms, *told_ms).is_some_and(|since| since < self.every_ms())
                 && absence.since_ms.is_none_or(|since_ms| since_ms <= *told_ms)
         });
         if told.is_some() {
@@ -144,8 +163,11 @@ impl Away {
             return Ok(Effects::none());
         }
         let facts = facts(event, zone, now_ms).text("note", &absence.note);
-        let text = self.text.0.render(&facts);
-        let text = text.map_err(|why| PluginError::msg(format!("the text of `away` failed: {why}")))?;
+        let text = self.text.0.render(&facts).unwrap_or_else(|why| {
+            // No error: it would come again with each repeat of the event, and the rules would answer nothing either.
+            log.tell("`away.text`", &format!("the template failed, so nobody is told: {why}"), cx);
+            None
+        });
         let Some(text) = text else { return Ok(Effects::none()) };
         cx.note("away", true, || "nobody is there, and this person did not know".to_owned());
         let effects = if event.is_group() { Effects::none().and_reply_at_sender(text) } else { Effects::reply(text) };

@@ -13,6 +13,8 @@ use wxbot_plugin::text::{fold, is_blank_text};
 use crate::answer::{self, Part};
 use crate::facts;
 use crate::reading::Reading;
+use crate::since::since;
+use crate::told::Told;
 
 /// What a greeting knows.
 pub(crate) const NAMES: [&str; 7] = ["sender", "chat", "account", "date", "time", "hour", "weekday"];
@@ -21,7 +23,7 @@ const ACCEPTED: &str = "friends:accepted";
 /// More in one period could not be counted in a value of the KV store, and no service allows it.
 const MOST: u32 = 1_000;
 /// The service may tell of one new friend in two notices.
-const GREETED_MS: i64 = 86_400_000;
+pub(crate) const GREETED_MS: i64 = 86_400_000;
 
 /// Accepts friend requests and greets new friends.
 #[derive(Debug, PluginConfig)]
@@ -99,8 +101,7 @@ impl Friends {
         let per_ms = i64::try_from(self.limit.per.as_millis()).unwrap_or(i64::MAX);
         let before = was.as_ref().and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let mut lately: Vec<i64> = before.iter().filter_map(Value::as_i64).collect();
-        // A moment in the future comes from a clock that was set back.
-        lately.retain(|at_ms| now_ms.checked_sub(*at_ms).is_some_and(|since| (0..per_ms).contains(&since)));
+        lately.retain(|at_ms| since(now_ms, *at_ms).is_some_and(|since| since < per_ms));
         if u32::try_from(lately.len()).is_ok_and(|count| count >= self.limit.count) {
             return left("too many were accepted lately (`limit`): it waits on the phone");
         }
@@ -111,19 +112,25 @@ impl Friends {
     }
 
     /// Greets a new friend.
-    pub(crate) async fn added(&self, name: &str, event: &Event, zone: &Zone, cx: &Ctx) -> Result<Effects, PluginError> {
+    pub(crate) async fn added(
+        &self,
+        name: &str,
+        event: &Event,
+        zone: &Zone,
+        told: &Told,
+        cx: &Ctx,
+    ) -> Result<Effects, PluginError> {
         if self.greeting.0.is_empty() || event.chat.kind != ChatKind::Private {
             return Ok(Effects::none());
         }
         let (key, now_ms) = (format!("greeted:{}", event.chat.id), cx.now_ms());
         let was = cx.kv_get::<Value>(&key).await?.as_ref().and_then(Value::as_i64);
-        let since = was.and_then(|greeted_ms| now_ms.checked_sub(greeted_ms));
-        if since.is_some_and(|since| (0..GREETED_MS).contains(&since)) {
+        if was.and_then(|greeted_ms| since(now_ms, greeted_ms)).is_some_and(|since| since < GREETED_MS) {
             cx.note("friends", false, || "this friend was greeted".to_owned());
             return Ok(Effects::none());
         }
         let facts = facts(event, zone, now_ms).text("sender", name);
-        let effects = answer::effects(&self.greeting.0, &facts, false, cx, "`friends.greeting`")?;
+        let effects = answer::effects(&self.greeting.0, &facts, false, cx, "`friends.greeting`", told).await;
         if effects.is_empty() {
             return Ok(effects);
         }

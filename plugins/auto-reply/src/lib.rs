@@ -28,17 +28,20 @@
 //!
 //! Every setting is in the README. Files in reading order: this one (what becomes of an event) → `settings` (what may be
 //! wrong with them) with `reading` (tables with places) → `listens` (where, for whom and when) and `matching` (which
-//! texts) → `answer` → `away` → `friends` → `schema`.
+//! texts) → `answer` with `told` (what the owner reads) → `command` → `away` → `friends` → `tidy` (what is kept no longer)
+//! with `since` → `schema`.
 //!
 //! **Never answered:** our own messages, late ones, anything but text, official and built-in accounts. The last two
 //! answer by themselves, and two machines that answer each other do not stop.
 //!
 //! **State.** The moment of the last answer, in the KV store under `cooldown:<chat>` and `cooldown-person:<person>` (with
-//! `:<rule>` behind it for a rule with its own cooldown). It is committed with the answer, so that a crash neither repeats
-//! nor forgets it. `away` and `friends` say what they keep.
+//! `:<rule>` behind it for a rule with its own cooldown, a [hash](Rule::id) of what it matches, so that another order of
+//! the rules hands no silence over). It is committed with the answer, so that a crash neither repeats nor forgets it.
+//! `away` and `friends` say what they keep, and `tidy` when it goes.
 
 mod answer;
 mod away;
+mod command;
 mod friends;
 mod listens;
 #[cfg(feature = "llm")]
@@ -47,6 +50,9 @@ mod matching;
 mod reading;
 mod schema;
 mod settings;
+mod since;
+mod tidy;
+mod told;
 
 use serde_json::Value;
 use wxbot_plugin::local::{Local, Zone};
@@ -62,6 +68,8 @@ use crate::listens::Scene;
 use crate::llm::Llm;
 use crate::matching::Heard;
 use crate::settings::{Pause, Rule};
+use crate::since::since;
+use crate::told::Told;
 
 pub use settings::Settings;
 
@@ -71,8 +79,17 @@ pub struct AutoReply {
     settings: Settings,
     /// What may stand before the word of a command.
     prefixes: Vec<String>,
+    /// What the owner was told of answers that failed.
+    told: Told,
     #[cfg(feature = "llm")]
     llm: Option<Llm>,
+}
+
+/// What a rule answers.
+struct Answered {
+    effects: Effects,
+    /// It is an answer: what a rule rests after. An excuse is none, and neither is a count that is kept.
+    spoke: bool,
 }
 
 wxbot_plugin::export_plugin!(AutoReply);
@@ -112,6 +129,7 @@ impl Plugin for AutoReply {
             llm: llm.map(Llm::new).transpose()?,
             settings,
             prefixes: cx.prefixes.clone(),
+            told: Told::default(),
         })
     }
 
@@ -121,7 +139,10 @@ impl Plugin for AutoReply {
             return friends.asked(request, cx).await;
         }
         if let (EventKind::FriendAdded { name, .. }, Some(friends)) = (&event.kind, friends) {
-            return friends.added(name, event, zone, cx).await;
+            return friends.added(name, event, zone, &self.told, cx).await;
+        }
+        if let EventKind::Schedule { .. } | EventKind::Timer { .. } = &event.kind {
+            return self.tidy(&event.kind, cx).await;
         }
         match typed(event) {
             Ok(text) => self.typed(text, event, cx).await,
@@ -146,14 +167,16 @@ impl AutoReply {
             return Ok(Effects::none());
         };
         if let Some(away) = &self.settings.away
-            && let Some(effects) = away.command(text, &self.prefixes, &self.settings.zone, cx).await?
+            && let Some(effects) = away.command(text, &scene, &self.prefixes, &self.settings.zone, cx).await?
         {
             cx.note("away", true, || "the owner's command".to_owned());
             cx.block();
             return Ok(effects);
         }
         #[cfg(feature = "llm")]
-        if let Some(llm) = self.llm.as_ref().filter(|_| Llm::hears_reset(text, &self.prefixes)) {
+        if let Some(llm) = self.llm.as_ref().filter(|_| Llm::hears_reset(text, &self.prefixes, scene.is_private()))
+            && (self.model_listens(&scene) || llm.remembers(&event.chat.id, cx).await?)
+        {
             cx.note("llm", true, || "the conversation begins anew".to_owned());
             cx.block();
             return llm.reset(cx).await;
@@ -171,7 +194,13 @@ impl AutoReply {
         let zone = &self.settings.zone;
         let Some(away) = &self.settings.away else { return Ok((Effects::none(), false)) };
         let Some(absence) = away.absence(zone, cx).await? else { return Ok((Effects::none(), false)) };
-        Ok((away.tell(&absence, event, zone, cx).await?, away.silences_rules()))
+        Ok((away.tell(&absence, event, zone, &self.told, cx).await?, away.silences_rules()))
+    }
+
+    /// Whether a rule would ask the model about what is said here.
+    #[cfg(feature = "llm")]
+    fn model_listens(&self, scene: &Scene<'_>) -> bool {
+        self.settings.rules.iter().any(|rule| rule.answers.has_model() && rule.listens.here(scene).is_ok())
     }
 
     /// What the first rule that fits answers.
@@ -202,7 +231,7 @@ impl AutoReply {
             [("cooldown", Some(&event.chat.id), rule.in_chat), ("cooldown-person", person, rule.for_person)]
         {
             let Some(whose) = whose.filter(|_| pause.ms > 0) else { continue };
-            let key = key_of(what, whose, n, pause);
+            let key = key_of(what, whose, rule, pause);
             let was = cx.kv_get::<Value>(&key).await?;
             if let Some(left_ms) = silent_for(&was, now_ms, pause.ms) {
                 let left_s = left_ms.cast_unsigned().div_ceil(1000);
@@ -212,8 +241,8 @@ impl AutoReply {
             rests.push((key, was));
         }
         cx.note(&name(n), true, || "it answers".to_owned());
-        let effects = self.answer(n, rule, captures, event, cx).await?;
-        if effects.is_empty() {
+        let Answered { effects, spoke } = self.answer(n, rule, captures, event, cx).await?;
+        if !spoke {
             return Ok(effects);
         }
         // Swaps: of two messages that come at once in two chats one is answered.
@@ -228,14 +257,16 @@ impl AutoReply {
         captures: &Captures,
         event: &Event,
         cx: &Ctx,
-    ) -> Result<Effects, PluginError> {
+    ) -> Result<Answered, PluginError> {
         match rule.answers.pick(|| cx.random_u64()) {
             Some(Answer::Parts(parts)) => {
                 let facts = facts(event, &self.settings.zone, cx.now_ms()).captures(captures);
-                answer::effects(parts, &facts, rule.mention && event.is_group(), cx, &name(n))
+                let mention = rule.mention && event.is_group();
+                let effects = answer::effects(parts, &facts, mention, cx, &name(n), &self.told).await;
+                Ok(Answered { spoke: !effects.is_empty(), effects })
             }
             Some(Answer::Model(prompt)) => self.by_model(prompt.as_deref(), rule.mention, event, cx).await,
-            None => Ok(Effects::none()),
+            None => Ok(Answered { effects: Effects::none(), spoke: false }),
         }
     }
 
@@ -247,20 +278,23 @@ impl AutoReply {
         mention: bool,
         event: &Event,
         cx: &Ctx,
-    ) -> Result<Effects, PluginError> {
-        let (Some(llm), Ok(text)) = (&self.llm, typed(event)) else { return Ok(Effects::none()) };
+    ) -> Result<Answered, PluginError> {
+        let (Some(llm), Ok(text)) = (&self.llm, typed(event)) else {
+            return Ok(Answered { effects: Effects::none(), spoke: false });
+        };
         let today = Local::at(cx.now_ms(), &self.settings.zone).date();
         let mut asked = llm::Asked::new(text, &today).mention(mention);
         if let Some(prompt) = prompt {
             asked = asked.system(prompt);
         }
-        llm.answer(asked, cx).await
+        let llm::Reply { effects, spoke } = llm.answer(asked, cx).await?;
+        Ok(Answered { effects, spoke })
     }
 
     /// Settings that ask a model are refused where there is none.
     #[cfg(not(feature = "llm"))]
-    async fn by_model(&self, _: Option<&str>, _: bool, _: &Event, _: &Ctx) -> Result<Effects, PluginError> {
-        Ok(Effects::none())
+    async fn by_model(&self, _: Option<&str>, _: bool, _: &Event, _: &Ctx) -> Result<Answered, PluginError> {
+        Ok(Answered { effects: Effects::none(), spoke: false })
     }
 }
 
@@ -290,16 +324,15 @@ fn facts(event: &Event, zone: &Zone, now_ms: i64) -> Facts {
 }
 
 /// Rules without a cooldown of their own share one silence.
-fn key_of(what: &str, whose: &ContactId, n: usize, pause: Pause) -> String {
-    if pause.own { format!("{what}:{whose}:{n}") } else { format!("{what}:{whose}") }
+fn key_of(what: &str, whose: &ContactId, rule: &Rule, pause: Pause) -> String {
+    if pause.own { format!("{what}:{whose}:{}", rule.id) } else { format!("{what}:{whose}") }
 }
 
-/// How long the silence after the last answer still lasts; `None` when it is over. A moment in the future comes from a
-/// clock that was set back and counts as none: the silence would last as long as the clock was wrong.
+/// How long the silence after the last answer still lasts; `None` when it is over.
 fn silent_for(last_ms: &Option<Value>, now_ms: i64, cooldown_ms: i64) -> Option<i64> {
     // Another shape, written by another version, is no reason to fail on every message.
-    let last_ms = last_ms.as_ref().and_then(Value::as_i64);
-    let since = last_ms.and_then(|last| now_ms.checked_sub(last)).filter(|since| (0..cooldown_ms).contains(since))?;
+    let last_ms = last_ms.as_ref().and_then(Value::as_i64)?;
+    let since = since(now_ms, last_ms).filter(|since| *since < cooldown_ms)?;
     Some(cooldown_ms - since)
 }
 

@@ -80,6 +80,10 @@ impl<'a> Scene<'a> {
         Some(Self { scope, chat: &event.chat.id, sender: &event.sender.as_ref()?.id })
     }
 
+    pub(crate) fn is_private(&self) -> bool {
+        self.scope == Scope::PRIVATE
+    }
+
     fn is(&self, id: &ContactId) -> bool {
         id == self.chat || id == self.sender
     }

@@ -43,6 +43,12 @@ impl Settings {
         (self, llm)
     }
 
+    /// The longest silence of any rule.
+    pub(crate) fn longest_pause_ms(&self) -> i64 {
+        let pauses = self.rules.iter().flat_map(|rule| [rule.in_chat.ms, rule.for_person.ms]);
+        pauses.max().unwrap_or(0)
+    }
+
     /// What is switched on, and what each of it needs of an account.
     pub(crate) fn plan(&self) -> Plan {
         let text = [Capability::SendText];
@@ -77,7 +83,7 @@ impl Settings {
                 add("greeting friends", "/friends/greeting".to_owned(), &[needs]);
             }
         }
-        features.into_iter().fold(Plan::new(), Plan::feature)
+        features.into_iter().fold(Plan::new(), Plan::feature).schedule(crate::tidy::schedule(&self.zone))
     }
 
     /// All problems of settings from nowhere; none when they are good.

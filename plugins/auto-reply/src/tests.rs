@@ -7,6 +7,9 @@ use wxbot_plugin::testing::Kit;
 
 use super::*;
 
+#[path = "llm/tests/log.rs"]
+pub(crate) mod log;
+
 async fn kit(settings: Value) -> Kit<AutoReply> {
     assert_eq!(Settings::check(&settings), []);
     Kit::start(settings).await.unwrap()
@@ -137,7 +140,7 @@ async fn the_moment_is_kept_with_the_answer_and_only_when_needed() {
         (json!({ "cooldown": "1s", "rules": [{ "any": true, "reply": "{{ '' }}" }] }), vec![]),
         (
             json!({ "rules": [{ "exact": "-", "reply": "-" }, { "any": true, "reply": "x", "cooldown": "1s" }] }),
-            vec!["cooldown:p1:1"],
+            vec!["cooldown:p1:<rule>"],
         ),
     ] {
         let mut kit = kit(settings.clone()).await;
@@ -147,7 +150,8 @@ async fn the_moment_is_kept_with_the_answer_and_only_when_needed() {
             .iter()
             .filter_map(|effect| {
                 let Effect::Swap { key, was: None, now } = effect else { return None };
-                (now == &Some(json!(1_767_225_600_000_i64))).then(|| key.clone())
+                let rule = Settings::read(&settings, &Place::default()).unwrap().rules.pop().unwrap().id;
+                (now == &Some(json!(1_767_225_600_000_i64))).then(|| key.replace(&rule, "<rule>"))
             })
             .collect();
         assert_eq!(keys, want, "{settings}");
@@ -172,9 +176,42 @@ fn silence() {
 #[tokio::test]
 async fn a_failing_template_names_its_rule_and_not_the_text() {
     let mut kit = rules(json!([{ "exact": "-", "reply": "-" }, { "any": true, "reply": "{{ text | int }}" }])).await;
+    let (log, _guard) = log::Log::collect();
     assert_eq!(kit.say("12").await.unwrap(), ["12"]);
-    let error: PluginError = kit.say("my password").await.unwrap_err();
-    assert_eq!(error.to_string(), "the reply of rule 2 failed: invalid operation in line 1 of the template");
+    assert_eq!(kit.say(log::SECRETS[1]).await.unwrap(), Vec::<String>::new());
+    let why = "rule 2: the template failed, so nothing is answered: invalid operation in line 1 of the template";
+    let told = log.told();
+    assert!(told.len() == 1 && told[0].contains(why) && told[0].contains("account=test"), "{told:?}");
+    assert!(kit.user("bob").say("x").await.explained().contains("the template failed"));
+    assert!(log.told().is_empty(), "once in a while is enough");
+    kit.advance_ms(600_000);
+    kit.say("x").await.unwrap();
+    assert_eq!(log.told().len(), 1);
+}
+
+#[test]
+fn a_rules_silence_is_its_own_wherever_it_stands() {
+    let ids = |rules: Value| -> Vec<String> {
+        let settings = Settings::read(&json!({ "rules": rules }), &Place::default()).unwrap();
+        settings.rules.into_iter().map(|rule| rule.id).collect()
+    };
+    let (a, b) = (json!({ "exact": "a", "reply": "A" }), json!({ "contains": "b", "in": "group", "reply": "B" }));
+    let before = ids(json!([a, b]));
+    let mut answers_anew = b.clone();
+    answers_anew["reply"] = json!("another");
+    let after = ids(json!([{ "exact": "new", "reply": "x" }, answers_anew, a]));
+    assert_eq!((&after[1], &after[2]), (&before[1], &before[0]));
+    let different = [
+        json!({ "exact": "b", "in": "group", "reply": "B" }),
+        json!({ "contains": "b", "in": "private", "reply": "B" }),
+        json!({ "contains": "b", "in": "group", "rooms": "r1", "reply": "B" }),
+        json!({ "contains": "b", "in": "group", "hours": "09:00-10:00", "reply": "B" }),
+    ];
+    for other in different {
+        assert_ne!(ids(json!([other]))[0], before[1], "{other}");
+    }
+    // In each version: else an update would end all silences.
+    assert_eq!(before[0], "9238fcb4d16b9faa");
 }
 
 #[tokio::test]

@@ -49,7 +49,7 @@ impl Plugin for Talk {
     }
 
     async fn on_event(&self, event: &Event, cx: &Ctx) -> Result<Effects, PluginError> {
-        self.0.answer(Asked::new(event.text().unwrap_or_default(), "2026-01-01"), cx).await
+        Ok(self.0.answer(Asked::new(event.text().unwrap_or_default(), "2026-01-01"), cx).await?.effects)
     }
 }
 

@@ -4,7 +4,7 @@
 //! ```text
 //! let doing = self.doing(cx);
 //! let deed = Deed::new("welcome", "欢迎", &room)
-//!     .whom([Whom::of(person)])              // about whom
+//!     .whom([Whom::of(cx, person)])             // about whom
 //!     .why("新成员")                          // one clause, for people
 //!     .does(Effects::reply(text))            // what happens: only when the mode is `enforce`
 //!     .keeps(Effects::none().put(key, &row)?) // KV rows: in shadow mode as well
@@ -19,7 +19,7 @@ use wxbot_plugin::prelude::*;
 use crate::audit::{Record, Trail, Undo, Whom};
 use crate::gate::{Gate, Held, Pass, To};
 use crate::guard::state::mark;
-use crate::ladder::Faded;
+use crate::life::names::neutral;
 use crate::settings::{Mode, Settings};
 use crate::shadow;
 
@@ -30,7 +30,6 @@ const NAME: usize = 24;
 pub(crate) struct Desk {
     gate: Gate,
     trail: Trail,
-    faded: Faded,
 }
 
 /// One event's way to do things.
@@ -146,7 +145,9 @@ impl<'a> Doing<'a> {
         if deed.small {
             return Ok(if shadow { deed.keep } else { deed.keep.then(deed.effects) });
         }
+        let (no, number) = self.desk.trail.next(cx, &room).await?;
         let record = Record {
+            no,
             at_ms: cx.now_ms(),
             room: room.clone(),
             feature: deed.feature.to_owned(),
@@ -160,19 +161,17 @@ impl<'a> Doing<'a> {
         };
         let outward =
             if shadow { self.report(&room, &shadow::report(&self.room_name(&room), &record)) } else { deed.effects };
-        let written = deed.keep.put(record.key(self.desk.trail.number()), &record)?;
-        // First what is swept: it may be the row that is written anew.
+        let written = deed.keep.then(number).put(record.key(self.desk.trail.number()), &record)?;
         Ok(self.tidy().await?.then(outward).then(written))
     }
 
-    /// Removes rows that nobody needs any more, now and then.
+    /// Removes records that nobody needs any more, now and then: in a storm the log would outgrow its end before the night.
     async fn tidy(&self) -> Result<Effects, PluginError> {
         let desk = self.desk;
         if !desk.trail.is_time(self.cx.account()) {
             return Ok(Effects::none());
         }
-        let old = desk.trail.prune(self.cx, &self.settings.audit).await?;
-        Ok(old.then(desk.faded.sweep(self.cx, &self.settings.ladder).await?))
+        desk.trail.prune(self.cx, &self.settings.audit).await
     }
 
     /// Tells those in `notify`, else the owners of the account, about a room; in a storm, together with what else
@@ -218,7 +217,8 @@ impl<'a> Doing<'a> {
     }
 
     /// The timer of what had to wait.
-    pub(crate) fn say_what_waited(&self, room: &ContactId, held: Held) -> Effects {
+    pub(crate) fn say_what_waited(&self, chat: &ContactId, held: &Held) -> Effects {
+        let room = held.room.as_ref().unwrap_or(chat);
         let text = self.desk.gate.drain(&(self.cx.account().clone(), room.clone(), held.to), self.cx.now_ms());
         match (text, held.to) {
             (None, _) => Effects::none(),
@@ -237,15 +237,22 @@ impl<'a> Doing<'a> {
         told.into_iter().take(Settings::NOTIFY).fold(Effects::none(), |effects, to| effects.and_send(to, clipped(text)))
     }
 
-    /// What a room is called, for people.
-    pub(crate) fn room_name(&self, room: &ContactId) -> String {
+    /// What a room calls itself. A remark of ours is a private note, and those in `notify` may be a room.
+    pub(crate) fn topic_of(&self, room: &ContactId) -> String {
         let event = self.cx.event();
-        let name = if event.chat.id == *room {
-            event.chat.name.clone()
-        } else {
-            self.cx.contact(room).map(|contact| contact.display_name().to_owned()).unwrap_or_default()
+        let name = match self.cx.contact(room) {
+            Some(contact) if !contact.nick_name.is_empty() => contact.nick_name.to_string(),
+            // By its first members.
+            Some(contact) if contact.remark_name.is_empty() => contact.display_name().to_owned(),
+            None if event.chat.id == *room => event.chat.name.clone(),
+            Some(_) | None => String::new(),
         };
-        if name.is_empty() { room.to_string() } else { label(&name) }
+        if name.is_empty() { room.to_string() } else { name }
+    }
+
+    /// The same, short, for people to read.
+    pub(crate) fn room_name(&self, room: &ContactId) -> String {
+        label(&self.topic_of(room))
     }
 }
 
@@ -255,18 +262,12 @@ fn come_back(room: &ContactId, to: To, after: std::time::Duration) -> Effects {
         To::Watchers => format!("gate:{room}:watchers"),
     };
     // A word and a moment are always JSON.
-    Effects::none().timer(name, after, &Held { to }).unwrap_or_default()
+    Effects::none().timer(name, after, &Held { room: Some(room.clone()), to }).unwrap_or_default()
 }
 
 /// A name or another text that somebody chose, short and on one line: it must not look like our own words.
 pub(crate) fn label(text: &str) -> String {
-    let plain =
-        text.chars().map(|c| if c.is_control() || matches!(c, '\u{2005}' | '\u{2028}'..='\u{202e}') { ' ' } else { c });
-    let mut short: String = plain.take(NAME).collect();
-    if text.chars().nth(NAME).is_some() {
-        short.push('…');
-    }
-    short.trim().to_owned()
+    neutral(text, NAME)
 }
 
 /// The names of people, the first of them.
@@ -280,5 +281,5 @@ pub(crate) fn names(whom: &[Whom]) -> String {
 
 /// A text of at most 4 KiB.
 pub(crate) fn clipped(text: &str) -> String {
-    wxbot_plugin::text::head(text, 4_000).to_owned()
+    wxbot_plugin::text::shortened(text, 4_000)
 }

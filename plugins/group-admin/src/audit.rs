@@ -13,6 +13,7 @@ use wxbot_plugin::KvPage;
 use wxbot_plugin::model::AccountName;
 use wxbot_plugin::prelude::*;
 
+use crate::life::names;
 use crate::settings::AuditSettings;
 
 /// What the keys of records begin with.
@@ -37,6 +38,9 @@ pub(crate) struct Whom {
 /// One thing that was done, or would have been.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Record {
+    /// Its number in the log of the room, which it keeps.
+    #[serde(default)]
+    pub(crate) no: u64,
     pub(crate) at_ms: i64,
     pub(crate) room: ContactId,
     /// Which feature did it.
@@ -72,8 +76,8 @@ pub(crate) enum Undo {
     Invite { members: Vec<ContactId> },
     /// Name the room like this again.
     Topic { was: String },
-    /// Set a KV value of the plugin to what it was; `None` removes it.
-    Put { key: String, was: Option<Value> },
+    /// Set a KV value of the plugin to what it was, where it is still what was left; `None` is no value.
+    Put { key: String, was: Option<Value>, left: Option<Value> },
 }
 
 /// Counts records: to number those of one millisecond, and to prune now and then.
@@ -81,12 +85,27 @@ pub(crate) enum Undo {
 pub(crate) struct Trail {
     written: Mutex<HashMap<AccountName, u32>>,
     numbers: AtomicU64,
+    /// The last number in the log of a room: several events of one moment may be about the same room.
+    last: Mutex<HashMap<(AccountName, ContactId), u64>>,
+}
+
+/// Rooms of which the last number is kept in memory besides.
+const ROOMS: usize = 4_096;
+
+/// Where the last number in the log of a room is kept.
+fn number_key(room: &ContactId) -> String {
+    format!("log-no:{room}")
 }
 
 impl Whom {
-    /// A person of an event.
-    pub(crate) fn of(person: &wxbot_plugin::model::Person) -> Self {
-        Self { id: Some(person.id.clone()), name: person.name.clone() }
+    /// A person of an event, as everybody in the room may hear them called: the log is read there.
+    pub(crate) fn of(cx: &Ctx, person: &wxbot_plugin::model::Person) -> Self {
+        Self { id: Some(person.id.clone()), name: names::public(cx, person) }
+    }
+
+    /// Somebody by a public name.
+    pub(crate) fn called(id: Option<ContactId>, name: &str) -> Self {
+        Self { id, name: names::shown(name) }
     }
 }
 
@@ -101,6 +120,22 @@ impl Trail {
     /// The number of the next record.
     pub(crate) fn number(&self) -> u64 {
         self.numbers.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The next number in the log of a room, and what keeps it.
+    pub(crate) async fn next(&self, cx: &Ctx, room: &ContactId) -> Result<(u64, Effects), PluginError> {
+        let key = number_key(room);
+        let stored: u64 = cx.kv_get(&key).await?.unwrap_or_default();
+        let number = {
+            let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+            if last.len() >= ROOMS {
+                last.clear();
+            }
+            let last = last.entry((cx.account().clone(), room.clone())).or_default();
+            *last = (*last).max(stored).saturating_add(1);
+            *last
+        };
+        Ok((number, Effects::none().put(key, &number)?))
     }
 
     /// Whether it is time to prune the log of this account: at the first record, and then at each 64th.
@@ -160,6 +195,7 @@ mod tests {
     #[test]
     fn keys_are_in_order_of_time() {
         let record = |at_ms| Record {
+            no: 1,
             at_ms,
             room: "r1".parse().unwrap(),
             feature: "flood".into(),

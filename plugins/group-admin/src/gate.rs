@@ -27,8 +27,11 @@ pub(crate) enum To {
 }
 
 /// What a timer brings when the wait is over: to whom the lines go.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Held {
+    /// About which room they are: an event elsewhere may have had them wait. `None`: the timer's own.
+    #[serde(default)]
+    pub(crate) room: Option<ContactId>,
     /// To whom.
     pub(crate) to: To,
 }

@@ -1,18 +1,12 @@
 //! What happens to whom, at the how manieth time? Strikes by member, which fade, and the rungs warn → notice → remove.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use wxbot_plugin::KvPage;
-use wxbot_plugin::model::AccountName;
 use wxbot_plugin::prelude::*;
 
 /// What the keys of strikes begin with.
 const STRIKES: &str = "strikes:";
-/// Rows that one sweep looks at.
-const SWEPT: usize = 200;
 
 /// From which number of strikes on what is done.
 #[derive(Debug, PluginConfig)]
@@ -65,30 +59,6 @@ pub(crate) fn key(shadow: bool, room: &ContactId, member: &ContactId) -> String 
 /// What the keys of a room's strikes begin with.
 pub(crate) fn prefix(shadow: bool, room: &ContactId) -> String {
     format!("{}{room}:", if shadow { "shadow-strikes:" } else { STRIKES })
-}
-
-/// How far the search for faded strikes has come, by account.
-#[derive(Debug, Default)]
-pub(crate) struct Faded(Mutex<HashMap<AccountName, String>>);
-
-impl Faded {
-    /// Removes strikes that have faded, from where the last sweep ended: somebody who was warned years ago needs no row.
-    pub(crate) async fn sweep(&self, cx: &Ctx, ladder: &Ladder) -> Result<Effects, PluginError> {
-        let last = self.with(|places| places.remove(cx.account()));
-        let page = KvPage::of(SWEPT);
-        let page = if let Some(last) = last { page.after(last) } else { page };
-        let rows = cx.kv_list::<Strikes>(STRIKES, page).await?;
-        if let Some((last, _)) = rows.last().filter(|_| rows.len() >= SWEPT) {
-            self.with(|places| places.insert(cx.account().clone(), last.clone()));
-        }
-        let now_ms = cx.now_ms();
-        let gone = rows.iter().filter(|(_, strikes)| ladder.left(*strikes, now_ms) == 0);
-        Ok(gone.fold(Effects::none(), |effects, (key, _)| effects.delete(&**key)))
-    }
-
-    fn with<T>(&self, f: impl FnOnce(&mut HashMap<AccountName, String>) -> T) -> T {
-        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
 }
 
 impl Ladder {

@@ -21,7 +21,8 @@
 //!
 //! Reading order: this file (the handlers, which only delegate) → [`settings`] → `act` (the one door through which
 //! everything is done), with `audit` (what was done), `shadow` (what would have been done) and `gate` (not too much at
-//! once) → `ladder` → `guard` (what members must not do, and the commands) → `life` (what a room wants done) → `plan`.
+//! once) → `ladder` → `guard` (what members must not do, and the commands) → `life` (what a room wants done) → `plan` →
+//! `sweep` (what is forgotten).
 //!
 //! **One path per event.** A message is judged once, in `GroupAdmin::message`: first by `guard`, and when it let the
 //! message pass, `life` sees it. What is punished triggers nothing else, in this plugin and in those behind it.
@@ -37,6 +38,7 @@ mod life;
 mod plan;
 pub mod settings;
 mod shadow;
+mod sweep;
 
 use wxbot_plugin::model::Person;
 use wxbot_plugin::prelude::*;
@@ -46,7 +48,7 @@ use crate::gate::Held;
 use crate::guard::Guard;
 use crate::guard::commands::Command;
 use crate::life::announce::{Mass, Step};
-use crate::life::here::{Alone, Here, HereForAdmins, Short};
+use crate::life::here::{Alone, Guarded, Here, HereForAdmins, Logged, Short};
 use crate::life::settings::{CheckIn, Polls, Stats, Topic};
 use crate::life::vote::Closing;
 use crate::settings::Mode;
@@ -97,7 +99,7 @@ impl GroupAdmin {
         if !self.covers(cx, event) {
             return Ok(Effects::none());
         }
-        guard::newcomer::joined(&self.guard, &self.doing(cx), event, joined).await
+        guard::newcomer::joined(&self.doing(cx), event, joined)
     }
 
     #[on(MembersChanged, only = group, priority = 100)]
@@ -106,7 +108,7 @@ impl GroupAdmin {
         if !self.covers(cx, event) {
             return Ok(Effects::none());
         }
-        guard::newcomer::noticed(&self.guard, &self.doing(cx), event, joined).await
+        guard::newcomer::noticed(&self.guard, &self.doing(cx), event, joined)
     }
 
     /// 警告成员:警告 @成员 理由
@@ -114,12 +116,12 @@ impl GroupAdmin {
     async fn warn(
         &self,
         cx: &Ctx,
-        chat: ChatId,
+        here: Guarded,
         by: Sender,
         /// @成员 理由
         whom: Rest,
     ) -> Result<Effects, PluginError> {
-        self.command(&self.doing(cx), chat.id(), &by)?.warn(whom.as_str()).await
+        self.command(&self.doing(cx), &here.id, &by).warn(whom.as_str()).await
     }
 
     /// 移出成员:移出 @成员…(要确认)
@@ -127,12 +129,12 @@ impl GroupAdmin {
     async fn remove(
         &self,
         cx: &Ctx,
-        chat: ChatId,
+        here: Guarded,
         by: Sender,
         /// @成员…
         whom: Rest,
     ) -> Result<Effects, PluginError> {
-        self.command(&self.doing(cx), chat.id(), &by)?.remove(whom.as_str()).await
+        self.command(&self.doing(cx), &here.id, &by).remove(whom.as_str()).await
     }
 
     /// 豁免成员:清除违规次数
@@ -140,12 +142,12 @@ impl GroupAdmin {
     async fn pardon(
         &self,
         cx: &Ctx,
-        chat: ChatId,
+        here: Guarded,
         by: Sender,
         /// @成员…
         whom: Rest,
     ) -> Result<Effects, PluginError> {
-        self.command(&self.doing(cx), chat.id(), &by)?.pardon(whom.as_str()).await
+        self.command(&self.doing(cx), &here.id, &by).pardon(whom.as_str()).await
     }
 
     /// 白名单:白名单 加 @成员,白名单 删 @成员
@@ -153,31 +155,31 @@ impl GroupAdmin {
     async fn whitelist(
         &self,
         cx: &Ctx,
-        chat: ChatId,
+        here: Guarded,
         by: Sender,
         /// 加 @成员,或 删 @成员
         what: Option<Rest>,
     ) -> Result<Effects, PluginError> {
         let what = what.as_ref().map_or("", Rest::as_str);
-        self.command(&self.doing(cx), chat.id(), &by)?.whitelist(what).await
+        self.command(&self.doing(cx), &here.id, &by).whitelist(what).await
     }
 
     /// 群管状态
     #[command("状态", alias = ["status"], only = group, allow = Role::GroupAdmin)]
-    async fn status(&self, cx: &Ctx, chat: ChatId, by: Sender) -> Result<Effects, PluginError> {
-        self.command(&self.doing(cx), chat.id(), &by)?.status().await
+    async fn status(&self, cx: &Ctx, here: Guarded, by: Sender) -> Result<Effects, PluginError> {
+        self.command(&self.doing(cx), &here.id, &by).status().await
     }
 
     /// 关闭本群的群管
     #[command("关 群管", alias = ["关群管", "guard off"], only = group, allow = Role::GroupAdmin)]
-    async fn pause(&self, cx: &Ctx, chat: ChatId, by: Sender) -> Result<Effects, PluginError> {
-        self.command(&self.doing(cx), chat.id(), &by)?.pause(true).await
+    async fn pause(&self, cx: &Ctx, here: Guarded, by: Sender) -> Result<Effects, PluginError> {
+        self.command(&self.doing(cx), &here.id, &by).pause(true).await
     }
 
     /// 打开本群的群管
     #[command("开 群管", alias = ["开群管", "guard on"], only = group, allow = Role::GroupAdmin)]
-    async fn resume(&self, cx: &Ctx, chat: ChatId, by: Sender) -> Result<Effects, PluginError> {
-        self.command(&self.doing(cx), chat.id(), &by)?.pause(false).await
+    async fn resume(&self, cx: &Ctx, here: Guarded, by: Sender) -> Result<Effects, PluginError> {
+        self.command(&self.doing(cx), &here.id, &by).pause(false).await
     }
 
     /// 看日志
@@ -185,12 +187,12 @@ impl GroupAdmin {
     async fn log(
         &self,
         cx: &Ctx,
-        chat: ChatId,
+        here: Logged,
         by: Sender,
         /// 第几页
         page: Option<usize>,
     ) -> Result<Effects, PluginError> {
-        self.command(&self.doing(cx), chat.id(), &by)?.log(page).await
+        self.command(&self.doing(cx), &here.id, &by).log(page).await
     }
 
     /// 撤销日志里的一条
@@ -198,12 +200,12 @@ impl GroupAdmin {
     async fn undo(
         &self,
         cx: &Ctx,
-        chat: ChatId,
+        here: Logged,
         by: Sender,
-        /// 日志里的第几条
-        n: Option<usize>,
+        /// 日志里的编号
+        n: Option<u64>,
     ) -> Result<Effects, PluginError> {
-        self.command(&self.doing(cx), chat.id(), &by)?.undo(n).await
+        self.command(&self.doing(cx), &here.id, &by).undo(n).await
     }
 
     // ---- life: what a room wants done ----
@@ -258,7 +260,7 @@ impl GroupAdmin {
         /// 日、周或总
         span: Option<String>,
     ) -> Result<Effects, PluginError> {
-        life::count::ranking(&self.doing(cx), &here, span.as_deref()).await
+        life::answered(life::count::ranking(&self.doing(cx), &here, span.as_deref()).await)
     }
 
     /// 我的发言数
@@ -281,7 +283,7 @@ impl GroupAdmin {
     }
 
     /// 发起投票,不带内容则查看
-    #[command("投票", alias = ["poll"], only = group)]
+    #[command("投票", alias = ["poll"], only = group, cooldown = "3s/user")]
     async fn poll(
         &self,
         cx: &Ctx,
@@ -290,11 +292,11 @@ impl GroupAdmin {
         /// 标题 | 选项一 | 选项二 | 10m
         what: Option<Rest>,
     ) -> Result<Effects, PluginError> {
-        life::vote::open(&self.doing(cx), &here, &who, what.as_deref()).await
+        life::answered(life::vote::open(&self.doing(cx), &here, &who, what.as_deref()).await)
     }
 
     /// 投第几项
-    #[command("投", alias = ["vote"], only = group)]
+    #[command("投", alias = ["vote"], only = group, cooldown = "3s/user")]
     async fn vote(
         &self,
         cx: &Ctx,
@@ -302,19 +304,19 @@ impl GroupAdmin {
         _short: Short,
         who: Sender,
         /// 选项的数字
-        choice: usize,
+        choice: Option<String>,
     ) -> Result<Effects, PluginError> {
-        life::vote::cast(&self.doing(cx), &here, &who, choice).await
+        life::answered(life::vote::cast(&self.doing(cx), &here, &who, choice.as_deref()).await)
     }
 
     /// 结束投票,公布结果
-    #[command("结束投票", alias = ["endpoll"], only = group)]
-    async fn end_poll(&self, cx: &Ctx, here: Here<Polls>, who: Sender) -> Result<Effects, PluginError> {
-        life::vote::close(&self.doing(cx), &here, &who).await
+    #[command("结束投票", alias = ["endpoll"], only = group, cooldown = "3s/user")]
+    async fn end_poll(&self, cx: &Ctx, here: Here<Polls>, who: Sender, _alone: Alone) -> Result<Effects, PluginError> {
+        life::answered(life::vote::close(&self.doing(cx), &here, &who).await)
     }
 
     /// 每日签到
-    #[command("签到", alias = ["checkin"], only = group)]
+    #[command("签到", alias = ["checkin"], only = group, cooldown = "10s/user")]
     async fn check_in(
         &self,
         cx: &Ctx,
@@ -327,7 +329,7 @@ impl GroupAdmin {
 
     /// 签到榜
     #[command("签到榜", alias = ["checkins"], only = group, cooldown = "5s/chat")]
-    async fn check_ins(&self, cx: &Ctx, here: Here<CheckIn>) -> Result<Effects, PluginError> {
+    async fn check_ins(&self, cx: &Ctx, here: Here<CheckIn>, _alone: Alone) -> Result<Effects, PluginError> {
         life::checkin::list(&self.doing(cx), &here).await
     }
 
@@ -366,9 +368,19 @@ impl GroupAdmin {
 
     // ---- end of life ----
 
+    #[schedule("sweep")]
+    async fn sweep_daily(&self, cx: &Ctx) -> Result<Effects, PluginError> {
+        sweep::step(&self.doing(cx), sweep::Place::default()).await
+    }
+
+    #[timer("sweep")]
+    async fn sweep_on(&self, cx: &Ctx, due: Due<sweep::Place>) -> Result<Effects, PluginError> {
+        sweep::step(&self.doing(cx), due.payload).await
+    }
+
     #[timer("gate")]
     fn said_later(&self, cx: &Ctx, event: &Event, due: Due<Held>) -> Effects {
-        self.doing(cx).say_what_waited(&event.chat.id, due.payload)
+        self.doing(cx).say_what_waited(&event.chat.id, &due.payload)
     }
 }
 
@@ -381,15 +393,8 @@ impl GroupAdmin {
     }
 
     /// A command in a room, by somebody.
-    fn command<'a>(
-        &'a self,
-        doing: &'a Doing<'a>,
-        room: &'a ContactId,
-        by: &'a Person,
-    ) -> Result<Command<'a>, PluginError> {
-        // Other rooms are not its business: it says nothing there.
-        let covered = self.settings.covers(room).then_some(Command { guard: &self.guard, doing, room, by });
-        covered.ok_or_else(|| PluginError::told(""))
+    fn command<'a>(&'a self, doing: &'a Doing<'a>, room: &'a ContactId, by: &'a Person) -> Command<'a> {
+        Command { guard: &self.guard, doing, room, by }
     }
 
     /// Whether the event is of a room that is looked after.

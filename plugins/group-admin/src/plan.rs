@@ -1,8 +1,10 @@
 //! Which features do these settings switch on, and what does each need of an account?
 
+use wxbot_plugin::manifest::Missed;
 use wxbot_plugin::prelude::*;
 
 use crate::settings::Settings;
+use crate::sweep;
 
 /// What every feature that judges messages needs.
 const JUDGE: &[Capability] = &[Capability::GroupMessages, Capability::SendText];
@@ -17,7 +19,11 @@ pub(crate) fn of(settings: &Settings) -> Plan {
         let needs = [Capability::GroupMessages, Capability::SendText, Capability::RemoveMembers];
         plan = plan.feature(Feature::new("removal", "/ladder/remove").needs(&needs));
     }
-    crate::life::plan(settings, plan)
+    let plan = crate::life::plan(settings, plan);
+    if plan.features.is_empty() {
+        return plan;
+    }
+    plan.schedule(PlannedSchedule::new(sweep::NAME, sweep::WHEN).tz(settings.tz.name()).missed(Missed::Once).at("/tz"))
 }
 
 /// The features that judge messages and are switched on: name and place.

@@ -1,10 +1,13 @@
 //! What can be set? `[plugins.group-admin]` of `bot.toml`: who, where, how strictly, and one table for each feature.
 //! A feature whose table is not there is off.
 
+use std::ops::Deref;
 use std::time::Duration;
 
+use wxbot_plugin::config::{At, ConfigValue, Value};
 use wxbot_plugin::local::Zone;
 use wxbot_plugin::prelude::*;
+use wxbot_plugin::text::{is_blank_text, shortened};
 
 use crate::guard::{filter, flood, newcomer, quiet, repeats};
 use crate::ladder::Ladder;
@@ -84,6 +87,57 @@ pub enum Mode {
     Enforce,
     /// It tells what it would have done, and does nothing.
     Shadow,
+}
+
+/// A text that the bot says as it is: one that can be seen, and that fits into a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spoken(String);
+
+impl Spoken {
+    /// Bytes of the longest: WeChat's texts end at 4 KiB, and a mention may stand before it.
+    const MOST: usize = 3_900;
+}
+
+impl Deref for Spoken {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Spoken {
+    fn from(text: &str) -> Self {
+        Self(shortened(text.trim(), Self::MOST))
+    }
+}
+
+impl ConfigValue for Spoken {
+    fn value_schema() -> Value {
+        serde_json::json!({ "type": "string", "minLength": 1, "maxLength": Self::MOST })
+    }
+
+    fn want() -> String {
+        "a text".to_owned()
+    }
+
+    fn read_value(value: &Value, at: &At<'_>) -> Result<Self, Vec<ConfigProblem>> {
+        let text = String::read_value(value, at)?;
+        let text = text.trim();
+        if is_blank_text(text) {
+            return Err(vec![at.problem(format!("nothing of {} can be seen", at.name())).help("write the text")]);
+        }
+        if text.len() > Self::MOST {
+            let (len, most) = (text.len(), Self::MOST);
+            let problem = at.problem(format!("{} has {len} bytes; at most {most} fit into a message", at.name()));
+            return Err(vec![problem.help(format!("shorten it: {} Chinese characters fit", most / 3))]);
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    fn shown(&self) -> Option<Value> {
+        Some(Value::from(self.0.clone()))
+    }
 }
 
 /// How long the audit log is.

@@ -1,5 +1,6 @@
 //! What happens when rules act? Replies, messages passed on, invitations, notices, tags, and the end of the event's way.
 
+mod forwards;
 mod notices;
 mod rests;
 mod tags;
@@ -15,10 +16,13 @@ use crate::engine::Hit;
 use crate::judge::Ruling;
 use crate::settings::{Notify, Per, Reply, Rule, Settings};
 
+pub(crate) use forwards::are_passed;
 pub(crate) use notices::{More, merged};
+pub(crate) use rests::are_over;
 
+use forwards::{Forwards, Held};
 use notices::Notices;
-use rests::Rests;
+use rests::{Of, Rests};
 
 /// What one event may do at most: wxbot refuses the whole answer when it is more.
 const ACTIONS: usize = 20;
@@ -64,14 +68,22 @@ pub(crate) async fn act(
         actions: 0,
         replies: 0,
     };
-    let mut rests = Rests::read(cx, &event.chat.id, acting().any(|ruling| acts.may_rest(ruling))).await?;
+    let chat = &event.chat.id;
+    let rests = |of: Per| acting().any(|ruling| matches!(settings.silence(ruling.rule), (1.., per) if per == of));
+    let mut rests = Resting {
+        chat: Rests::read(cx, chat, Of::Chat, rests(Per::Chat)).await?,
+        person: Rests::read(cx, chat, Of::Person(&sender.id), rests(Per::Person)).await?,
+    };
+    let any = |wants: fn(&Rule) -> bool| acting().any(|ruling| ruling.rule.is_some_and(wants));
+    let mut invited = Rests::read(cx, chat, Of::Invited(&sender.id), any(|rule| rule.invite_to.is_some())).await?;
+    let mut forwards = Forwards::read(cx, chat, any(|rule| !rule.forward_to.is_empty())).await?;
     let notified = acting().any(|ruling| ruling.rule.is_some_and(|rule| rule.notify.is_on()));
     let mut notices = Notices::read(cx, &event.chat.id, notified).await?;
     for ruling in acting() {
         acts.reply(ruling, &mut rests);
         if let Some(rule) = ruling.rule {
-            acts.forward(ruling, rule)?;
-            acts.invite(ruling, rule, &mut rests);
+            acts.forward(ruling, rule, &mut forwards)?;
+            acts.invite(ruling, rule, &mut invited);
             acts.notify(ruling, rule, &mut notices)?;
             if rule.stop {
                 cx.block();
@@ -80,7 +92,14 @@ pub(crate) async fn act(
     }
     let tags = acting().flat_map(tags_of).collect::<Vec<_>>();
     let tagged = tags::remember(cx, &sender.id, &tags, cx.now_ms()).await?;
-    Ok(acts.effects.then(rests.written()?).then(notices.written()?).then(tagged))
+    let kept = rests.chat.written()?.then(rests.person.written()?).then(invited.written()?).then(forwards.written()?);
+    Ok(acts.effects.then(kept).then(notices.written()?).then(tagged))
+}
+
+/// What nobody in the chat hears for a while, and what the sender does not.
+struct Resting {
+    chat: Rests,
+    person: Rests,
 }
 
 /// Whether [so many](SPARE) actions may be added.
@@ -96,10 +115,6 @@ fn tags_of(ruling: &Ruling<'_>) -> Vec<String> {
 }
 
 impl Acts<'_> {
-    fn may_rest(&self, ruling: &Ruling<'_>) -> bool {
-        self.settings.silence(ruling.rule).0 > 0 || ruling.rule.is_some_and(|rule| rule.invite_to.is_some())
-    }
-
     /// Room for one more action?
     fn room(&mut self, ruling: &Ruling<'_>, what: &str) -> bool {
         if self.actions < ACTIONS {
@@ -114,18 +129,18 @@ impl Acts<'_> {
         self.cx.note(&format!("rule {}", ruling.name), took, why);
     }
 
-    fn reply(&mut self, ruling: &Ruling<'_>, rests: &mut Rests) {
+    fn reply(&mut self, ruling: &Ruling<'_>, rests: &mut Resting) {
         let own = ruling.found.own_reply();
         let template = ruling.rule.and_then(|rule| rule.reply.as_ref());
         if own.is_none() && template.is_none() {
             return;
         }
         let (silence_ms, per) = self.settings.silence(ruling.rule);
-        let what = match per {
-            Per::Chat => format!("reply {}", ruling.name),
-            Per::Person => format!("reply {} {}", ruling.name, self.sender),
+        let rests = match per {
+            Per::Chat => &mut rests.chat,
+            Per::Person => &mut rests.person,
         };
-        if let Some(left_ms) = rests.left_ms(&what, self.cx.now_ms()) {
+        if let Some(left_ms) = rests.left_ms(&ruling.name, self.cx.now_ms()) {
             let left_s = left_ms.cast_unsigned().div_ceil(1_000);
             return self.note(ruling, false, || format!("cooldown: it would reply, and rests for {left_s} s more"));
         }
@@ -145,14 +160,25 @@ impl Acts<'_> {
         let mention = self.event.is_group() && ruling.rule.is_some_and(|rule| rule.mention);
         let effects = std::mem::take(&mut self.effects);
         self.effects = if mention { effects.and_reply_at_sender(text) } else { effects.and_reply(text) };
-        rests.begin(what, silence_ms, self.cx.now_ms());
+        rests.begin(&ruling.name, silence_ms, self.cx.now_ms());
         self.note(ruling, true, || "it replies".to_owned());
     }
 
-    fn forward(&mut self, ruling: &Ruling<'_>, rule: &Rule) -> Result<(), PluginError> {
+    fn forward(&mut self, ruling: &Ruling<'_>, rule: &Rule, passed: &mut Forwards) -> Result<(), PluginError> {
+        let said = (self.sender, self.event.text().unwrap_or_default());
+        let most = self.settings.forward_limit;
         for to in rule.forward_to.iter() {
             if *to == self.event.chat.id {
                 self.note(ruling, false, || "forward: this is the chat it would go to".to_owned());
+            } else if self.actions < ACTIONS
+                && let Err(held) = passed.pass((&ruling.name, to), said, most, self.cx.now_ms())
+            {
+                self.note(ruling, false, || match held {
+                    Held::Same => format!("forward: it passed the same on to {to} a moment ago"),
+                    Held::Full => {
+                        format!("forward: it passed {most} messages on to {to} in a minute (`forward_limit`)")
+                    }
+                });
             } else if self.room(ruling, "forward") {
                 self.effects = std::mem::take(&mut self.effects).forward(to.clone(), self.message)?;
                 self.note(ruling, true, || format!("it passes the message on to {to}"));
@@ -161,16 +187,15 @@ impl Acts<'_> {
         Ok(())
     }
 
-    fn invite(&mut self, ruling: &Ruling<'_>, rule: &Rule, rests: &mut Rests) {
+    fn invite(&mut self, ruling: &Ruling<'_>, rule: &Rule, invited: &mut Rests) {
         let Some(room) = &rule.invite_to else { return };
-        let what = format!("invite {room} {}", self.sender);
         if let Some(why) = not_invited(self.event, self.cx, self.sender, room) {
             self.note(ruling, false, || format!("invite: {why}"));
-        } else if rests.left_ms(&what, self.cx.now_ms()).is_some() {
+        } else if invited.left_ms(room.as_str(), self.cx.now_ms()).is_some() {
             self.note(ruling, false, || "invite: it invited this person a moment ago".to_owned());
         } else if self.room(ruling, "invite") {
             self.effects = std::mem::take(&mut self.effects).add_members(room.clone(), [self.sender.clone()]);
-            rests.begin(what, INVITE_EVERY_MS, self.cx.now_ms());
+            invited.begin(room.as_str(), INVITE_EVERY_MS, self.cx.now_ms());
             self.note(ruling, true, || format!("it invites the sender to {room}"));
         }
     }

@@ -1,12 +1,12 @@
 //! What do the commands answer? Adding, removing, listing and testing words, and reading the files anew.
 
 use wxbot_plugin::prelude::*;
-use wxbot_plugin::text::{head, is_blank, typed};
+use wxbot_plugin::text::{head, is_blank};
 
-use crate::Keyword;
 use crate::act::promise;
 use crate::added::Word;
 use crate::judge::{Here, Ruling};
+use crate::{Keyword, Said};
 
 /// Words that one command adds at most: one a line.
 const LINES: usize = 50;
@@ -56,7 +56,7 @@ impl Keyword {
         }
         let acts = self.settings.rules.get(self.settings.added()).is_some_and(crate::settings::Rule::acts);
         for (word, reply) in &lines {
-            let why = match self.added.refused(word, *reply) {
+            let why = match self.added.refused(word, *reply, cx.may(&Role::Admin)) {
                 Some(why) => why,
                 None if reply.is_none() && !acts => "要写回复,像「加词 词 => 回复」;或者在 bot.toml 里给一条规则写上 \
                                                      `added = true` (write a reply, or mark a rule with `added = true`)"
@@ -74,7 +74,7 @@ impl Keyword {
             by: by.clone(),
             at_ms,
         };
-        let count = lines.len() as u64;
+        let count = lines.len();
         let (effects, new) = self.added.add(&now, lines.into_iter().map(word).collect(), cx.random_u64())?;
         let changed = count.saturating_sub(new);
         let changed = if changed > 0 { format!(",改了 {changed} 个") } else { String::new() };
@@ -99,10 +99,7 @@ impl Keyword {
     pub(crate) async fn list_words(&self, page: usize, event: &Event, cx: &Ctx) -> Result<String, PluginError> {
         let room = room_of(event, cx)?;
         let now = self.added.words(cx).await?;
-        let words: Vec<&Word> = match &room {
-            Some(room) => now.of_room(Some(room)).chain(now.of_room(None)).collect(),
-            None => now.all().collect(),
-        };
+        let words = now.shown(room.as_ref());
         let from_files = self.watch.engine().len();
         if words.is_empty() {
             return Ok(format!("还没有加词;bot.toml 和文件里有 {from_files} 个 (no added words)"));
@@ -110,7 +107,7 @@ impl Keyword {
         let pages = words.len().div_ceil(PAGE);
         let page = page.clamp(1, pages);
         let shown = words.iter().skip((page - 1) * PAGE).take(PAGE).enumerate();
-        let lines = shown.map(|(n, word)| {
+        let lines = shown.map(|(n, (key, word))| {
             let reply = word.reply.as_deref().map_or_else(String::new, |reply| format!(" => {}", short(reply)));
             let place = match (&word.room, &room) {
                 (Some(of), None) => {
@@ -122,7 +119,8 @@ impl Keyword {
                 (None, Some(_)) => " [全部会话]".to_owned(),
                 (Some(_), Some(_)) | (None, None) => String::new(),
             };
-            format!("{}. {}{reply}{place}", (page - 1) * PAGE + n + 1, short(&word.text))
+            let unfit = if now.is_fit(key) { "" } else { " ⚠️ 找不了 (nothing to look for)" };
+            format!("{}. {}{reply}{place}{unfit}", (page - 1) * PAGE + n + 1, short(&word.text))
         });
         let lines: Vec<String> = lines.collect();
         let total = words.len();
@@ -137,7 +135,7 @@ impl Keyword {
         if let EventKind::Message(message) = &mut said.kind {
             message.content = Content::Text { text: text.to_owned() };
         }
-        let (Ok(text), Some(here)) = (typed(&said), Here::of(&said)) else { return Ok(NOTHING.to_owned()) };
+        let (Ok(text), Some(here)) = (Said::of(&said), Here::of(&said)) else { return Ok(NOTHING.to_owned()) };
         let rulings = self.rulings(text, here, cx).await?;
         if rulings.is_empty() {
             return Ok(NOTHING.to_owned());

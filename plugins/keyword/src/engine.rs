@@ -1,14 +1,14 @@
 //! What do all rules look for, as one matcher, and which of them does a text hit?
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::fold::Folding;
 use crate::lists::{self, Read};
-use crate::matcher::{Kind, Matcher, Pattern, Scratch, Why};
+use crate::matcher::{self, Kind, Matcher, Pattern, Scratch, Why};
 use crate::settings::{ListFile, Settings};
 
-/// How many keywords of one rule are told of, of those that one text hits.
+/// How many keywords of one rule are told of, of those that one text hits. Those that count are always among them.
 pub(crate) const TOLD: usize = 20;
 /// Scratch spaces that wait for the next text; with more handlers at once than that, some are made anew.
 const SCRATCHES: usize = 8;
@@ -168,24 +168,59 @@ impl Engine {
 
     /// What a text holds, by rule.
     pub(crate) fn look(&self, text: &str, scratch: &mut Scratch) -> BTreeMap<usize, Found> {
-        let mut all: BTreeMap<usize, Found> = BTreeMap::new();
+        let mut all: BTreeMap<usize, [Vec<(matcher::Hit, &Entry)>; 2]> = BTreeMap::new();
         for hit in self.matcher.hits(text, scratch) {
             let Some(entry) = usize::try_from(hit.id).ok().and_then(|id| self.entries.get(id)) else { continue };
-            let found = all.entry(entry.rule).or_default();
-            let list = if entry.negative { &mut found.against } else { &mut found.hits };
-            if list.len() < TOLD {
-                let mut hit = Hit::new(&entry.shown, text, hit.start, hit.end);
-                if let Some(more) = &entry.more {
-                    (hit.reply, hit.tag, hit.priority) = (more.reply.clone(), more.tag.clone(), more.priority);
-                }
-                list.push(hit);
-            }
+            let [hits, against] = all.entry(entry.rule).or_default();
+            let list = if entry.negative { against } else { hits };
+            list.push((hit, entry));
         }
-        all
+        let found = all.into_iter().map(|(rule, [hits, against])| {
+            let worth = |(_, entry): &(matcher::Hit, &Entry)| entry.more.as_deref().map_or((0, false), More::worth);
+            let hits = most_telling(hits, worth).into_iter().map(|(at, entry)| entry.hit(text, at)).collect();
+            let against = against.into_iter().take(TOLD).map(|(at, entry)| entry.hit(text, at)).collect();
+            (rule, Found { hits, against })
+        });
+        found.collect()
+    }
+}
+
+/// At most [`TOLD`] of what a text hits of one rule, in their order: those that count, then the first. `worth` is the
+/// priority, and whether there is a reply.
+pub(crate) fn most_telling<T>(hits: Vec<T>, worth: impl Fn(&T) -> (i32, bool)) -> Vec<T> {
+    if hits.len() <= TOLD {
+        return hits;
+    }
+    let worths = || hits.iter().map(&worth).enumerate().rev();
+    // As `Found::best` and `Found::own_reply` choose.
+    let best = worths().max_by_key(|(_, (priority, _))| *priority);
+    let with_reply = worths().filter(|(_, (_, replies))| *replies).max_by_key(|(_, (priority, _))| *priority);
+    let mut places: BTreeSet<usize> = best.into_iter().chain(with_reply).map(|(n, _)| n).collect();
+    for n in 0..hits.len() {
+        if places.len() >= TOLD {
+            break;
+        }
+        places.insert(n);
+    }
+    hits.into_iter().enumerate().filter(|(n, _)| places.contains(n)).map(|(_, hit)| hit).collect()
+}
+
+impl Entry {
+    /// This keyword, found there.
+    fn hit(&self, text: &str, at: matcher::Hit) -> Hit {
+        let mut hit = Hit::new(&self.shown, text, at.start, at.end);
+        if let Some(more) = &self.more {
+            (hit.reply, hit.tag, hit.priority) = (more.reply.clone(), more.tag.clone(), more.priority);
+        }
+        hit
     }
 }
 
 impl More {
+    fn worth(&self) -> (i32, bool) {
+        (self.priority, self.reply.is_some())
+    }
+
     /// `None` when the list says nothing but the keyword, as most do.
     fn of(entry: &lists::Entry) -> Option<Box<Self>> {
         let lists::Entry { reply, tag, priority, .. } = entry;

@@ -110,7 +110,8 @@ impl Folder {
                         out.extend(c.into_iter().flat_map(|c| table::folded(c, self.folding)));
                     }
                 }
-                if MAPPED && (form == SEVERAL || out.len() - from != len) {
+                // Where nothing is left of it there is nothing to find the way back from.
+                if MAPPED && out.len() > from && (form == SEVERAL || out.len() - from != len) {
                     map.one(from, at, len);
                 }
             }

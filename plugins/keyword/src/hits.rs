@@ -1,13 +1,17 @@
 //! Which keywords are said how often, where, and on which day? For each chat 31 days, each with its most frequent ones.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::time::Instant;
 use wxbot_plugin::local::Local;
 use wxbot_plugin::prelude::*;
 use wxbot_plugin::text::shortened;
 
 use crate::judge::Ruling;
+use crate::kept;
 use crate::settings::Settings;
 
 /// How many days are kept: each overwrites the one of a month ago.
@@ -20,6 +24,8 @@ const WORD_BYTES: usize = 80;
 const SHOWN: usize = 10;
 /// How many days of chats are looked through for all chats together.
 const LOOKED_AT: usize = 20_000;
+/// How long that may take: a handler has 30 s, and people wait less.
+const LOOKS_FOR: Duration = Duration::from_secs(8);
 
 /// One day of one chat.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,7 +73,8 @@ pub(crate) async fn count(
     }
     let today = Local::at(cx.now_ms(), &settings.tz).day_number;
     let key = key(&event.chat.id, today);
-    let kept: Option<Day> = cx.kv_get(&key).await?;
+    let kept: Option<Value> = cx.kv_get(&key).await?;
+    let kept: Option<Day> = kept.and_then(|value| kept::understood(&key, &value));
     let mut day = kept.filter(|day| day.day == today).unwrap_or(Day { day: today, ..Day::default() });
     words.into_iter().for_each(|word| day.count(word));
     Ok(Effects::none().put(key, &day)?)
@@ -88,31 +95,44 @@ pub(crate) async fn top(
     let today = Local::at(cx.now_ms(), &settings.tz).day_number;
     let prefix = chat.map_or_else(|| "hits:".to_owned(), |chat| format!("hits:{chat}:"));
     let (mut total, mut words, mut looked_at) = (0u64, BTreeMap::<String, u64>::new(), 0);
-    let mut page = KvPage::of(KvPage::MOST);
-    loop {
-        let rows: Vec<(String, Day)> = cx.kv_list(&prefix, page).await?;
+    let (mut page, began) = (KvPage::of(KvPage::MOST), Instant::now());
+    let partial = loop {
+        let rows: Vec<(String, Value)> = cx.kv_list(&prefix, page).await?;
         looked_at += rows.len();
         let last = rows.last().map(|(key, _)| key.clone()).filter(|_| rows.len() >= KvPage::MOST);
-        for (_, day) in rows.into_iter().filter(|(_, day)| (0..days).contains(&(today - day.day))) {
+        let read = rows.into_iter().filter_map(|(key, value)| kept::understood::<Day>(&key, &value));
+        for day in read.filter(|day| is_recent(day.day, today, days)) {
             total = total.saturating_add(day.total);
             for (word, count) in day.words {
                 let sum = words.entry(word).or_default();
                 *sum = sum.saturating_add(count);
             }
         }
-        match last.filter(|_| looked_at < LOOKED_AT) {
+        match last {
+            None => break "",
+            Some(_) if looked_at >= LOOKED_AT || began.elapsed() >= LOOKS_FOR => {
+                break "\n会话太多,只数了一部分;在群里问就是那个群的 (only a part was counted)";
+            }
             Some(last) => page = KvPage::of(KvPage::MOST).after(last),
-            None => break,
         }
-    }
+    };
     if total == 0 {
-        return Ok(format!("近 {days} 天没有命中 (no hits)"));
+        return Ok(format!("近 {days} 天没有命中 (no hits){partial}"));
     }
     let mut words: Vec<(String, u64)> = words.into_iter().collect();
     words.sort_by(|a, b| (b.1, &a.0).cmp(&(a.1, &b.0)));
     let lines = words.iter().take(SHOWN).enumerate().map(|(n, (word, count))| format!("{}. {word} {count}", n + 1));
     let lines: Vec<String> = lines.collect();
-    Ok(format!("近 {days} 天命中 {total} 次 (hits)\n{}", lines.join("\n")))
+    Ok(format!("近 {days} 天命中 {total} 次 (hits)\n{}{partial}", lines.join("\n")))
+}
+
+fn is_recent(day: i64, today: i64, days: i64) -> bool {
+    today.checked_sub(day).is_some_and(|ago| (0..days).contains(&ago))
+}
+
+/// Whether this value says nothing any more. One that nobody understands does not.
+pub(crate) fn is_over(key: &str, value: &Value, today: i64) -> bool {
+    kept::understood::<Day>(key, value).is_none_or(|day| today.checked_sub(day.day).is_none_or(|ago| ago >= DAYS))
 }
 
 #[cfg(test)]

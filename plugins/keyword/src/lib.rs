@@ -29,14 +29,15 @@
 //! Every setting is in the README. Files in reading order: this one (the handlers) → [`settings`] (what the rules say and
 //! what may be wrong with them) → `engine` (what they look for, as one [`matcher`]) over [`lists`] (files of keywords) and
 //! [`fold`] → `watch` (files that change) → `added` (words that were added by chat) → `judge` (which rules act) → `act`
-//! (what they do) → `hits` (how often) → `commands`.
+//! (what they do) → `hits` (how often) → `tidy` → `commands`.
 //!
 //! **Heard** is only what people type: no quotes, forwards or cards, nothing late or our own, nothing of official
-//! accounts.
+//! accounts. Of that the whole text is looked at, with mentions.
 //!
 //! **State**, in the KV store of each account, committed with what a message brings: `words` and `word:<room>:<word>`
-//! (added by chat), `rest:<chat>` (silences), `told:<chat>` (notices), `tag:<person>`, `hits:<chat>:<day of 31>`,
-//! `trouble` (which mistake of a file was told).
+//! (added by chat), `rest:<chat>` and `rest:<chat>:<person>` (silences), `invited:<chat>:<person>`, `forwarded:<chat>`,
+//! `told:<chat>` (notices), `tag:<person>`, `hits:<chat>:<day of 31>`, `trouble` (which mistake of a file was told). Once a
+//! day `tidy` removes what is over. Values of another shape count as not there.
 
 mod act;
 mod added;
@@ -45,20 +46,24 @@ mod engine;
 pub mod fold;
 mod hits;
 mod judge;
+mod kept;
 pub mod lists;
 pub mod matcher;
 pub mod settings;
 mod simplify;
+mod tidy;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde_json::Value;
 use wxbot_plugin::prelude::*;
-use wxbot_plugin::text::typed;
+use wxbot_plugin::text::{Deaf, is_blank, typed};
 
 use crate::act::More;
 use crate::added::Added;
-use crate::engine::Scratches;
+use crate::engine::{Found, Hit, Scratches};
 use crate::judge::{Here, Ruling};
 use crate::watch::Watch;
 
@@ -97,7 +102,7 @@ impl Keyword {
         self.add_words(words.as_str(), event, cx).await
     }
 
-    /// 删掉加的词
+    /// 删掉加的词;词表里的第三个也可写 #3
     #[command("kw remove", alias = ["删词"], allow = Role::GroupAdmin)]
     async fn remove(&self, word: Rest, event: &Event, cx: &Ctx) -> Result<Effects, PluginError> {
         self.remove_word(word.as_str(), event, cx).await
@@ -134,6 +139,11 @@ impl Keyword {
         hits::top(&self.settings, cx, room.as_ref(), days.unwrap_or(7).into()).await
     }
 
+    #[schedule("tidy")]
+    async fn tidied(&self, cx: &Ctx) -> Result<Effects, PluginError> {
+        tidy::tidy(&self.settings, cx).await
+    }
+
     #[timer("more")]
     async fn more_hits(&self, due: Due<More>, event: &Event, cx: &Ctx) -> Result<Effects, PluginError> {
         act::merged(&self.settings, event, cx, &due.payload).await
@@ -142,8 +152,8 @@ impl Keyword {
     /// Looks for keywords in whatever no command took.
     #[on(Message)]
     async fn heard(&self, event: &Event, cx: &Ctx) -> Result<Effects, PluginError> {
-        let text = match typed(event) {
-            Ok(text) => text,
+        let said = match Said::of(event) {
+            Ok(said) => said,
             Err(why) => {
                 cx.note("rules", false, || why.to_string());
                 return self.trouble(cx).await;
@@ -153,7 +163,7 @@ impl Keyword {
             cx.note("rules", false, || "they act in private chats and rooms".to_owned());
             return self.trouble(cx).await;
         };
-        let rulings = self.rulings(text, here, cx).await?;
+        let rulings = self.rulings(said, here, cx).await?;
         if rulings.is_empty() {
             cx.note("rules", false, || "none of their keywords is in the text".to_owned());
             return self.trouble(cx).await;
@@ -172,6 +182,34 @@ impl Keyword {
     }
 }
 
+/// A text that counts.
+#[derive(Debug, Clone, Copy)]
+struct Said<'a> {
+    /// All of it: whatever stands behind a first `@` is looked at too, or `@advert @bot` would hide the advert.
+    whole: &'a str,
+    /// Its end, behind a mention: where it begins for people.
+    typed: &'a str,
+}
+
+impl<'a> Said<'a> {
+    fn of(event: &'a Event) -> Result<Self, Deaf> {
+        let typed = typed(event)?;
+        Ok(Self { whole: event.text().unwrap_or(typed).trim_matches(is_blank), typed })
+    }
+
+    /// Adds the rules that only the typed part hits: `^help$` is said by `@bot help` too.
+    fn add_anchored(self, found: &mut BTreeMap<usize, Found>, typed: BTreeMap<usize, Found>) {
+        let mention = self.whole.len().checked_sub(self.typed.len()).and_then(|len| self.whole.get(..len));
+        let before = mention.map_or(0, |mention| mention.chars().count());
+        for (rule, more) in typed {
+            let found = found.entry(rule).or_default();
+            if found.hits.is_empty() {
+                found.hits = more.hits.into_iter().map(|hit| Hit { at: hit.at + before, ..hit }).collect();
+            }
+        }
+    }
+}
+
 fn hit(ruling: &Ruling<'_>) -> String {
     let keywords: Vec<&str> = ruling.found.hits.iter().map(|hit| &*hit.keyword).collect();
     format!("hit by {}", keywords.join(", "))
@@ -179,12 +217,15 @@ fn hit(ruling: &Ruling<'_>) -> String {
 
 impl Keyword {
     /// All rules that a text hits, in their order.
-    async fn rulings(&self, text: &str, here: Here<'_>, cx: &Ctx) -> Result<Vec<Ruling<'_>>, PluginError> {
+    async fn rulings(&self, said: Said<'_>, here: Here<'_>, cx: &Ctx) -> Result<Vec<Ruling<'_>>, PluginError> {
         let words = self.added.words(cx).await?;
         let engine = self.watch.engine();
         let mut found = self.scratches.with(|scratch| {
-            let mut found = engine.look(text, scratch);
-            let added = words.look(text, here.chat, scratch);
+            let mut found = engine.look(said.whole, scratch);
+            if said.typed != said.whole {
+                said.add_anchored(&mut found, engine.look(said.typed, scratch));
+            }
+            let added = words.look(said.whole, here.chat, scratch);
             if !added.hits.is_empty() {
                 found.entry(self.settings.added()).or_default().hits.extend(added.hits);
             }
@@ -194,11 +235,20 @@ impl Keyword {
         Ok(judge::judge(&self.settings, found, here))
     }
 
-    /// Tells the owners, once, of files that cannot be used.
+    /// Tells the owners, once each time, of files that cannot be used.
     async fn trouble(&self, cx: &Ctx) -> Result<Effects, PluginError> {
-        let Some(trouble) = self.watch.trouble() else { return Ok(Effects::none()) };
-        let was: Option<String> = cx.kv_get("trouble").await?;
-        if was.as_ref() == Some(&trouble.id) {
+        if !self.watch.has_files() {
+            return Ok(Effects::none());
+        }
+        let was: Option<Value> = cx.kv_get("trouble").await?;
+        let Some(trouble) = self.watch.trouble() else {
+            // Mended: what goes wrong next is told, even if it is the same.
+            return Ok(match &was {
+                Some(was) => Effects::none().swap("trouble", Some(was), None::<&Value>)?,
+                None => Effects::none(),
+            });
+        };
+        if was.as_ref().and_then(Value::as_str) == Some(&trouble.id) {
             return Ok(Effects::none());
         }
         let text = format!("⚠️ 词表有错,沿用旧的 (a list has mistakes, the old one stays):\n{}", trouble.text);

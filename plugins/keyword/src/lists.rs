@@ -86,8 +86,8 @@ pub struct FileRead {
     pub entries: usize,
     /// How many of them were there already.
     pub duplicates: usize,
-    /// Of the moment before it was read.
-    pub stamp: Stamp,
+    /// How long it is.
+    pub bytes: usize,
 }
 
 /// What is wrong with a list. `Display` is `path:line: message`.
@@ -103,9 +103,36 @@ pub struct ListProblem {
     pub help: String,
 }
 
-/// When and how long: what changes when a file does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stamp(Option<(u64, Option<SystemTime>)>);
+/// When, how long and which: what changes when a file does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Stamp(Option<Marks>);
+
+/// What is known of a file without reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Marks {
+    len: u64,
+    modified: Option<SystemTime>,
+    /// Which file it is, and when anything of it changed: what a copy with the old time and length has anew.
+    #[cfg(unix)]
+    inode: (u64, u64),
+    #[cfg(unix)]
+    changed: (i64, i64),
+}
+
+impl Marks {
+    fn of(about: &fs::Metadata) -> Self {
+        #[cfg(unix)]
+        use std::os::unix::fs::MetadataExt as _;
+        Self {
+            len: about.len(),
+            modified: about.modified().ok(),
+            #[cfg(unix)]
+            inode: (about.dev(), about.ino()),
+            #[cfg(unix)]
+            changed: (about.ctime(), about.ctime_nsec()),
+        }
+    }
+}
 
 /// A mistake before it is known in which file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,15 +165,37 @@ trait Sink {
 /// # Errors
 /// All that is wrong in any of the files, the first fifty; nothing is read by halves.
 pub fn read<P: AsRef<Path>>(paths: &[P], folder: Folder) -> Result<Read, Vec<ListProblem>> {
-    let mut lists = Lists { folder, read: Read::default(), places: HashMap::new(), seen: 0, problems: Vec::new() };
+    let mut lists = Lists::new(folder);
     let mut bytes = 0;
     for path in paths {
-        lists.file(path.as_ref(), &mut bytes);
+        let path = path.as_ref();
+        match content(path, &mut bytes) {
+            Ok(content) => lists.file(path, content),
+            Err(flaw) => lists.problems.push(flaw.in_file(path)),
+        }
         if lists.problems.len() >= MOST_PROBLEMS || lists.seen > MOST_ENTRIES {
             break;
         }
     }
-    if lists.problems.is_empty() { Ok(lists.read) } else { Err(lists.problems) }
+    lists.done()
+}
+
+/// The bytes of one file.
+///
+/// # Errors
+/// Why it cannot be read, or that it is too large.
+pub fn bytes(path: &Path) -> Result<Vec<u8>, Vec<ListProblem>> {
+    content(path, &mut 0).map_err(|flaw| vec![flaw.in_file(path)])
+}
+
+/// [`read`] of one file whose [`bytes`] are there.
+///
+/// # Errors
+/// As of [`read`].
+pub fn read_bytes(path: &Path, bytes: Vec<u8>, folder: Folder) -> Result<Read, Vec<ListProblem>> {
+    let mut lists = Lists::new(folder);
+    lists.file(path, bytes);
+    lists.done()
 }
 
 struct Lists {
@@ -168,9 +217,17 @@ struct Filling<'a> {
 }
 
 impl Lists {
-    fn file(&mut self, path: &Path, bytes: &mut usize) {
-        let stamp = Stamp::of(path);
-        let (text, encoding) = match content(path, bytes).and_then(encoding::decode) {
+    fn new(folder: Folder) -> Self {
+        Self { folder, read: Read::default(), places: HashMap::new(), seen: 0, problems: Vec::new() }
+    }
+
+    fn done(self) -> Result<Read, Vec<ListProblem>> {
+        if self.problems.is_empty() { Ok(self.read) } else { Err(self.problems) }
+    }
+
+    fn file(&mut self, path: &Path, content: Vec<u8>) {
+        let bytes = content.len();
+        let (text, encoding) = match encoding::decode(content) {
             Ok(read) => read,
             Err(flaw) => return self.problems.push(flaw.in_file(path)),
         };
@@ -184,7 +241,7 @@ impl Lists {
             _ => lines::read(&text, &mut filling),
         };
         let Filling { entries, duplicates, .. } = filling;
-        self.read.files.push(FileRead { path: path.to_owned(), encoding, entries, duplicates, stamp });
+        self.read.files.push(FileRead { path: path.to_owned(), encoding, entries, duplicates, bytes });
     }
 }
 
@@ -307,7 +364,7 @@ impl fmt::Display for ListProblem {
 impl Stamp {
     /// Of what is at this path now; a file that is not there has a stamp too.
     pub fn of(path: &Path) -> Self {
-        Self(fs::metadata(path).ok().map(|about| (about.len(), about.modified().ok())))
+        Self(fs::metadata(path).ok().map(|about| Marks::of(&about)))
     }
 }
 

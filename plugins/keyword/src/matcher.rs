@@ -42,8 +42,8 @@ use crate::fold::{Folded, Folder, Folding};
 
 /// How much of a text is looked at. The service itself refuses texts of some kilobytes, so this is a guard only.
 pub const HAYSTACK_BYTES: usize = 16 * 1024;
-/// How many different ids one text may hit; what comes behind is not looked for.
-pub const MOST_HITS: usize = 1024;
+/// A text rarely hits more: what was set aside for more is given back.
+const USUAL_HITS: usize = 4096;
 /// The longest keyword.
 pub const MOST_CHARS: usize = 256;
 /// All keywords together, folded. 200,000 of six Chinese characters are 3.6 MB; the automaton takes some thirty times
@@ -223,8 +223,8 @@ impl Matcher {
         self.words.memory() + self.regexes.memory()
     }
 
-    /// The ids that are in the text, each once and where it was found first, in the order of the text. At most
-    /// [`MOST_HITS`], in the first [`HAYSTACK_BYTES`].
+    /// The ids that are in the text, each once and where it was found first, in the order of the text: all of them, in
+    /// the first [`HAYSTACK_BYTES`].
     pub fn hits<'s>(&self, text: &str, scratch: &'s mut Scratch) -> impl ExactSizeIterator<Item = Hit> + use<'s> {
         let text = text.get(..text.floor_char_boundary(HAYSTACK_BYTES)).unwrap_or(text);
         let Scratch { folded, seen, found, regexes } = scratch;
@@ -250,18 +250,18 @@ impl Matcher {
 
     fn search(&self, text: &str, seen: &mut Seen, found: &mut Vec<Hit>, regexes: &mut regexes::Scratch) {
         found.clear();
+        found.shrink_to(USUAL_HITS);
         seen.begin(self.words.len(), self.ids.len(), self.regexes.len());
         self.words.search(text, seen, |slot, start, end| self.keep(found, slot, start, end));
         self.regexes.search(text, regexes, seen, |slot, start, end| self.keep(found, slot, start, end));
         found.sort_unstable();
     }
 
-    /// False when no more are wanted.
-    fn keep(&self, found: &mut Vec<Hit>, slot: usize, start: usize, end: usize) -> bool {
+    /// Each id comes once, so that there are never more than ids.
+    fn keep(&self, found: &mut Vec<Hit>, slot: usize, start: usize, end: usize) {
         if let Some(id) = self.ids.get(slot) {
             found.push(Hit { start, end, id: *id });
         }
-        found.len() < MOST_HITS
     }
 }
 

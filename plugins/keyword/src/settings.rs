@@ -9,11 +9,13 @@ mod values;
 use std::time::Duration;
 
 use wxbot_plugin::local::Zone;
+use wxbot_plugin::manifest::Missed;
 use wxbot_plugin::prelude::*;
 
 use crate::fold::Folding;
 use crate::lists::Entry;
 
+pub(crate) use check::too_many_bytes;
 pub(crate) use values::{Ids, ListFile, Notify, Reply, Texts, read_list, told};
 
 /// Acts when somebody says one of many keywords.
@@ -44,6 +46,9 @@ pub struct Settings {
     /// How often the same rule may notify of the same chat; what is hit meanwhile is told as a number.
     #[config(default = "10min", range = "10s"..="7d")]
     pub(crate) notify_every: Duration,
+    /// How many messages a rule passes on from one chat to the same room or person in a minute.
+    #[config(default = 20, range = 1..=1_000)]
+    pub(crate) forward_limit: u32,
     /// How often the files of lists are looked at.
     #[config(default = "5s", range = "1s"..="1h")]
     pub(crate) look_every: Duration,
@@ -190,7 +195,8 @@ impl Settings {
             ("tag", "tag", |rule| !rule.tag.is_empty() || rule.has(|entry| entry.tag.is_some()), &[]),
             ("stop", "stop", |rule| rule.stop, &[]),
         ];
-        features.into_iter().fold(Plan::new(), |plan, (name, key, wants, needs)| {
+        let nightly = PlannedSchedule::new("tidy", "0 17 4 * * *").tz(self.tz.to_string()).missed(Missed::Once);
+        features.into_iter().fold(Plan::new().schedule(nightly), |plan, (name, key, wants, needs)| {
             match self.rules.iter().position(wants) {
                 Some(n) => plan.feature(Feature::new(name, format!("/rules/{n}/{key}")).needs(needs)),
                 None => plan,

@@ -2,14 +2,17 @@
 //!
 //! - `measure`: one run of one case
 //! - `fleet`: one run of many accounts
+//! - `push`, `line`: pushes that are answered when they are on disk
 //! - `storm`: a thousand messages in one room, and those who wait elsewhere
 //! - `usage`: CPU time and memory of a process
 //! - `plot`: how cost grows with accounts
 //! - `report`: medians, table, JSON
 
 mod fleet;
+mod line;
 mod measure;
 mod plot;
+mod push;
 mod report;
 mod storm;
 mod usage;
@@ -36,6 +39,7 @@ pub(crate) struct Options {
     scale: Vec<usize>,
     plot: Option<PathBuf>,
     storm: bool,
+    push: Option<push::Pushes>,
 }
 
 impl Options {
@@ -49,6 +53,7 @@ impl Options {
             scale: sizes(args.value("--scale")?)?,
             plot: args.value("--plot")?.map(PathBuf::from),
             storm: args.flag("--storm")?,
+            push: pushes(args)?,
         })
     }
 
@@ -56,6 +61,12 @@ impl Options {
         let narrow = Case { accounts: 1, messages: self.messages * NARROW_TIMES, open: NARROW_OPEN };
         [narrow, Case { accounts: self.accounts, messages: self.messages, open: self.open }]
     }
+}
+
+fn pushes(args: &mut Args) -> Result<Option<push::Pushes>, String> {
+    let wanted = args.flag("--push")?;
+    let pushes = push::Pushes { seconds: args.number("--seconds", 20)?, posts: args.number("--posts", 100_000)? };
+    Ok(wanted.then_some(pushes))
 }
 
 /// `50,500,2000`
@@ -76,10 +87,16 @@ struct Case {
 
 /// Runs all cases and reports.
 pub(crate) fn run(options: Options) -> io::Result<()> {
-    let binary = build_release()?;
+    // Another build than the release one gives other figures; it shows that the bench itself works.
+    let binary = std::env::var_os("WXBOT_BIN").map_or_else(build_release, |path| Ok(path.into()))?;
     let home = target_dir().join("bench");
     if !options.scale.is_empty() {
         return scale(&options, &binary, &home);
+    }
+    if let Some(pushes) = options.push {
+        let pushed = push::run(&binary, &home, options.runs, pushes)?;
+        print!("{}", pushed.table());
+        return options.json.map_or(Ok(()), |path| fs::write(path, format!("{:#}\n", pushed.json())));
     }
     if options.storm {
         let storms = storm::run(&binary, &home, options.runs)?;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 use url::Url;
@@ -125,7 +126,7 @@ impl PcHook {
         let door: Arc<dyn Door> = self.door.clone();
         let attending = control::attend(engine, self.settings.callback.clone(), known);
         let session = PushedSession::new(reader, door, sender, self.source.clone(), name, nobody);
-        Ok(Box::new(session.attended(attending, learnt)))
+        Ok(Box::new(session.from_cursor(Bytes::copy_from_slice(cursor)).attended(attending, learnt)))
     }
 }
 

@@ -89,3 +89,46 @@ async fn look(
     known.send_modify(|known| known.contacts = contacts);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::mapping::Profile;
+    use crate::mapping::testing::{Next, Service, engine};
+    use crate::pchook::testdata::{fixture, fixture_json};
+
+    /// What a hook is asked first by an account that is told to push in this mode.
+    async fn asked_first(mode: &'static str, answer: &str) -> (String, Value, Result<(), FetchError>) {
+        let service = Service::new([Next::ok(answer), Next::ok("{}"), Next::ok("{}")]);
+        let engine = engine(Profile::V3.actions().clone(), &service);
+        let callback = Callback { url: Secret::new("http://localhost:1029/api/msg/recive".to_owned()), mode };
+        let (known, _learnt) = watch::channel(Beside::default());
+        let asked = look(&engine, Some(&callback), &mut true, &known).await;
+        let request = service.asked().into_iter().next().unwrap();
+        (request.url.path().to_owned(), serde_json::from_slice(&request.body).unwrap(), asked)
+    }
+
+    // cov: 107
+    #[tokio::test(start_paused = true)]
+    async fn a_hook_is_told_where_to_push_decoded_messages() {
+        let (path, body, asked) = asked_first("1", &fixture("x-configure-msg-recive.resp")).await;
+        assert_eq!((path.as_str(), &body), ("/ConfigureMsgRecive", &fixture_json("configure-msg-recive.req")));
+        asked.unwrap();
+    }
+
+    // cov: 108
+    #[tokio::test(start_paused = true)]
+    async fn a_hook_is_told_where_to_push_raw_messages() {
+        let (path, body, asked) = asked_first("2", &fixture("x-configure-msg-recive.resp")).await;
+        assert_eq!((path.as_str(), &body), ("/ConfigureMsgRecive", &fixture_json("x-configure-msg-recive-raw.req")));
+        asked.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hook_that_refuses_is_in_trouble() {
+        let (_, _, asked) = asked_first("1", r#"{"ConfigureMsgRecive":"0"}"#).await;
+        assert!(asked.is_err());
+    }
+}

@@ -129,6 +129,7 @@ impl fmt::Debug for Post {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "what a test spawns ends with its runtime")]
 mod tests {
     use std::time::Duration;
 

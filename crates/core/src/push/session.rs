@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use wxbot_model::{Contact, ContactKind, PeerId, Secret};
 
 use super::{Door, Kept, LoggedOut, Read};
@@ -49,14 +49,9 @@ pub struct Beside {
 
 /// Asks beside the session, and ends with it.
 struct Attending {
-    task: JoinHandle<()>,
+    /// Dropped, it ends what it holds.
+    _asking: JoinSet<()>,
     found: watch::Receiver<Beside>,
-}
-
-impl Drop for Attending {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
 }
 
 /// The running session of an account that is pushed to. It begins with whatever waits already, and needs nobody's answer
@@ -96,6 +91,13 @@ impl<R: Reads> PushedSession<R> {
         self
     }
 
+    /// The same, gone on with from this cursor.
+    #[must_use]
+    pub fn from_cursor(mut self, cursor: Bytes) -> Self {
+        self.cursor = cursor;
+        self
+    }
+
     /// The same with somebody who asks the service beside it, for as long as it lives. What is found reaches the runtime
     /// with the next batch.
     #[must_use]
@@ -104,7 +106,9 @@ impl<R: Reads> PushedSession<R> {
         asking: impl Future<Output = ()> + Send + 'static,
         found: watch::Receiver<Beside>,
     ) -> Self {
-        self.attending = Some(Attending { task: tokio::spawn(asking), found });
+        let mut tasks = JoinSet::new();
+        tasks.spawn(asking);
+        self.attending = Some(Attending { _asking: tasks, found });
         self
     }
 

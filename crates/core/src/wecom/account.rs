@@ -12,7 +12,7 @@ use super::door::{GatewayDoor, Tokens};
 use super::people::{GatewaySender, Rooms};
 use super::reader::{self, Reader, Settings};
 use crate::error::Error;
-use crate::mapping::{Dialect, Engine, EngineSettings, MappedSender, MediaWay, NameOf, Profile};
+use crate::mapping::{Engine, EngineSettings, MappedSender, MediaWay, NameOf, Profile};
 use crate::protocol::{ContactChange, LoginWatcher, Protocol, SavedSession, Session};
 use crate::push::{Beside, Door, NotOurs, PushedSession, Read, Reads};
 use crate::source::Source;
@@ -67,11 +67,7 @@ impl Gateway {
     ) -> Self {
         let GatewaySettings { engine, profile, self_id, nick_name, session_id, instance, path_secrets, way } = settings;
         let name = engine.account.clone();
-        let dialect = match profile {
-            // Rooms are written as events write them, unless the owner's mapping says otherwise.
-            Profile::None => Dialect::Plain,
-            profile => profile.dialect(),
-        };
+        let dialect = profile.dialect();
         let engine = Arc::new(Engine::new(engine, transport, source.clone()));
         if let Some(session_id) = session_id {
             tokens.adopt(&name, session_id.expose());

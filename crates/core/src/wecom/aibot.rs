@@ -213,6 +213,7 @@ impl Sender {
         replies.entry(chat.clone()).or_default().push_front(way);
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "whatever else there is, a robot cannot do it")]
     async fn act(&self, outgoing: &Outgoing) -> Result<Receipt, SendError> {
         let chat = outgoing.to.as_ref().ok_or_else(|| failed("it goes to nobody"))?;
         let text = match &outgoing.action {

@@ -101,7 +101,7 @@ async fn it_answers_each_message_once_where_it_was_asked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn sec_r16_an_address_that_is_not_the_services_is_never_asked() {
+async fn sec_r14_an_address_that_is_not_the_services_is_never_asked() {
     for (endpoint, way, good) in [
         (official::ENDPOINT, WAY, true),
         (official::ENDPOINT, "https://openws.work.weixin.qq.com/x", true),

@@ -17,6 +17,8 @@ use crate::store::{KvSwap, NewSend, TimerChange};
 #[derive(Default)]
 pub(super) struct Share {
     pub(super) sends: Vec<NewSend>,
+    /// How many of them are texts and media in the event's own conversation.
+    pub(super) said: usize,
     pub(super) kv: Vec<(Arc<str>, String, Option<Value>)>,
     pub(super) swaps: Vec<KvSwap>,
     pub(super) timers: Vec<TimerChange>,
@@ -85,6 +87,8 @@ impl Hands<'_> {
                 }
                 _ => return Err("it answered an effect this wxbot does not know".into()),
             };
+            let speaks = matches!(action, Action::SendText { .. } | Action::SendMedia { .. });
+            share.said += usize::from(speaks && action.to() == Some(&event.chat.id));
             let place = u32::try_from(ord + share.sends.len()).unwrap_or(u32::MAX);
             share.sends.push(self.send(&event.chat.id, action, place)?);
         }

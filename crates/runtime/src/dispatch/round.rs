@@ -121,7 +121,11 @@ impl Hand<'_> {
     }
 
     fn passed(&self) -> Outcome {
-        Outcome::Passed { actions: self.harvest.shares.iter().map(|share| share.sends.len()).sum() }
+        let shares = || self.harvest.shares.iter();
+        Outcome::Passed {
+            actions: shares().map(|share| share.sends.len()).sum(),
+            said: shares().map(|share| share.said).sum(),
+        }
     }
 
     async fn ask_its_plugin(&mut self, id: &str) -> Outcome {

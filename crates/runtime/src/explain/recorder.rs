@@ -137,7 +137,7 @@ impl Recorder {
 
     #[cfg(test)]
     pub(super) fn passed(self, actions: usize) -> Trace {
-        self.end(&Outcome::Passed { actions }, None)
+        self.end(&Outcome::Passed { actions, said: actions }, None)
     }
 
     /// The whole of it. `trouble` is the plugin that could not, and why.
@@ -151,7 +151,7 @@ impl Recorder {
                 };
                 Ended::Troubled { plugin: short(plugin), why }
             }
-            (None, Outcome::Passed { actions }) => Ended::Passed { actions: *actions },
+            (None, Outcome::Passed { actions, .. }) => Ended::Passed { actions: *actions },
             (None, Outcome::Stopped { by, why }) => Ended::Stopped { by: short(by), why: short(why) },
         };
         Trace {

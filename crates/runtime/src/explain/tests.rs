@@ -51,7 +51,7 @@ impl Destination for Plugins {
     fn arrive(&self, _env: Envelope) -> BoxFuture<'_, Outcome> {
         Box::pin(async {
             tokio::time::sleep(Duration::from_millis(500)).await;
-            Outcome::Passed { actions: 0 }
+            Outcome::Passed { actions: 0, said: 0 }
         })
     }
 }
@@ -143,7 +143,7 @@ fn send(state: SendState, error: Option<&str>) -> SendStory {
 fn passed(plugins: impl FnOnce(&Recorder)) -> Option<Trace> {
     let recorder = recorder();
     plugins(&recorder);
-    Some(recorder.end(&Outcome::Passed { actions: 0 }, None))
+    Some(recorder.end(&Outcome::Passed { actions: 0, said: 0 }, None))
 }
 
 #[test]

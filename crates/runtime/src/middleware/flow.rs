@@ -79,10 +79,11 @@ impl Middleware for LoopGuard {
         }
         let counts = first && env.held.is_none();
         let outcome = next.run(env).await;
-        if let Outcome::Passed { actions: actions @ 1.. } = &outcome
+        // Only what is said there can be answered there: a removal, or a word to the owner, is no part of a loop.
+        if let Outcome::Passed { said: said @ 1.., .. } = &outcome
             && counts
         {
-            self.answered(&chat, *actions);
+            self.answered(&chat, *said);
         }
         outcome
     }

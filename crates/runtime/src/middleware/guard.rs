@@ -134,7 +134,7 @@ impl Middleware for Trace {
         };
         let outcome = next.run(env).await;
         // What is stopped, here or before, is logged where the chain ends.
-        if let Outcome::Passed { actions } = outcome {
+        if let Outcome::Passed { actions, .. } = outcome {
             tracing::debug!(%account, seq, %chat, sender, kind, len, late, actions, "Event handled.");
         }
         outcome

@@ -20,7 +20,7 @@ impl Destination for Answers {
                 // Nobody keeps watch here.
                 Some(held) => Outcome::stopped(held.by, held.why),
                 None if env.event.late => Outcome::stopped("end", "late"),
-                None => Outcome::Passed { actions: 1 },
+                None => Outcome::Passed { actions: 1, said: 1 },
             }
         })
     }

@@ -142,3 +142,16 @@ async fn whoever_keeps_watch_is_not_muted_for_what_it_says() {
     assert_eq!(rig.settled().await[6..], ["echo: 5", "watch: 5"], "what was said while muted did not count");
     rig.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_said_elsewhere_mutes_nobody_here() {
+    let limits = "middleware = [\"loop-guard\"]";
+    let mut rig = Rig::new(&file(&["echo", "watch"], limits, "[loop-guard]\nreplies = 4\nmute = \"60s\"")).await;
+    rig.hear("@@tea", "@alice", "tell").await;
+    let mut told = rig.settled().await;
+    told.sort();
+    assert_eq!(told, ["echo: tell", "told 0", "told 1", "told 2", "told 3"]);
+    rig.hear("@@tea", "@alice", "1").await;
+    assert_eq!(rig.settled().await[5..], ["echo: 1", "watch: 1"]);
+    rig.stop().await;
+}

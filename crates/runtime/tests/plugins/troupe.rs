@@ -98,12 +98,15 @@ plugin! {
 }
 
 plugin! {
-    /// Keeps watch; asks back when it reads "order".
+    /// Keeps watch; asks back when it reads "order", and tells somebody elsewhere four times when it reads "tell".
     Watch, Manifest::new("watch", "Keeps watch.").watches(), |_this, event, cx| {
         let text = event.text().unwrap_or_default();
         if text == "order" {
             let code = cx.ask("code?").timeout(Duration::from_secs(60)).await?;
             return Ok(Effects::reply(format!("code {code}")));
+        }
+        if let ("tell", Some(sender)) = (text, &event.sender) {
+            return Ok((0..4).fold(Effects::none(), |all, n| all.and_send(sender.id.clone(), format!("told {n}"))));
         }
         Ok(Effects::reply(format!("watch: {text}")))
     }

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -40,6 +41,15 @@ pub(super) struct LoadedFile {
     pub(super) name: String,
     /// How the hook's machine calls it.
     pub(super) path: String,
+}
+
+/// A request that is not answered yet.
+struct Open<'a>(&'a AtomicUsize);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 impl Call<'_> {
@@ -109,6 +119,7 @@ impl HookSim {
             // The sticker's address: a picture server's, not the hook's.
             return Outcome::Answer(self.sticker(instance, request));
         }
+        let _open = self.begin(instance, name);
         let fault = self.shared.faults.take(name, &request.host, || Some(instance.name.clone()));
         if let Some(fault) = &fault
             && let Some(outcome) = fault.before(|ret, message| refusal(self, name, ret, message)).await
@@ -125,6 +136,16 @@ impl HookSim {
             Some(fault) => fault.after(answer),
             None => Outcome::Answer(answer),
         }
+    }
+
+    /// Counts a request as open. The service takes one at a time, and a query of its database beside another request can
+    /// crash the client.
+    fn begin<'a>(&self, instance: &'a Instance, name: &str) -> Open<'a> {
+        if instance.open.fetch_add(1, Ordering::AcqRel) > 0 {
+            let query = name.starts_with("QueryDB");
+            self.shared.book.note(query, &instance.name, name, "a second request while one is in flight");
+        }
+        Open(&instance.open)
     }
 
     async fn answer(&self, instance: &Instance, name: &str, request: &Request) -> (Answer, Vec<String>) {

@@ -1,3 +1,5 @@
+//! Are pushes the samples, byte for byte?
+
 use super::*;
 
 /// The text of a fixture without the blanks between its tokens.

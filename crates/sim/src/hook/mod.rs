@@ -10,9 +10,10 @@
 //! | `xml`, `people` | What do people do, and as which message does it arrive? |
 //! | `control` | What can be ordered under `/__sim/`? |
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -155,6 +156,8 @@ struct Instance {
     name: String,
     port: AtomicU16,
     outbox: Outbox,
+    /// Requests that are not answered yet.
+    open: AtomicUsize,
     state: Mutex<State>,
 }
 
@@ -166,8 +169,8 @@ struct State {
     sloppy: Sloppy,
     /// Which conversation the window shows.
     current: String,
-    sent: Vec<send::Sent>,
-    received: Vec<people::Received>,
+    sent: VecDeque<send::Sent>,
+    received: VecDeque<people::Received>,
 }
 
 /// `wxid_…`, as the simulated Web WeChat gives it to the same person.
@@ -191,6 +194,7 @@ impl HookSim {
             name: account.name.clone(),
             port: AtomicU16::new(0),
             outbox: Outbox::new(&account.name),
+            open: AtomicUsize::new(0),
             state: Mutex::new(State {
                 town: Town::new(account, IDS),
                 login: login::Login::In,
@@ -198,8 +202,8 @@ impl HookSim {
                 callback: callback.clone(),
                 sloppy: setup.sloppy,
                 current: "filehelper".to_owned(),
-                sent: Vec::new(),
-                received: Vec::new(),
+                sent: VecDeque::new(),
+                received: VecDeque::new(),
             }),
         });
         let instances = instances.collect();

@@ -20,6 +20,8 @@ use crate::world::{FriendSpec, Lang};
 
 /// Received messages that can be recalled, forwarded or downloaded.
 const MAX_RECEIVED: usize = 10_000;
+/// Of these, the last ones whose files are kept.
+const MAX_FILES: usize = 200;
 /// With what the Windows client hides its pictures.
 const DAT_KEY: u8 = 0x5a;
 const SYSTEM: u32 = 10_000;
@@ -90,6 +92,9 @@ pub enum HookRoomChange {
     },
 }
 
+/// A key of an entry that names or holds media, and its value.
+type MediaKey = (&'static str, String);
+
 /// A message that came in.
 #[derive(Debug, Clone)]
 pub(super) struct Received {
@@ -119,12 +124,11 @@ impl HookSim {
             (None, Some(said), None) => {
                 let len = file.as_ref().map_or(0, |(bytes, _)| bytes.len());
                 let hanging = Hanging { md5: &md5, len, url: &url };
-                let card = match said {
-                    Said::Card { nick, .. } => {
-                        let at = state.town.meet(nick);
-                        state.town.people.get(at).cloned()
-                    }
-                    _ => None,
+                let card = if let Said::Card { nick, .. } = said {
+                    let at = state.town.meet(nick);
+                    state.town.people.get(at).cloned()
+                } else {
+                    None
                 };
                 let me = state.town.me.clone();
                 xml::of(said, state.town.id_of(from), &me, &hanging, card.as_ref())
@@ -145,9 +149,14 @@ impl HookSim {
             }
         }
         if state.received.len() >= MAX_RECEIVED {
-            state.received.remove(0);
+            state.received.pop_front();
         }
-        state.received.push(Received { id, chat, from, kind, text: text.unwrap_or(msg), file });
+        state.received.push_back(Received { id, chat, from, kind, text: text.unwrap_or(msg), file });
+        // Files are kept for a while only: a load test says many.
+        let old = state.received.len().checked_sub(MAX_FILES);
+        if let Some(old) = old.and_then(|at| state.received.get_mut(at)) {
+            old.file = None;
+        }
         Ok(id.to_string())
     }
 
@@ -159,12 +168,13 @@ impl HookSim {
         file: Option<&(Bytes, String)>,
         url: &str,
         msg_type: u32,
-    ) -> Result<(SentKind, Vec<(&'static str, String)>), SimError> {
+    ) -> Result<(SentKind, Vec<MediaKey>), SimError> {
         let (Some(said), Some((bytes, name))) = (said, file) else {
             return Ok((if msg_type == 1 { SentKind::Text } else { SentKind::App }, Vec::new()));
         };
         let base = format!("WeChat Files/{}/FileStorage", state.town.me);
         let stem = hex(&Md5::digest(bytes));
+        #[allow(clippy::wildcard_enum_match_arm, reason = "only a few kinds have bytes")]
         Ok(match said {
             Said::Image { .. } => {
                 let hidden: Bytes = bytes.iter().map(|byte| byte ^ DAT_KEY).collect();
@@ -207,7 +217,7 @@ impl HookSim {
         msg_type: u32,
         id: u64,
         msg: &str,
-        media: &[(&'static str, String)],
+        media: &[MediaKey],
         chat: Chat,
         from: Who,
         own: bool,

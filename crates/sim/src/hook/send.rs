@@ -96,11 +96,11 @@ impl Call<'_> {
             revoked: false,
         });
         if state.sent.len() >= MAX_SENT {
-            state.sent.remove(0);
+            state.sent.pop_front();
         }
         let sent = Sent { id, to: chat, kind, text: text.to_owned(), at_ms, media };
         self.hook.push_own(self.instance, &state, &sent, to, file.map(|file| file.path.as_str()));
-        state.sent.push(sent);
+        state.sent.push_back(sent);
         Some(id)
     }
 

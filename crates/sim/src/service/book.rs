@@ -150,14 +150,11 @@ impl Book {
         self.changed.notify_waiters();
     }
 
-    /// The account took back what has this id.
+    /// The account took back what has this id, which several people may have heard.
     pub(crate) fn revoked(&self, account: &str, id: &str) {
         let mut pages = self.pages();
-        for heard in pages.journal.heard.iter_mut().rev().filter(|heard| heard.account == account) {
-            if heard.id == id {
-                heard.revoked = true;
-                break;
-            }
+        for heard in pages.journal.heard.iter_mut().filter(|heard| heard.account == account && heard.id == id) {
+            heard.revoked = true;
         }
         drop(pages);
         self.changed.notify_waiters();

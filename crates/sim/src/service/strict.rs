@@ -30,6 +30,8 @@ pub(crate) enum Kind {
     Int,
     /// An integer that fits a number of seconds, bytes or pixels; also as text, as this vendor's samples mix them.
     Count,
+    /// A number with a fraction or without, also as text.
+    Degrees,
     Bool,
     /// A list of texts that name people.
     Names,
@@ -107,6 +109,7 @@ fn unlike(kind: Kind, value: &Value) -> Option<&'static str> {
         Kind::Xml => (is(|text| text.starts_with('<')), "XML"),
         Kind::Int => (value.is_u64() || value.is_i64(), "an integer without quotes"),
         Kind::Count => (value.is_u64() || is(is_digits), "a count"),
+        Kind::Degrees => (value.is_number() || is(|text| text.parse::<f64>().is_ok()), "a number"),
         Kind::Bool => (value.is_boolean(), "true or false"),
         Kind::Names => (all(|value| value.as_str().is_some_and(is_id)), "a list of ids"),
         Kind::Ints => (all(|value| value.is_u64()), "a list of integers without quotes"),

@@ -19,7 +19,7 @@ use super::chunk::{Next, Said};
 use super::endpoint::Endpoint;
 use super::net::Dial;
 use super::sse::Sse;
-use super::trouble::{BEFORE, Trouble, words_of};
+use super::trouble::{BEFORE, NO_CONNECTION, Trouble, words_of};
 
 /// The most bytes of an answer, frame and all: a word of a stream may cost 300 bytes.
 const MOST_BYTES: usize = 8 * 1024 * 1024;
@@ -68,11 +68,11 @@ pub(crate) async fn ask(
     deadline: Deadline,
     now_ms: i64,
 ) -> Result<Said, Trouble> {
-    let wire = deadline.first(dial.dial(question.endpoint), ": no connection").await??;
+    let wire = deadline.first(dial.dial(question.endpoint), NO_CONNECTION).await??;
     let mut builder = http1::Builder::new();
     builder.max_buf_size(MOST_HEAD);
     let shake = builder.handshake::<_, Full<Bytes>>(TokioIo::new(wire));
-    let (mut sender, connection) = deadline.first(shake, ": no connection").await?.map_err(|error| before(&error))?;
+    let (mut sender, connection) = deadline.first(shake, NO_CONNECTION).await?.map_err(|error| before(&error))?;
     // It drives the connection, and ends with this call.
     let mut driver = JoinSet::new();
     driver.spawn(connection);

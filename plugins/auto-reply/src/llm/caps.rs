@@ -1,7 +1,8 @@
 //! How many answers and tokens were used today, and may there be one more?
 //!
 //! Counted in memory, because questions of several conversations are asked at the same time: each takes its place before
-//! the endpoint is asked, so that a hundred rooms cannot pass a cap together. Written to the KV store with each answer
+//! the endpoint is asked, and for each further try, so that neither a hundred rooms nor an endpoint that fails each time
+//! can pass a cap. Written to the KV store with each answer
 //! (`llm:day`, `llm:from:<id>`), and read from there after a restart. What was spent on an answer that was never
 //! committed is lost with the process, and with it alone.
 
@@ -27,6 +28,9 @@ struct Used {
     /// The person was told that it is over for today.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     told: bool,
+    /// The event that told it: handled anew, it tells it again, for nothing was sent.
+    #[serde(skip)]
+    told_by: Option<String>,
 }
 
 /// Of an account (`None`), and of one person there.
@@ -43,6 +47,8 @@ pub(crate) struct Asker<'a> {
     pub(crate) sender: &'a ContactId,
     /// The local date.
     pub(crate) today: &'a str,
+    /// The same when the event is handled again.
+    pub(crate) event: &'a str,
 }
 
 /// Whether one more may be asked.
@@ -66,6 +72,16 @@ fn key(whose: &Whose) -> String {
         None => "llm:day".to_owned(),
         Some(person) => format!("llm:from:{person}"),
     }
+}
+
+/// Whether one of the limits is reached, with so many tokens more.
+fn over(all: &HashMap<Whose, Used>, [account, person]: &[Whose; 2], limits: &LlmSettings, more: u64) -> bool {
+    let over = |whose: &Whose, answers: u32, tokens: Option<u64>| {
+        let used = all.get(whose).cloned().unwrap_or_default();
+        used.answers >= answers || tokens.is_some_and(|most| used.tokens.saturating_add(more) >= most)
+    };
+    over(account, limits.per_day, limits.tokens_per_day)
+        || over(person, limits.per_sender_per_day, limits.tokens_per_sender_per_day)
 }
 
 impl Caps {
@@ -96,23 +112,36 @@ impl Caps {
                 });
             }
         }
-        let [account, person] = &both;
+        let [_, person] = &both;
         Ok(self.with(|all| {
-            let over = |whose: &Whose, answers: u32, tokens: Option<u64>| {
-                let used = all.get(whose).cloned().unwrap_or_default();
-                used.answers >= answers || tokens.is_some_and(|most| used.tokens >= most)
-            };
-            let over = over(account, limits.per_day, limits.tokens_per_day)
-                || over(person, limits.per_sender_per_day, limits.tokens_per_sender_per_day);
+            let over = over(all, &both, limits, 0);
             if !over {
                 for whose in &both {
                     all.entry(whose.clone()).and_modify(|used| used.answers += 1);
                 }
                 return May::Ask;
             }
-            let told = all.get_mut(person).map(|used| std::mem::replace(&mut used.told, true));
-            if told == Some(false) { May::Tell } else { May::Not }
+            let tells = all.get_mut(person).is_some_and(|used| {
+                if !std::mem::replace(&mut used.told, true) {
+                    used.told_by = Some(asker.event.to_owned());
+                }
+                used.told_by.as_deref() == Some(asker.event)
+            });
+            if tells { May::Tell } else { May::Not }
         }))
+    }
+
+    /// The try before may have cost this much; takes a place for another one, if there is one.
+    pub(crate) fn again(&self, asker: &Asker<'_>, limits: &LlmSettings, tokens: u64) -> bool {
+        let both = asker.both();
+        let over = self.with(|all| over(all, &both, limits, tokens));
+        if !over {
+            self.change(asker, |used| {
+                used.answers = used.answers.saturating_add(1);
+                used.tokens = used.tokens.saturating_add(tokens);
+            });
+        }
+        !over
     }
 
     /// The question cost this much.

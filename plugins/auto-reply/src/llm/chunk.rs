@@ -25,6 +25,8 @@ pub(crate) struct Said {
     /// Whether a word came, of a thought or of the answer.
     begun: bool,
     thought: Thought,
+    /// Bytes of thoughts that came apart from the text, and are not kept.
+    apart: usize,
 }
 
 /// Whether the model, as some do, thinks aloud before it speaks.
@@ -79,6 +81,9 @@ struct Choice {
 struct Content {
     /// A text, or a list of parts.
     content: Option<Value>,
+    /// What the model thinks, apart from what it says: under the first name at most servers, the second at some.
+    reasoning_content: Option<Value>,
+    reasoning: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -107,7 +112,12 @@ impl Said {
         let before = self.text.len();
         // Others were not asked for.
         for choice in chunk.choices.into_iter().filter(|choice| choice.index == 0) {
-            let content = choice.delta.or(choice.message).and_then(|said| said.content);
+            let said = choice.delta.or(choice.message);
+            let (content, thoughts) =
+                said.map_or((None, [None, None]), |said| (said.content, [said.reasoning_content, said.reasoning]));
+            for thought in thoughts.iter().flatten().filter_map(Value::as_str) {
+                self.apart = self.apart.saturating_add(thought.len());
+            }
             match content {
                 Some(Value::String(text)) => self.text.push_str(&text),
                 Some(Value::Array(parts)) => {
@@ -125,7 +135,11 @@ impl Said {
                 })
                 .or(self.end);
         }
-        self.begun |= !self.text.is_empty();
+        self.begun |= !self.text.is_empty() || self.apart > 0;
+        if self.apart > MOST_THOUGHT {
+            self.end = Some(End::Length);
+            return Ok(Next::Done);
+        }
         let thinks = self.thinks(before);
         let most = if thinks { MOST_THOUGHT } else { MOST_TEXT };
         if self.text.len() <= most {
@@ -249,6 +263,17 @@ mod tests {
                 None,
                 Next::More,
             ),
+            (
+                "thoughts apart",
+                vec![
+                    r#"{"choices":[{"delta":{"role":"assistant","content":null,"reasoning_content":"hm"}}]}"#,
+                    r#"{"choices":[{"delta":{"reasoning":"hm","content":""}}]}"#,
+                    r#"{"choices":[{"delta":{"content":"hi","reasoning":{"x":1}}}]}"#,
+                ],
+                "hi",
+                None,
+                Next::More,
+            ),
             ("only thoughts", vec![r#"{"choices":[{"delta":{"content":"<think>hm"}}]}"#], "", None, Next::More),
         ] {
             let (said, after) = said(&events).unwrap();
@@ -297,6 +322,21 @@ mod tests {
         let thought =
             (0..).take_while(|_| said.json(word(&"想".repeat(10_000)).as_bytes()).unwrap() == Next::More).count();
         assert_eq!((thought, said.spoken()), (MOST_THOUGHT / 30_000, ""));
+    }
+
+    #[test]
+    fn a_thought_apart_is_a_beginning_and_has_an_end() {
+        for key in ["reasoning_content", "reasoning"] {
+            let piece = |text: &str| json!({ "choices": [{ "delta": { key: text } }] }).to_string();
+            let mut said = Said::default();
+            said.json(piece("").as_bytes()).unwrap();
+            assert!(!said.has_begun());
+            said.json(piece("想").as_bytes()).unwrap();
+            assert!(said.has_begun() && said.spoken().is_empty());
+            let long = piece(&"想".repeat(10_000));
+            let taken = (0..).take_while(|_| said.json(long.as_bytes()).unwrap() == Next::More).count();
+            assert_eq!((taken, said.end, said.spoken()), (MOST_THOUGHT / 30_000, Some(End::Length), ""), "{key}");
+        }
     }
 
     #[test]

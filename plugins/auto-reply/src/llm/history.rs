@@ -7,8 +7,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wxbot_plugin::model::{ContactId, Person};
+use wxbot_plugin::text::head;
 
 use super::{says, tokens};
+use crate::since::since;
 
 /// A KV value is small; whatever the budget says.
 const MOST_BYTES: usize = 48 * 1024;
@@ -47,8 +49,8 @@ impl History {
     /// What is stored, unless it rested too long. Another shape, written by another version, is no history.
     pub(crate) fn read(stored: Option<&Value>, now_ms: i64, keep_ms: i64) -> Self {
         let history = stored.and_then(|value| Self::deserialize(value).ok()).unwrap_or_default();
-        let rested_ms = now_ms.saturating_sub(history.at_ms);
-        if rested_ms < keep_ms { history } else { Self::default() }
+        // A clock that was set back ends no conversation; the next answer sets it right.
+        if since(now_ms, history.at_ms).is_none_or(|rested_ms| rested_ms < keep_ms) { history } else { Self::default() }
     }
 
     /// What the model is told: the system prompt, what was said, and the question.
@@ -92,7 +94,7 @@ impl History {
 /// A question as the model is asked it: in rooms a quote of who asks.
 pub(crate) fn question(text: &str, in_room: Option<&Person>) -> String {
     let text = says::plain(text);
-    let text = text.get(..text.floor_char_boundary(MOST_QUESTION)).unwrap_or_default().trim();
+    let text = head(&text, MOST_QUESTION).trim();
     let Some(person) = in_room else { return text.to_owned() };
     let quoted: Vec<String> = text.lines().map(|line| format!("> {line}")).collect();
     format!("{} ({}):\n{}", name(&person.name), person.id, quoted.join("\n"))

@@ -7,10 +7,10 @@
 //! # use wxbot_plugin::prelude::*;
 //! # async fn handler(llm: &Llm, event: &Event, cx: &Ctx) -> Result<Effects, PluginError> {
 //! let Some(text) = event.text() else { return Ok(Effects::none()) };
-//! if Llm::hears_reset(text, &["/".to_owned()]) {
+//! if Llm::hears_reset(text, &["/".to_owned()], !event.is_group()) {
 //!     return llm.reset(cx).await;
 //! }
-//! llm.answer(Asked::new(text, "2026-01-01"), cx).await
+//! Ok(llm.answer(Asked::new(text, "2026-01-01"), cx).await?.effects)
 //! # }
 //! ```
 //!
@@ -21,17 +21,20 @@
 //! **An endpoint is not trusted either.** Everything that it sends has a limit in bytes and time, no redirect is followed,
 //! and whatever goes wrong ends in the fallback text for the person and in one line of the log that says what to do.
 //!
-//! Reading order: this file → [`settings`](LlmSettings) with `endpoint` → `ask` (tries) → `call` (one try) with `net`,
-//! `sse`, `chunk` and `trouble` → `history` with `tokens` → `caps` → `says` with `links`.
+//! Reading order: this file → [`settings`](LlmSettings) with `endpoint` → `ask` (tries) with `gate` (how many, and none
+//! while it is down) → `call` (one try) with `net`, `sse`, `chunk` and `trouble` → `history` with `tokens` → `caps` with
+//! `once` (what is not done twice) → `says` with `links`.
 
 mod ask;
 mod call;
 mod caps;
 mod chunk;
 mod endpoint;
+mod gate;
 mod history;
 mod links;
 mod net;
+mod once;
 mod says;
 mod settings;
 mod sse;
@@ -43,7 +46,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::Value;
 use wxbot_plugin::manifest::{HandlerSpec, Trigger};
 use wxbot_plugin::prelude::*;
-use wxbot_plugin::text::command;
 
 use self::ask::Backend;
 use self::caps::{Asker, Caps, May};
@@ -51,7 +53,10 @@ use self::chunk::{End, Said};
 use self::history::History;
 use self::links::Links;
 use self::net::{Dial, Net};
+use self::once::{Excused, Paid};
 use self::trouble::{Told, Trouble};
+
+use crate::command::given;
 
 pub use settings::LlmSettings;
 
@@ -68,6 +73,23 @@ pub struct Llm {
     links: Links,
     caps: Caps,
     told: Mutex<Told>,
+    paid: Paid,
+    excused: Excused,
+}
+
+/// What becomes of a question.
+#[derive(Debug)]
+pub struct Reply {
+    /// What to commit.
+    pub effects: Effects,
+    /// The model answered. An excuse, or that the caps are reached, is no answer.
+    pub spoke: bool,
+}
+
+impl Reply {
+    fn silent(effects: Effects) -> Self {
+        Self { effects, spoke: false }
+    }
 }
 
 /// A question.
@@ -112,63 +134,74 @@ impl Llm {
     fn dialling(settings: LlmSettings, dial: Arc<dyn Dial>) -> Result<Self, PluginError> {
         let backend = Backend::new(&settings, dial)?;
         let links = Links::new(&settings.links)?;
-        Ok(Self { settings, backend, links, caps: Caps::default(), told: Mutex::default() })
+        Ok(Self {
+            settings,
+            backend,
+            links,
+            caps: Caps::default(),
+            told: Mutex::default(),
+            paid: Paid::default(),
+            excused: Excused::default(),
+        })
     }
 
     /// Answers the event that `cx` is about: the model's text, and with it the history of the conversation and the counts
     /// of today, committed together. When there is no answer, the fallback text; never an error because of the endpoint.
     ///
     /// It takes no longer than `timeout` of the settings. Cancel safe: nothing but counts of today is changed before the
-    /// effects are committed.
+    /// effects are committed. When they are not, because a value was changed meanwhile, and the event is handled anew, the
+    /// answer that was paid for is taken, and nobody is asked again.
     ///
     /// # Errors
     /// When the KV store cannot be read.
-    pub async fn answer(&self, asked: Asked<'_>, cx: &Ctx) -> Result<Effects, PluginError> {
+    pub async fn answer(&self, asked: Asked<'_>, cx: &Ctx) -> Result<Reply, PluginError> {
         let event = cx.event();
         // Without a sender it is the service that speaks, and nobody whom it could be counted for.
-        let Some(sender) = &event.sender else { return Ok(Effects::none()) };
+        let Some(sender) = &event.sender else { return Ok(Reply::silent(Effects::none())) };
         let question = history::question(asked.text, event.is_group().then_some(sender));
         if history::question(asked.text, None).is_empty() {
             cx.note("llm", false, || "there is nothing to ask".to_owned());
-            return Ok(Effects::none());
+            return Ok(Reply::silent(Effects::none()));
         }
-        let asker = Asker { account: cx.account(), sender: &sender.id, today: asked.today };
-        match self.caps.take(&asker, &self.settings, cx).await? {
-            May::Ask => {}
-            May::Tell => {
-                cx.note("llm", true, || "the cap of today is reached: the person is told once".to_owned());
-                return Ok(told(&self.settings.used_up).then(self.caps.written(&asker)?));
-            }
-            May::Not => {
-                cx.note("llm", false, || "the cap of today is reached, and the person knows".to_owned());
-                return Ok(Effects::none());
+        let this = cx.idempotency_key(0);
+        let asker = Asker { account: cx.account(), sender: &sender.id, today: asked.today, event: &this };
+        let paid = self.paid.of(&this);
+        if paid.is_none() {
+            match self.caps.take(&asker, &self.settings, cx).await? {
+                May::Ask => {}
+                May::Tell => {
+                    cx.note("llm", true, || "the cap of today is reached: the person is told once".to_owned());
+                    return Ok(Reply::silent(told(&self.settings.used_up).then(self.caps.written(&asker)?)));
+                }
+                May::Not => {
+                    cx.note("llm", false, || "the cap of today is reached, and the person knows".to_owned());
+                    return Ok(Reply::silent(Effects::none()));
+                }
             }
         }
         let key = history::key(&event.chat.id);
         let budget = u64::from(self.settings.history_tokens);
         let was: Option<Value> = if budget == 0 { None } else { cx.kv_get(&key).await? };
-        let keep_ms = i64::try_from(self.settings.history_for.as_millis()).unwrap_or(i64::MAX);
-        let history = History::read(was.as_ref(), cx.now_ms(), keep_ms);
-        let system = asked.system.unwrap_or_else(|| self.settings.system_for(&event.chat.id, Some(&sender.id)));
-        let messages = history.messages(system, event.is_group(), &question);
-        let estimate: u64 = messages.iter().filter_map(|m| m["content"].as_str()).map(tokens::of_message).sum();
-
-        let said = Box::pin(self.backend.ask(&self.settings, messages, cx)).await;
-        let texts = said.and_then(|said| Ok((self.texts(&said)?, said)));
-        let (texts, said) = match texts {
-            Ok(good) => good,
-            Err(trouble) => {
-                if trouble.may_cost() {
-                    self.caps.spent(&asker, estimate);
-                } else {
-                    self.caps.give_back(&asker);
+        let history = History::read(was.as_ref(), cx.now_ms(), self.settings.history_ms());
+        let texts = match paid {
+            Some(texts) => {
+                cx.note("llm", true, || "the answer was there already".to_owned());
+                texts
+            }
+            None => {
+                let system = asked.system.unwrap_or_else(|| self.settings.system_for(&event.chat.id, Some(&sender.id)));
+                let messages = history.messages(system, event.is_group(), &question);
+                match self.asks(messages, &asker, cx).await {
+                    Ok(texts) => texts,
+                    Err(trouble) => {
+                        self.tell(&trouble, cx);
+                        let here = self.excused.may(cx.account(), &event.chat.id, &this);
+                        let excuse = if here { told(&self.settings.fallback) } else { Effects::none() };
+                        return Ok(Reply::silent(excuse.then(self.caps.written(&asker)?)));
+                    }
                 }
-                self.tell(&trouble, cx);
-                return Ok(told(&self.settings.fallback).then(self.caps.written(&asker)?));
             }
         };
-        self.caps.spent(&asker, said.tokens.unwrap_or_else(|| estimate + tokens::of_message(&said.text)));
-        cx.note("llm", true, || format!("the model answered, {} bytes", said.text.len()));
         let mut effects = self.caps.written(&asker)?;
         if budget > 0 {
             let now = history.and(&question, &texts.join("\n"), cx.now_ms(), budget);
@@ -179,7 +212,32 @@ impl Llm {
             let mention = asked.mention && event.is_group() && n == 0;
             effects = if mention { effects.and_reply_at_sender(text) } else { effects.and_reply(text) };
         }
-        Ok(effects)
+        Ok(Reply { effects, spoke: true })
+    }
+
+    /// Asks, and counts what it cost.
+    async fn asks(&self, messages: Vec<Value>, asker: &Asker<'_>, cx: &Ctx) -> Result<Vec<String>, Trouble> {
+        let estimate: u64 = messages.iter().filter_map(|m| m["content"].as_str()).map(tokens::of_message).sum();
+        let again = || self.caps.again(asker, &self.settings, estimate);
+        let said = Box::pin(self.backend.ask(&self.settings, messages, cx, &again)).await;
+        let texts = said.and_then(|said| Ok((self.texts(&said)?, said)));
+        let (texts, said) = match texts {
+            Ok(good) => good,
+            Err(trouble) => {
+                if trouble.is_free() {
+                    self.caps.give_back(asker);
+                } else {
+                    self.caps.spent(asker, estimate);
+                }
+                return Err(trouble);
+            }
+        };
+        let whole = estimate + tokens::of_message(&said.text);
+        // An endpoint that counts nothing, or too little, lifts no cap.
+        self.caps.spent(asker, said.tokens.map_or(whole, |counted| counted.max(whole / 2)));
+        cx.note("llm", true, || format!("the model answered, {} bytes", said.text.len()));
+        self.paid.keep(asker.event.to_owned(), texts.clone());
+        Ok(texts)
     }
 
     /// The messages of an answer.
@@ -207,9 +265,20 @@ impl Llm {
         }
     }
 
-    /// Whether somebody typed `/reset`: one of its words alone, behind one of the account's prefixes.
-    pub fn hears_reset(typed: &str, prefixes: &[String]) -> bool {
-        command(typed.trim(), prefixes, &RESET_WORDS) == Some("")
+    /// Whether somebody typed `/reset`: one of its words alone, behind one of the account's prefixes; in a private chat
+    /// without one too, where the account takes commands so.
+    pub fn hears_reset(typed: &str, prefixes: &[String], private: bool) -> bool {
+        given(typed.trim(), prefixes, &RESET_WORDS, private) == Some("")
+    }
+
+    /// Whether there is a conversation to forget.
+    pub(crate) async fn remembers(&self, chat: &ContactId, cx: &Ctx) -> Result<bool, PluginError> {
+        Ok(cx.kv_get::<Value>(&history::key(chat)).await?.is_some())
+    }
+
+    /// How long conversations are kept, ms.
+    pub(crate) fn history_ms(&self) -> i64 {
+        self.settings.history_ms()
     }
 
     /// Makes the model forget the conversation of the event: in private chats for everybody, in rooms for their admins.

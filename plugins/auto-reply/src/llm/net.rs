@@ -10,6 +10,8 @@
 
 use std::fmt;
 use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -18,7 +20,8 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
@@ -27,6 +30,12 @@ use super::trouble::Trouble;
 
 /// A host that does not answer for so long is down; then there is time for another try.
 const CONNECT: Duration = Duration::from_secs(5);
+/// One address may take so long, of which many are black holes: IPv6 that a router promises and does not carry.
+const ADDRESS: Duration = Duration::from_secs(2);
+/// When the next address is tried beside it (RFC 8305).
+const NEXT: Duration = Duration::from_millis(250);
+/// More addresses of one name are not looked at.
+const MOST_ADDRESSES: usize = 8;
 
 /// An open connection.
 pub(crate) trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -61,15 +70,16 @@ impl Dial for Net {
 
 impl Net {
     async fn open(&self, endpoint: &Endpoint) -> Result<Box<dyn Wire>, Trouble> {
-        let unreachable = |error: std::io::Error| Trouble::Unreachable { why: error.to_string() };
-        let tcp = TcpStream::connect((&*endpoint.host, endpoint.port)).await.map_err(unreachable)?;
+        let unreachable = |error: io::Error| Trouble::Unreachable { why: error.to_string() };
+        let addresses = lookup_host((&*endpoint.host, endpoint.port)).await.map_err(unreachable)?;
+        let tcp = first(by_turns(addresses.collect()), TcpStream::connect).await.map_err(unreachable)?;
         tcp.set_nodelay(true).map_err(unreachable)?;
         if !endpoint.tls {
             return Ok(Box::new(tcp));
         }
         let name = ServerName::try_from(endpoint.host.clone())
             .map_err(|_invalid| Trouble::Insecure { why: "the host is no name for TLS".to_owned() })?;
-        let insecure = |error: std::io::Error| Trouble::Insecure { why: error.to_string() };
+        let insecure = |error: io::Error| Trouble::Insecure { why: error.to_string() };
         Ok(Box::new(self.tls()?.connect(name, tcp).await.map_err(insecure)?))
     }
 
@@ -81,6 +91,52 @@ impl Net {
         let tls = connector(BuilderVerifierExt::with_platform_verifier)
             .map_err(|error| Trouble::Insecure { why: format!("TLS cannot be set up: {error}") })?;
         Ok(self.tls.get_or_init(|| tls).clone())
+    }
+}
+
+/// One address of each family by turns, as the system sorts them: behind a dead IPv6 comes an IPv4.
+fn by_turns(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let first_is_v4 = addresses.first().is_some_and(SocketAddr::is_ipv4);
+    let (these, those): (Vec<_>, Vec<_>) = addresses.into_iter().partition(|one| one.is_ipv4() == first_is_v4);
+    let (mut these, mut those) = (these.into_iter(), those.into_iter());
+    let mut turns = Vec::new();
+    while turns.len() < MOST_ADDRESSES {
+        let pair = [these.next(), those.next()];
+        if pair == [None, None] {
+            break;
+        }
+        turns.extend(pair.into_iter().flatten());
+    }
+    turns
+}
+
+/// The first connection that comes about; else why the last address had none.
+async fn first<T, F>(addresses: Vec<SocketAddr>, connect: impl Fn(SocketAddr) -> F) -> io::Result<T>
+where
+    T: Send + 'static,
+    F: Future<Output = io::Result<T>> + Send + 'static,
+{
+    let mut why = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    let mut tries = JoinSet::new();
+    let mut addresses = addresses.into_iter().peekable();
+    loop {
+        if let Some(address) = addresses.next() {
+            let connecting = timeout(ADDRESS, connect(address));
+            tries.spawn(async move {
+                let late = || Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {ADDRESS:?}")));
+                connecting.await.unwrap_or_else(|_elapsed| late())
+            });
+        }
+        let next = if addresses.peek().is_some() { NEXT } else { CONNECT };
+        match timeout(next, tries.join_next()).await {
+            Ok(Some(Ok(Ok(connected)))) => return Ok(connected),
+            Ok(Some(Ok(Err(error)))) => why = error,
+            // A panic of `connect`, and nothing is left to wait for.
+            Ok(Some(Err(_))) => {}
+            Ok(None) => return Err(why),
+            // The next one, beside those that have not answered.
+            Err(_elapsed) => {}
+        }
     }
 }
 
@@ -101,5 +157,56 @@ pub(super) fn connector(
 impl fmt::Debug for Net {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Net")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    fn addresses(list: &[&str]) -> Vec<SocketAddr> {
+        list.iter().map(|one| one.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn families_take_turns() {
+        let mixed = addresses(&["[::1]:1", "[::2]:1", "127.0.0.1:1", "127.0.0.2:1"]);
+        assert_eq!(by_turns(mixed), addresses(&["[::1]:1", "127.0.0.1:1", "[::2]:1", "127.0.0.2:1"]));
+        assert_eq!(by_turns(Vec::new()), []);
+        let many = addresses(&["127.0.0.1:1"; 20]);
+        assert_eq!(by_turns(many).len(), MOST_ADDRESSES);
+    }
+
+    /// IPv6 is a black hole, port 2 refuses, port 3 takes 300 ms.
+    async fn connect(address: SocketAddr) -> io::Result<SocketAddr> {
+        if address.is_ipv6() {
+            return std::future::pending().await;
+        }
+        match address.port() {
+            2 => return Err(io::Error::new(io::ErrorKind::ConnectionRefused, "refused")),
+            3 => tokio::time::sleep(Duration::from_millis(300)).await,
+            _ => {}
+        }
+        Ok(address)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_black_hole_costs_a_quarter_of_a_second() {
+        for (list, want, ms) in [
+            (vec!["[::1]:1", "127.0.0.1:1"], Some("127.0.0.1:1"), 250),
+            (vec!["[::1]:1", "127.0.0.1:2", "127.0.0.2:1"], Some("127.0.0.2:1"), 250),
+            (vec!["[::1]:1", "127.0.0.1:3", "127.0.0.2:2"], Some("127.0.0.1:3"), 550),
+            (vec!["127.0.0.1:2"], None, 0),
+            (vec!["[::1]:1"], None, 2000),
+            (vec!["[::1]:1", "[::2]:1"], None, 2250),
+            (vec![], None, 0),
+        ] {
+            let begin = Instant::now();
+            let connected = first(addresses(&list), connect).await.ok().map(|address| address.to_string());
+            assert_eq!(connected.as_deref(), want, "{list:?}");
+            assert_eq!(begin.elapsed().as_millis(), ms, "{list:?}");
+        }
     }
 }

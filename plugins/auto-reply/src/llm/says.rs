@@ -1,5 +1,7 @@
 //! How does a model's answer become messages? As plain text, cut into pieces that may be sent, and nothing besides (R33).
 
+use wxbot_plugin::text::{head, is_invisible};
+
 use super::links::Links;
 
 /// What an effect may hold is 4096 bytes; the rest is for the mark of a cut.
@@ -27,16 +29,30 @@ pub(crate) fn messages(answer: &str, links: &Links, most: usize, cut: bool) -> V
 }
 
 /// Without characters that nobody sees and that turn, hide or break what others say: controls, marks of direction,
-/// joiners without a neighbour are left to the phone.
+/// joiners. Only emoji keep theirs: a family is one picture, and a heart is red.
 pub(crate) fn plain(text: &str) -> String {
     let text = text.replace("\r\n", "\n");
-    let seen = |c: &char| {
-        !matches!(c,
-            '\u{AD}' | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}'
-            | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
-            && (!c.is_control() || matches!(c, '\n' | '\t'))
-    };
-    text.chars().filter(seen).collect()
+    let mut plain = String::with_capacity(text.len());
+    let mut before = ' ';
+    for c in text.chars() {
+        let joins = matches!(c, '\u{200D}' | '\u{FE0F}') && is_pictured(before);
+        if joins || is_seen(c) {
+            plain.push(c);
+            before = c;
+        }
+    }
+    plain
+}
+
+fn is_seen(c: char) -> bool {
+    let breaks = matches!(c, '\u{2028}' | '\u{2029}' | '\u{206A}'..='\u{206F}' | '\u{FFF9}'..='\u{FFFB}'
+        | '\u{E0000}'..='\u{E007F}');
+    !is_invisible(c) && !breaks && (!c.is_control() || matches!(c, '\n' | '\t'))
+}
+
+/// Arrows, signs and emoji: behind them a joiner hides nothing.
+fn is_pictured(c: char) -> bool {
+    matches!(c, '\u{2190}'..='\u{2BFF}' | '\u{FE0F}' | '\u{1F000}'..='\u{1FAFF}')
 }
 
 /// The first piece that may be sent, and what is left: between paragraphs, else lines, else sentences, else anywhere,
@@ -45,7 +61,7 @@ fn split(text: &str) -> (&str, &str) {
     if text.len() <= MOST_MESSAGE {
         return (text, "");
     }
-    let head = text.get(..text.floor_char_boundary(MOST_MESSAGE)).unwrap_or(text);
+    let head = head(text, MOST_MESSAGE);
     let ends: [&[&str]; 4] = [&["\n\n"], &["\n"], &["。", "！", "？", ". ", "! ", "? "], &[" ", "，", "、"]];
     let best = ends.iter().find_map(|marks| {
         let ends = marks.iter().filter_map(|mark| head.rfind(mark).map(|at| at + mark.len()));
@@ -81,6 +97,8 @@ mod tests {
             ("not at its end", "你好", 3, true, vec!["你好…".to_owned()]),
             ("controls", "a\u{1B}[31mb\u{202E}c\0\td\r\ne", 3, false, vec!["a[31mbc\td\ne".to_owned()]),
             ("a hidden link", "ev\u{200B}il.com", 3, false, vec!["[链接]".to_owned()]),
+            ("a joined link", "ev\u{200D}il.c\u{FE0F}om", 3, false, vec!["[链接]".to_owned()]),
+            ("emoji", "❤\u{FE0F}👩\u{200D}👧", 3, false, vec!["❤\u{FE0F}👩\u{200D}👧".to_owned()]),
             ("paragraphs", &paragraphs, 3, false, vec![long.clone(), long.clone(), long.clone()]),
             ("too many", &paragraphs, 2, false, vec![long.clone(), format!("{long}…")]),
         ] {

@@ -27,6 +27,9 @@ const OURS: [&str; 12] = [
     "parallel_tool_calls",
 ];
 
+/// See `first_token_timeout`.
+const FIRST_TOKEN: Duration = Duration::from_secs(15);
+
 /// A language model behind an endpoint that speaks as OpenAI's does.
 #[derive(Debug, PluginConfig)]
 #[config(check = LlmSettings::check)]
@@ -64,13 +67,15 @@ pub struct LlmSettings {
     /// How long an answer may take, retries included. A handler has 30 s.
     #[config(default = "20s", range = "100ms"..="25s")]
     pub timeout: Duration,
-    /// How long one try may take until the first word comes.
-    #[config(default = "15s", range = "50ms"..="25s")]
-    pub first_token_timeout: Duration,
-    /// How often it is tried again when the endpoint is busy or cannot be reached.
+    /// How long one try may take until the first word comes, of a thought or of the answer:
+    /// 15 s, or `timeout` where that is less, unless set.
+    #[config(range = "50ms"..="25s")]
+    pub first_token_timeout: Option<Duration>,
+    /// How often it is tried again when the endpoint is busy or cannot be reached. A `Retry-After` of 2 s at most is
+    /// waited for.
     #[config(default = 2, range = 0..=5)]
     pub retries: u32,
-    /// What the person is told when no answer can be had; empty: nothing.
+    /// What the chat is told, once a minute, when no answer can be had; empty: nothing.
     #[config(
         default = "我现在答不上来,请稍后再试 (I cannot answer right now, please try again later)",
         max_len = 1000
@@ -82,10 +87,10 @@ pub struct LlmSettings {
     /// Hosts whose links may stand in an answer; other links become `[链接]`. `["*"]` lets all through.
     #[config(default, max_len = 1000)]
     pub links: Vec<String>,
-    /// How many answers one person gets in a day.
+    /// How often the model is asked for one person in a day; each try counts that may have cost something.
     #[config(default = 100, range = 1..)]
     pub per_sender_per_day: u32,
-    /// How many answers the account gives in a day.
+    /// How often the model is asked for the account in a day, counted likewise.
     #[config(default = 2000, range = 1..)]
     pub per_day: u32,
     /// How many tokens one person may use in a day, questions and history included.
@@ -123,10 +128,11 @@ impl LlmSettings {
             let problem = ConfigProblem::at(format!("/links/{n}"), format!("`{host}` is no host"));
             problems.push(problem.help("write it like \"example.com\", without `https://` and path; `*` is all"));
         }
-        if self.first_token_timeout > self.timeout && self.first_token_timeout != Duration::from_secs(15) {
+        if self.first_token_timeout.is_some_and(|first| first > self.timeout) {
             let message = "`first_token_timeout` is longer than `timeout`";
             problems.push(ConfigProblem::at("/first_token_timeout", message).help("make it the shorter of the two"));
         }
+        // That it is a table was seen when it was read.
         if let Some(Value::Object(extra)) = &self.extra {
             for key in extra.keys().filter(|key| OURS.contains(&key.as_str())) {
                 let problem = ConfigProblem::at(format!("/extra/{key}"), format!("`{key}` cannot be set in `extra`"));
@@ -141,6 +147,16 @@ impl LlmSettings {
     pub(crate) fn system_for(&self, chat: &ContactId, sender: Option<&ContactId>) -> &str {
         let of = |id: &ContactId| self.prompts.get(&id.to_string());
         of(chat).or_else(|| of(sender?)).unwrap_or(&self.system)
+    }
+
+    /// How long one try may take until the first word comes.
+    pub(crate) fn first_token(&self) -> Duration {
+        self.first_token_timeout.unwrap_or(FIRST_TOKEN.min(self.timeout))
+    }
+
+    /// How long a conversation is kept, ms.
+    pub(crate) fn history_ms(&self) -> i64 {
+        i64::try_from(self.history_for.as_millis()).unwrap_or(i64::MAX)
     }
 
     /// Whether the endpoint is asked to count tokens. Some refuse the wish, so it is made only where somebody needs it.
@@ -180,6 +196,13 @@ mod tests {
             ("too hot", json!({ "temperature": 3.0 }), "/temperature"),
             ("longer than a handler", json!({ "timeout": "26s" }), "/timeout"),
             ("first after last", json!({ "timeout": "5s", "first_token_timeout": "6s" }), "/first_token_timeout"),
+            (
+                "exactly what was once the default",
+                json!({ "timeout": "5s", "first_token_timeout": "15s" }),
+                "/first_token_timeout",
+            ),
+            ("a text beside the request", json!({ "extra": "reasoning_effort = low" }), "/extra"),
+            ("a list beside the request", json!({ "extra": ["low"] }), "/extra"),
             ("more history than a value holds", json!({ "history_tokens": 16_001 }), "/history_tokens"),
             ("no answers", json!({ "per_day": 0 }), "/per_day"),
         ] {
@@ -202,6 +225,8 @@ mod tests {
         assert_eq!(settings.system_for(&id("r4"), Some(&id("p1"))), "person");
         assert_eq!(settings.system_for(&id("p2"), Some(&id("p2"))), settings.system);
         assert!(!settings.counts_tokens());
+        assert_eq!(settings.first_token(), Duration::from_secs(5), "no longer than all of it");
+        assert_eq!(read(json!({})).unwrap().first_token(), Duration::from_secs(15));
         assert!(!format!("{settings:?}").contains("sk-1"));
     }
 

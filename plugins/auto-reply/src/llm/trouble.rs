@@ -78,6 +78,15 @@ pub(crate) enum Trouble {
         /// Why, where it is known.
         why: &'static str,
     },
+    /// Too many questions of the account are being asked.
+    #[error("too many questions are being asked at the same time")]
+    Crowded,
+    /// It did not answer several times in a row.
+    #[error("it did not answer several times in a row, and is asked again in {left:?}")]
+    Down {
+        /// How long.
+        left: Duration,
+    },
     /// It said earlier that it wants to be left alone, and that time is not over.
     #[error("it asked to be left alone for {left:?} more")]
     Resting {
@@ -104,20 +113,31 @@ impl Trouble {
             | Self::Garbage { .. }
             | Self::Late { .. }
             | Self::Empty { .. }
+            | Self::Crowded
+            | Self::Down { .. }
             | Self::Resting { .. } => None,
         }
     }
 
-    /// Whether the endpoint may have worked, so that it may have cost something.
-    pub(crate) fn may_cost(&self) -> bool {
+    /// Whether the endpoint has certainly not worked for it, so that it cost nothing: nobody was asked, or whoever was did
+    /// not let us in. Everything else may have been paid for, a 500 too.
+    pub(crate) fn is_free(&self) -> bool {
         match self {
-            Self::Garbage { .. } | Self::CutOff { .. } | Self::Late { .. } | Self::Empty { .. } => true,
             Self::Unreachable { .. }
             | Self::Insecure { .. }
-            | Self::Busy { .. }
+            | Self::Busy { status: 429, .. }
+            | Self::Refused { status: Some(401 | 403 | 404), .. }
+            | Self::Late { what: NO_CONNECTION, .. }
+            | Self::Crowded
+            | Self::Down { .. }
+            | Self::Resting { .. } => true,
+            Self::Busy { .. }
             | Self::Refused { .. }
             | Self::Elsewhere { .. }
-            | Self::Resting { .. } => false,
+            | Self::Garbage { .. }
+            | Self::CutOff { .. }
+            | Self::Late { .. }
+            | Self::Empty { .. } => false,
         }
     }
 
@@ -144,6 +164,8 @@ impl Trouble {
             Self::CutOff { .. } => "look at the server, and at proxies before it",
             Self::Late { .. } => "a smaller model, a lower `max_tokens`, or a longer `timeout` may help",
             Self::Empty { .. } => "a higher `max_tokens` may help, or another model",
+            Self::Crowded => "a faster model, a lower `max_tokens`, or fewer rules that ask it may help",
+            Self::Down { .. } => "is the server running, and is it fast enough for `timeout`?",
             Self::Resting { .. } => "nothing: it is asked again afterwards",
         }
     }
@@ -159,12 +181,16 @@ impl Trouble {
             | Self::CutOff { .. }
             | Self::Late { .. }
             | Self::Empty { .. }
+            | Self::Crowded
+            | Self::Down { .. }
             | Self::Resting { .. } => None,
         };
         (std::mem::discriminant(self), status)
     }
 }
 
+/// How far it came when there was not even a connection.
+pub(crate) const NO_CONNECTION: &str = ": no connection";
 /// Before the answer began.
 pub(crate) const BEFORE: &str = "before it began";
 

@@ -31,10 +31,15 @@ pub(crate) const RULE_KEYS: [&str; 18] = [
     "ignore_case",
 ];
 const MATCHER_KEYS: [&str; 4] = ["exact", "contains", "regex", "any"];
+/// What a rule is told apart by besides: where, for whom and when it listens.
+const SCOPE_KEYS: [&str; 8] = ["ignore_case", "in", "at_me", "rooms", "people", "except", "hours", "chance"];
 
 /// One rule.
 #[derive(Debug)]
 pub(crate) struct Rule {
+    /// By which its silences are kept: of what it matches and where, not of where it stands or what it answers, so that
+    /// one more rule before it and another answer change nothing.
+    pub(crate) id: String,
     pub(crate) matcher: Matcher,
     pub(crate) listens: Listens,
     pub(crate) answers: Answers,
@@ -121,10 +126,21 @@ pub(super) fn read_all(reading: &mut Reading<'_>, list: &[Value], pauses: Pauses
         if let (Some(matcher), Some(listens), Some(answers), Some(in_chat), Some(for_person)) =
             (matcher, listens, answers, in_chat, for_person)
         {
-            rules.push(Rule { matcher, listens, answers, mention, in_chat, for_person });
+            let id = id(table);
+            rules.push(Rule { id, matcher, listens, answers, mention, in_chat, for_person });
         }
     }
     rules
+}
+
+/// The same for the same matcher and scope, in each version: FNV-1a of both as they are written.
+fn id(rule: Table<'_>) -> String {
+    let keys = MATCHER_KEYS.iter().chain(&SCOPE_KEYS);
+    let written = keys.filter_map(|key| Some(format!("{key}={}\n", rule.get(key)?)));
+    let hash = written
+        .flat_map(String::into_bytes)
+        .fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3));
+    format!("{hash:016x}")
 }
 
 /// The rule's one matcher; all of them are looked at even when there are too many.

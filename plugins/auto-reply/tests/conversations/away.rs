@@ -95,3 +95,42 @@ async fn told_once_over_all_chats(bot: Kit<AutoReply>) {
     bot.set_kv("away:p101", &json!("x")).unwrap();
     alice.say("x").await.gets("away");
 }
+
+/// What the owner says to others is no command.
+#[wxbot_plugin::test(settings = json!({ "away": { "text": "away" } }))]
+async fn words_among_people_are_no_commands(bot: Kit<AutoReply>) {
+    let (owner, alice) = (bot.user("boss"), bot.user("alice"));
+    owner.is(Role::Owner);
+    let room = bot.room("茶", [&owner, &alice]);
+    let there = owner.in_room(&room);
+    for text in ["away", "离开", "away for lunch"] {
+        there.say(text).await.gets_nothing();
+    }
+    alice.say("x").await.gets_nothing();
+    there.say("\u{FF0F}离开 吃饭").await.gets_containing("你不在");
+    for text in ["back soon!", "back", "回来"] {
+        there.say(text).await.gets_nothing();
+        there.at_me(text).await.gets_nothing();
+    }
+    owner.say("back soon!").await.gets("away");
+    alice.say("x").await.gets("away");
+    owner.say("回来").await.gets_containing("欢迎回来");
+}
+
+/// The clock of the machine was ahead when the owner left, and when the owner came back.
+#[wxbot_plugin::test(settings = json!({ "away": { "text": "away", "hours": "20:00-12:00" } }))]
+async fn a_clock_that_is_set_back_tells_nobody_twice(bot: Kit<AutoReply>) {
+    let (owner, alice) = (bot.user("boss"), bot.user("alice"));
+    owner.is(Role::Owner);
+    owner.say("/back").await.gets_containing("欢迎回来");
+    alice.say("x").await.gets_nothing();
+    bot.advance_ms(-86_400_000);
+    alice.say("x").await.gets("away");
+    owner.say("/away").await.gets_containing("你不在");
+    bot.advance_ms(-86_400_000);
+    alice.say("x").await.gets("away");
+    alice.say("x").await.gets_nothing();
+    bot.advance(7 * HOUR).await;
+    alice.say("x").await.gets("away");
+    alice.say("x").await.gets_nothing();
+}

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use wxbot_auto_reply::{AutoReply, Settings};
+use wxbot_plugin::model::{EventKind, Who};
 use wxbot_plugin::testing::Kit;
 
 #[test]
@@ -37,14 +38,39 @@ async fn sec_r11_patterns_are_linear(bot: Kit<AutoReply>) {
 ] }))]
 async fn sec_r32_templates_have_an_end(bot: Kit<AutoReply>) {
     let alice = bot.user("alice");
-    alice.say("loop").await.fails("the reply of rule 1 failed: engine ran out of fuel in line 1 of the template");
+    let fails = async |text: &str, why: &str| {
+        let heard = alice.say(text).await.gets_nothing();
+        let (explained, why) = (heard.explained(), format!("the template failed, so nothing is answered: {why}"));
+        assert!(explained.contains(&why), "{explained}");
+    };
+    fails("loop", "engine ran out of fuel in line 1 of the template").await;
     let long = alice.say("long").await.replies().concat();
     assert!(long.len() <= 4096 && long.ends_with("你…"), "{}", long.len());
     alice.say("pad 4").await.gets("pad 4");
-    alice.say("pad 1000000000000").await.fails("the reply of rule 3 failed: invalid operation");
-    // The error tells the rule, and not what was said.
-    alice.say("secret").await.fails("the reply of rule 4 failed: invalid operation in line 1 of the template");
+    fails("pad 1000000000000", "invalid operation").await;
+    fails("secret", "invalid operation in line 1 of the template").await;
     alice.say("fine").await.gets("fine");
+}
+
+/// What a template fails on is no error of the event: that would be handled again and again, and the chat would wait.
+#[wxbot_plugin::test(settings = json!({
+    "cooldown": "1h",
+    "away": { "text": "{{ text | int }}", "hours": "00:00-24:00", "every": "1min" },
+    "friends": { "greeting": "{{ sender | int }}" },
+    "rules": [{ "regex": r"^(\d+)斤$", "reply": ["好", "{{ groups[1] | int * 8 }} 元"] }],
+}))]
+async fn sec_r32_a_text_that_a_template_fails_on_holds_nobody_up(bot: Kit<AutoReply>) {
+    let alice = bot.user("alice");
+    for text in [format!("{}斤", "9".repeat(40)), "٣斤".to_owned()] {
+        let heard = alice.say(&text).await.gets_nothing();
+        assert!(heard.explained().contains("left rule 1: the template failed"), "{}", heard.explained());
+    }
+    // Neither does the rule rest nor is the person told.
+    assert_eq!(bot.kv_keys(), Vec::<String>::new());
+    alice.say("3斤").await.gets_each(["好", "24 元"]);
+    alice.say("7").await.gets("7");
+    let added = EventKind::FriendAdded { name: "x".into(), by: Who::Me, notice: String::new() };
+    alice.does(added).await.gets_nothing();
 }
 
 #[wxbot_plugin::test(settings = json!({ "cooldown": "5s", "rules": [{ "any": true, "reply": "{{ text }} {{ sender }}" }] }))]

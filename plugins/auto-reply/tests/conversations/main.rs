@@ -11,3 +11,4 @@ mod bad_input;
 mod friends;
 mod media;
 mod rules;
+mod tidy;

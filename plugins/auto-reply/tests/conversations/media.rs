@@ -62,6 +62,31 @@ async fn pictures_films_files_and_stickers_beside_texts() {
     alice.say("菜单").await.gets("给你:");
 }
 
+/// A file that vanished after the start takes nothing along: the texts are sent, and the event is not handled again.
+#[tokio::test]
+async fn a_file_that_is_gone_is_left_out() {
+    let folder = folder();
+    let bot = kit(
+        folder.path(),
+        json!({ "cooldown": "1h", "rules": [
+            { "exact": "菜单", "reply": ["给你:", { "image": "pics/menu.png" }, { "file": "list.pdf" }] },
+            { "exact": "film", "reply": { "video": "film.mp4" } },
+        ] }),
+    )
+    .await;
+    let alice = bot.user("alice");
+    std::fs::remove_file(folder.path().join("pics/menu.png")).unwrap();
+    std::fs::write(folder.path().join("film.mp4"), b"").unwrap();
+    let heard = alice.say("film").await.gets_nothing();
+    assert!(heard.explained().contains("film.mp4` is empty, and is left out"), "{}", heard.explained());
+    assert_eq!(bot.kv_keys(), Vec::<String>::new(), "nothing is no answer, and begins no silence");
+    let heard = alice.say("菜单").await;
+    assert!(heard.explained().contains("menu.png` cannot be found"), "{}", heard.explained());
+    let [text, file] = heard.sent() else { panic!("{heard:?}") };
+    assert_eq!(text.text(), Some("给你:"));
+    assert!(matches!(&file.what, What::Media(media) if media.shape == MediaShape::File), "{file}");
+}
+
 #[test]
 fn files_are_looked_at_before_anything_runs() {
     let folder = folder();

@@ -41,7 +41,7 @@ pub(crate) struct Command<'a> {
 impl Command<'_> {
     fn deed(&self, what: &'static str, targets: &[Target]) -> Deed {
         let whom = targets.iter().map(Target::whom);
-        Deed::new("command", what, self.room).whom(whom).by(Whom::of(self.by))
+        Deed::new("command", what, self.room).whom(whom).by(Whom::of(self.doing.cx, self.by))
     }
 
     /// What is answered to the command when it is done.
@@ -97,15 +97,26 @@ impl Command<'_> {
         below_us(self.doing, room, &targets).await?;
         let (key, was, now) = self.removals(targets.len()).await?;
         let out: Vec<ContactId> = targets.iter().map(|target| target.id.clone()).collect();
+        let (mut kept, mut undo) = (Effects::none().swap(key, was.as_ref(), Some(&now))?, Vec::new());
+        for id in &out {
+            // That somebody was removed counts as a strike at least, so that they do not come back by themselves.
+            let key = ladder::key(self.doing.is_shadow(), room, id);
+            let was: Strikes = cx.kv_get(&key).await?.unwrap_or_default();
+            let left = self.doing.settings.ladder.left(was, cx.now_ms());
+            let n = left.max(1);
+            kept = kept.put(key, &Strikes { n, at_ms: cx.now_ms(), removed_ms: Some(cx.now_ms()) })?;
+            undo.push(Undo::Strikes { member: id.clone(), strikes: n - left });
+        }
+        undo.push(Undo::Invite { members: out.clone() });
         let why =
             if why.is_empty() { "管理员命令".to_owned() } else { wxbot_plugin::text::head(why, 300).to_owned() };
         let deed = self
             .deed("移出", &targets)
             .why(why)
-            .does(Effects::none().remove_members(room.clone(), out.clone()))
-            .keeps(Effects::none().swap(key, was.as_ref(), Some(&now))?)
-            .undo([Undo::Invite { members: out }]);
-        let said = self.done(format!("已移出 {}。「撤销」可撤销", listed(&targets)));
+            .does(Effects::none().remove_members(room.clone(), out))
+            .keeps(kept)
+            .undo(undo);
+        let said = self.done(format!("正在移出 {}。「撤销」可撤销", listed(&targets)));
         Ok(self.doing.act(deed).await?.then(said))
     }
 
@@ -133,13 +144,13 @@ impl Command<'_> {
                 let key = ladder::key(shadow, room, &target.id);
                 if let Some(was) = cx.kv_get::<serde_json::Value>(&key).await? {
                     kept = kept.delete(&*key);
-                    undo.push(Undo::Put { key, was: Some(was) });
+                    undo.push(Undo::Put { key, was: Some(was), left: None });
                 }
             }
             let seen = seen_key(room, &target.id);
             let was = cx.kv_get::<serde_json::Value>(&seen).await?;
-            kept = kept.put(&*seen, &0)?;
-            undo.push(Undo::Put { key: seen, was });
+            kept = kept.put(&*seen, &-cx.now_ms())?;
+            undo.push(Undo::Put { key: seen, was, left: Some((-cx.now_ms()).into()) });
             self.guard.state.room(cx.account(), room, |state| state.pardon(MemberKey::of(&target.id)));
         }
         let said = Effects::reply(format!("已豁免 {}", listed(&targets)));
@@ -164,8 +175,12 @@ impl Command<'_> {
         for target in &targets {
             let key = white_key(room, &target.id);
             let was = cx.kv_get::<serde_json::Value>(&key).await?;
-            kept = if adds { kept.put(&*key, &label(&target.name))? } else { kept.delete(&*key) };
-            undo.push(Undo::Put { key, was });
+            let left = adds.then(|| serde_json::Value::from(label(&target.name)));
+            kept = match &left {
+                Some(name) => kept.put(&*key, name)?,
+                None => kept.delete(&*key),
+            };
+            undo.push(Undo::Put { key, was, left });
         }
         let what = if adds { "加入白名单" } else { "移出白名单" };
         let said = Effects::reply(format!("已{what}:{}", listed(&targets)));
@@ -228,7 +243,8 @@ impl Command<'_> {
         } else {
             ("打开群管", "群管已打开 (on)")
         };
-        let deed = self.deed(what, &[]).own().keeps(kept).undo([Undo::Put { key, was }]);
+        let deed =
+            self.deed(what, &[]).own().keeps(kept).undo([Undo::Put { key, was, left: pause.then_some(true.into()) }]);
         Ok(self.doing.act(deed).await?.then(Effects::reply(said)))
     }
 }

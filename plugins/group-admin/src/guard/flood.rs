@@ -54,16 +54,17 @@ impl Window {
         // The low bits, on purpose: only differences count.
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "only differences count")]
         let now = (now_ms / part_ms) as u32;
-        let passed = now.wrapping_sub(self.part);
-        if passed as usize >= PARTS {
-            // Long ago; or the clock was set back.
-            self.counts = [0; PARTS];
-        } else {
+        let (passed, behind) = (now.wrapping_sub(self.part), self.part.wrapping_sub(now));
+        if (passed as usize) < PARTS {
             for step in 1..=passed {
                 self.clear(self.part.wrapping_add(step));
             }
+            self.part = now;
+        } else if behind as usize >= PARTS {
+            // Long ago; or the clock was set back. What came a little out of order falls into its own part.
+            self.counts = [0; PARTS];
+            self.part = now;
         }
-        self.part = now;
         if let Some(count) = self.counts.get_mut(now as usize % PARTS) {
             *count = count.saturating_add(1);
         }
@@ -95,6 +96,7 @@ mod tests {
             ("just too slow", &[0, 3_000, 6_000, 10_001], &[]),
             ("and as many again", &[0, 0, 0, 0, 1, 1, 1, 1], &[3, 7]),
             ("the clock was set back", &[0, 0, 0, -50_000], &[]),
+            ("a little out of order", &[1_000, 0, 1_000, 0], &[3]),
         ] {
             let mut window = Window::default();
             let found: Vec<usize> = times

@@ -7,9 +7,10 @@ use wxbot_plugin::prelude::*;
 use super::offence::Offence;
 use super::state::{MemberKey, mark};
 use super::{Guard, white_key};
-use crate::act::{Deed, Doing, label};
+use crate::act::{Deed, Doing};
 use crate::audit::{Undo, Whom};
 use crate::ladder::{self, Rung, Strikes};
+use crate::life::names;
 
 /// How long after a removal somebody who speaks was perhaps not removed.
 const STILL_MS: i64 = 3_600_000;
@@ -37,7 +38,7 @@ pub(crate) async fn punish(
     let before = ladder.left(was, now_ms);
     let (n, rung) = ladder.climb(before, offence.rung);
     let lately = guard.state.room(cx.account(), room, |room| room.member(key, now_ms).acted(mark, now_ms));
-    // Nothing graver can follow: the rest of a storm costs nothing.
+    // Nothing graver can follow: the rest of a storm is read and not written about.
     let spent = lately.is_some_and(|lately| Some(lately) >= rung && lately >= ladder.top());
     let once_a_minute = offence.feature == "quiet" && lately.is_some();
     if spent || once_a_minute {
@@ -47,7 +48,7 @@ pub(crate) async fn punish(
     let removes = rung == Some(Rung::Remove) && cx.can(Capability::RemoveMembers) && !doing.is_shadow();
     let removed_ms = if removes { Some(now_ms) } else { was.removed_ms };
     let deed = Deed::new(offence.feature, "记一次", room)
-        .whom([Whom::of(sender)])
+        .whom([Whom::of(cx, sender)])
         .why(offence.in_full())
         .keeps(Effects::none().put(kept, &Strikes { n, at_ms: now_ms, removed_ms })?)
         .undo([Undo::Strikes { member: sender.id.clone(), strikes: n - before }]);
@@ -75,7 +76,7 @@ struct Step<'a> {
 impl Step<'_> {
     fn take(&self, rung: Rung, deed: Deed) -> Deed {
         let Self { doing, room, sender, offence, n, still_here } = self;
-        let (name, why) = (label(&sender.name), &offence.why);
+        let (name, why) = (names::public(doing.cx, sender), &offence.why);
         let room_name = doing.room_name(room);
         let next = if doing.settings.ladder.remove.is_some() { ",再犯将被移出本群" } else { "" };
         match rung {
@@ -123,6 +124,7 @@ async fn ask_the_room(
         doing.cx.note(offence.feature, true, || "the room was asked to stop a moment ago".to_owned());
         return Ok(Effects::none());
     }
-    let deed = Deed::new(offence.feature, "请停", &event.chat.id).whom([Whom::of(sender)]).why(offence.in_full());
+    let deed =
+        Deed::new(offence.feature, "请停", &event.chat.id).whom([Whom::of(doing.cx, sender)]).why(offence.in_full());
     doing.act(deed.does(doing.say("请不要刷同样的内容"))).await
 }

@@ -25,29 +25,29 @@ impl Command<'_> {
             return Ok(Effects::reply("本群还没有日志 (no records)"));
         }
         let (page, pages) = (page.unwrap_or(1).max(1), records.len().div_ceil(PAGE));
-        let shown = records.iter().enumerate().skip((page - 1).saturating_mul(PAGE)).take(PAGE);
-        let mut lines: Vec<String> =
-            shown.map(|(n, (key, record))| self.line(n + 1, record, is_undone(&records, key))).collect();
+        let shown = records.iter().skip((page - 1).saturating_mul(PAGE)).take(PAGE);
+        let mut lines: Vec<String> = shown.map(|(key, record)| self.line(record, is_undone(&records, key))).collect();
         if lines.is_empty() {
             return Err(PluginError::told(format!("只有 {pages} 页 (only {pages} pages)")));
         }
-        lines.push(format!("第 {page}/{pages} 页;「撤销 n」撤销第 n 条"));
+        lines.push(format!("第 {page}/{pages} 页;「撤销 编号」撤销那一条"));
         Ok(Effects::reply(crate::act::clipped(&lines.join("\n"))))
     }
 
-    fn line(&self, n: usize, record: &Record, undone: bool) -> String {
+    fn line(&self, record: &Record, undone: bool) -> String {
         let at = Local::at(record.at_ms, &self.doing.settings.tz);
         let by = record.by.as_ref().map(|by| format!(" [{}]", label(&by.name))).unwrap_or_default();
         let marks = format!("{}{}", if record.shadow { "(观察)" } else { "" }, if undone { "(已撤销)" } else { "" });
         let why = label(&record.why);
-        format!("{n}. {} {} {}{by} {}:{why}{marks}", at.date(), at.time(), record.what, names(&record.whom))
+        let no = record.no;
+        format!("{no}. {} {} {}{by} {}:{why}{marks}", at.date(), at.time(), record.what, names(&record.whom))
     }
 
-    /// `撤销 [n]`: the nth of the log; without a number the last that can be.
-    pub(crate) async fn undo(&self, n: Option<usize>) -> Result<Effects, PluginError> {
+    /// `撤销 [n]`: the one with this number in the log, which no later record changes; without a number the last that can be.
+    pub(crate) async fn undo(&self, n: Option<u64>) -> Result<Effects, PluginError> {
         let records = audit::of_room(self.doing.cx, self.room).await?;
         let found = match n {
-            Some(n) => n.checked_sub(1).and_then(|n| records.get(n)),
+            Some(n) => records.iter().find(|(_, record)| record.no == n && n > 0),
             None => records.iter().find(|(key, record)| !record.undo.is_empty() && !is_undone(&records, key)),
         };
         let Some((key, record)) = found else {
@@ -60,17 +60,24 @@ impl Command<'_> {
             let what = label(&record.what);
             return Err(PluginError::told(format!("「{what}」不能撤销:说过的话收不回来 (this cannot be undone)")));
         }
+        for step in &record.undo {
+            if let Undo::Put { key, left, .. } = step
+                && self.doing.cx.kv_get::<serde_json::Value>(key).await? != *left
+            {
+                return Err(PluginError::told("后来又改过了,没有撤销;请看「日志」里更新的记录 (changed again since)"));
+            }
+        }
         let (mut out, mut kept, mut told) = (Effects::none(), Effects::none(), Vec::new());
         for step in &record.undo {
             let (outward, keep, said) = self.step(record, step).await?;
             (out, kept) = (out.then(outward), kept.then(keep));
-            told.push(said);
+            told.extend(Some(said).filter(|said| !said.is_empty()));
         }
         let own = out.is_empty();
         let deed = Deed::new(UNDO, "撤销", self.room)
             .whom(record.whom.clone())
             .why(format!("{}:{}", record.what, told.join(",")))
-            .by(Whom::of(self.by))
+            .by(Whom::of(self.doing.cx, self.by))
             .does(out)
             .keeps(kept)
             .takes_back(key.clone());
@@ -95,7 +102,7 @@ impl Command<'_> {
                     Some(left) if left.n > 0 => none().put(key, &left)?,
                     Some(_) | None => none().delete(key),
                 };
-                (none(), kept, format!("违规次数减 {strikes}"))
+                (none(), kept, if *strikes > 0 { format!("违规次数减 {strikes}") } else { String::new() })
             }
             Undo::Invite { .. } | Undo::Topic { .. } if record.shadow => {
                 (none(), none(), "当时是观察模式,没有真的做".to_owned())
@@ -110,7 +117,7 @@ impl Command<'_> {
                 (none().set_topic(room.clone(), was.clone()), none(), format!("群名改回「{}」", label(was)))
             }
             Undo::Topic { .. } => (none(), none(), "本账号不能改群名,请手动改".to_owned()),
-            Undo::Put { key, was } => {
+            Undo::Put { key, was, left: _ } => {
                 record.whom.iter().filter_map(|whom| whom.id.as_ref()).for_each(forget);
                 self.guard.state.room(cx.account(), room, |state| {
                     if *key == paused_key(room) {

@@ -1,14 +1,15 @@
 //! Who is new in a room, and what may newcomers not do yet? No links, cards or texts that point to QR codes in their first
 //! hours.
 //!
-//! Joining is told by names, and names are no ids. So a member's time begins with the first message under an id that was not
-//! seen in the room before, or when a comparison of lists shows the id among the members. Whoever is first seen soon
-//! after the plugin came to the room, and was not announced, counts as an old member.
+//! Joining is told by names, and names are no ids. A member is new whose id a comparison of lists showed among those who
+//! came, or whose first message under an id comes within the period after somebody of the name was said to have come in.
+//! Nobody else is: where the protocol gives strangers new ids at a login, members of long standing come under ids that
+//! were never seen. So what is kept of strangers is kept for a login.
 //!
-//! **State.** `since:<room>`: since when the room is looked after. `seen:<room>:<member>`: since when a member is new,
-//! 0 for old ones. Written once per member, at the first message; afterwards a message costs no look into the store.
+//! **State.** `came:<room>:<name>`: when somebody of this name was said to have come in. `seen:<room>:<member>`: since
+//! when a member is new; not above zero for old ones, whose first sight it is with a minus. Written once per member, at the
+//! first message; afterwards a message costs no look into the store.
 
-use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use wxbot_plugin::model::{Noticed, Person};
@@ -20,6 +21,7 @@ use super::offence::Offence;
 use super::state::{MemberKey, seconds};
 use crate::act::Doing;
 use crate::ladder::Rung;
+use crate::life::names;
 
 /// What newcomers may not do yet.
 #[derive(Debug, PluginConfig)]
@@ -27,9 +29,6 @@ pub struct Probation {
     /// How long a member is new.
     #[config(default = "24h", range = "1min"..="90d")]
     pub period: Duration,
-    /// How long after the plugin came to a room whoever speaks first counts as an old member.
-    #[config(default = "24h", range = "0s"..="30d")]
-    pub settle: Duration,
     /// Whether they may post links.
     #[config(default = false)]
     pub links: bool,
@@ -44,6 +43,8 @@ pub struct Probation {
     pub rung: Rung,
 }
 
+/// How many who came at once are noted: WeChat's rooms have 500 members.
+const MOST: usize = 500;
 /// A member whose time is not known yet.
 const UNKNOWN: u32 = 0;
 /// A member who is not new any more.
@@ -60,10 +61,10 @@ impl Probation {
     }
 
     fn until_s(&self, since_ms: i64) -> u32 {
-        match since_ms {
-            0 => OLD,
-            since_ms => seconds(since_ms.saturating_add_unsigned(millis(self.period))).max(OLD),
+        if since_ms <= 0 {
+            return OLD;
         }
+        seconds(since_ms.saturating_add_unsigned(millis(self.period))).max(OLD)
     }
 }
 
@@ -72,16 +73,13 @@ pub(crate) fn seen_key(room: &ContactId, member: &ContactId) -> String {
     format!("seen:{room}:{member}")
 }
 
-fn since_key(room: &ContactId) -> String {
-    format!("since:{room}")
+/// Where it is kept that somebody of this name was said to have come in.
+fn came_key(room: &ContactId, name: &str) -> String {
+    format!("came:{room}:{}", names::key(name))
 }
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn named(hashes: &RandomState, name: &str) -> u64 {
-    hashes.hash_one(name.trim())
 }
 
 /// Looks whether the sender is new here, and notes the first sight of them. The offence, if the message is none for newcomers.
@@ -97,7 +95,7 @@ pub(crate) async fn look(
     let mut until_s = guard.state.room(cx.account(), room, |room| room.member(key, now_ms).new_until_s);
     let mut keep = Effects::none();
     if until_s == UNKNOWN {
-        let (since_ms, effects) = first_sight(guard, doing, rules, room, sender).await?;
+        let (since_ms, effects) = first_sight(doing, rules, room, sender).await?;
         until_s = rules.until_s(since_ms);
         keep = effects;
         // Of what was just written nothing is remembered until it is committed: the next message reads it.
@@ -108,13 +106,12 @@ pub(crate) async fn look(
     if until_s <= seconds(now_ms) {
         return Ok((keep, None));
     }
-    let offence = guard.filters.restricted(content).and_then(|what| rules.offence(what));
+    let offence = guard.filters.restricted(doing.settings, content).and_then(|what| rules.offence(what));
     Ok((keep, offence))
 }
 
-/// Since when the member is new (0: is not), and what is to be kept about it.
+/// Since when the member is new, and what is to be kept about it.
 async fn first_sight(
-    guard: &Guard,
     doing: &Doing<'_>,
     rules: &Probation,
     room: &ContactId,
@@ -124,53 +121,37 @@ async fn first_sight(
     if let Some(since_ms) = cx.kv_get::<i64>(&key).await? {
         return Ok((since_ms, Effects::none()));
     }
-    let (begun_ms, begin) = begin(guard, doing, room).await?;
-    let name = named(&guard.state.hashes, &sender.name);
-    let announced = guard.state.room(cx.account(), room, |room| {
-        room.awaited.iter().find(|(awaited, _)| *awaited == name).map(|(_, at_ms)| *at_ms)
-    });
-    let settled = now_ms.saturating_sub(begun_ms) >= i64::try_from(rules.settle.as_millis()).unwrap_or(i64::MAX);
-    let since_ms = announced.or(settled.then_some(now_ms)).unwrap_or(0);
-    Ok((since_ms, begin.put(key, &since_ms)?))
-}
-
-/// Since when the room is looked after: since now, if nobody wrote it down.
-async fn begin(guard: &Guard, doing: &Doing<'_>, room: &ContactId) -> Result<(i64, Effects), PluginError> {
-    let cx = doing.cx;
-    if let Some(since_ms) = guard.state.room(cx.account(), room, |room| room.since_ms) {
-        return Ok((since_ms, Effects::none()));
+    // The service tells of a friend by our remark, of others by the name they gave themselves.
+    let mut called = vec![sender.name.clone()];
+    if let Some(contact) = cx.contact(&sender.id) {
+        called.extend([contact.nick_name.to_string(), contact.remark_name.to_string()]);
     }
-    match cx.kv_get::<i64>(&since_key(room)).await? {
-        Some(since_ms) => {
-            guard.state.room(cx.account(), room, |room| room.since_ms = Some(since_ms));
-            Ok((since_ms, Effects::none()))
-        }
-        None => Ok((cx.now_ms(), Effects::none().put(since_key(room), &cx.now_ms())?)),
+    called.sort();
+    called.dedup();
+    let mut announced_ms = None;
+    for name in called.iter().filter(|name| !name.is_empty()) {
+        announced_ms = announced_ms.max(cx.kv_get::<i64>(&came_key(room, name)).await?);
     }
+    let since_ms = announced_ms.filter(|at_ms| now_ms < at_ms.saturating_add_unsigned(millis(rules.period)));
+    let since_ms = since_ms.unwrap_or(-now_ms);
+    Ok((since_ms, Effects::none().put(key, &since_ms)?))
 }
 
 /// People came in, by the names that the service told.
-pub(crate) async fn joined(
-    guard: &Guard,
-    doing: &Doing<'_>,
-    event: &Event,
-    joined: &MembersJoined,
-) -> Result<Effects, PluginError> {
+pub(crate) fn joined(doing: &Doing<'_>, event: &Event, joined: &MembersJoined) -> Result<Effects, PluginError> {
     if doing.settings.probation.is_none() {
         return Ok(Effects::none());
     }
-    let (_, begin) = begin(guard, doing, &event.chat.id).await?;
     let now_ms = doing.cx.now_ms();
-    guard.state.room(doing.cx.account(), &event.chat.id, |room| {
-        for name in &joined.names {
-            room.awaits(named(&guard.state.hashes, name), now_ms);
-        }
-    });
-    Ok(begin)
+    joined
+        .names
+        .iter()
+        .take(MOST)
+        .try_fold(Effects::none(), |keep, name| Ok(keep.put(came_key(&event.chat.id, name), &now_ms)?))
 }
 
 /// People came in, by a comparison of lists: some of them have ids.
-pub(crate) async fn noticed(
+pub(crate) fn noticed(
     guard: &Guard,
     doing: &Doing<'_>,
     event: &Event,
@@ -179,17 +160,16 @@ pub(crate) async fn noticed(
     if doing.settings.probation.is_none() {
         return Ok(Effects::none());
     }
-    let (_, mut keep) = begin(guard, doing, &event.chat.id).await?;
-    let (room, now_ms) = (&event.chat.id, doing.cx.now_ms());
-    for person in joined {
-        guard.state.room(doing.cx.account(), room, |state| match &person.id {
-            // Whoever left and came back is new again.
-            Some(id) => state.pardon(MemberKey::of(id)),
-            None => state.awaits(named(&guard.state.hashes, &person.name), now_ms),
-        });
-        if let Some(id) = &person.id {
-            keep = keep.put(seen_key(room, id), &now_ms)?;
-        }
+    let (room, now_ms, mut keep) = (&event.chat.id, doing.cx.now_ms(), Effects::none());
+    for person in joined.iter().take(MOST) {
+        keep = match &person.id {
+            Some(id) => {
+                // Whoever left and came back is new again.
+                guard.state.room(doing.cx.account(), room, |state| state.pardon(MemberKey::of(id)));
+                keep.put(seen_key(room, id), &now_ms)?
+            }
+            None => keep.put(came_key(room, &person.name), &now_ms)?,
+        };
     }
     Ok(keep)
 }

@@ -130,10 +130,13 @@ impl Recent {
         };
         #[expect(clippy::indexing_slicing, reason = "a place that was just found, or made")]
         let said = &mut self.said[at];
-        if !(0..=within_ms).contains(&now_ms.saturating_sub(said.last_ms)) {
+        let apart_ms = now_ms.saturating_sub(said.last_ms);
+        if !(-within_ms..=within_ms).contains(&apart_ms) {
             said.by = Speakers::default();
+            said.last_ms = now_ms;
         }
-        said.last_ms = now_ms;
+        // What came a little out of order sets nothing back.
+        said.last_ms = said.last_ms.max(now_ms);
         &mut said.by
     }
 }

@@ -23,8 +23,6 @@ const MEMBERS: usize = 300_000;
 const ROOMS: usize = 2_000;
 /// Members of one room beyond which its counters begin anew: WeChat's rooms have 500.
 const ROOM_MEMBERS: usize = 2_000;
-/// Names of newcomers that are waited for.
-const AWAITED: usize = 64;
 /// How long the same is not done again about the same member.
 const PAUSE_S: u32 = 60;
 
@@ -54,12 +52,8 @@ pub(crate) struct RoomState {
     pub(super) last: Option<(u64, Option<Offence>)>,
     /// Whether admins switched the guard off here; `None`: not read yet.
     pub(super) paused: Option<bool>,
-    /// Since when the room is looked after; `None`: not read yet.
-    pub(super) since_ms: Option<i64>,
     /// Until when the quiet hours that were announced last; `None`: not read yet.
     pub(super) quiet_ms: Option<i64>,
-    /// Who was said to have come in, by a hash of the name, and when.
-    pub(super) awaited: Vec<(u64, i64)>,
     /// When the whole room was last asked to stop, and for which event.
     pub(super) asked: Option<(i64, u64)>,
 }
@@ -174,14 +168,6 @@ impl RoomState {
         if let Some(member) = self.members.get_mut(&key) {
             *member = Member::default();
         }
-    }
-
-    /// Somebody of this name was said to have come in.
-    pub(super) fn awaits(&mut self, name: u64, now_ms: i64) {
-        if self.awaited.len() >= AWAITED {
-            self.awaited.remove(0);
-        }
-        self.awaited.push((name, now_ms));
     }
 
     /// Whether the room may be asked to stop: once a minute.

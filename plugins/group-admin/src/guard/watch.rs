@@ -1,7 +1,8 @@
 //! What becomes of a message in a room? It is looked at once: by its content, by how much there is of it, by who sent it and
 //! when. The gravest of what is found is judged.
 //!
-//! A message without an offence costs no write, and but for the first one of a member no look into the store.
+//! A message without an offence costs no write, and but for the first one of a member no look into the store. Answers in
+//! dialogs and words of wxbot itself do not come here.
 
 use wxbot_plugin::model::Person;
 use wxbot_plugin::prelude::*;
@@ -58,7 +59,7 @@ pub(crate) async fn message(guard: &Guard, doing: &Doing<'_>, event: &Event) -> 
             Some(quiet::Found::Again(offence)) => Some(offence),
             Some(quiet::Found::First(quiet, until_ms)) => {
                 let kept = Effects::none().put(quiet::key(&event.chat.id), &until_ms)?;
-                let deed = Deed::new("quiet", "提醒安静", &event.chat.id).whom([Whom::of(sender)]).why("安静时段");
+                let deed = Deed::new("quiet", "提醒安静", &event.chat.id).whom([Whom::of(cx, sender)]).why("安静时段");
                 let told = Effects::reply(&*quiet.text);
                 return Ok(Judged::fine(keep.then(doing.act(deed.does(told).keeps(kept)).await?)));
             }
@@ -81,15 +82,18 @@ pub(crate) async fn message(guard: &Guard, doing: &Doing<'_>, event: &Event) -> 
 /// What is wrong with how much there is of it. An event that is handled again is not counted again.
 fn count(guard: &Guard, doing: &Doing<'_>, event: &Event, sender: &Person, content: &Content) -> Option<Offence> {
     let (settings, now_ms) = (doing.settings, doing.cx.now_ms());
+    // When it was sent, and not when it is handled: what has piled up while wxbot was away is no flood.
+    let sent_ms = if event.at_s > 0 { event.at_s.saturating_mul(1_000).min(now_ms) } else { now_ms };
     let (key, mark) = (MemberKey::of(&sender.id), mark(&event.key));
     let hash = settings.repeats.as_ref().and_then(|rules| rules.hash(&guard.state.hashes, content));
     guard.state.room(doing.cx.account(), &event.chat.id, |room| {
         if let Some((_, found)) = room.last.as_ref().filter(|(last, _)| *last == mark) {
             return found.clone();
         }
-        let flood = settings.flood.as_ref().and_then(|rules| rules.count(&mut room.member(key, now_ms).window, now_ms));
+        let flood =
+            settings.flood.as_ref().and_then(|rules| rules.count(&mut room.member(key, now_ms).window, sent_ms));
         let again = settings.repeats.as_ref().zip(hash);
-        let again = again.and_then(|(rules, hash)| rules.count(&mut room.recent, hash, key, now_ms));
+        let again = again.and_then(|(rules, hash)| rules.count(&mut room.recent, hash, key, sent_ms));
         // Of nobody's repetition and somebody's flood, the flood.
         let found = match (flood, again) {
             (Some(flood), Some(again)) if again.strike && again.rung > flood.rung => Some(again),

@@ -34,7 +34,7 @@ pub(crate) async fn named<'t>(
     room: &ContactId,
     text: &'t str,
 ) -> Result<(Vec<Target>, &'t str), PluginError> {
-    let members = doing.cx.members(room).await?;
+    let members = crate::life::members(doing, room).await?;
     read(&members, text).map_err(PluginError::told)
 }
 

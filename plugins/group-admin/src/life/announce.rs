@@ -1,5 +1,6 @@
 //! How does something reach several rooms, on schedule or by command? Some rooms at a time, and not in quiet hours.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -7,10 +8,11 @@ use wxbot_plugin::model::Person;
 use wxbot_plugin::prelude::*;
 use wxbot_plugin::template::Facts;
 
-use super::settings::{Announce, MOST_ROOMS};
+use super::settings::{Announce, MOST_ROOMS, Written};
 use super::{local, names, topic_of};
 use crate::act::{Deed, Doing};
 use crate::audit::Whom;
+use crate::guard::quiet;
 
 /// Rooms of one step: each gets two things at most, and an event may ask for twenty. 200 rooms take less than a minute, so
 /// that no schedule catches up with itself.
@@ -19,6 +21,8 @@ const STEP: usize = 9;
 const SHADOW_STEP: usize = 3;
 /// How long one step waits for the last one.
 const BETWEEN: Duration = Duration::from_secs(2);
+/// After how long without a step an announcement was lost on its way.
+const LOST_MS: i64 = 60_000;
 /// Bytes of a text that is typed.
 const TEXT: usize = 3_000;
 /// What schedules are called before their number.
@@ -29,11 +33,12 @@ const SHOWN: usize = 8;
 /// What is left to do of a scheduled announcement.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Step {
-    /// Which one of the settings.
-    n: usize,
-    /// Its expression, so that another one in its place after a reload is not said by mistake.
-    cron: String,
+    /// What it is, whatever its number: after a reload another one may stand in its place.
+    mark: u64,
     rooms: Vec<ContactId>,
+    /// It is one room that waited for the end of its quiet hours.
+    #[serde(default)]
+    alone: bool,
 }
 
 /// What is left to do of a typed one.
@@ -52,9 +57,7 @@ pub(crate) fn schedule(n: usize) -> String {
 
 /// How long it is quiet yet in this room; `None` when it is not.
 pub(crate) fn quiet_for(doing: &Doing<'_>, room: &ContactId) -> Option<Duration> {
-    let (settings, now_ms) = (doing.settings, doing.cx.now_ms());
-    let here = settings.quiet.iter().filter(|quiet| quiet.rooms.is_empty() || quiet.rooms.contains(room));
-    let left_ms = here.filter_map(|quiet| quiet.hours.ends_after(now_ms, &settings.tz)).max()?;
+    let left_ms = quiet::left_ms(doing.settings, room, doing.cx.now_ms())?;
     Some(Duration::from_millis(left_ms.max(0).cast_unsigned()))
 }
 
@@ -62,29 +65,57 @@ pub(crate) fn quiet_for(doing: &Doing<'_>, room: &ContactId) -> Option<Duration>
 pub(crate) async fn due(doing: &Doing<'_>, name: &str) -> Result<Effects, PluginError> {
     let Some(n) = name.strip_prefix(SCHEDULE).and_then(|n| n.parse::<usize>().ok()) else { return Ok(Effects::none()) };
     let Some(announce) = doing.settings.announce.get(n) else { return Ok(Effects::none()) };
-    step(doing, Step { n, cron: announce.cron.clone(), rooms: announce.rooms.clone() }).await
+    let (mark, now_ms) = (mark(announce), doing.cx.now_ms());
+    let under_way: Option<i64> = doing.cx.kv_get(&under_way_key(mark)).await?;
+    if under_way.is_some_and(|until_ms| (now_ms..now_ms.saturating_add(2 * LOST_MS)).contains(&until_ms)) {
+        doing.cx.note("announce", false, || "the last time has not reached all rooms yet".to_owned());
+        return Ok(Effects::none());
+    }
+    step(doing, Step { mark, rooms: announce.rooms.clone(), alone: false }).await
+}
+
+/// What an announcement is: two of the same are the same.
+pub(super) fn mark(announce: &Announce) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let text = announce.text.as_ref().map(Written::source);
+    (&announce.cron, text, &announce.image).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Where it is kept until when an announcement is surely under way.
+fn under_way_key(mark: u64) -> String {
+    format!("announcing:{mark:016x}")
 }
 
 /// The next rooms. One in which it is quiet is told when its quiet hours end.
 pub(crate) async fn step(doing: &Doing<'_>, mut step: Step) -> Result<Effects, PluginError> {
-    let found = doing.settings.announce.get(step.n).filter(|announce| announce.cron == step.cron);
-    let Some(announce) = found else { return Ok(Effects::none()) };
-    let (n, cron) = (step.n, &announce.cron);
+    let key = under_way_key(step.mark);
+    let Some(announce) = doing.settings.announce.iter().find(|announce| mark(announce) == step.mark) else {
+        return Ok(Effects::none().delete(key));
+    };
+    // A room may have been taken out meanwhile.
+    step.rooms.retain(|room| announce.rooms.contains(room));
     let later = step.rooms.split_off(step.rooms.len().min(step_of(doing)));
+    // One whose quiet hours are over is no part of what is under way.
+    let is_alone = step.alone;
     let mut effects = Effects::none();
     for room in &step.rooms {
         effects = effects.then(match quiet_for(doing, room) {
             Some(wait) => {
-                let alone = Step { n, cron: cron.clone(), rooms: vec![room.clone()] };
-                Effects::none().timer(format!("announce:{n}:{room}"), wait, &alone)?
+                let alone = Step { mark: step.mark, rooms: vec![room.clone()], alone: true };
+                Effects::none().timer(format!("announce:{:016x}:{room}", step.mark), wait, &alone)?
             }
             None => say(doing, announce, room).await?,
         });
     }
+    // Few rooms are told at once, and nothing is under way.
+    let is_long = announce.rooms.len() > step_of(doing);
     if later.is_empty() {
-        return Ok(effects);
+        return Ok(if is_long && !is_alone { effects.delete(key) } else { effects });
     }
-    Ok(effects.timer(format!("announce:{n}"), BETWEEN, &Step { rooms: later, ..step })?)
+    let until_ms = doing.cx.now_ms().saturating_add(LOST_MS);
+    let effects = effects.put(key, &until_ms)?;
+    Ok(effects.timer(format!("announce:{:016x}", step.mark), BETWEEN, &Step { rooms: later, ..step })?)
 }
 
 fn step_of(doing: &Doing<'_>) -> usize {
@@ -126,7 +157,7 @@ pub(crate) async fn typed(doing: &Doing<'_>, by: &Person, to: &str, text: &str) 
         return Err(PluginError::told(told));
     }
     let rooms = rooms(doing, to)?;
-    let shown: Vec<String> = rooms.iter().take(SHOWN).map(|room| names::shown(&doing.room_name(room))).collect();
+    let shown: Vec<String> = rooms.iter().take(SHOWN).map(|room| names::shown(&topic_of(doing, room))).collect();
     let more = if rooms.len() > SHOWN { "…" } else { "" };
     doing.cx.confirm(&format!("向 {} 个群发公告: {}{more}", rooms.len(), shown.join("、"))).await?;
     // The code proves that it was read; who may command it may have changed meanwhile.
@@ -134,7 +165,7 @@ pub(crate) async fn typed(doing: &Doing<'_>, by: &Person, to: &str, text: &str) 
         return Err(PluginError::told("你现在没有权限了 (you may not do that any more)"));
     }
     let count = rooms.len();
-    let typed = Mass { text: text.to_owned(), rooms, by: by.id.clone(), name: names::shown(&by.name) };
+    let typed = Mass { text: text.to_owned(), rooms, by: by.id.clone(), name: names::public(doing.cx, by) };
     let answer = if doing.is_shadow() { "观察模式,不会真的发" } else { "好的,开始发" };
     Ok(Effects::reply(format!("{answer}({count} 个群)")).then(next(doing, typed).await?))
 }

@@ -15,11 +15,6 @@ use crate::act::{Deed, Doing};
 
 /// Members of one room that a list looks at: the largest rooms have 500, and some have left.
 const MOST_ROWS: usize = 5_000;
-/// How long somebody who says nothing is kept in the lists.
-const KEPT_MS: i64 = 400 * 86_400_000;
-/// How many of these go at once.
-const SWEPT: usize = 50;
-
 fn key(room: &ContactId, person: &ContactId) -> String {
     format!("count:{room}:{person}")
 }
@@ -41,10 +36,7 @@ pub(crate) async fn message(doing: &Doing<'_>, event: &Event) -> Result<Effects,
 pub(crate) async fn ranking(doing: &Doing<'_>, room: &Chat, span: Option<&str>) -> Result<Effects, PluginError> {
     let span = span.map_or(Ok(Span::default()), Span::parse).map_err(PluginError::told)?;
     let all = all(doing, room).await?;
-    let now_ms = doing.cx.now_ms();
-    let old = all.iter().filter(|(_, tally)| now_ms - tally.last_ms() > KEPT_MS).take(SWEPT);
-    let swept = old.fold(Effects::none(), |effects, (id, _)| effects.delete(key(&room.id, id)));
-    let deed = Deed::new("stats", "排行", &room.id).keeps(swept).small();
+    let deed = Deed::new("stats", "排行", &room.id).small();
     doing.act(deed.does(Effects::reply(top(&all, span, local(doing).day_number)))).await
 }
 
@@ -72,7 +64,7 @@ pub(crate) async fn silence(
     }
     let counted: HashMap<ContactId, Tally> = all(doing, room).await?.into_iter().collect();
     let joined = super::welcome::joined(doing, &room.id).await?;
-    let (members, now_ms) = (doing.cx.members(&room.id).await?, doing.cx.now_ms());
+    let (members, now_ms) = (super::members(doing, &room.id).await?, doing.cx.now_ms());
     let seen = members.into_iter().filter(|member| !member.me).map(|member| {
         let tally = member.id.as_ref().and_then(|id| counted.get(id));
         Seen {

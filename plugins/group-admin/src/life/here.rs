@@ -11,6 +11,7 @@ use wxbot_plugin::text;
 
 use super::settings::{CheckIn, Polls, Stats, Topic};
 use crate::GroupAdmin;
+use crate::plan;
 use crate::settings::{Mode, Settings};
 
 /// A part that commands belong to.
@@ -76,18 +77,65 @@ impl<'a, P: Part> Extract<'a, GroupAdmin> for HereForAdmins<P> {
 }
 
 async fn room_of<'a, P: Part>(asked: &'a Asked<'a>, name: &'static str) -> Result<(Chat, Mode), Miss> {
+    let (room, config) = looked_after(asked, name).await?;
+    if P::of(&config).is_none() {
+        return Err(Miss::pass(format!("`{}` is off: its table is not in the settings", P::NAME)));
+    }
+    Ok((room, config.mode))
+}
+
+async fn looked_after<'a>(asked: &'a Asked<'a>, name: &'static str) -> Result<(Chat, Config<Settings>), Miss> {
     let config = <Config<Settings> as Extract<'a, GroupAdmin>>::extract(asked, name).await?;
     let event = asked.event();
     if !event.is_group() {
         return Err(Miss::pass("only in rooms"));
     }
-    if P::of(&config).is_none() {
-        return Err(Miss::pass(format!("`{}` is off: its table is not in the settings", P::NAME)));
-    }
     if !config.covers(&event.chat.id) {
         return Err(Miss::pass("this room is not in `rooms`"));
     }
-    Ok((event.chat.clone(), config.mode))
+    Ok((event.chat.clone(), config))
+}
+
+/// A room that is looked after, where members are judged: what the guard's commands are about.
+pub(crate) struct Guarded(Chat);
+
+/// A room that is looked after, where anything is on that the log tells of.
+pub(crate) struct Logged(Chat);
+
+impl Deref for Guarded {
+    type Target = Chat;
+
+    fn deref(&self) -> &Chat {
+        &self.0
+    }
+}
+
+impl Deref for Logged {
+    type Target = Chat;
+
+    fn deref(&self) -> &Chat {
+        &self.0
+    }
+}
+
+impl<'a> Extract<'a, GroupAdmin> for Guarded {
+    async fn extract(asked: &'a Asked<'a>, name: &'static str) -> Result<Self, Miss> {
+        let (room, config) = looked_after(asked, name).await?;
+        match plan::judging(&config).next() {
+            Some(_) => Ok(Self(room)),
+            None => Err(Miss::pass("nothing is judged: no table of the guard is in the settings")),
+        }
+    }
+}
+
+impl<'a> Extract<'a, GroupAdmin> for Logged {
+    async fn extract(asked: &'a Asked<'a>, name: &'static str) -> Result<Self, Miss> {
+        let (room, config) = looked_after(asked, name).await?;
+        match plan::of(&config).features.is_empty() {
+            true => Err(Miss::pass("nothing is on: no table is in the settings")),
+            false => Ok(Self(room)),
+        }
+    }
 }
 
 /// One word behind the command at most: `top of the morning` is none, and nobody is told how it is used.

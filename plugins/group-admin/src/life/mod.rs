@@ -4,8 +4,9 @@
 //! to) → `names` (how members are named) → each part: `welcome`, `rules`, `join`, `topic`, `stats` with `count`, `poll`
 //! with `vote`, `checkin`, `announce`.
 //!
-//! **State** is in the KV store alone, one small value per thing, written with the event that changes it: nothing of a
-//! room is kept in memory, however many rooms there are, and a crash neither loses nor repeats anything.
+//! **State** is in the KV store, one small value per thing, written with the event that changes it, so that a crash neither
+//! loses nor repeats any of it. In memory are only the cooldowns of commands and what waits to be said (`gate`): a restart
+//! forgets both. What timers bring may be lost with them; rows say until when they count. Old rows go at night (`sweep`).
 //!
 //! | Key | What |
 //! |---|---|
@@ -13,7 +14,9 @@
 //! | `welcome-wait:<room>` | who came and waits to be welcomed |
 //! | `rules:<room>` | when the rules were told |
 //! | `join:<person>` | when somebody who asked for a room was answered |
-//! | `topic:<room>`, `topic-war:<room>` | the locked name; when it was set back |
+//! | `asked-in:<room>` | when people were asked in who may not be counted yet |
+//! | `topic:<room>`, `topic-set:<room>`, `topic-war:<room>` | the locked name; what we named it; when it was set back |
+//! | `announcing:<mark>` | until when an announcement is under way |
 //! | `count:<room>:<person>` | messages of a member |
 //! | `poll:<room>` | the open poll with its votes |
 //! | `checkin:<room>:<person>`, `checkin-day:<room>` | days of a member; how many today |
@@ -23,7 +26,7 @@ pub(crate) mod checkin;
 pub(crate) mod count;
 pub(crate) mod here;
 pub(crate) mod join;
-mod names;
+pub(crate) mod names;
 mod poll;
 pub(crate) mod rules;
 pub(crate) mod settings;
@@ -34,6 +37,7 @@ pub(crate) mod topic;
 pub(crate) mod vote;
 pub(crate) mod welcome;
 
+use wxbot_plugin::RoomMember;
 use wxbot_plugin::local::Local;
 use wxbot_plugin::prelude::*;
 use wxbot_plugin::text;
@@ -49,10 +53,31 @@ pub(crate) async fn message(doing: &Doing<'_>, event: &Event) -> Result<Effects,
     Ok(effects.then(rules::message(doing, event, typed).await?))
 }
 
-/// What a room calls itself. A remark of ours is a private note, and nothing to say there.
+/// What a member's command came to. That it was a wrong one is an answer too: a handler that fails has no cooldown, and
+/// whoever repeats a mistake must not make the bot talk.
+pub(crate) fn answered(ended: Result<Effects, PluginError>) -> Result<Effects, PluginError> {
+    match ended {
+        Err(error) => match error.for_person() {
+            Some("") => Ok(Effects::none()),
+            Some(told) => Ok(Effects::reply(told)),
+            None => Err(error),
+        },
+        fine => fine,
+    }
+}
+
+/// Who is in a room, for a command. That the service does not answer now is no fault of the plugin's: whoever asked is
+/// told, and nothing is tried again.
+pub(crate) async fn members(doing: &Doing<'_>, room: &ContactId) -> Result<Vec<RoomMember>, PluginError> {
+    doing.cx.members(room).await.map_err(|error| {
+        doing.cx.note("members", false, || format!("the list of members cannot be read now: {error}"));
+        PluginError::told("成员列表暂时读不到,请稍后再试 (the list of members cannot be read now)")
+    })
+}
+
+/// What a room calls itself.
 pub(crate) fn topic_of(doing: &Doing<'_>, room: &ContactId) -> String {
-    let own = doing.cx.contact(room).map(|contact| contact.nick_name.to_string()).unwrap_or_default();
-    if own.is_empty() { doing.room_name(room) } else { own }
+    doing.topic_of(room)
 }
 
 /// The clock of the rooms.

@@ -1,8 +1,8 @@
 //! How are members named in what the bot says? Short, on one line, and without a mention that nobody meant.
 
-use wxbot_plugin::Ctx;
 use wxbot_plugin::model::Person;
 use wxbot_plugin::text::{fold, is_invisible};
+use wxbot_plugin::{ContactQuery, Ctx, RoomMember};
 
 /// WeChat writes this space behind a mention that was chosen from the list of members.
 const MENTION_END: char = '\u{2005}';
@@ -10,22 +10,30 @@ const MENTION_END: char = '\u{2005}';
 const SHOWN: usize = 20;
 /// Names that stand in one line.
 const LISTED: usize = 10;
+/// Contacts that are looked at for a remark.
+const FOUND: usize = 20;
 
-/// A name as the bot says it. Everybody chooses their own name, so it is no text of ours: line breaks, controls and
-/// invisible characters go, and an `@` becomes full-width, so that `@所有人` in a name rings nobody's phone.
-pub(crate) fn shown(name: &str) -> String {
+/// Names that ring everybody's phone where they are mentioned.
+const EVERYBODY: [&str; 6] = ["所有人", "全体成员", "all", "everyone", "everybody", "notify@all"];
+
+/// A text that somebody else chose, on one line and at most so many characters long: line breaks, controls and invisible
+/// characters go, and an `@` becomes full-width, so that `@所有人` in a name rings nobody's phone.
+pub(crate) fn neutral(text: &str, most: usize) -> String {
     let flat = |c: char| if c.is_whitespace() || c.is_control() { ' ' } else { c };
-    let clean = name.chars().filter(|c| !is_invisible(*c)).map(flat);
+    let clean = text.chars().filter(|c| !is_invisible(*c)).map(flat);
     let clean: String = clean.map(|c| if c == '@' { '\u{FF20}' } else { c }).collect();
     let words: Vec<&str> = clean.split_whitespace().collect();
-    let name = words.join(" ");
-    if name.is_empty() {
-        return "某人".to_owned();
+    let text = words.join(" ");
+    match text.char_indices().nth(most) {
+        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
+        None => text,
     }
-    match name.char_indices().nth(SHOWN) {
-        Some((at, _)) => format!("{}…", name.get(..at).unwrap_or_default()),
-        None => name,
-    }
+}
+
+/// A name as the bot says it.
+pub(crate) fn shown(name: &str) -> String {
+    let name = neutral(name, SHOWN);
+    if name.is_empty() { "某人".to_owned() } else { name }
 }
 
 /// What everybody in the room may hear somebody called. The name of an event is our own remark where we made one for a
@@ -36,10 +44,29 @@ pub(crate) fn public(cx: &Ctx, person: &Person) -> String {
     shown(own.as_deref().unwrap_or(&person.name))
 }
 
-/// A mention by name, for somebody whose id is not known: WeChat takes `@name` and its own space for one.
-pub(crate) fn mention(name: &str) -> String {
-    // A name that is shown otherwise than it is would be nobody's mention; it is readable all the same.
-    format!("@{}{MENTION_END}", shown(name))
+/// The same of a name that the service told without an id. A text of the service calls a friend by our remark.
+pub(crate) fn told(cx: &Ctx, name: &str) -> String {
+    let found = cx.find_contacts(ContactQuery::new(name).limit(FOUND)).into_iter();
+    let mut noted = found.filter(|one| one.remark_name == name && !one.nick_name.is_empty());
+    match (noted.next(), noted.next()) {
+        (Some(one), None) => one.nick_name,
+        (Some(_), Some(_)) => "某人".to_owned(),
+        (None, _) => name.to_owned(),
+    }
+}
+
+/// A mention by name, for somebody whose id is not known: WeChat takes `@name` and its own space for one. None where it
+/// would ring everybody, or somebody else who bears the name.
+pub(crate) fn mention(name: &str, members: &[RoomMember]) -> String {
+    let (called, asked) = (shown(name), key(name));
+    // A name that is shown otherwise than it is would be nobody's mention.
+    if called != name || EVERYBODY.contains(&&*asked) {
+        return String::new();
+    }
+    let bears = |member: &&RoomMember| {
+        [&member.nick_name, &member.group_name, &member.name].into_iter().any(|other| key(other) == asked)
+    };
+    if members.iter().filter(bears).count() > 1 { String::new() } else { format!("@{called}{MENTION_END}") }
 }
 
 /// `甲、乙、丙`, and how many more there are.
@@ -79,7 +106,27 @@ mod tests {
         ] {
             assert_eq!(shown(name), want, "{name:?}");
         }
-        assert_eq!(mention("Li Lei"), "@Li Lei\u{2005}");
+    }
+
+    #[test]
+    fn a_mention_rings_one_phone_or_none() {
+        let member = |name: &str| {
+            let name = name.to_owned();
+            RoomMember { id: None, name: name.clone(), nick_name: name, group_name: String::new(), me: false }
+        };
+        let members = [member("Li Lei"), member("小明"), member("小明"), member("所有人")];
+        for (name, want) in [
+            ("Li Lei", "@Li Lei\u{2005}"),
+            ("nobody", "@nobody\u{2005}"),
+            ("小明", ""),
+            ("所有人", ""),
+            ("所\u{200B}有人", ""),
+            ("ＡＬＬ", ""),
+            ("a@b", ""),
+            ("x\u{2005}@y", ""),
+        ] {
+            assert_eq!(mention(name, &members), want, "{name:?}");
+        }
     }
 
     #[test]

@@ -6,16 +6,21 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use wxbot_plugin::model::ContactId;
 use wxbot_plugin::model::span::{parse_duration, show_duration};
-use wxbot_plugin::text::{fold, narrow};
+use wxbot_plugin::text::{fold, is_invisible, narrow, shortened};
 
 use super::names::shown;
+use crate::act::clipped;
 
 /// Options of one poll.
 const MOST_OPTIONS: usize = 20;
-/// Characters of a title.
+/// Chinese characters of a title; an emoji counts for more.
 const TITLE: usize = 100;
-/// Characters of an option.
+/// Chinese characters of an option.
 const OPTION: usize = 40;
+/// Bytes of a Chinese character: texts have an end in bytes.
+const WIDE: usize = 3;
+/// Bytes of the options that are named as equals.
+const EQUALS: usize = 600;
 /// Votes of one poll. The largest rooms have 500 members; whoever left has voted too.
 const MOST_VOTES: usize = 2_000;
 /// How wide the bar of an option with all votes is.
@@ -83,7 +88,7 @@ impl Wanted {
         let mut parts = parts.into_iter();
         let Some(title) = parts.next() else { return Err(USAGE.to_owned()) };
         let options: Vec<String> = parts.collect();
-        if title.chars().count() > TITLE {
+        if title.len() > TITLE * WIDE {
             return Err(format!("标题太长了,最多 {TITLE} 个字 (title too long)"));
         }
         match options.len() {
@@ -92,7 +97,7 @@ impl Wanted {
             many => return Err(format!("{many} 个选项太多了,最多 {MOST_OPTIONS} 个 (too many options)")),
         }
         for (n, option) in options.iter().enumerate() {
-            if option.chars().count() > OPTION {
+            if option.len() > OPTION * WIDE {
                 return Err(format!("第 {} 个选项太长了,最多 {OPTION} 个字 (option too long)", n + 1));
             }
             if options.iter().take(n).any(|before| fold(before) == fold(option)) {
@@ -111,7 +116,8 @@ impl Wanted {
 /// White space of any sort is one space, and an `@` is none that rings: what a poll says again and again is typed by
 /// somebody.
 fn one_line(text: &str) -> String {
-    let quiet: String = text.chars().map(|c| if c == '@' { '\u{FF20}' } else { c }).collect();
+    let seen = text.chars().filter(|c| !is_invisible(*c));
+    let quiet: String = seen.map(|c| if c == '@' { '\u{FF20}' } else { c }).collect();
     quiet
         .split(|c: char| c.is_whitespace() || c.is_control())
         .filter(|word| !word.is_empty())
@@ -187,8 +193,8 @@ impl Poll {
         for (n, option) in self.options.iter().enumerate() {
             text.push_str(&format!("\n{}. {option}", n + 1));
         }
-        text.push_str(&format!("\n回复数字投票,可以改,{lasts}后截止"));
-        text
+        let how = format!("\n回复数字投票,可以改,{lasts}后截止");
+        format!("{}{how}", clipped(&text))
     }
 
     /// The votes of each option, as far as they have come.
@@ -213,9 +219,12 @@ impl Poll {
         let verdict = match (most, best.as_slice()) {
             (0, _) => "没有人投票".to_owned(),
             (_, [one]) => format!("最多: {one}"),
-            (_, several) => format!("并列: {}", several.join("、")),
+            (_, several) => format!("并列: {}", shortened(&several.join("、"), EQUALS)),
         };
-        format!("📊 投票结束: {}{}\n共 {} 人投票,{verdict}", self.title, self.counts(), self.votes.len())
+        let end = format!("\n共 {} 人投票,{}", self.votes.len(), shortened(&verdict, EQUALS + 100));
+        // How it ended is said in any case; what was stored by another version may be longer than what is read today.
+        let counts = format!("📊 投票结束: {}{}", self.title, self.counts());
+        format!("{}{end}", shortened(&counts, 3_000))
     }
 
     fn tally(&self) -> Vec<usize> {
@@ -282,6 +291,7 @@ mod tests {
         let hundred = format!("t{}", "| x".repeat(100));
         let long = format!("{} | a | b", "长".repeat(4_000));
         let long_option = format!("t | {} | b", "长".repeat(41));
+        let faces = format!("t | {} | b", "😀".repeat(40));
         for (text, why) in [
             ("", "用法"),
             (" | | ", "用法"),
@@ -290,6 +300,8 @@ mod tests {
             (&*hundred, "100 个选项太多"),
             (&*long, "标题太长"),
             (&*long_option, "第 1 个选项太长"),
+            (&*faces, "第 1 个选项太长"),
+            ("t | \u{200B} | b", "两个选项"),
             ("t | A | ａ", "重复"),
             ("t | a | b | 1s", "10s 到 7d"),
             ("t | a | b [400d]", "10s 到 7d"),
@@ -331,11 +343,25 @@ mod tests {
             poll.vote(&person(100_000 + n), n % 20 + 1);
         }
         assert_eq!(poll.vote(&person(1), 1), Cast::Full);
+        let tie = poll.result();
+        assert!(tie.len() < 4_096 && tie.contains("并列: "), "{} bytes", tie.len());
         assert_eq!(poll.vote(&person(100_000), 2), Cast::Counted { changed: true });
         let stored = serde_json::to_string(&poll).unwrap().len();
         assert!(stored < 40_000, "{stored} bytes");
         let longest = poll.result().len().max(poll.question(&"长".repeat(50), 1).len());
         assert!(longest < 4_096, "{longest} bytes");
+    }
+
+    #[test]
+    fn a_row_of_another_version_is_said_all_the_same() {
+        let mut poll = poll(&["😀".repeat(40).as_str(); 20]);
+        for n in 0..20 {
+            poll.vote(&person(n), n + 1);
+        }
+        for text in [poll.result(), poll.question("a", 1), poll.question_again(0)] {
+            assert!(text.len() < 4_096 && text.contains("投票"), "{} bytes", text.len());
+        }
+        assert!(poll.result().contains("共 20 人投票"));
     }
 
     #[test]

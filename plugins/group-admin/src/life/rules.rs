@@ -4,6 +4,23 @@ use wxbot_plugin::prelude::*;
 use wxbot_plugin::text::fold;
 
 use crate::act::{Deed, Doing};
+use crate::settings::Settings;
+
+/// Characters of a line that can be quoted by itself.
+const LINE: usize = 6;
+
+/// Whether a text is nothing but the rules, or whole lines of them: whoever quotes them, and another bot of ours that tells
+/// them, says nothing that is forbidden. A word alone is no line.
+pub(crate) fn quotes(settings: &Settings, text: &str) -> bool {
+    let Some(rules) = &settings.rules else { return false };
+    let lines = |text: &str| -> Vec<String> {
+        text.lines().map(|line| fold(line.trim())).filter(|line| !line.is_empty()).collect()
+    };
+    let ours = lines(&rules.text);
+    let theirs = lines(text);
+    let is_ours = |line: &String| ours.contains(line) && line.chars().count() >= LINE;
+    theirs == ours || (!theirs.is_empty() && theirs.iter().all(is_ours))
+}
 
 /// A text in a room: perhaps it asks for the rules.
 pub(crate) async fn message(doing: &Doing<'_>, event: &Event, typed: &str) -> Result<Effects, PluginError> {
@@ -20,6 +37,6 @@ pub(crate) async fn message(doing: &Doing<'_>, event: &Event, typed: &str) -> Re
         doing.cx.note("rules", false, || "they were told a moment ago (`cooldown`)".to_owned());
         return Ok(Effects::none());
     }
-    let deed = Deed::new("rules", "群规", room).why("有人问").does(Effects::reply(rules.text.trim()));
+    let deed = Deed::new("rules", "群规", room).why("有人问").does(Effects::reply(&*rules.text));
     doing.act(deed.keeps(Effects::none().put(key, &now_ms)?).small()).await
 }

@@ -14,6 +14,7 @@ use wxbot_plugin::prelude::*;
 use wxbot_plugin::template::{Known, Template};
 
 use super::topic;
+use crate::settings::Spoken;
 
 /// Rooms that one announcement goes to.
 pub(crate) const MOST_ROOMS: usize = 200;
@@ -39,8 +40,7 @@ pub struct Welcome {
 #[derive(Debug, PluginConfig)]
 pub struct Rules {
     /// The rules.
-    #[config(min_len = 1, max_len = 3000)]
-    pub text: String,
+    pub text: Spoken,
     /// What people say to see them.
     #[config(default = words(&["群规", "rules"]), min_len = 1, max_len = 20)]
     pub words: Vec<Word>,
@@ -260,6 +260,11 @@ impl Names for OfAnnounce {
 impl<N> Written<N> {
     pub(crate) fn template(&self) -> &Template {
         &self.template
+    }
+
+    /// As it was written.
+    pub(crate) fn source(&self) -> &str {
+        &self.source
     }
 }
 

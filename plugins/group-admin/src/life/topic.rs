@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use wxbot_plugin::model::{Chat, Person, Who};
 use wxbot_plugin::prelude::*;
+use wxbot_plugin::text::is_invisible;
 
-use super::names::shown;
+use super::names::{shown, told};
 use super::topic_of;
 use crate::act::{Deed, Doing};
 use crate::audit::{Undo, Whom};
@@ -14,6 +15,9 @@ const LONGEST: usize = 32;
 /// How often a name is set back within [`WAR_MS`] before people are left to talk.
 const MOST: usize = 3;
 const WAR_MS: i64 = 3_600_000;
+
+/// Names that we gave a room and of which the service may still tell.
+const MOST_SET: usize = 4;
 
 /// The name that admins gave, as stored: `None` inside means unlocked by command, whatever the settings say.
 type Locked = Option<String>;
@@ -60,7 +64,7 @@ impl War {
 /// Why not, for whoever typed it.
 pub(crate) fn parse(name: &str) -> Result<String, String> {
     let flat = |c: char| if c.is_whitespace() || c.is_control() { ' ' } else { c };
-    let name: String = name.chars().map(flat).collect();
+    let name: String = name.chars().filter(|c| !is_invisible(*c)).map(flat).collect();
     let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
     match name.chars().count() {
         0 => Err("群名不能是空的 (the name is empty)".to_owned()),
@@ -71,6 +75,11 @@ pub(crate) fn parse(name: &str) -> Result<String, String> {
 
 fn key(room: &ContactId) -> String {
     format!("topic:{room}")
+}
+
+/// Where the names are kept that we gave a room last.
+fn set_key(room: &ContactId) -> String {
+    format!("topic-set:{room}")
 }
 
 fn war_key(room: &ContactId) -> String {
@@ -102,10 +111,11 @@ pub(crate) async fn changed(
     if topic == name {
         return Ok(Effects::none());
     }
-    if by.is_me() {
-        // The owner of the account did it on the phone, or the command of an admin did.
-        let now: Locked = parse(topic).ok();
-        return Ok(Effects::none().put(key(room), &now)?);
+    // Our own doing comes back as an event, perhaps after the next one. `You` alone proves nothing: it is also what a
+    // member may call themself.
+    let ours: Vec<String> = doing.cx.kv_get(&set_key(room)).await?.unwrap_or_default();
+    if by.is_me() && ours.iter().any(|name| name == topic) {
+        return Ok(Effects::none());
     }
     if !doing.cx.can(Capability::RenameRoom) {
         doing.cx.note("topic", false, || "this account cannot rename rooms".to_owned());
@@ -116,12 +126,27 @@ pub(crate) async fn changed(
     let kept = Effects::none().put(war_key(room), &war)?;
     match answer {
         Answer::SetBack => {
-            let who = Whom { id: None, name: shown(by.name().unwrap_or_default()) };
+            let who = Whom::called(None, &told(doing.cx, by.name().unwrap_or("你")));
             let deed = Deed::new("topic", "恢复群名", room).whom([who]).why(format!("改成了「{}」", shown(topic)));
             let back = Effects::none()
                 .set_topic(room.clone(), &*name)
                 .and_send(room.clone(), "群名已锁定,已经改回来。改名请管理员发: 改名 新名字");
-            doing.act(deed.does(back).keeps(kept).undo([Undo::Topic { was: topic.to_owned() }])).await
+            // To leave it is to lock it: else it would be set back again.
+            let lock = doing.cx.kv_get::<serde_json::Value>(&key(room)).await?;
+            let undo = [
+                Undo::Put { key: key(room), was: Some(serde_json::json!(topic)), left: lock },
+                Undo::Topic { was: topic.to_owned() },
+            ];
+            let told = if by.is_me() {
+                let line = format!(
+                    "「{}」被本账号或叫「你」的人改名,已经改回。要改名请发: 改名 新名字 (renamed by you?)",
+                    shown(&name)
+                );
+                doing.tell(room, &line)
+            } else {
+                Effects::none()
+            };
+            doing.act(deed.does(back).does(told).keeps(kept).undo(undo)).await
         }
         Answer::Notify => {
             let room_name = shown(&name);
@@ -154,12 +179,15 @@ pub(crate) async fn rename(
     if doing.is_shadow() {
         return Ok(Effects::reply(format!("观察模式: 会改成「{now}」并锁定 (shadow)")));
     }
-    let undo = [
-        Undo::Put { key: key(&room.id), was: was.map(serde_json::to_value).transpose()? },
-        Undo::Topic { was: before },
-    ];
-    let kept = Effects::none().put(key(&room.id), &Some(&now))?.delete(war_key(&room.id));
-    let deed = Deed::new("topic", "改名", &room.id).by(Whom::of(by)).why(format!("改成「{now}」"));
+    let (was, left) = (was.map(serde_json::to_value).transpose()?, Some(serde_json::json!(now)));
+    let mut ours: Vec<String> = doing.cx.kv_get(&set_key(&room.id)).await?.unwrap_or_default();
+    ours.retain(|name| *name != now);
+    ours.push(now.clone());
+    ours.drain(..ours.len().saturating_sub(MOST_SET));
+    let undo = [Undo::Put { key: key(&room.id), was, left }, Undo::Topic { was: before }];
+    let kept =
+        Effects::none().put(key(&room.id), &Some(&now))?.put(set_key(&room.id), &ours)?.delete(war_key(&room.id));
+    let deed = Deed::new("topic", "改名", &room.id).by(Whom::of(doing.cx, by)).why(format!("改成「{now}」"));
     doing.act(deed.does(done).keeps(kept).undo(undo)).await
 }
 
@@ -172,9 +200,10 @@ pub(crate) async fn unlock(doing: &Doing<'_>, room: &Chat, by: &Person) -> Resul
         return Ok(Effects::reply("观察模式: 会解锁群名 (shadow)"));
     }
     let was: Option<Locked> = doing.cx.kv_get(&key(&room.id)).await?;
-    let undo = [Undo::Put { key: key(&room.id), was: was.map(serde_json::to_value).transpose()? }];
+    let was = was.map(serde_json::to_value).transpose()?;
+    let undo = [Undo::Put { key: key(&room.id), was, left: Some(serde_json::Value::Null) }];
     let kept = Effects::none().put(key(&room.id), &Locked::None)?.delete(war_key(&room.id));
-    let deed = Deed::new("topic", "解锁群名", &room.id).by(Whom::of(by)).why("命令");
+    let deed = Deed::new("topic", "解锁群名", &room.id).by(Whom::of(doing.cx, by)).why("命令");
     doing.act(deed.does(Effects::reply("群名已解锁,大家都可以改了")).keeps(kept).undo(undo)).await
 }
 
@@ -208,7 +237,7 @@ mod tests {
     #[test]
     fn names_of_rooms() {
         assert_eq!(parse(" 读书\n群 "), Ok("读书 群".to_owned()));
-        assert!(parse(" \n").is_err() && parse(&"长".repeat(33)).is_err());
+        assert!(parse(" \n").is_err() && parse("\u{200B}").is_err() && parse(&"长".repeat(33)).is_err());
         assert_eq!(parse(&"长".repeat(32)).unwrap().chars().count(), 32);
     }
 }

@@ -8,7 +8,7 @@ use wxbot_plugin::prelude::*;
 
 use super::names::public;
 use super::poll::{Cast, Poll, Wanted, lasting, number};
-use crate::act::{Deed, Doing};
+use crate::act::{Deed, Doing, clipped};
 
 /// How long votes are only counted after the count was told: in a storm of votes the room hears it six times a minute.
 const TOLD_EVERY_MS: i64 = 10_000;
@@ -37,12 +37,20 @@ pub(crate) async fn open(
     what: Option<&str>,
 ) -> Result<Effects, PluginError> {
     let (cx, now_ms) = (doing.cx, doing.cx.now_ms());
-    let running: Option<Poll> = cx.kv_get(&key(&room.id)).await?;
+    let stored: Option<Poll> = cx.kv_get(&key(&room.id)).await?;
+    // Its timer was lost, or is late: how it ended is said now.
+    let (running, over) = match stored {
+        Some(poll) if poll.is_open(now_ms) => (Some(poll), None),
+        over => (None, over),
+    };
+    let ended = over.as_ref().map_or_else(Effects::none, |poll| Effects::reply(poll.result()));
     let Some(what) = what else {
-        let running =
-            running.ok_or_else(|| PluginError::told("现在没有投票。发起: 投票 标题 | 选项一 | 选项二 | 10m"))?;
-        let text = running.question_again(now_ms);
-        return doing.act(said(&room.id, Effects::reply(text))).await;
+        let Some(running) = running else {
+            let none = ended.and_reply("现在没有投票。发起: 投票 标题 | 选项一 | 选项二 | 10m");
+            let kept = if over.is_some() { gone(&room.id) } else { Effects::none() };
+            return doing.act(said(&room.id, none).keeps(kept)).await;
+        };
+        return doing.act(said(&room.id, Effects::reply(running.question_again(now_ms)))).await;
     };
     let allow = doing.settings.polls.as_ref().map_or(&Role::User, |polls| &polls.allow);
     if !cx.may(allow) {
@@ -63,7 +71,7 @@ pub(crate) async fn open(
         lasts,
         &Closing { id: poll.id.clone() },
     )?;
-    doing.act(said(&room.id, Effects::reply(poll.question(&public(cx, by), lasts_ms))).keeps(kept)).await
+    doing.act(said(&room.id, ended.and_reply(poll.question(&public(cx, by), lasts_ms))).keeps(kept)).await
 }
 
 /// A role, for people.
@@ -91,7 +99,13 @@ pub(crate) async fn message(doing: &Doing<'_>, event: &Event, typed: &str) -> Re
 }
 
 /// 投: a vote that is always answered.
-pub(crate) async fn cast(doing: &Doing<'_>, room: &Chat, by: &Person, choice: usize) -> Result<Effects, PluginError> {
+pub(crate) async fn cast(
+    doing: &Doing<'_>,
+    room: &Chat,
+    by: &Person,
+    choice: Option<&str>,
+) -> Result<Effects, PluginError> {
+    let choice = choice.and_then(number).ok_or_else(|| PluginError::told("用法: 投 选项的数字 (vote number)"))?;
     let poll = current(doing, &room.id).await?;
     let mut poll = poll.ok_or_else(|| PluginError::told("现在没有投票 (there is no poll)"))?;
     match poll.vote(&by.id, choice) {
@@ -125,13 +139,17 @@ async fn counted(
 
 /// 结束投票: by whoever opened it, or an admin.
 pub(crate) async fn close(doing: &Doing<'_>, room: &Chat, by: &Person) -> Result<Effects, PluginError> {
-    let poll = current(doing, &room.id).await?;
+    let poll: Option<Poll> = doing.cx.kv_get(&key(&room.id)).await?;
     let poll = poll.ok_or_else(|| PluginError::told("现在没有投票 (there is no poll)"))?;
-    if poll.by != by.id && !doing.cx.may(&Role::GroupAdmin) {
+    if poll.is_open(doing.cx.now_ms()) && poll.by != by.id && !doing.cx.may(&Role::GroupAdmin) {
         return Err(PluginError::told("只有发起人和管理员可以结束 (only whoever opened it, or an admin)"));
     }
-    let kept = Effects::none().delete(key(&room.id)).cancel_timer(format!("poll:{}", room.id));
-    doing.act(said(&room.id, Effects::reply(poll.result())).keeps(kept)).await
+    doing.act(said(&room.id, Effects::reply(poll.result())).keeps(gone(&room.id))).await
+}
+
+/// The room has no poll any more.
+fn gone(room: &ContactId) -> Effects {
+    Effects::none().delete(key(room)).cancel_timer(format!("poll:{room}"))
 }
 
 /// The time is over.
@@ -145,13 +163,19 @@ pub(crate) async fn timer(doing: &Doing<'_>, room: &ContactId, due: Closing) -> 
 /// The poll that is open. One whose time is over takes no votes, also while its timer is late.
 async fn current(doing: &Doing<'_>, room: &ContactId) -> Result<Option<Poll>, PluginError> {
     let poll: Option<Poll> = doing.cx.kv_get(&key(room)).await?;
-    Ok(poll.filter(|poll| doing.cx.now_ms() < poll.until_ms))
+    Ok(poll.filter(|poll| poll.is_open(doing.cx.now_ms())))
 }
 
 impl Poll {
+    /// Whether it takes votes. One whose time is over is none, also where nothing closed it.
+    fn is_open(&self, now_ms: i64) -> bool {
+        now_ms < self.until_ms
+    }
+
     /// The open poll, for whoever asks.
-    fn question_again(&self, now_ms: i64) -> String {
-        let left = lasting(self.until_ms - now_ms);
-        format!("📊 {}{}\n回复数字投票,还有 {left}", self.title, self.counts())
+    pub(super) fn question_again(&self, now_ms: i64) -> String {
+        let left = lasting(self.until_ms.saturating_sub(now_ms));
+        let counts = clipped(&format!("📊 {}{}", self.title, self.counts()));
+        format!("{counts}\n回复数字投票,还有 {left}")
     }
 }

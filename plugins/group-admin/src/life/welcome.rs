@@ -3,6 +3,7 @@
 //! The service tells names and seldom ids. A name is good enough to greet somebody and for nothing else.
 
 use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use wxbot_plugin::model::{ContactKind, Noticed};
@@ -24,8 +25,10 @@ const NAME: usize = 120;
 const MENTIONED: usize = 10;
 /// Bytes of the text, so that mentions fit before it.
 const TEXT: usize = 3_000;
-/// Marks that one welcome looks through for old ones.
-const SWEPT: usize = 100;
+/// How long after its time a welcome is still on its way: timers wait while the bot is busy.
+const LATE_MS: i64 = 60_000;
+/// How long after its time nobody is welcomed any more: they are no newcomers then.
+const STALE_MS: i64 = 3_600_000;
 
 /// Somebody who came, as it is stored until the delay is over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +44,9 @@ struct Waiting {
     /// How many more there are.
     #[serde(default)]
     more: usize,
+    /// When the timer is due that welcomes them. It may be lost: where the plugin was silenced then, or not used.
+    #[serde(default)]
+    due_ms: i64,
 }
 
 /// The service says that people came in.
@@ -74,18 +80,27 @@ async fn came(
     }
     let key = waiting_key(room);
     let was: Option<Waiting> = doing.cx.kv_get(&key).await?;
-    let begins = was.is_none();
-    let mut waiting = was.unwrap_or_default();
+    let now_ms = doing.cx.now_ms();
+    let mut waiting = was.filter(|was| now_ms.saturating_sub(was.due_ms) < STALE_MS).unwrap_or_default();
+    // The timer of the first one brings all of them, unless it was lost.
+    let begins = now_ms.saturating_sub(waiting.due_ms) > LATE_MS;
     for (name, id) in who {
         waiting.add(Newcomer { name: head(name, NAME).to_owned(), id });
     }
     let wait = announce::quiet_for(doing, room).map_or(welcome.delay, |quiet| welcome.delay.max(quiet));
     if begins && wait.is_zero() {
-        return greet(doing, welcome, room, waiting).await;
+        return Ok(Effects::none().delete(key).then(greet(doing, welcome, room, waiting).await?));
     }
-    let kept = Effects::none().put(key, &waiting)?;
-    // The timer of the first one brings all of them.
-    if begins { Ok(kept.timer(format!("welcome:{room}"), wait, &())?) } else { Ok(kept) }
+    if !begins {
+        return Ok(Effects::none().put(key, &waiting)?);
+    }
+    later(room, waiting, now_ms, wait)
+}
+
+/// Keeps those who wait, and comes back to them.
+fn later(room: &ContactId, mut waiting: Waiting, now_ms: i64, wait: Duration) -> Result<Effects, PluginError> {
+    waiting.due_ms = now_ms.saturating_add_unsigned(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+    Ok(Effects::none().put(waiting_key(room), &waiting)?.timer(format!("welcome:{room}"), wait, &())?)
 }
 
 /// The delay is over.
@@ -94,7 +109,7 @@ pub(crate) async fn timer(doing: &Doing<'_>, room: &ContactId) -> Result<Effects
     let waiting: Option<Waiting> = doing.cx.kv_get(&key).await?;
     let (Some(welcome), Some(waiting)) = (&doing.settings.welcome, waiting) else { return Ok(Effects::none()) };
     if let Some(wait) = announce::quiet_for(doing, room) {
-        return Ok(Effects::none().timer(format!("welcome:{room}"), wait, &())?);
+        return later(room, waiting, doing.cx.now_ms(), wait);
     }
     let greeted = greet(doing, welcome, room, waiting).await?;
     Ok(Effects::none().delete(key).then(greeted))
@@ -157,17 +172,18 @@ async fn greet(
             cx.note("welcome", false, || "somebody of them was welcomed before (`again`)".to_owned());
             continue;
         }
-        // Two strangers of one name are two people.
         // The service calls our friends as we do: a remark is a private note.
-        if let Some(member) = found {
-            one.name = member.public_name().to_owned();
-        }
+        one.name = match found {
+            Some(member) => member.public_name().to_owned(),
+            None => names::told(cx, &one.name),
+        };
+        // Two strangers of one name are two people.
         if one.id.is_none() || marks.insert(mark.clone()) {
             marks.insert(mark);
             fresh.push(one);
         }
     }
-    let mut kept = sweep(doing, room, now_ms, again_ms).await?;
+    let mut kept = Effects::none();
     for mark in marks {
         kept = kept.put(mark, &now_ms)?;
     }
@@ -176,7 +192,7 @@ async fn greet(
     }
     let count = fresh.len() + waiting.more;
     let Some(said) = text(doing, welcome, room, &members, &fresh, count)? else { return Ok(kept) };
-    let whom = fresh.iter().take(MENTIONED).map(|one| Whom { id: one.id.clone(), name: names::shown(&one.name) });
+    let whom = fresh.iter().take(MENTIONED).map(|one| Whom::called(one.id.clone(), &one.name));
     let deed = Deed::new("welcome", "欢迎", room).whom(whom).why(format!("{count} 人进群"));
     doing.act(deed.does(Effects::none().and_act(said)).keeps(kept)).await
 }
@@ -219,7 +235,7 @@ fn text(
         .text("room", &names::shown(&topic_of(doing, room)))
         .text("date", &now.date())
         .text("time", &now.time())
-        .text("rules", doing.settings.rules.as_ref().map_or("", |rules| rules.text.trim()));
+        .text("rules", doing.settings.rules.as_ref().map_or("", |rules| &*rules.text));
     let failed = |why| PluginError::msg(format!("the text of `welcome` failed: {why}"));
     let Some(text) = welcome.text.template().render(&facts).map_err(failed)? else { return Ok(None) };
     let (mut mention, mut by_name) = (Vec::new(), String::new());
@@ -227,20 +243,13 @@ fn text(
         for one in fresh.iter().take(MENTIONED) {
             match &one.id {
                 Some(id) => mention.push(id.clone()),
-                None => by_name.push_str(&names::mention(&one.name)),
+                None => by_name.push_str(&names::mention(&one.name, members)),
             }
         }
     }
     let line = if by_name.is_empty() { "" } else { "\n" };
     let text = format!("{by_name}{line}{}", head(&text, TEXT));
     Ok(Some(Action::SendText { to: room.clone(), text, mention }))
-}
-
-/// Marks that are older than anybody asks, a page each time.
-async fn sweep(doing: &Doing<'_>, room: &ContactId, now_ms: i64, again_ms: i64) -> Result<Effects, PluginError> {
-    let marks: Vec<(String, i64)> = doing.cx.kv_list(&format!("welcomed:{room}:"), KvPage::of(SWEPT)).await?;
-    let old = marks.into_iter().filter(|(_, at_ms)| now_ms - at_ms >= again_ms);
-    Ok(old.fold(Effects::none(), |effects, (key, _)| effects.delete(key)))
 }
 
 /// When members came in, as far as they were welcomed: for the list of silent ones.

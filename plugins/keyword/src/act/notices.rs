@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use wxbot_plugin::prelude::*;
 
 use super::recipients;
+use crate::kept;
 use crate::settings::{Settings, ms};
 
 /// Rules of one chat that told something lately.
@@ -40,7 +41,7 @@ impl Notices {
     /// Those of a chat. Nothing is read when no rule tells anything.
     pub(super) async fn read(cx: &Ctx, chat: &ContactId, wanted: bool) -> Result<Self, PluginError> {
         let key = format!("told:{chat}");
-        let all = if wanted { cx.kv_get(&key).await?.unwrap_or_default() } else { BTreeMap::new() };
+        let all = if wanted { kept::map(cx, &key).await?.1 } else { BTreeMap::new() };
         Ok(Self { key, all, changed: false })
     }
 

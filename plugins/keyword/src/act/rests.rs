@@ -1,13 +1,33 @@
 //! What does a chat rest from, and how long? Kept in KV, so that it outlives a restart and is committed with the reply.
+//!
+//! The rests of a chat, those of each person in it and the invitations of each have keys of their own: a busy room ends
+//! nobody's rest early.
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
 use wxbot_plugin::prelude::*;
 
-/// Rests of one chat; the oldest are forgotten first.
-const MOST: usize = 200;
+use crate::kept;
 
-/// All rests of one chat: of each, when it began and how long it lasts, in milliseconds.
+/// Rests under one key: as many as there may be rules. Those that end soonest are forgotten first.
+const MOST: usize = 1_000;
+/// How long all of them are together when they are written, about; a value has at most 64 KiB.
+const BYTES: usize = 48 * 1024;
+/// What an entry takes besides its name.
+const ENTRY_BYTES: usize = 36;
+
+/// Whose rests.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Of<'a> {
+    Chat,
+    /// In this chat.
+    Person(&'a ContactId),
+    /// Invitations of this person, from this chat.
+    Invited(&'a ContactId),
+}
+
+/// The rests under one key: of each, when it began and how long it lasts, in milliseconds.
 #[derive(Debug)]
 pub(super) struct Rests {
     key: String,
@@ -15,11 +35,21 @@ pub(super) struct Rests {
     changed: bool,
 }
 
+impl Of<'_> {
+    fn key(self, chat: &ContactId) -> String {
+        match self {
+            Self::Chat => format!("rest:{chat}"),
+            Self::Person(person) => format!("rest:{chat}:{person}"),
+            Self::Invited(person) => format!("invited:{chat}:{person}"),
+        }
+    }
+}
+
 impl Rests {
-    /// Those of a chat. Nothing is read when no rule rests.
-    pub(super) async fn read(cx: &Ctx, chat: &ContactId, wanted: bool) -> Result<Self, PluginError> {
-        let key = format!("rest:{chat}");
-        let all = if wanted { cx.kv_get(&key).await?.unwrap_or_default() } else { BTreeMap::new() };
+    /// Those of a chat or of a person in it. Nothing is read when no rule rests.
+    pub(super) async fn read(cx: &Ctx, chat: &ContactId, of: Of<'_>, wanted: bool) -> Result<Self, PluginError> {
+        let key = of.key(chat);
+        let all = if wanted { kept::map(cx, &key).await?.1 } else { BTreeMap::new() };
         Ok(Self { key, all, changed: false })
     }
 
@@ -29,16 +59,19 @@ impl Rests {
     }
 
     /// From now on it rests.
-    pub(super) fn begin(&mut self, what: String, long_ms: i64, now_ms: i64) {
+    pub(super) fn begin(&mut self, what: &str, long_ms: i64, now_ms: i64) {
         if long_ms <= 0 {
             return;
         }
         self.changed = true;
-        self.all.insert(what, (now_ms, long_ms));
+        self.all.insert(what.to_owned(), (now_ms, long_ms));
         self.all.retain(|_, rest| left_ms(*rest, now_ms).is_some());
-        while self.all.len() > MOST {
-            let oldest = self.all.iter().min_by_key(|(_, (since_ms, _))| *since_ms).map(|(what, _)| what.clone());
-            oldest.and_then(|oldest| self.all.remove(&oldest));
+        let mut bytes: usize = self.all.keys().map(|what| what.len() + ENTRY_BYTES).sum();
+        while self.all.len() > MOST || bytes > BYTES {
+            let soonest = self.all.iter().min_by_key(|(_, rest)| left_ms(**rest, now_ms)).map(|(what, _)| what.clone());
+            let Some(what) = soonest else { break };
+            bytes = bytes.saturating_sub(what.len() + ENTRY_BYTES);
+            self.all.remove(&what);
         }
     }
 
@@ -48,6 +81,11 @@ impl Rests {
         }
         Ok(Effects::none().put(self.key, &self.all)?)
     }
+}
+
+/// Whether nothing rests any more by this value.
+pub(crate) fn are_over(key: &str, value: &Value, now_ms: i64) -> bool {
+    kept::entries(key, Some(value)).into_values().all(|rest| left_ms(rest, now_ms).is_none())
 }
 
 /// A beginning in the future comes from a clock that was set back and counts as none: the rest would last as long as the
@@ -81,20 +119,24 @@ mod tests {
     #[test]
     fn only_so_many_are_kept_and_none_that_is_over() {
         let mut rests = none();
-        for n in 0..1_000 {
-            rests.begin(format!("reply {n}"), 10_000, n);
+        for n in 0..1_200 {
+            rests.begin(&n.to_string(), 10_000, n);
         }
-        assert_eq!((rests.all.len(), rests.left_ms("reply 999", 999)), (MOST, Some(10_000)));
-        assert_eq!(rests.left_ms("reply 1", 999), None, "the oldest are gone");
-        rests.begin("reply x".into(), 5, 20_000);
+        assert_eq!((rests.all.len(), rests.left_ms("1199", 1_199)), (MOST, Some(10_000)));
+        assert_eq!(rests.left_ms("1", 1_199), None, "those that end soonest are gone");
+        rests.begin("x", 5, 20_000);
         assert_eq!(rests.all.len(), 1);
-        assert!(serde_json::to_string(&rests.all).unwrap().len() < 64 * 1024);
+        for n in 0..1_200 {
+            rests.begin(&format!("{}{n}", "名".repeat(40)), i64::MAX / 2, i64::MAX / 4 + n);
+        }
+        let bytes = serde_json::to_string(&rests.all).unwrap().len();
+        assert!(bytes < 64 * 1024 && rests.all.len() > 200, "{bytes}");
     }
 
     #[test]
     fn nothing_is_written_when_nothing_changed() {
         let mut rests = none();
-        rests.begin("reply".into(), 0, 1);
+        rests.begin("reply", 0, 1);
         assert!(rests.written().unwrap().is_empty());
     }
 }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use wxbot_plugin::prelude::*;
 
+use crate::kept;
+
 /// Tags of one person; those that were not earned for the longest time are forgotten first.
 const MOST: usize = 32;
 
@@ -27,8 +29,7 @@ pub(super) async fn remember(
         return Ok(Effects::none());
     }
     let key = format!("tag:{person}");
-    let was: Option<BTreeMap<String, Tag>> = cx.kv_get(&key).await?;
-    let mut now = was.clone().unwrap_or_default();
+    let (was, mut now): (_, BTreeMap<String, Tag>) = kept::map(cx, &key).await?;
     for tag in tags {
         let count = now.get(tag).map_or(0, |tag| tag.count).saturating_add(1);
         now.insert(tag.clone(), Tag { at_ms: now_ms, count });

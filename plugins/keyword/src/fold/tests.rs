@@ -11,7 +11,7 @@ const ALL: Folding = Folding { case: true, width: true, simplified: true };
 /// their length, characters beyond U+FFFF with and without a form of their own.
 pub(crate) fn hard_text() -> impl Strategy<Value = String> {
     let hard = prop::sample::select(
-        "aAbBzZ09 ,\u{FF21}\u{FF41}\u{FF0C}\u{3000}\u{200B}\u{FEFF}\u{AD}\u{FE0F}發发票票頭髮臺台微信İẞßȺK\u{10400}😀𠮷𪟎㑮\n"
+        "aAbBzZ09 ,\u{FF21}\u{FF41}\u{FF0C}\u{3000}\u{200B}\u{FEFF}\u{AD}\u{FE0F}\u{FE00}\u{E0101}\u{3164}發发票票頭髮臺台微信İẞßȺK\u{10400}😀𠮷𪟎㑮\n"
             .chars()
             .collect::<Vec<_>>(),
     );
@@ -25,6 +25,7 @@ fn forms() {
         ("small letters", Folding::default(), "WeChat 微信", "wechat 微信"),
         ("full width", Folding::default(), "\u{FF21}\u{FF22}\u{FF11}\u{FF01}\u{3000}x", "ab1! x"),
         ("invisible", Folding::default(), "微\u{200B}信\u{FEFF}", "微信"),
+        ("fillers and selectors", Folding::default(), "加\u{FE00}微\u{E0101}信\u{3164}\u{34F}", "加微信"),
         ("traditional as it is", Folding::default(), "開發票", "開發票"),
         ("traditional", ALL, "開發票 AB", "开发票 ab"),
         ("beyond the table", ALL, "\u{10400}😀", "\u{10428}😀"),
@@ -46,6 +47,7 @@ fn ways_back() {
         ("full width before", "\u{FF21}\u{FF22}开票", "开票", "开票"),
         ("itself full width", "x\u{FF21}\u{FF22}y", "ab", "\u{FF21}\u{FF22}"),
         ("invisible inside", "我开\u{200B}票了", "开票", "开\u{200B}票"),
+        ("invisible beyond the table", "我开\u{E0101}\u{E0102}票了", "开票", "开\u{E0101}\u{E0102}票"),
         ("invisible around", "\u{200B}开票\u{200B}\u{200B}", "开票", "开票"),
         ("traditional", "我要開發票", "开发", "開發"),
         ("half of a character that became two", "xİy", "i", "İ"),

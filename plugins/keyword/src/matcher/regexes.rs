@@ -138,29 +138,27 @@ impl Regexes {
         self.bytes + self.sets.iter().map(|set| set.regex.memory_usage()).sum::<usize>()
     }
 
-    /// Calls `keep` with slot, start and end for all that is new, until it says false.
+    /// Calls `keep` with slot, start and end for all that is new.
     pub(super) fn search(
         &self,
         text: &str,
         scratch: &mut Scratch,
         seen: &mut Seen,
-        mut keep: impl FnMut(usize, usize, usize) -> bool,
+        mut keep: impl FnMut(usize, usize, usize),
     ) {
         let mut found = |nth: usize, seen: &mut Seen| {
-            let Some(one) = self.patterns.get(nth).filter(|one| seen.is_new(one.slot)) else { return true };
-            let Some(at) = one.find(text, self.syntax) else { return true };
-            !seen.first(one.slot) || keep(one.slot, at.start, at.end)
+            let Some(one) = self.patterns.get(nth).filter(|one| seen.is_new(one.slot)) else { return };
+            let Some(at) = one.find(text, self.syntax) else { return };
+            if seen.first(one.slot) {
+                keep(one.slot, at.start, at.end);
+            }
         };
-        if !seen.called().all(|nth| found(nth, seen)) {
-            return;
-        }
+        seen.called().for_each(|nth| found(nth, seen));
         for set in &self.sets {
             let matched = scratch.of(set.members.len());
             set.regex.which_overlapping_matches(&Input::new(text), matched);
-            let mut members = matched.iter().filter_map(|nth| set.members.get(nth.as_usize()));
-            if !members.all(|nth| found(*nth, seen)) {
-                return;
-            }
+            let members = matched.iter().filter_map(|nth| set.members.get(nth.as_usize()));
+            members.for_each(|nth| found(*nth, seen));
         }
     }
 

@@ -110,8 +110,10 @@ fn everything_is_bounded() {
     assert_eq!(Matcher::build(&broken, ALL).map(|_| ()).unwrap_err().len(), 100);
 
     let many: Vec<String> = ('一'..'龥').take(3000).map(String::from).collect();
-    let patterns: Vec<_> = many.iter().zip(0..).map(|(one, id)| text(id, one)).collect();
-    assert_eq!(found(&patterns, &many.concat()).len(), MOST_HITS);
+    let patterns: Vec<_> = many.iter().zip(0..).map(|(one, id)| text(id, one)).chain([regex(9_999, r"\d$")]).collect();
+    let said = format!("{}1", many.concat());
+    let hits = found(&patterns, &said);
+    assert_eq!((hits.len(), hits.last()), (3001, Some(&(9_999, "1"))), "no number of words hides a regex");
 
     let behind = format!("{}票", "长".repeat(HAYSTACK_BYTES / 3));
     assert_eq!(found(&[text(1, "票")], &behind), []);

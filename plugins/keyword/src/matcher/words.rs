@@ -134,8 +134,8 @@ impl Words {
         owners + self.engine.as_ref().map_or(0, |(nfa, skip)| nfa.memory_usage() + skip.memory())
     }
 
-    /// Calls `keep` with slot, start and end for all that is new, until it says false.
-    pub(super) fn search(&self, text: &str, seen: &mut Seen, mut keep: impl FnMut(usize, usize, usize) -> bool) {
+    /// Calls `keep` with slot, start and end for all that is new.
+    pub(super) fn search(&self, text: &str, seen: &mut Seen, mut keep: impl FnMut(usize, usize, usize)) {
         let Some((nfa, skip)) = &self.engine else { return };
         let bytes = text.as_bytes();
         let begin = nfa.start_state(Anchored::Yes).expect("an NFA begins both ways");
@@ -150,8 +150,8 @@ impl Words {
                         steps += read;
                         break;
                     }
-                    if nfa.is_match(state) && !self.matched(nfa, state, text, start + read + 1, seen, &mut keep) {
-                        return;
+                    if nfa.is_match(state) {
+                        self.matched(nfa, state, text, start + read + 1, seen, &mut keep);
                     }
                 }
             }
@@ -163,24 +163,16 @@ impl Words {
     }
 
     /// All that begins at `start` or behind it, in one pass.
-    fn read_on(
-        &self,
-        nfa: &NFA,
-        text: &str,
-        start: usize,
-        seen: &mut Seen,
-        mut keep: impl FnMut(usize, usize, usize) -> bool,
-    ) {
+    fn read_on(&self, nfa: &NFA, text: &str, start: usize, seen: &mut Seen, mut keep: impl FnMut(usize, usize, usize)) {
         let mut state = nfa.start_state(Anchored::No).expect("an NFA begins both ways");
         for (at, byte) in text.bytes().enumerate().skip(start) {
             state = nfa.next_state(Anchored::No, state, byte);
-            if nfa.is_match(state) && !self.matched(nfa, state, text, at + 1, seen, &mut keep) {
-                return;
+            if nfa.is_match(state) {
+                self.matched(nfa, state, text, at + 1, seen, &mut keep);
             }
         }
     }
 
-    /// False when no more are wanted.
     fn matched(
         &self,
         nfa: &NFA,
@@ -188,29 +180,25 @@ impl Words {
         text: &str,
         end: usize,
         seen: &mut Seen,
-        keep: &mut impl FnMut(usize, usize, usize) -> bool,
-    ) -> bool {
+        keep: &mut impl FnMut(usize, usize, usize),
+    ) {
         for nth in 0..nfa.match_len(state) {
             let pattern = nfa.match_pattern(state, nth);
             let Some(owners) = self.owners.get(pattern.as_usize()) else { continue };
             let start = end - nfa.pattern_len(pattern);
             let mut found = |mark: u8, slots: &[usize], seen: &mut Seen| {
-                slots.is_empty()
-                    || !seen.texts.mark(pattern.as_usize(), mark)
-                    || slots.iter().all(|slot| !seen.first(*slot) || keep(*slot, start, end))
+                if !slots.is_empty() && seen.texts.mark(pattern.as_usize(), mark) {
+                    slots.iter().filter(|slot| seen.first(**slot)).for_each(|slot| keep(*slot, start, end));
+                }
             };
-            if !found(ANYWHERE, &owners.anywhere, seen) {
-                return false;
-            }
+            found(ANYWHERE, &owners.anywhere, seen);
             if !owners.regexes.is_empty() && seen.texts.mark(pattern.as_usize(), FOR_REGEXES) {
                 owners.regexes.iter().for_each(|regex| _ = seen.regexes.mark(*regex, ANYWHERE));
             }
-            let bordered = !owners.between_borders.is_empty() && bordered(text, start, end);
-            if bordered && !found(BETWEEN_BORDERS, &owners.between_borders, seen) {
-                return false;
+            if !owners.between_borders.is_empty() && bordered(text, start, end) {
+                found(BETWEEN_BORDERS, &owners.between_borders, seen);
             }
         }
-        true
     }
 }
 

@@ -1,11 +1,14 @@
 //! What is wrong with rules that no key can know alone?
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
 use wxbot_plugin::config::ConfigProblem;
 use wxbot_plugin::model::ContactId;
 
 use super::{Ids, Notify, Rule, Settings, Where};
-use crate::engine::{Sought, Source};
-use crate::lists::{MOST_ENTRIES, TAG_CHARS};
+use crate::engine::{Lists, Sought, Source};
+use crate::lists::{ALL_BYTES, MOST_ENTRIES, TAG_CHARS};
 use crate::matcher::Matcher;
 
 /// To how many a rule sends one message: with its reply that is less than wxbot allows for one.
@@ -44,6 +47,10 @@ impl Settings {
             let problem = ConfigProblem::at("/rules", format!("all lists together have {entries} entries"));
             return vec![problem.help(format!("at most {MOST_ENTRIES} are looked for: remove what is not needed"))];
         }
+        if let Some(bytes) = too_many_bytes(&lists) {
+            let problem = ConfigProblem::at("/rules", format!("all lists together have {} MiB", bytes >> 20));
+            return vec![problem.help(format!("at most {} MiB are read: remove what is not needed", ALL_BYTES >> 20))];
+        }
         let sought: Vec<Sought<'_>> = self
             .sought(&lists)
             .into_iter()
@@ -64,6 +71,14 @@ impl Settings {
         });
         told.collect()
     }
+}
+
+/// How long all files are together, each counted once, if that is too long.
+pub(crate) fn too_many_bytes(lists: &Lists) -> Option<usize> {
+    let files = lists.iter().flatten().flat_map(|list| &list.files);
+    let by_path: BTreeMap<&Path, usize> = files.map(|file| (&*file.path, file.bytes)).collect();
+    let bytes = by_path.into_values().sum();
+    (bytes > ALL_BYTES).then_some(bytes)
 }
 
 impl Rule {

@@ -1,6 +1,7 @@
 //! What may a key of a rule hold? One text or several, ids, templates, files, and who is to be told.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
@@ -63,26 +64,31 @@ pub(crate) struct ListFile {
     pub(crate) list: Arc<Read>,
 }
 
-/// Files that are in use, by where they are: settings are read several times at a start, and two accounts may have the
-/// same ones.
+/// Files that are in use, by where they are and what they hold: settings are read several times at a start, and two
+/// accounts may have the same ones.
 static IN_USE: LazyLock<Mutex<InUse>> = LazyLock::new(Mutex::default);
+/// Nobody who writes a file knows its key.
+static HASHES: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
-type InUse = HashMap<PathBuf, (Stamp, Weak<Read>)>;
+/// The length and the hash of the bytes say whether the file is the same. No time does: what is written twice in the same
+/// moment has the same.
+type InUse = HashMap<PathBuf, ((usize, u64), Weak<Read>)>;
 
-/// Reads one file, unless it is in use as it is. Only what is the same to the letter counts as such here: which other
-/// differences matter is said by keys of another table, and the matcher heeds them.
+/// Reads one file, and makes a list of it unless one of the same bytes is in use. Only what is the same to the letter
+/// counts as the same keyword here: which other differences matter is said by keys of another table, and the matcher
+/// heeds them.
 pub(crate) fn read_list(path: &Path) -> Result<Arc<Read>, Vec<ListProblem>> {
-    // Before the file is read: what is written to it meanwhile has another one.
-    let stamp = Stamp::of(path);
+    let bytes = lists::bytes(path)?;
+    let content = (bytes.len(), HASHES.hash_one(&bytes));
     let known = IN_USE.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned();
-    if let Some(list) = known.filter(|(of, _)| *of == stamp).and_then(|(_, list)| list.upgrade()) {
+    if let Some(list) = known.filter(|(of, _)| *of == content).and_then(|(_, list)| list.upgrade()) {
         return Ok(list);
     }
     let same_letters = Folder::new(Folding { case: false, width: false, simplified: false });
-    let list = Arc::new(lists::read(&[path], same_letters)?);
+    let list = Arc::new(lists::read_bytes(path, bytes, same_letters)?);
     let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
     in_use.retain(|_, (_, list)| list.strong_count() > 0);
-    in_use.insert(path.to_owned(), (stamp, Arc::downgrade(&list)));
+    in_use.insert(path.to_owned(), (content, Arc::downgrade(&list)));
     Ok(list)
 }
 

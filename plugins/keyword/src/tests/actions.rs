@@ -71,6 +71,71 @@ async fn a_message_is_passed_on(bot: Kit<Keyword>) {
     bob.hears().gets("急");
 }
 
+#[wxbot_plugin::test(settings = json!({ "forward_limit": 3, "rules": [
+    { "name": "there", "any": "急", "rooms": "r101", "forward_to": "r102" },
+    { "name": "back", "any": "急", "rooms": "r102", "forward_to": "r101" },
+] }))]
+async fn rooms_that_pass_messages_to_each_other_come_to_rest(bot: Kit<Keyword>) {
+    // Two accounts of ours, each a stranger to the other.
+    let (alice, first, second) = (bot.user("alice"), bot.user("first"), bot.user("second"));
+    let (one, two) = (bot.room("one", [&alice, &second]), bot.room("two", [&first]));
+    alice.in_room(&one).say("急!").await;
+    let mut rounds = 0;
+    while rounds < 50 && !bot.acted().is_empty() {
+        rounds += 1;
+        first.in_room(&two).say("急!").await;
+        second.in_room(&one).say("急!").await;
+        bot.advance(Duration::from_secs(50)).await;
+    }
+    assert!(rounds <= 2, "{rounds}");
+    for n in 0..5 {
+        alice.in_room(&one).say(&format!("急 {n}")).await;
+    }
+    let heard = alice.in_room(&one).say("急 6").await;
+    assert!(heard.explained().contains("it passed 3 messages on to r102 in a minute"), "{}", heard.explained());
+    assert_eq!(bot.acted().len(), 3);
+    bot.advance(Duration::from_secs(61)).await;
+    alice.in_room(&one).say("急 6").await;
+    assert_eq!(bot.acted().len(), 1);
+}
+
+#[wxbot_plugin::test(settings = json!({ "rules": [
+    { "name": "r", "any": "词", "reply": "x", "cooldown": "1h", "per": "person" },
+    { "name": "chat", "any": "句", "reply": "y", "cooldown": "1h" },
+] }))]
+async fn many_people_end_nobodys_rest(bot: Kit<Keyword>) {
+    let alice = bot.user("alice");
+    let room = bot.room("one", [&alice]);
+    alice.in_room(&room).say("词").await.gets("x");
+    alice.in_room(&room).say("句").await.gets("y");
+    for n in 0..250 {
+        bot.user(&format!("u{n}")).in_room(&room).say("词").await.gets("x");
+    }
+    alice.in_room(&room).say("词").await.gets_nothing();
+    alice.in_room(&room).say("句").await.gets_nothing();
+    // Once a day what is over goes.
+    let rests = |bot: &Kit<Keyword>| bot.kv_keys().iter().filter(|key| key.starts_with("rest:")).count();
+    bot.fires("tidy").await;
+    assert_eq!(rests(&bot), 252, "not yet over");
+    bot.advance(Duration::from_secs(3_601)).await;
+    bot.fires("tidy").await;
+    assert_eq!(rests(&bot), 0);
+}
+
+#[wxbot_plugin::test(settings = json!({ "notify_every": "1min", "rules": [
+    { "name": "r", "any": "词", "reply": "x", "cooldown": "1h", "tag": "t", "notify": "p9", "forward_to": "p8" },
+] }))]
+async fn values_of_another_shape_count_as_none(bot: Kit<Keyword>) {
+    let odd = json!({ "t": { "at_ms": 5, "count": 3, "colour": "red" }, "odd": 7 });
+    for key in ["rest:p101", "told:p101", "forwarded:p101", "hits:p101:05"] {
+        bot.set_kv(key, &json!("spoiled")).unwrap();
+    }
+    bot.set_kv("tag:p101", &odd).unwrap();
+    bot.user("alice").say("词").await.gets("x");
+    let tags: Value = bot.kv("tag:p101").unwrap().unwrap();
+    assert_eq!(tags["t"]["count"], json!(4), "what is understood of it counts, with a field nobody knows");
+}
+
 #[wxbot_plugin::test(settings = json!({ "rules": [{ "name": "join", "any": "进群", "invite_to": "r102" }] }))]
 async fn friends_and_private_chats_are_invited(bot: Kit<Keyword>) {
     let (alice, bob) = (bot.user("alice"), bot.user("bob"));
@@ -155,12 +220,12 @@ async fn senders_are_tagged(bot: Kit<Keyword>) {
     bot.advance(Duration::from_secs(1)).await;
     alice.in_room(&bot.room("one", [&alice])).say("多少钱 退款").await.gets_nothing();
     bob.say("你好").await.gets_nothing();
-    let tags: serde_json::Value = bot.kv("tag:p101").unwrap().unwrap();
+    let tags: Value = bot.kv("tag:p101").unwrap().unwrap();
     let at = 1_767_225_601_000_i64;
     let want = json!({ "buyer": { "at_ms": at, "count": 2 }, "hot": { "at_ms": at, "count": 2 },
         "refund": { "at_ms": at, "count": 1 } });
     assert_eq!(tags, want);
-    assert_eq!(bot.kv::<serde_json::Value>("tag:p102").unwrap(), None);
+    assert_eq!(bot.kv::<Value>("tag:p102").unwrap(), None);
 }
 
 #[tokio::test]
@@ -208,4 +273,42 @@ async fn hits_are_forgotten_after_a_month(bot: Kit<Keyword>) {
     }
     assert_eq!(bot.kv_keys().iter().filter(|key| key.starts_with("hits:")).count(), 31);
     admin.say("命中 31").await.gets("近 31 天命中 30 次 (hits)\n1. r「词」 30");
+}
+
+#[wxbot_plugin::test(settings = json!({ "rules": [{ "name": "r", "any": "词", "tag": "t" }] }))]
+async fn hits_of_silent_chats_are_removed_after_a_month(bot: Kit<Keyword>) {
+    let (alice, admin) = (bot.user("alice"), bot.user("admin"));
+    admin.is(Role::Admin);
+    let hits = |bot: &Kit<Keyword>| bot.kv_keys().iter().filter(|key| key.starts_with("hits:")).count();
+    alice.say("词").await.gets_nothing();
+    bot.set_kv("hits:p7:03", &json!("spoiled")).unwrap();
+    bot.advance(Duration::from_secs(30 * 86_400)).await;
+    bot.fires("tidy").await;
+    assert_eq!(hits(&bot), 1);
+    bot.advance(Duration::from_secs(86_400)).await;
+    bot.fires("tidy").await;
+    assert_eq!(hits(&bot), 0);
+}
+
+#[wxbot_plugin::test(settings = json!({ "rules": [{ "name": "r", "any": "词", "tag": "t" }] }))]
+async fn a_great_many_hits_are_counted_in_part_and_removed_in_turns(bot: Kit<Keyword>) {
+    let admin = bot.user("admin");
+    admin.is(Role::Admin);
+    let day = |day: i64| json!({ "day": day, "total": 1, "words": { "r「词」": 1 } });
+    // 2026-01-01 is day 20454 in Shanghai, where the clock says 08:00.
+    for n in 0..20_001 {
+        bot.set_kv(&format!("hits:p{}:00", n + 1_000), &day(20_454)).unwrap();
+    }
+    admin.say("命中").await.gets(
+        "近 7 天命中 20000 次 (hits)\n1. r「词」 20000\n会话太多,只数了一部分;在群里问就是那个群的 (only a part was counted)",
+    );
+    bot.advance(Duration::from_secs(40 * 86_400)).await;
+    for left in [15_001, 10_001, 5_001, 1] {
+        bot.fires("tidy").await;
+        let keys = bot.kv_keys();
+        let hits = keys.iter().filter(|key| key.starts_with("hits:")).count();
+        assert_eq!((hits, keys.iter().any(|key| key == "tidied")), (left, true));
+    }
+    bot.fires("tidy").await;
+    assert!(!bot.kv_keys().iter().any(|key| key.starts_with("hits:") || key == "tidied"));
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use super::*;
 
-fn problems(settings: serde_json::Value) -> Vec<(String, String)> {
+fn problems(settings: Value) -> Vec<(String, String)> {
     let read = Settings::read(&settings, &Place::default());
     let problems = read.err().unwrap_or_default();
     // Of a value of another sort the message says all there is.
@@ -84,6 +84,19 @@ fn files_with_mistakes_are_told_with_their_lines() {
     }
 }
 
+#[test]
+fn all_files_together_are_bounded() {
+    let folder = tempfile::tempdir().unwrap();
+    let comment = format!("词\n#{}", "x".repeat(13 << 20));
+    let names: Vec<String> = (0..5).map(|n| format!("{n}.txt")).collect();
+    names.iter().for_each(|name| fs::write(folder.path().join(name), &comment).unwrap());
+    // A file that two rules name is read once.
+    let rules = json!([{ "files": names, "reply": "x" }, { "files": ["0.txt"], "reply": "y" }]);
+    let problems = Settings::read(&json!({ "rules": rules }), &Place::of(folder.path())).map(|_| ()).unwrap_err();
+    let fits = matches!(&*problems, [one] if one.pointer == "/rules" && one.message.contains("have 65 MiB"));
+    assert!(fits, "{problems:?}");
+}
+
 #[wxbot_plugin::test(settings = json!({ "rules": [
     { "name": "loop", "any": "词", "reply": "{% for a in range(1000) %}{% for b in range(1000) %}x{% endfor %}{% endfor %}", "stop": true },
     { "name": "long", "any": "长", "reply": "{{ text * 100 }}" },
@@ -137,4 +150,37 @@ async fn sec_r33_what_people_write_is_no_template(bot: Kit<Keyword>) {
     owner.hears().gets_containing("词 {{ sender }}");
     owner.say("加词 回 => {{ sender }}").await.gets_containing("加了 1 个词");
     eve.say("回").await.gets("{{ sender }}");
+}
+
+#[wxbot_plugin::test(settings = json!({ "rules": [
+    { "name": "adverts", "any": "加微信", "regex": ["^帮助$"], "not": "官方", "reply": "{{ keyword }}" },
+] }))]
+async fn sec_r27_a_first_mention_hides_nothing(bot: Kit<Keyword>) {
+    let alice = bot.user("alice");
+    let member = alice.in_room(&bot.room("one", [&alice]));
+    let advert = "加微信vx123 ".repeat(100);
+    for text in
+        ["@加微信vx123代开发票 @bot\u{2005}", "@bot\u{2005}加微信", "@加微信 hi", &format!("@x {advert}@bot\u{2005}")]
+    {
+        member.does(at_us(text)).await.gets("加微信");
+    }
+    // Where nothing stands before it, a mention is no part of what was typed.
+    member.at_me("帮助").await.gets("^帮助$");
+    member.at_me("帮助我").await.gets_nothing();
+    member.does(at_us("@官方 加微信")).await.gets_nothing();
+}
+
+/// A text that mentions our account somewhere.
+fn at_us(text: &str) -> EventKind {
+    let mentions = Mentions { me: true, all: false };
+    let content = Content::Text { text: text.to_owned() };
+    EventKind::Message(Message { id: "0".parse().unwrap(), from_self: false, content, mentions })
+}
+
+#[wxbot_plugin::test(settings = json!({ "rules": [{ "any": "加微信", "reply": "{{ keyword }}" }] }))]
+async fn sec_r27_invisible_characters_hide_nothing(bot: Kit<Keyword>) {
+    let alice = bot.user("alice");
+    for between in ["\u{200B}", "\u{FE00}", "\u{E0101}", "\u{E0041}", "\u{34F}", "\u{3164}", "\u{115F}", "\u{FFA0}"] {
+        alice.say(&format!("加{between}微{between}{between}信")).await.gets("加微信");
+    }
 }

@@ -7,7 +7,7 @@ use wxbot_plugin::testing::Kit;
 
 use super::*;
 
-async fn kit(folder: &Path, settings: serde_json::Value) -> Kit<Keyword> {
+async fn kit(folder: &Path, settings: Value) -> Kit<Keyword> {
     let mut init = InitCtx::new();
     init.place = Place::of(folder);
     Kit::start_at(settings, init).await.unwrap()
@@ -34,7 +34,7 @@ async fn words_come_from_text_csv_and_toml() {
     alice.say("ＱＱ12345").await.gets("不要");
     alice.say("团购").await.gets("低");
     alice.say("团购群").await.gets("高");
-    assert!(bot.kv::<serde_json::Value>("tag:p101").unwrap().unwrap()["buyer"].is_object());
+    assert!(bot.kv::<Value>("tag:p101").unwrap().unwrap()["buyer"].is_object());
 }
 
 #[tokio::test]
@@ -51,7 +51,7 @@ async fn a_list_that_changes_is_read_anew_and_a_broken_one_is_not_used() {
     fs::write(&file, "新词\n更多\n").unwrap();
     owner.say("重读词表").await.gets("重读了 1 个文件,共 2 个词 (read anew)");
     alice.say("旧 新词").await.gets("新词");
-    owner.say("kw reload").await.gets("重读了 0 个文件,共 2 个词 (read anew)");
+    owner.say("kw reload").await.gets("重读了 1 个文件,共 2 个词 (read anew)");
     // Broken: the old one stays, and the owner is told once.
     fs::write(&file, format!("好\n{}\n", "长".repeat(300))).unwrap();
     owner.say("重读词表").await.gets_containing("有错,沿用旧的");
@@ -69,6 +69,32 @@ async fn a_list_that_changes_is_read_anew_and_a_broken_one_is_not_used() {
     owner.say("重读词表").await.gets("重读了 1 个文件,共 1 个词 (read anew)");
     alice.say("回来了 新词").await.gets("回来了");
     owner.hears().gets_nothing();
+    assert_eq!(bot.kv::<Value>("trouble").unwrap(), None, "mended");
+    // The very same mistake again, once with a message between and once without.
+    fs::remove_file(&file).unwrap();
+    owner.say("重读词表").await.gets_containing("有错,沿用旧的");
+    alice.say("回来了").await.gets("回来了");
+    owner.hears().gets_containing("cannot be read");
+    owner.say("重读词表").await.gets_containing("有错,沿用旧的");
+    alice.say("回来了").await.gets("回来了");
+    owner.hears().gets_nothing();
+    fs::write(&file, "回来了\n").unwrap();
+    bot.advance(std::time::Duration::ZERO).await;
+    owner.say("重读词表").await.gets_containing("共 1 个词");
+    fs::remove_file(&file).unwrap();
+    owner.say("重读词表").await.gets_containing("有错,沿用旧的");
+    alice.say("好").await.gets_nothing();
+    owner.hears().gets_containing("cannot be read");
+}
+
+#[tokio::test]
+async fn what_another_version_told_is_no_hindrance() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a.txt"), "a\n").unwrap();
+    let bot = kit(folder.path(), json!({ "rules": [{ "files": ["a.txt"], "reply": "x" }] })).await;
+    bot.set_kv("trouble", &json!({ "id": 5 })).unwrap();
+    bot.user("alice").say("a").await.gets("x");
+    assert_eq!(bot.kv::<Value>("trouble").unwrap(), None);
 }
 
 #[tokio::test]

@@ -110,6 +110,56 @@ async fn an_account_has_so_many_words_and_no_more(bot: Kit<Keyword>) {
 }
 
 #[wxbot_plugin::test]
+async fn a_room_has_so_many_words_and_leaves_others_room(bot: Kit<Keyword>) {
+    let (alice, bob) = (bot.user("alice"), bot.user("bob"));
+    let (one, two) = (bot.room("one", [&alice]), bot.room("two", [&bob]));
+    let (alice, bob) = (alice.in_room(&one), bob.in_room(&two));
+    alice.is(Role::GroupAdmin);
+    bob.is(Role::GroupAdmin);
+    for page in 0..6 {
+        let lines: Vec<String> = (0..50).map(|n| format!("词{page}-{n}- => 回")).collect();
+        alice.say(&format!("加词 {}", lines.join("\n"))).await.gets("加了 50 个词,本群生效 (added)");
+    }
+    alice.say("加词 更多 => 了").await.gets("一个群最多 300 个词,还能加 0 个 (too many words)");
+    alice.say("加词 词0-0- => 改").await.gets_containing("改了 1 个");
+    bob.say("加词 更多 => 有").await.gets_containing("加了 1 个词");
+}
+
+#[wxbot_plugin::test]
+async fn one_character_is_too_short_for_whoever_is_no_admin(bot: Kit<Keyword>) {
+    let (alice, admin) = (bot.user("alice"), bot.user("admin"));
+    let room = bot.room("one", [&alice, &admin]);
+    alice.in_room(&room).is(Role::GroupAdmin);
+    admin.is(Role::Admin);
+    for word in ["的", "的\u{FE00}", " 的 ", "的\u{3164}"] {
+        alice.in_room(&room).say(&format!("加词 {word} => x")).await.gets_containing("词至少 2 个字");
+    }
+    alice.in_room(&room).say("加词 的的 => x").await.gets_containing("加了 1 个词");
+    admin.in_room(&room).say("加词 的 => x").await.gets_containing("加了 1 个词");
+}
+
+#[wxbot_plugin::test]
+async fn spoiled_rows_are_listed_and_removed_and_hinder_nothing(bot: Kit<Keyword>) {
+    let (admin, alice) = (bot.user("admin"), bot.user("alice"));
+    admin.is(Role::Admin);
+    // As another version might write it, and as nothing should be.
+    bot.set_kv("words", &json!({ "version": "x", "count": -1, "colour": "red" })).unwrap();
+    bot.set_kv("word:*:价格", &json!({ "text": "价格", "reply": "看公告", "room": 5 })).unwrap();
+    bot.set_kv("word:*:坏", &json!("spoiled")).unwrap();
+    bot.set_kv("word:*:\u{3164}", &json!({ "text": "\u{3164}", "reply": "x" })).unwrap();
+    bot.set_kv("hits:p102:05", &json!([1])).unwrap();
+    alice.say("价格").await.gets("看公告");
+    admin.say("词表").await.gets_containing("⚠️ 找不了");
+    // Its head has another shape, and is changed all the same.
+    admin.say("加词 你好 => 好").await.gets_containing("加了 1 个词");
+    admin.say("删词 #1").await.gets_containing("删了「#1」");
+    admin.say("删词 坏").await.gets_containing("删了");
+    admin.say("删词 价格").await.gets_containing("删了");
+    admin.say("词表").await.gets_containing("1. 你好 => 好");
+    alice.say("你好").await.gets("好");
+}
+
+#[wxbot_plugin::test]
 async fn changes_from_elsewhere_are_seen_and_a_crash_counts_once(bot: Kit<Keyword>) {
     let admin = bot.user("admin");
     admin.is(Role::Admin);
@@ -119,12 +169,12 @@ async fn changes_from_elsewhere_are_seen_and_a_crash_counts_once(bot: Kit<Keywor
     bot.set_kv("word:*:二", &word).unwrap();
     bot.set_kv("words", &json!({ "version": 7, "count": 2 })).unwrap();
     admin.say("加词 三 => 3").await.gets_containing("加了 1 个词");
-    assert_eq!(bot.kv::<serde_json::Value>("words").unwrap().unwrap()["count"], json!(3));
+    assert_eq!(bot.kv::<Value>("words").unwrap().unwrap()["count"], json!(3));
     admin.say("一二三").await.gets("1");
     admin.say("二").await.gets("2");
     bot.crash_before_commit();
     admin.say("加词 四 => 4").await.gets_containing("加了 1 个词");
-    assert_eq!(bot.kv::<serde_json::Value>("words").unwrap().unwrap()["count"], json!(4), "not counted twice");
+    assert_eq!(bot.kv::<Value>("words").unwrap().unwrap()["count"], json!(4), "not counted twice");
 }
 
 #[wxbot_plugin::test(settings = json!({ "rules": [

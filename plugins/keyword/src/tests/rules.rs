@@ -76,6 +76,27 @@ async fn folding_finds_what_people_mean(bot: Kit<Keyword>) {
     alice.say("my mail").await.gets_nothing();
 }
 
+#[tokio::test]
+async fn the_highest_priority_counts_however_much_a_text_hits() {
+    let folder = tempfile::tempdir().unwrap();
+    let words: Vec<String> = ('一'..'龥').take(2_000).map(String::from).collect();
+    let rows: Vec<String> = words.iter().map(|word| format!("{word},low,")).collect();
+    let faq = format!("keyword,reply,priority\n{}\n尾巴,high,5\n", rows.join("\n"));
+    std::fs::write(folder.path().join("faq.csv"), faq).unwrap();
+    let rules = json!([
+        { "name": "faq", "files": ["faq.csv"], "reply": "x" },
+        { "name": "not", "any": ["一"], "not": ["排除"], "reply": "not" },
+        { "name": "regex", "regex": [r"\d{3}$"], "reply": "regex" },
+    ]);
+    let mut init = InitCtx::new();
+    init.place = Place::of(folder.path());
+    let bot = Kit::<Keyword>::start_at(json!({ "rules": rules }), init).await.unwrap();
+    let text = format!("{}尾巴", words.concat());
+    let alice = bot.user("alice");
+    alice.say(&text).await.gets_each(["high", "not"]);
+    alice.say(&format!("{text}排除123")).await.gets_each(["high", "regex"]);
+}
+
 #[wxbot_plugin::test(settings = json!({ "ignore_case": false, "ignore_width": false, "rules": [{ "any": "AI", "reply": "x" }] }))]
 async fn folding_can_be_switched_off(bot: Kit<Keyword>) {
     let alice = bot.user("alice");

@@ -24,7 +24,7 @@ fn hits(watch: &Watch, text: &str) -> usize {
 
 /// Until the task has found the change: its reading waits for the disk and not for the paused clock.
 async fn until(what: impl Fn() -> bool) {
-    for _ in 0..100 {
+    for _ in 0..300 {
         if what() {
             return;
         }
@@ -56,6 +56,78 @@ async fn a_change_is_found_by_itself_after_a_while() {
     fs::write(&file, "又\n").unwrap();
     until(|| watch.trouble().is_none()).await;
     assert_eq!(hits(&watch, "又"), 1);
+}
+
+/// One of the looks that come by themselves.
+fn looks(watch: &Watch) -> Looked {
+    watch.shared.look(Look::Usual)
+}
+
+#[tokio::test]
+async fn a_file_that_is_being_written_is_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("words.txt");
+    fs::write(&file, "旧\n").unwrap();
+    let watch = watch(folder.path()).await;
+    for half in ["新", "新词", "新词\n更", "新词\n更多\n"] {
+        fs::write(&file, half).unwrap();
+        assert_eq!((looks(&watch).read, hits(&watch, "旧")), (0, 1), "{half}");
+    }
+    assert_eq!(looks(&watch).read, 1, "seen twice alike");
+    assert_eq!((hits(&watch, "旧"), watch.engine().len()), (0, 2));
+    assert_eq!(looks(&watch).read, 0);
+    // A moment between two files is none either.
+    fs::remove_file(&file).unwrap();
+    assert_eq!(looks(&watch), Looked { read: 0, words: 2, trouble: None });
+    fs::write(&file, "回来\n").unwrap();
+    assert_eq!((looks(&watch).read, looks(&watch).read, hits(&watch, "回来")), (0, 1, 1));
+}
+
+#[tokio::test]
+async fn an_emptied_file_is_used_only_when_somebody_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("words.txt");
+    fs::write(&file, "旧\n").unwrap();
+    let watch = watch(folder.path()).await;
+    fs::write(&file, "").unwrap();
+    looks(&watch);
+    let looked = looks(&watch);
+    assert_eq!((looked.read, hits(&watch, "旧")), (1, 1));
+    assert!(looked.trouble.as_ref().is_some_and(|trouble| trouble.text.contains("it is empty now")), "{looked:?}");
+    assert_eq!(watch.trouble(), looked.trouble);
+    assert_eq!(watch.look().await.unwrap(), Looked { read: 1, words: 0, trouble: None });
+    assert_eq!((hits(&watch, "旧"), watch.trouble()), (0, None));
+}
+
+#[tokio::test]
+async fn the_same_mistake_again_is_another_trouble() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("words.txt");
+    fs::write(&file, "旧\n").unwrap();
+    let watch = watch(folder.path()).await;
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        fs::remove_file(&file).unwrap();
+        let id = watch.look().await.unwrap().trouble.unwrap().id;
+        assert_eq!(watch.look().await.unwrap().trouble.map(|trouble| trouble.id), Some(id.clone()), "still the same");
+        ids.push(id);
+        fs::write(&file, "旧\n").unwrap();
+        assert_eq!(watch.look().await.unwrap().trouble, None);
+    }
+    assert_ne!(ids[0], ids[1]);
+}
+
+#[test]
+fn a_list_of_the_same_time_and_length_is_read_anew_by_new_settings() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("words.txt");
+    fs::write(&file, "旧\n").unwrap();
+    let modified = fs::metadata(&file).unwrap().modified().unwrap();
+    let old = read_list(&file).unwrap();
+    assert!(Arc::ptr_eq(&old, &read_list(&file).unwrap()), "the same bytes are read once");
+    fs::write(&file, "新\n").unwrap();
+    fs::File::options().write(true).open(&file).unwrap().set_modified(modified).unwrap();
+    assert_eq!(read_list(&file).unwrap().entries[0].keyword, "新");
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use wxbot_plugin::prelude::*;
 use wxbot_plugin::testing::{Heard, Kit, Sent, What};
 
-use super::fake::{Piece, Seen, answer, chunk, say, stream, word};
+use super::fake::{Piece, Seen, answer, chunk, error, say, stream, word};
 use super::talk::{Talk, fake, with};
 
 /// The messages of a request as `role: content`.
@@ -178,17 +178,21 @@ async fn reset_forgets_and_asks_for_rights_in_rooms(bot: Kit<Talk>) {
 async fn history_changed_meanwhile_is_not_overwritten(bot: Kit<Talk>) {
     let (fake, alice) = (fake(), bot.user("alice"));
     let slow = stream(vec![Piece::Wait(Duration::from_secs(1)), word("一"), Piece::Bytes("data: [DONE]\n\n".into())]);
-    fake.will([slow, say(&["二"])]);
+    fake.will([slow]);
     let meanwhile = async {
         tokio::time::sleep(Duration::from_millis(500)).await;
         bot.set_kv("llm:chat:p101", &json!({ "at_ms": bot.now_ms(), "turns": [{ "asked": "先", "answered": "前" }] }))
             .unwrap();
     };
     let (heard, ()) = tokio::join!(alice.say("甲"), meanwhile);
-    heard.gets("二");
-    let seen = fake.seen();
-    assert_eq!(told(&seen[1]), ["system: S", "user: 先", "assistant: 前", "user: 甲"]);
-    assert_eq!(seen[0].headers["idempotency-key"], seen[1].headers["idempotency-key"], "the same event");
+    heard.gets("一");
+    assert_eq!(fake.seen().len(), 1, "an answer that is paid for is not asked for again");
+    let used: Value = bot.kv("llm:from:p101").unwrap().unwrap();
+    assert_eq!(used["answers"], 1);
+    fake.will([say(&["二"])]);
+    alice.say("乙").await.gets("二");
+    let want = ["system: S", "user: 先", "assistant: 前", "user: 甲", "assistant: 一", "user: 乙"];
+    assert_eq!(told(&fake.seen()[0]), want);
 }
 
 #[wxbot_plugin::test(settings = with(json!({})))]
@@ -266,6 +270,18 @@ async fn tokens_are_counted_by_the_endpoint_or_estimated(bot: Kit<Talk>) {
     fake.seen();
 }
 
+/// An endpoint that counts nothing, or does not say, lifts no cap.
+#[wxbot_plugin::test(settings = with(json!({ "tokens_per_sender_per_day": 40 })))]
+async fn an_endpoint_that_counts_too_little_lifts_no_cap(bot: Kit<Talk>) {
+    let (fake, alice) = (fake(), bot.user("alice"));
+    let usage = json!({ "choices": [], "usage": { "total_tokens": 0 } });
+    let end = format!("data: {}\n\ndata: {usage}\n\ndata: [DONE]\n\n", chunk(json!({}), Some("stop")));
+    fake.will([stream(vec![word(&"好".repeat(60)), Piece::Bytes(end.into())])]);
+    alice.say("1").await.replies();
+    alice.say("2").await.gets_containing("明天");
+    fake.seen();
+}
+
 #[wxbot_plugin::test(settings = with(json!({ "links": ["example.com"] })))]
 async fn sec_r33_what_a_model_writes_is_text_in_the_conversation_that_asked(bot: Kit<Talk>) {
     let (fake, alice, bob) = (fake(), bot.user("alice"), bot.user("bob"));
@@ -285,7 +301,7 @@ async fn sec_r33_what_a_model_writes_is_text_in_the_conversation_that_asked(bot:
         ("an effect", say(&[json_call]), Some(json_call)),
         ("a tool call", stream(vec![Piece::Bytes(tool_call.into())]), Some("F")),
         ("a link", say(&["https://evil.com/x 和 https://example.com/y"]), Some("[链接] 和 https://example.com/y")),
-        ("a picture", say(&["![x](file:///etc/passwd)"]), Some("![x]([链接]")),
+        ("a picture", say(&["![x](file:///etc/passwd)"]), Some("![x]([链接])")),
         ("a turned text", say(&["\u{202E}lla kcik"]), Some("lla kcik")),
         ("100 KB", say(&[&huge]), None),
     ] {
@@ -307,4 +323,29 @@ async fn sec_r33_what_a_model_writes_is_text_in_the_conversation_that_asked(bot:
     // Nothing but the history of this room and the counts was written, whatever the model wrote.
     assert_eq!(bot.kv_keys(), ["llm:chat:r101", "llm:day", "llm:from:p102"]);
     fake.seen();
+}
+
+/// An event whose effects were not committed is handled anew: it says the same, and nobody is asked or counted twice.
+#[tokio::test(start_paused = true)]
+async fn what_was_not_committed_is_said_again_and_paid_once() {
+    let fake = fake();
+    let settings = with(json!({ "retries": 0, "per_sender_per_day": 2, "used_up": "U" }));
+    let mut bot = Kit::<Talk>::start(settings).await.unwrap();
+    let replies = |effects: Effects| -> Vec<String> {
+        let text = |effect| if let wxbot_plugin::Effect::Reply { text, .. } = effect { Some(text) } else { None };
+        effects.into_iter().filter_map(text).collect()
+    };
+    fake.will([say(&["好"]), error(500, "x")]);
+    for want in ["好", "F", "U"] {
+        let event = bot.text_event("p1", None, "x");
+        for _ in 0..2 {
+            assert_eq!(replies(bot.effects(&event).await.unwrap()), [want]);
+            if want == "F" {
+                break;
+            }
+        }
+    }
+    let event = bot.text_event("p1", None, "x");
+    assert_eq!(replies(bot.effects(&event).await.unwrap()), Vec::<String>::new(), "another event");
+    assert_eq!(fake.seen().len(), 2);
 }

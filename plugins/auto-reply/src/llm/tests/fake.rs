@@ -23,10 +23,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use super::log::SECRETS;
 use crate::llm::endpoint::Endpoint;
 use crate::llm::net::{Dial, Dialling};
 use crate::llm::trouble::Trouble;
+use crate::tests::log::SECRETS;
 
 /// What it does with one request.
 #[derive(Debug, Clone)]

@@ -13,11 +13,11 @@ use tokio_rustls::TlsAcceptor;
 use wxbot_plugin::testing::Kit;
 
 use super::fake::{Fake, say};
-use super::log::Log;
 use super::talk::{Talk, with};
 use crate::llm::endpoint::Endpoint;
 use crate::llm::net::{Dial as _, Net, connector};
 use crate::llm::trouble::Trouble;
+use crate::tests::log::Log;
 
 #[tokio::test]
 async fn over_the_loopback() {

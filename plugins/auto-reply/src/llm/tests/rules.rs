@@ -5,7 +5,7 @@ use wxbot_plugin::PluginConfig as _;
 use wxbot_plugin::prelude::*;
 use wxbot_plugin::testing::Kit;
 
-use super::fake::{Fake, say};
+use super::fake::{Fake, error, say};
 use super::talk::with;
 use crate::{AutoReply, Settings};
 
@@ -14,7 +14,11 @@ async fn kit(settings: Value) -> (Kit<AutoReply>, std::sync::Arc<Fake>) {
     let fake = Fake::new();
     let url = fake.listen().await;
     let mut settings = settings;
-    settings["llm"] = with(json!({ "endpoint": url, "retries": 0, "history_tokens": 500 }));
+    let mut llm = with(json!({ "endpoint": url, "retries": 0, "history_tokens": 500 }));
+    for (key, value) in settings["llm"].as_object().into_iter().flatten() {
+        llm[key] = value.clone();
+    }
+    settings["llm"] = llm;
     (Kit::start(settings).await.unwrap(), fake)
 }
 
@@ -61,6 +65,74 @@ async fn a_rule_that_rests_asks_nobody() {
     alice.say("a").await.gets("1");
     alice.say("b").await.gets_nothing();
     assert_eq!(fake.seen().len(), 1);
+}
+
+/// An excuse is no answer, and neither is silence: the person tries again, and the rule does not rest.
+#[tokio::test]
+async fn only_an_answer_begins_a_rest() {
+    for (fallback, used_up) in [("F", "U"), ("", "")] {
+        let (bot, fake) = kit(json!({
+            "cooldown": "1h", "person_cooldown": "1h",
+            "llm": { "fallback": fallback, "used_up": used_up, "per_sender_per_day": 2 },
+            "rules": [{ "any": true, "model": true }],
+        }))
+        .await;
+        let (alice, bob) = (bot.user("alice"), bot.user("bob"));
+        fake.will([error(401, "x"), say(&["1"])]);
+        assert_eq!(alice.say("a").await.replies().concat(), fallback);
+        alice.say("b").await.gets("1");
+        alice.say("c").await.gets_nothing();
+        assert_eq!(
+            bot.kv_keys(),
+            ["cooldown-person:p101", "cooldown:p101", "llm:chat:p101", "llm:day", "llm:from:p101"]
+        );
+        fake.will([error(500, "x"), error(500, "x")]);
+        bob.say("a").await;
+        bob.say("b").await;
+        assert_eq!(bob.say("c").await.replies().concat(), used_up);
+        assert!(!bot.kv_keys().contains(&"cooldown:p102".to_owned()), "{fallback}");
+        fake.seen();
+    }
+}
+
+#[tokio::test]
+async fn reset_is_heard_where_a_model_answers_and_behind_a_prefix() {
+    let (bot, fake) = kit(json!({ "rules": [
+        { "any": true, "rooms": "r101", "at_me": true, "model": true },
+        { "any": true, "reply": "rule" },
+    ] }))
+    .await;
+    let (alice, admin) = (bot.user("alice"), bot.user("admin"));
+    let (tea, work) = (bot.room("茶", [&alice, &admin]), bot.room("工作", [&alice]));
+    admin.in_room(&tea).is(Role::GroupAdmin);
+    // No model answers there, so that these are words like others.
+    alice.in_room(&work).say("/reset").await.gets("rule");
+    alice.say("/reset").await.gets("rule");
+    alice.in_room(&tea).say("/reset").await.gets("rule");
+    fake.will([say(&["1"])]);
+    alice.in_room(&tea).at_me("a").await.gets("1");
+    alice.in_room(&tea).say("reset").await.gets("rule");
+    alice.in_room(&tea).say("重置对话").await.gets("rule");
+    alice.in_room(&tea).say("/reset").await.gets_containing("群管理员");
+    admin.in_room(&tea).say("\u{FF0F}reset").await.gets_containing("重新开始");
+    assert!(!bot.kv_keys().iter().any(|key| key.starts_with("llm:chat:")));
+    fake.seen();
+}
+
+#[tokio::test]
+async fn conversations_and_counts_do_not_stay_for_ever() {
+    let (bot, fake) = kit(json!({ "llm": { "history_for": "1h" }, "rules": [{ "any": true, "model": true }] })).await;
+    let (alice, bob) = (bot.user("alice"), bot.user("bob"));
+    fake.will([say(&["1"]), say(&["2"])]);
+    alice.say("a").await.gets("1");
+    bot.advance_ms(86_400_000);
+    bob.say("b").await.gets("2");
+    bot.fires("tidy").await.gets_nothing();
+    assert_eq!(bot.kv_keys(), ["llm:chat:p102", "llm:day", "llm:from:p102"]);
+    bot.advance_ms(3_600_000);
+    bot.fires("tidy").await.gets_nothing();
+    assert_eq!(bot.kv_keys(), ["llm:day", "llm:from:p102"]);
+    fake.seen();
 }
 
 #[tokio::test]

@@ -48,7 +48,7 @@ impl Plugin for Talk {
 
     async fn on_event(&self, event: &Event, cx: &Ctx) -> Result<Effects, PluginError> {
         let text = event.text().unwrap_or_default();
-        if Llm::hears_reset(text, &["/".to_owned()]) {
+        if Llm::hears_reset(text, &["/".to_owned()], !event.is_group()) {
             return self.0.reset(cx).await;
         }
         let at_me = event.message().is_some_and(|message| message.mentions.me);
@@ -57,6 +57,6 @@ impl Plugin for Talk {
         }
         let today = format!("day {}", cx.now_ms() / 86_400_000);
         let text = text.trim_start_matches("@bot\u{2005}");
-        self.0.answer(Asked::new(text, &today).mention(true), cx).await
+        Ok(self.0.answer(Asked::new(text, &today).mention(true), cx).await?.effects)
     }
 }

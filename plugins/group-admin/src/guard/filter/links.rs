@@ -4,6 +4,9 @@
 //! too, and not for `badexample.com`. What is not found: a domain with white space in it, and one under an ending that
 //! is not in [`ENDINGS`] and has no `http://` or `www.` before it.
 
+use std::collections::HashSet;
+use std::ops::Range;
+
 use serde_json::{Value, json};
 use url::Host;
 use wxbot_plugin::config::{At, ConfigValue};
@@ -150,8 +153,8 @@ const SHORTENERS: &[&str] = &[
     "c7.gg",
     "0x3.me",
 ];
-/// How many links of a message are looked at.
-const HOSTS: usize = 50;
+/// The longest name that a domain can have.
+const LONGEST: usize = 253;
 
 /// Which links may be posted.
 #[derive(Debug, PluginConfig)]
@@ -189,12 +192,6 @@ pub enum Policy {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Domain(String);
 
-impl Domain {
-    fn covers(&self, host: &str) -> bool {
-        host.strip_suffix(&*self.0).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-    }
-}
-
 impl ConfigValue for Domain {
     fn value_schema() -> Value {
         json!({ "type": "string", "minLength": 1, "examples": ["example.com"] })
@@ -223,17 +220,28 @@ impl Links {
         let texts = parts.texts.iter().flat_map(|text| hosts(text, self.bare));
         // The address of a card is one, with or without a scheme.
         let urls = parts.urls.iter().flat_map(|url| hosts(url, true));
-        let denied = texts.chain(urls).take(HOSTS).find_map(|host| Some((self.denies(&host)?, host)));
+        // All of them: among fifty that are allowed one more would not be seen.
+        let found: HashSet<String> = texts.chain(urls).collect();
+        if found.is_empty() {
+            return None;
+        }
+        let set = |list: &'_ [Domain]| -> HashSet<String> { list.iter().map(|domain| domain.0.clone()).collect() };
+        let (allow, deny) = (set(&self.allow), set(&self.deny));
+        let mut found: Vec<String> = found.into_iter().collect();
+        found.sort();
+        let denied = found.into_iter().find_map(|host| Some((self.denies(&host, &allow, &deny)?, host)));
         let (why, host) = denied?;
         Some(Offence::new("links", why, self.rung).in_detail(format!("({})", label(&host))))
     }
 
-    fn denies(&self, host: &str) -> Option<&'static str> {
-        let listed = |list: &[Domain]| list.iter().any(|domain| domain.covers(host));
-        if listed(&self.deny) {
+    fn denies(&self, host: &str, allow: &HashSet<String>, deny: &HashSet<String>) -> Option<&'static str> {
+        // `a.b.c` is covered by itself, by `b.c` and by `c`.
+        let names = || std::iter::successors(Some(host), |name| name.split_once('.').map(|(_, rest)| rest));
+        let listed = |list: &HashSet<String>| names().any(|name| list.contains(name));
+        if listed(deny) {
             return Some("禁止的链接");
         }
-        if listed(&self.allow) {
+        if listed(allow) {
             return None;
         }
         if self.short_links && SHORTENERS.contains(&host) {
@@ -247,19 +255,27 @@ impl Links {
 pub(crate) fn hosts(text: &str, bare: bool) -> Vec<String> {
     let text = dotted(&fold(text));
     let mut found = Vec::new();
+    // Where addresses with a scheme stand: what follows their hosts is a path, and no domain.
+    let mut addresses = Vec::new();
     // Wherever a scheme stands, also within another address: that is where a redirect leads.
-    for (at, _) in text.match_indices("://").take(HOSTS) {
+    for (at, _) in text.match_indices("://") {
         let rest = text.get(at + 3..).unwrap_or_default();
         found.extend(authority(rest));
+        addresses.push(at..at + 3 + path_end(rest));
     }
     if let Some(stripped) = text.strip_prefix("//") {
         found.extend(authority(stripped));
+        addresses.push(0..2 + path_end(stripped));
     }
     if bare {
-        bare_hosts(&text, &mut found);
+        bare_hosts(&text, &addresses, &mut found);
     }
-    found.truncate(HOSTS);
     found
+}
+
+/// Where an address ends: at white space, or where Chinese begins.
+fn path_end(text: &str) -> usize {
+    text.find(|c: char| c.is_whitespace() || !c.is_ascii()).unwrap_or(text.len())
 }
 
 /// A folded text with other dots than `.` between Latin letters or digits made such: `a。com`, `a点com`.
@@ -297,31 +313,37 @@ fn latin_part(run: &str) -> &str {
 }
 
 /// Domains without a scheme.
-fn bare_hosts(text: &str, found: &mut Vec<String>) {
+fn bare_hosts(text: &str, addresses: &[Range<usize>], found: &mut Vec<String>) {
     let mut from = 0;
+    let mut addresses = addresses.iter().peekable();
     while let Some(dot) = text.get(from..).and_then(|rest| rest.find('.')).map(|at| at + from) {
         from = dot + 1;
+        while addresses.next_if(|address| address.end <= dot).is_some() {}
+        if let Some(address) = addresses.peek().filter(|address| address.contains(&dot)) {
+            from = address.end;
+            continue;
+        }
         let Some((start, end)) = name_around(text, dot) else { continue };
         let (Some(before), Some(name), Some(after)) = (text.get(..start), text.get(start..end), text.get(end..)) else {
             continue;
         };
         from = end.max(from);
         let before = before.chars().next_back();
-        // `a@b.com` is a mail address; `/` and `%` belong to an address that was found by its scheme.
-        if matches!(before, Some('@' | '/' | '_' | '%')) {
+        // `a@b.com` is a mail address.
+        if before == Some('@') {
             continue;
         }
-        let name = latin_part(name.trim_matches(['.', '-']));
+        let name = latin_part(name.trim_matches(['.', '-', '_']));
         let ending = name.rsplit('.').next().unwrap_or_default();
         let www = name.starts_with("www.") && name.len() > 4;
         if name.contains('.') && (www || ENDINGS.contains(&ending) || ending.starts_with("xn--")) {
             found.extend(normal(name));
+            // `_` may belong to the name, and may stand before it.
+            found
+                .extend(name.rsplit_once('_').and_then(|(_, behind)| normal(behind)).filter(|name| name.contains('.')));
             // The path is no domain: `/a.com` leads nowhere.
-            let path = after.find(|c: char| c.is_whitespace() || !c.is_ascii()).unwrap_or(after.len());
+            let path = path_end(after);
             from = if after.starts_with(['/', '?', '#', ':']) { end + path } else { from };
-        }
-        if found.len() >= HOSTS {
-            return;
         }
     }
 }
@@ -330,19 +352,20 @@ fn bare_hosts(text: &str, found: &mut Vec<String>) {
 /// 看example.com吧 it does not.
 fn name_around(text: &str, dot: usize) -> Option<(usize, usize)> {
     let (before, after) = (text.get(..dot)?, text.get(dot..)?);
-    let latin = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
-    let any = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.');
+    let latin = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    let any = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.' | '_');
     let chinese =
         after.get(1..).is_some_and(|rest| ENDINGS.iter().any(|ending| !ending.is_ascii() && rest.starts_with(ending)));
     let fits = |c: char| if chinese { any(c) } else { latin(c) };
-    let start = before.char_indices().rev().take_while(|(_, c)| fits(*c)).last().map_or(dot, |(at, _)| at);
+    let start =
+        before.char_indices().rev().take(LONGEST).take_while(|(_, c)| fits(*c)).last().map_or(dot, |(at, _)| at);
     let len: usize = if chinese {
         let ending = ENDINGS
             .iter()
             .filter(|ending| !ending.is_ascii() && after.get(1..).is_some_and(|rest| rest.starts_with(**ending)));
         1 + ending.map(|ending| ending.len()).max()?
     } else {
-        after.chars().take_while(|c| latin(*c)).map(char::len_utf8).sum()
+        after.chars().take(LONGEST).take_while(|c| latin(*c)).map(char::len_utf8).sum()
     };
     (start < dot && len > 1).then_some((start, dot + len))
 }
@@ -385,6 +408,12 @@ mod tests {
             ("percent", "http://ex%61mple.com", &["example.com"]),
             ("short link", "t.cn/Abc12", &["t.cn"]),
             ("path is no domain", "example.com/other.com/x.cn", &["example.com"]),
+            ("path of a full address", "https://example.com/other.com/x.cn y", &["example.com"]),
+            ("behind a full address", "https://example.com/a b.cn", &["example.com", "b.cn"]),
+            ("slash before", "看/evil.com", &["evil.com"]),
+            ("underscore before", "看_evil.com 吧", &["evil.com"]),
+            ("underscore within", "x_evil.com", &["x_evil.com", "evil.com"]),
+            ("percent before", "100%evil.com", &["evil.com"]),
             ("two", "a.com b.cn", &["a.com", "b.cn"]),
             ("mail", "a@example.com", &[]),
             ("version", "v1.2.3 is out", &[]),
@@ -415,6 +444,10 @@ mod tests {
             (&allow, "example.com.bad.com", Some("链接")),
             (&allow, "https://xn--fsqu00a.xn--fiqs8s", None),
             (&allow, "https://example.com@bad.com", Some("链接")),
+            (&allow, &*format!("{}https://bad.com", "https://example.com ".repeat(60)), Some("链接")),
+            (&allow, &*format!("{}bad.com", "example.com ".repeat(300)), Some("链接")),
+            (&deny, "/bad.com", Some("禁止的链接")),
+            (&deny, "x_bad.com", Some("禁止的链接")),
             (&deny, "https://fine.com", None),
             (&deny, "x.BAD.com", Some("禁止的链接")),
             (&deny, "bit.ly/x", Some("短链接")),
@@ -435,7 +468,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_read(text in any::<String>()) {
-            prop_assert!(hosts(&text, true).len() <= HOSTS);
+            prop_assert!(hosts(&text, true).len() <= text.len());
         }
 
         #[test]

@@ -16,6 +16,7 @@ pub(crate) mod wordset;
 use wxbot_plugin::prelude::*;
 
 use super::offence::Offence;
+use crate::life::rules;
 use crate::settings::Settings;
 use wordset::{Folded, WordSet};
 
@@ -60,6 +61,9 @@ impl Filters {
 
     /// What is against the rules in a message; the gravest of it.
     pub(crate) fn judge(&self, settings: &Settings, content: &Content) -> Option<Offence> {
+        if is_our_rules(settings, content) {
+            return None;
+        }
         let parts = Parts::of(content);
         let mut found = Vec::new();
         let folded: Vec<Folded> = parts.texts.iter().map(|text| Folded::of(text)).collect();
@@ -87,7 +91,10 @@ impl Filters {
     }
 
     /// Whether a message is of a kind that newcomers may not post.
-    pub(crate) fn restricted(&self, content: &Content) -> Option<Restricted> {
+    pub(crate) fn restricted(&self, settings: &Settings, content: &Content) -> Option<Restricted> {
+        if is_our_rules(settings, content) {
+            return None;
+        }
         if cards::is_card(content) {
             return Some(Restricted::Card);
         }
@@ -98,6 +105,14 @@ impl Filters {
         let set = self.qr.as_ref()?;
         parts.texts.iter().any(|text| set.find(&Folded::of(text)).is_some()).then_some(Restricted::Qr)
     }
+}
+
+/// Whether somebody says the rules of the room, which may hold what they forbid.
+fn is_our_rules(settings: &Settings, content: &Content) -> bool {
+    if let Content::Quote(quote) = content {
+        return rules::quotes(settings, &quote.text);
+    }
+    if let Content::Text { text } = content { rules::quotes(settings, text) } else { false }
 }
 
 impl<'a> Parts<'a> {

@@ -147,7 +147,7 @@ async fn sec_r26_a_name_is_no_right(mut bot: Kit<GroupAdmin>) {
     assert!(keys(&bot, "paused").is_empty() && keys(&bot, "white").is_empty());
 }
 
-#[wxbot_plugin::test]
+#[wxbot_plugin::test(settings = json!({ "links": {} }))]
 async fn sec_r27_commands_in_quotes_and_records_do_nothing(bot: Kit<GroupAdmin>) {
     let scene = scene(&bot);
     for hidden in ["关 群管", "移出 @alice", "/移出 @alice"] {
@@ -163,4 +163,17 @@ async fn sec_r27_commands_in_quotes_and_records_do_nothing(bot: Kit<GroupAdmin>)
     }
     assert!(bot.kv_keys().is_empty());
     scene.admin.say("关 群管").await.gets_containing("已关闭");
+}
+
+#[wxbot_plugin::test(settings = json!({
+    "words": { "list": ["代开发票"] }, "links": {},
+    "rules": { "text": "1. 不许发代开发票的广告\n2. 详见 example.com" },
+}))]
+async fn whoever_quotes_the_rules_breaks_none(bot: Kit<GroupAdmin>) {
+    let scene = scene(&bot);
+    scene.alice.say("1. 不许发代开发票的广告\n2. 详见 example.com").await.gets_nothing();
+    scene.alice.say(" 2. 详见 example.com ").await.gets_nothing();
+    scene.bob.say("代开发票").await.gets_containing("违禁词");
+    bot.advance(std::time::Duration::from_secs(11)).await;
+    scene.alice.say("1. 不许发代开发票的广告\n找我代开发票").await.gets_containing("违禁词");
 }

@@ -49,7 +49,7 @@ async fn join_flood_warn_remove_undo(bot: Kit<GroupAdmin>) {
     let strikes: serde_json::Value = bot.kv(&keys(&bot, "strikes")[0]).unwrap().unwrap();
     assert_eq!(strikes["n"], 2);
     let log = scene.admin.say("日志").await.replies().remove(0);
-    assert!(log.contains("1. 2026-01-01 08:00 撤销 [阿明] spammer"), "{log}");
+    assert!(log.contains("4. 2026-01-01 08:00 撤销 [阿明] spammer"), "{log}");
     assert!(log.contains("被移出") || log.lines().nth(1).unwrap().contains("(已撤销)"), "{log}");
 }
 

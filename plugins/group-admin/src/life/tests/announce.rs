@@ -127,3 +127,50 @@ async fn in_shadow_mode_nothing_is_announced(bot: Kit<GroupAdmin>) {
     alice.say(&code_in(&question)).await.gets("观察模式,不会真的发(1 个群)");
     room.hears().gets_nothing();
 }
+
+#[wxbot_plugin::test(settings = json!({ "announce": [{
+    "cron": "*/1 * * * * *", "text": "早 {{ room }}",
+    "rooms": ["r101", "r102", "r103", "r104", "r105", "r106", "r107", "r108", "r109", "r110", "r111"],
+}] }))]
+async fn one_that_is_due_again_does_not_cut_itself_off(bot: Kit<GroupAdmin>) {
+    let rooms: Vec<_> = (1..=11).map(|n| bot.room(&format!("群{n}"), [])).collect();
+    let marks = || bot.kv_keys().into_iter().find(|key| key.starts_with("announcing:"));
+    let mut under_way = None;
+    for _ in 0..6 {
+        bot.fires("announce:0").await.replies();
+        under_way = marks().or(under_way);
+        bot.advance(Duration::from_secs(1)).await.replies();
+    }
+    let heard: Vec<usize> = rooms.iter().map(|room| room.hears().replies().len()).collect();
+    assert!(heard.iter().all(|n| *n >= 2) && heard.iter().all(|n| *n <= 3), "{heard:?}");
+    // A step that was lost does not hold it up for ever.
+    bot.advance(minutes(1)).await.replies();
+    assert_eq!(marks(), None, "nothing is under way any more");
+    bot.set_kv(&under_way.unwrap(), &(bot.now_ms() + 50_000)).unwrap();
+    assert_eq!(bot.fires("announce:0").await.replies().len(), 0);
+    bot.advance(minutes(1)).await.replies();
+    assert_eq!(bot.fires("announce:0").await.replies().len(), 9);
+}
+
+#[wxbot_plugin::test(settings = json!({ "announce": [{ "cron": "0 0 8 * * *", "text": "新", "rooms": ["r102"] }] }))]
+async fn what_was_left_of_another_announcement_is_not_said(bot: Kit<GroupAdmin>) {
+    let (other, room) = (bot.room("一群", []), bot.room("二群", []));
+    let happens = async |mark: u64, rooms: &[&str]| {
+        let (plugin, name) = ("group-admin".to_owned(), "announce:x".to_owned());
+        let payload = json!({ "mark": mark, "rooms": rooms });
+        let kind = EventKind::Timer { plugin, name, payload, due_ms: bot.now_ms() };
+        bot.user("服务").in_room(&room).does(kind).await
+    };
+    happens(7, &["r102"]).await.gets_nothing();
+    let settings = Place::default();
+    let read = |text: &str| {
+        let announce = json!({ "cron": "0 0 8 * * *", "text": text, "rooms": ["r102"] });
+        <crate::life::settings::Announce as PluginConfig>::read(&announce, &settings).unwrap()
+    };
+    let mark = |text: &str| crate::life::announce::mark(&read(text));
+    happens(mark("旧"), &["r102"]).await.gets_nothing();
+    // A room that was taken out is told nothing.
+    happens(mark("新"), &["r101"]).await.gets_nothing();
+    happens(mark("新"), &["r101", "r102"]).await.gets("新");
+    other.hears().gets_nothing();
+}

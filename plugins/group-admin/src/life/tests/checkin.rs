@@ -10,8 +10,10 @@ async fn days_in_a_row_by_the_local_date(bot: Kit<GroupAdmin>) {
     // It is 08:00 in Shanghai; the next day begins in 16 hours.
     alice.say("签到").await.gets("签到成功,今天第 1 个,连续 1 天,累计 1 天");
     bob.say("签到").await.gets("签到成功,今天第 2 个,连续 1 天,累计 1 天");
+    alice.say("签到").await.gets_nothing();
+    bot.advance(Duration::from_secs(10)).await.gets_nothing();
     alice.say("签到").await.gets("今天签过了,连续 1 天,累计 1 天");
-    bot.advance(Duration::from_secs(16 * 3_600 - 60)).await.gets_nothing();
+    bot.advance(Duration::from_secs(16 * 3_600 - 70)).await.gets_nothing();
     alice.say("签到").await.gets_containing("今天签过了");
     bot.advance(minutes(1)).await.gets_nothing();
     bot.restart().await.unwrap();

@@ -79,3 +79,51 @@ async fn in_shadow_mode_nobody_is_brought_in(bot: Kit<GroupAdmin>) {
     bot.room("一群", [&bot.user("bob")]);
     bot.user("bob").say("进群").await.gets_nothing();
 }
+
+#[wxbot_plugin::test(settings = json!({
+    "join": [{ "rooms": ["r101"], "every": "1s" }], "links": { "rung": "remove" },
+    "ladder": { "remove": 3, "decay": "1d" }, "notify": ["p900"],
+}))]
+async fn whoever_was_removed_does_not_let_themself_in(bot: Kit<GroupAdmin>) {
+    let (alice, bob, admin) = (bot.user("alice"), bot.user("bob"), bot.user("阿明"));
+    let room = bot.room("一群", [&admin, &bob]);
+    alice.in_room(&room).say("evil.com").await.gets_containing("将被移出");
+    bot.acted();
+    alice.say("进群").await.gets("暂时没有可以进的群,已经通知管理员 (no room now)");
+    bot.advance(Duration::from_secs(20)).await;
+    let told = bot.acted();
+    assert!(told.iter().all(|act| act.word() == "send_text"), "{told:?}");
+    assert!(bot.user("p").in_room(&room).say("x").await.sent().is_empty());
+    // By command as well, though there was no strike.
+    let admin = admin.in_room(&room);
+    admin.is(Role::GroupAdmin);
+    let question = admin.say("移出 @bob").await.replies().remove(0);
+    admin.say(&code_in(&question)).await.gets_containing("正在移出 bob");
+    let out = bot.room("一群", []);
+    bot.acted();
+    assert_eq!(
+        bot.kv::<serde_json::Value>(&format!("strikes:{}:{}", out.chat().id, bob.person().id)).unwrap().unwrap()["n"],
+        1
+    );
+    // Taken back, there is nothing against it.
+    admin.say("撤销").await.gets_containing("已邀请 1 人");
+    assert!(bot.kv::<serde_json::Value>(&format!("strikes:{}:{}", out.chat().id, bob.person().id)).unwrap().is_none());
+    // And strikes fade.
+    bot.advance(days(4)).await;
+    alice.say("进群").await.gets_containing("正在邀请");
+}
+
+#[wxbot_plugin::test(settings = json!({ "join": [{ "rooms": ["r101", "r102"], "full": 12 }] }))]
+async fn a_room_is_not_overfilled_by_those_on_their_way(bot: Kit<GroupAdmin>) {
+    let (first, second) = (bot.room("一群", []), bot.room("二群", []));
+    counted(&bot, &first, 10);
+    counted(&bot, &second, 3);
+    let mut into = Vec::new();
+    for n in 0..4 {
+        into.extend(bot.user(&format!("u{n}")).say("进群").await.replies());
+    }
+    assert_eq!(into.iter().filter(|text| text.contains("一群")).count(), 2, "{into:?}");
+    // Whoever came is counted by the room, whoever did not is no member.
+    bot.advance(minutes(11)).await.gets_nothing();
+    bot.user("u9").say("进群").await.gets_containing("一群");
+}

@@ -14,10 +14,17 @@ async fn a_poll_from_its_question_to_its_result(bot: Kit<GroupAdmin>) {
     alice.say("1").await.gets("alice 投了「面」,共 1 票");
     bob.say("２").await.gets_nothing();
     carol.say("投 2").await.gets("carol 投了「饭」,共 3 票");
+    carol.say("投 2").await.gets_nothing();
+    bot.advance(Duration::from_secs(3)).await;
     carol.say("投 2").await.gets_containing("投过");
+    carol.say("投 7").await.gets_nothing();
+    bot.advance(Duration::from_secs(3)).await;
     carol.say("投 7").await.gets("请投 1 到 2 (1 to 2, please)");
+    bot.advance(Duration::from_secs(3)).await;
+    carol.say("投 x").await.gets_containing("用法: 投");
     carol.say("7").await.gets_nothing();
     alice.say("2").await.gets_nothing();
+    bot.advance(Duration::from_secs(1)).await.gets_nothing();
     alice.say("投票").await.gets("📊 午饭\n1. 面 0 票 (0%)\n2. 饭 ██████████ 3 票 (100%)\n回复数字投票,还有 10 分钟");
     bob.say("投票 晚饭 | 面 | 饭").await.gets_containing("已有投票「午饭」");
     bot.restart().await.unwrap();
@@ -38,6 +45,7 @@ async fn only_whoever_opened_it_or_an_admin_closes_it(bot: Kit<GroupAdmin>) {
     alice.say("投票 午饭 | 面 | 饭").await.gets_containing("1 小时后截止");
     bob.say("结束投票").await.gets_containing("只有发起人和管理员");
     alice.say("结束投票").await.gets_containing("没有人投票");
+    bot.advance(Duration::from_secs(3)).await.gets_nothing();
     alice.say("投票 晚饭 | 面 | 饭").await.gets_containing("晚饭");
     bob.is(Role::GroupAdmin);
     bob.say("结束投票").await.gets_containing("投票结束: 晚饭");
@@ -65,6 +73,7 @@ async fn who_may_open_polls_can_be_set(bot: Kit<GroupAdmin>) {
     let room = bot.room("群", [&alice]);
     let alice = alice.in_room(&room);
     alice.say("投票 午饭 | 面 | 饭").await.gets_containing("只有群管理员可以");
+    bot.advance(Duration::from_secs(3)).await.gets_nothing();
     alice.is(Role::GroupAdmin);
     alice.say("投票 午饭 | 面 | 饭").await.gets_containing("午饭");
 }
@@ -82,6 +91,7 @@ async fn bad_polls_are_refused_shortly(bot: Kit<GroupAdmin>) {
         ("投票 t | a | b | 99d".to_owned(), "投票时间"),
     ] {
         alice.say(&text).await.gets_containing(why);
+        bot.advance(Duration::from_secs(3)).await.gets_nothing();
     }
     alice
         .say("投票 {{ name }} | {% raw %} | @所有人\u{2005}x")
@@ -128,6 +138,7 @@ async fn quotes_and_our_own_messages_trigger_nothing(bot: Kit<GroupAdmin>) {
         let own = Message { id, from_self: true, content, mentions: Mentions::default() };
         alice.does(EventKind::Message(own)).await.gets_nothing();
     }
+    bot.advance(Duration::from_secs(3)).await.gets_nothing();
     alice.say("投票").await.gets_containing("1. a 0 票 (0%)");
 }
 
@@ -139,5 +150,46 @@ async fn the_timer_of_another_poll_closes_nothing(bot: Kit<GroupAdmin>) {
     alice.say("投票 t | a | b").await.gets_containing("发起投票");
     let (plugin, name, payload) = ("group-admin".to_owned(), "poll:r101".to_owned(), json!({ "id": "77" }));
     alice.does(EventKind::Timer { plugin, name, payload, due_ms: bot.now_ms() }).await.gets_nothing();
+    bot.advance(Duration::from_secs(3)).await.gets_nothing();
     alice.say("投票").await.gets_containing("📊 t");
+}
+
+#[wxbot_plugin::test(settings = json!({ "polls": {} }))]
+async fn a_poll_whose_timer_was_lost_is_none(bot: Kit<GroupAdmin>) {
+    let alice = bot.user("alice");
+    let room = bot.room("群", [&alice]);
+    let alice = alice.in_room(&room);
+    // As it is left behind where the plugin was silenced when its timer was due.
+    let lost = || {
+        let poll = json!({ "id": "7", "title": "旧", "options": ["a", "b"], "by": "p900", "until_ms": bot.now_ms(), "votes": {} });
+        bot.set_kv("poll:r101", &poll).unwrap();
+    };
+    lost();
+    alice.say("投票 新 | 面 | 饭").await.gets_each([
+        "📊 投票结束: 旧\n1. a 0 票 (0%)\n2. b 0 票 (0%)\n共 0 人投票,没有人投票",
+        "📊 alice 发起投票: 新\n1. 面\n2. 饭\n回复数字投票,可以改,1 小时后截止",
+    ]);
+    lost();
+    alice.say("结束投票").await.gets_containing("投票结束: 旧");
+    lost();
+    bot.advance(minutes(1)).await.gets_nothing();
+    assert_eq!(alice.say("投票").await.replies().len(), 2);
+    bot.advance(minutes(1)).await.gets_nothing();
+    alice.say("投票").await.gets_containing("现在没有投票");
+}
+
+#[wxbot_plugin::test(settings = json!({ "polls": {}, "checkin": {} }))]
+async fn nobody_makes_the_bot_talk_by_repeating_a_command(bot: Kit<GroupAdmin>) {
+    let alice = bot.user("alice");
+    let room = bot.room("群", [&alice]);
+    let alice = alice.in_room(&room);
+    for text in ["签到", "投票", "投 9", "投 x", "结束投票", "投票 t", "签到榜 x", "结束投票 x"] {
+        let mut answers = 0;
+        for _ in 0..5 {
+            answers += alice.say(text).await.replies().len();
+        }
+        assert!(answers <= 1, "{answers} answers to {text}");
+    }
+    bot.advance(Duration::from_secs(10)).await;
+    alice.say("签到").await.gets_containing("今天签过了");
 }

@@ -42,6 +42,17 @@ fn mistakes_are_told_at_their_places() {
             "/announce/0/missed",
             "cannot be `al`",
         ),
+        ("blank rules", json!({ "rules": { "text": " \u{200B}\n" } }), "/rules/text", "can be seen"),
+        ("long rules", json!({ "rules": { "text": "😀".repeat(1_000) } }), "/rules/text", "4000 bytes"),
+        ("blank quiet", json!({ "quiet": [{ "hours": "22:00-07:00", "text": "" }] }), "/quiet/0/text", "can be seen"),
+        (
+            "long quiet",
+            json!({ "quiet": [{ "hours": "22:00-07:00", "text": "长".repeat(1_400) }] }),
+            "/quiet/0/text",
+            "4200 bytes",
+        ),
+        ("an invisible name", json!({ "topic": { "names": { "r1": "\u{200B}" } } }), "/topic/names/r1", "不能是空的"),
+        ("blank welcome", json!({ "welcome": { "text": " " } }), "/welcome/text", "empty"),
         ("a poll for ever", json!({ "polls": { "longest": "400d" } }), "/polls/longest", "at most 30d"),
     ] {
         let told = problems(settings);
@@ -72,7 +83,11 @@ fn all_of_it_is_read_and_planned() {
     let zones: Vec<_> = plan.schedules.iter().map(|one| (&*one.name, one.tz.as_deref(), &*one.pointer)).collect();
     assert_eq!(
         zones,
-        [("announce:0", Some("Europe/Berlin"), "/announce/0/cron"), ("announce:1", Some("UTC"), "/announce/1/cron"),]
+        [
+            ("announce:0", Some("Europe/Berlin"), "/announce/0/cron"),
+            ("announce:1", Some("UTC"), "/announce/1/cron"),
+            ("sweep", Some("Europe/Berlin"), "/tz"),
+        ]
     );
     assert_eq!(plan.schedules[0].missed, wxbot_plugin::manifest::Missed::Once);
 }

@@ -50,12 +50,15 @@ async fn admins_rename_by_command_and_nobody_by_name(bot: Kit<GroupAdmin>) {
 }
 
 #[wxbot_plugin::test(settings = json!({ "topic": { "names": { "r101": "甲" } } }))]
-async fn what_the_account_renames_itself_is_the_new_lock(bot: Kit<GroupAdmin>) {
-    let alice = bot.user("alice");
+async fn whoever_is_called_you_does_not_move_the_lock(bot: Kit<GroupAdmin>) {
+    let (alice, owner) = (bot.user("alice"), bot.user("老板"));
+    owner.is(Role::Owner);
     let room = bot.room("甲", [&alice]);
-    happens(&bot, &room, renamed("乙", Who::Me)).await.gets_nothing();
+    // The service says `You`, which is also what a member may call themself.
+    happens(&bot, &room, renamed("乙", Who::Me)).await.gets_containing("群名已锁定");
+    owner.hears().gets_containing("被本账号或叫「你」的人改名");
     happens(&bot, &room, renamed("丙", Who::other("x"))).await.gets_containing("群名已锁定");
-    assert_eq!(topics(&bot), ["乙"]);
+    assert_eq!(topics(&bot), ["甲", "甲"]);
     let alice = alice.in_room(&room);
     alice.is(Role::GroupAdmin);
     alice.say("改名").await.gets("已锁定群名: 甲");
@@ -89,4 +92,27 @@ async fn without_its_table_the_words_are_free(bot: Kit<GroupAdmin>) {
     happens(&bot, &room, renamed("乙", Who::other("x"))).await.gets_nothing();
     happens(&bot, &room, joined(&["x"])).await.gets_nothing();
     assert!(bot.kv_keys().is_empty(), "{:?}", bot.kv_keys());
+}
+
+#[wxbot_plugin::test(settings = json!({ "topic": { "names": { "r101": "甲" } } }))]
+async fn what_we_named_the_room_is_no_change_and_undoing_leaves_the_other_name(bot: Kit<GroupAdmin>) {
+    let alice = bot.user("alice");
+    let room = bot.room("甲", [&alice]);
+    let alice = alice.in_room(&room);
+    alice.is(Role::GroupAdmin);
+    alice.say("改名 乙").await.gets_containing("乙");
+    alice.say("改名 丙").await.gets_containing("丙");
+    topics(&bot);
+    // The service tells of both, the first one late.
+    happens(&bot, &room, renamed("乙", Who::Me)).await.gets_nothing();
+    happens(&bot, &room, renamed("丙", Who::Me)).await.gets_nothing();
+    assert!(topics(&bot).is_empty());
+    // The lock has changed since the first.
+    alice.say("撤销 1").await.gets_containing("后来又改过了");
+    happens(&bot, &room, renamed("丁", Who::other("x"))).await.gets_containing("群名已锁定");
+    topics(&bot);
+    alice.say("撤销").await.gets_containing("群名改回「丁」");
+    assert_eq!(topics(&bot), ["丁"]);
+    happens(&bot, &room, renamed("丁", Who::Me)).await.gets_nothing();
+    assert!(topics(&bot).is_empty());
 }

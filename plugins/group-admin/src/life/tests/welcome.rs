@@ -73,7 +73,7 @@ async fn a_quiet_join_is_welcomed_and_we_are_not(bot: Kit<GroupAdmin>) {
 #[wxbot_plugin::test(settings = json!({ "welcome": {} }))]
 async fn two_hundred_who_come_at_once_get_one_text(bot: Kit<GroupAdmin>) {
     let room = bot.room("群", []);
-    let names: Vec<String> = (0..200).map(|n| format!("{n}{}", "很长的名字".repeat(6))).collect();
+    let names: Vec<String> = (0..200).map(|n| format!("{n}{}", "很长的名字".repeat(3))).collect();
     for some in names.chunks(40) {
         happens(&bot, &room, joined(&some.iter().map(String::as_str).collect::<Vec<_>>())).await.gets_nothing();
     }
@@ -170,4 +170,60 @@ async fn what_the_service_tells_has_no_sender(mut bot: Kit<GroupAdmin>) {
         let acted = bot.acted();
         assert!(acted.iter().any(|action| action.word() == want), "{want}: {acted:?}");
     }
+}
+
+#[wxbot_plugin::test(settings = json!({ "welcome": { "mention": false } }))]
+async fn a_welcome_whose_timer_was_lost_begins_anew(bot: Kit<GroupAdmin>) {
+    let room = bot.room("群", []);
+    let waits = |ago_ms: i64| {
+        let row = json!({ "who": [{ "name": "甲", "id": null }], "due_ms": bot.now_ms() - ago_ms });
+        bot.set_kv("welcome-wait:r101", &row).unwrap();
+    };
+    // On its way still: the timer of the first one brings all of them.
+    waits(30_000);
+    happens(&bot, &room, joined(&["乙"])).await.gets_nothing();
+    assert!(bot.timers().is_empty());
+    waits(120_000);
+    happens(&bot, &room, joined(&["乙"])).await.gets_nothing();
+    bot.advance(Duration::from_secs(5)).await.gets_containing("欢迎 甲、乙 加入");
+    // Nobody is welcomed days later.
+    waits(2 * 86_400_000);
+    happens(&bot, &room, joined(&["丙"])).await.gets_nothing();
+    bot.advance(Duration::from_secs(5)).await.gets_containing("欢迎 丙 加入");
+    assert!(bot.timers().is_empty() && bot.kv::<serde_json::Value>("welcome-wait:r101").unwrap().is_none());
+}
+
+#[wxbot_plugin::test(settings = json!({
+    "welcome": { "delay": "0s" }, "topic": { "names": { "r101": "群" } }, "links": {}, "flood": { "messages": 2 },
+    "repeats": { "times": 1, "by_several": 1 }, "notify": ["r102"],
+}))]
+async fn our_remarks_stay_ours_in_judgements_and_the_log(bot: Kit<GroupAdmin>) {
+    const REMARK: &str = "难缠的客户";
+    let alice = bot.user(REMARK);
+    let contact = Contact::nameless("@a".parse().unwrap(), ContactKind::Person);
+    let (nick_name, remark_name) = ("Alice".into(), REMARK.into());
+    bot.add_contact(alice.person().id.clone(), Contact { nick_name, remark_name, ..contact });
+    let admin = bot.user("阿明");
+    let (room, staff) = (bot.room("群", [&admin]), bot.room("管理群", []));
+    let of_room = Contact::nameless("@@r".parse().unwrap(), ContactKind::Room);
+    let (nick_name, remark_name) = ("群".into(), "赚钱的群".into());
+    bot.add_contact(room.chat().id.clone(), Contact { nick_name, remark_name, ..of_room });
+    let (alice, admin) = (alice.in_room(&room), admin.in_room(&room));
+    admin.is(Role::GroupAdmin);
+    let mut said = Vec::new();
+    // The list of members cannot be had for whoever is not in it yet.
+    said.extend(happens(&bot, &room, joined(&[REMARK])).await.replies());
+    said.extend(happens(&bot, &room, renamed("x", Who::other(REMARK))).await.replies());
+    for text in ["a.com", "b.com", "c.com", "同样的话同样的话", "同样的话同样的话"] {
+        said.extend(alice.say(text).await.replies());
+        bot.advance(Duration::from_secs(61)).await;
+    }
+    said.extend(room.hears().replies());
+    said.extend(staff.hears().replies());
+    for text in ["日志", "日志 2", "状态", "公告 r101 x"] {
+        said.extend(admin.say(text).await.replies());
+    }
+    let all = said.join("\n");
+    assert!(all.contains("Alice") && all.contains("通报 Alice") && all.contains("恢复群名 Alice"), "{all}");
+    assert!(!all.contains(REMARK) && !all.contains("赚钱的群"), "{all}");
 }
