@@ -12,7 +12,7 @@ use wxbot_core::protocol::Protocol;
 use wxbot_core::source::Source;
 use wxbot_core::transport::Transport;
 use wxbot_model::span::{Rate, parse_duration};
-use wxbot_model::{Capabilities, Secret};
+use wxbot_model::{Capabilities, PeerId, Secret};
 use wxbot_plugin::ConfigProblem;
 use wxbot_runtime::config::{AccountConfig, Endpoint, Key, Kind, Pacing, Preset, ProtocolSpec, Said};
 
@@ -76,8 +76,8 @@ const OPTIONS: &[Key] = &[
     Key::new("actions", "Actions by name, in place of the profile's.", Kind::Settings),
 ];
 
-/// Where a hook is when nobody says otherwise: the first instance on this machine.
-const BASE: &str = "http://127.0.0.1:30001";
+/// Where a hook listens when nobody says otherwise: the first instance on this machine.
+const PORT: u64 = 30_001;
 
 /// As a fast person types: the hook presses the keys of a real client.
 const PACING: Pacing = Pacing {
@@ -95,6 +95,7 @@ pub(crate) fn spec() -> ProtocolSpec {
         profiles: &["v3", "v4", "none"],
         capabilities: pchook::capabilities(Profile::V3.actions()),
         judge: Some(judge),
+        simulated: false,
         takes_endpoint: true,
         takes_proxy: false,
         only_one: false,
@@ -108,7 +109,25 @@ fn profile_of(word: Option<&str>) -> Profile {
 }
 
 fn judge(said: &Said<'_>) -> Result<Capabilities, Vec<ConfigProblem>> {
-    mapped::judge(profile_of(said.profile), said).map(|actions| pchook::capabilities(&actions))
+    let mut problems = Vec::new();
+    let text = |key: &str| said.options.get(key).and_then(Value::as_str).unwrap_or_default();
+    if let Err(error) = text("self_wxid").parse::<PeerId>()
+        && !text("self_wxid").is_empty()
+    {
+        problems.push(ConfigProblem::at("/self_wxid", format!("`self_wxid`: {error}")));
+    }
+    let shared = said.options.get("default_path").and_then(Value::as_bool).unwrap_or(false);
+    if shared && text("self_wxid").is_empty() && said.options.get("server_port").is_none_or(Value::is_null) {
+        problems.push(
+            ConfigProblem::at("/default_path", "at the address that all share nobody could tell whose a push is")
+                .help("give the instance's `server_port`, or the account's `self_wxid`"),
+        );
+    }
+    let actions = mapped::judge(profile_of(said.profile), said);
+    match (actions, problems.is_empty()) {
+        (Ok(actions), true) => Ok(pchook::capabilities(&actions)),
+        (actions, _) => Err(problems.into_iter().chain(actions.err().unwrap_or_default()).collect()),
+    }
 }
 
 /// The protocol of one account.
@@ -135,8 +154,10 @@ pub(crate) fn protocol(
     let callback = secrets.first().filter(|_| text("callback") != "by-hand");
     let base = match &account.endpoint {
         Some(Endpoint::Url(url)) => Some(url.clone()),
-        Some(Endpoint::Sim) => around.simulated.clone(),
-        None => Url::parse(BASE).ok(),
+        // The port that pushes name is the one that the instance listens on.
+        Some(Endpoint::Sim) | None => {
+            Url::parse(&format!("http://127.0.0.1:{}", number("server_port").unwrap_or(PORT))).ok()
+        }
     };
     let settings = AccountSettings {
         account: account.name.to_string(),

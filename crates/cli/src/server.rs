@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value;
-use url::Url;
 use wxbot_core::wecom::Tokens;
 use wxbot_model::Secret;
 use wxbot_runtime::config::{AccountConfig, SecretSource, ServerConfig};
@@ -42,8 +41,6 @@ pub(crate) struct Around {
     pub(crate) media: PathBuf,
     /// How this server is reached from the same machine.
     pub(crate) base: String,
-    /// The simulated service of the process.
-    pub(crate) simulated: Option<Url>,
     /// Whether a server listens.
     pub(crate) listens: bool,
     /// Which login of a WeCom gateway is whose.
@@ -58,7 +55,6 @@ impl Around {
             data: data.to_owned(),
             media: std::path::absolute(data.join("media")).unwrap_or_else(|_| data.join("media")),
             base: String::new(),
-            simulated: None,
             listens: false,
             tokens: Tokens::new(),
         }
@@ -159,6 +155,8 @@ fn made(account: &AccountConfig, around: &Around) -> Result<Secret<String>, Stri
         fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path).map_err(failed)?;
     file.write_all(secret.expose().as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
     // Shown once: whoever has it can push to this account.
-    say(&format!("{}: pushes go to {}/push/{}/{}", account.name, around.base, account.name, secret.expose()));
+    let said = account.options.get("callback_base").and_then(Value::as_str).unwrap_or(&around.base);
+    let base = said.trim_end_matches('/');
+    say(&format!("{}: pushes go to {base}/push/{}/{}", account.name, account.name, secret.expose()));
     Ok(secret)
 }

@@ -75,6 +75,7 @@ pub(crate) fn spec() -> ProtocolSpec {
         profiles: &["robot", "app", "aibot", "qw-api", "wxwork", "none"],
         capabilities: Capability::ALL.into_iter().collect(),
         judge: Some(judge),
+        simulated: false,
         takes_endpoint: true,
         takes_proxy: true,
         only_one: false,
@@ -141,8 +142,13 @@ fn judge(said: &Said<'_>) -> Result<Capabilities, Vec<ConfigProblem>> {
             told(problems, if hears { can.with(Capability::PrivateMessages) } else { can })
         }
         Some("aibot") => {
-            let hears =
-                [Capability::PrivateMessages, Capability::GroupMessages, Capability::SendText, Capability::SendLink];
+            let hears = [
+                Capability::PrivateMessages,
+                Capability::GroupMessages,
+                Capability::SendText,
+                Capability::SendLink,
+                Capability::Mention,
+            ];
             told(missing(&["callback_token", "callback_aes_key"]), all(&hears))
         }
         Some(_) | None => Ok(Capabilities::none()),
@@ -170,7 +176,8 @@ pub(crate) fn protocol(
     let timeout = parse_duration(text("timeout")).unwrap_or(Duration::from_secs(15));
     let endpoint = match &account.endpoint {
         Some(Endpoint::Url(url)) => Some(url.clone()),
-        Some(Endpoint::Sim) => around.simulated.clone(),
+        // Refused by the check: it is not simulated.
+        Some(Endpoint::Sim) => None,
         None => None,
     };
     let official_endpoint = || endpoint.clone().unwrap_or_else(official::endpoint);

@@ -70,11 +70,11 @@ impl Settings {
     /// # Errors
     /// The one that others can reach in plain HTTP, when nobody said that this is meant (security R01).
     pub fn exposed(&self) -> Result<(), SocketAddr> {
-        let open = |address: &&SocketAddr| !address.ip().is_loopback();
-        match [Some(&self.listen), self.default_path.as_ref()].into_iter().flatten().find(open) {
-            Some(address) if !self.plain_is_known => Err(*address),
-            Some(_) | None => Ok(()),
+        if let Some(shared) = self.default_path.filter(|address| !address.ip().is_loopback()) {
+            // Its path has no secret: nobody can mean that.
+            return Err(shared);
         }
+        if self.listen.ip().is_loopback() || self.plain_is_known { Ok(()) } else { Err(self.listen) }
     }
 
     /// Whether a push may come from here.
@@ -105,6 +105,7 @@ mod tests {
             ("0.0.0.0:1", None, false, Some("0.0.0.0:1")),
             ("0.0.0.0:1", None, true, None),
             ("127.0.0.1:1", Some("192.168.1.2:30000"), false, Some("192.168.1.2:30000")),
+            ("127.0.0.1:1", Some("192.168.1.2:30000"), true, Some("192.168.1.2:30000")),
             ("[::]:1", None, false, Some("[::]:1")),
         ] {
             let mut settings = Settings::on(listen.parse().unwrap());

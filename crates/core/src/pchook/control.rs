@@ -70,6 +70,8 @@ async fn look(
         engine.ask(&Call::set_callback(callback.url.expose(), callback.mode)).await?;
     } else if can("login_status") {
         engine.ask(&Call::login_status()).await?;
+    } else if *introduced && can("self_info") {
+        engine.ask(&Call::self_info()).await?;
     }
     if *introduced {
         return Ok(());

@@ -108,7 +108,7 @@ impl GatewaySender {
     pub(super) async fn list_to(&self, tell: &watch::Sender<Beside>) {
         loop {
             let (contacts, trouble) = match self.everybody().await {
-                Ok(contacts) if contacts.is_empty() => return,
+                Ok(contacts) if contacts.is_empty() && tell.borrow().trouble.is_empty() => return,
                 Ok(contacts) => (contacts, String::new()),
                 Err(error) => (Vec::new(), format!("its contacts cannot be listed: {error}")),
             };

@@ -93,6 +93,19 @@ fn protocol(account: &Account<'_>, registry: &Registry, report: &mut Report) {
         return;
     };
     profile(account, spec, &node.span, report);
+    if let (Some("sim"), Some(endpoint), false) =
+        (account.table.text("endpoint"), account.table.get("endpoint"), spec.simulated)
+    {
+        report.mistake(
+            Diagnostic::new(
+                codes::BAD_ENDPOINT,
+                &endpoint.span,
+                format!("the built-in simulator does not play the service of protocol `{}`", spec.name),
+            )
+            .label("not simulated here")
+            .help("`wxbot sim` plays it in a process of its own: give that one's address"),
+        );
+    }
     let refused = [
         ("endpoint", spec.takes_endpoint, codes::ENDPOINT_NOT_ALLOWED, "talks to one place only"),
         ("proxy", spec.takes_proxy, codes::PROXY_NOT_ALLOWED, "makes no connection that a proxy could carry"),

@@ -43,6 +43,8 @@ pub struct ProtocolSpec {
     pub profiles: &'static [&'static str],
     /// What an account of it can do; with a `judge`, what the best of them can.
     pub capabilities: Capabilities,
+    /// Whether the built-in simulator plays its service: `endpoint = "sim"`.
+    pub simulated: bool,
     /// Judges what the keys cannot say, for protocols whose accounts differ.
     pub judge: Option<Judge>,
     /// Whether `endpoint` may be given.
