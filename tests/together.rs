@@ -211,6 +211,14 @@ fn three_protocols_and_three_plugins_in_one_run() {
         town.hears(&running, account, to, text);
     }
 
+    // Whoever has no key is refused.
+    let forged = Notice { forged: true, ..Notice::text("小红", "q5") };
+    town.tokio.block_on(async { town.wecom.notify(&forged).unwrap() });
+    wait::until("the forged message to be refused", WITHIN, || {
+        Ok(town.wecom.journal().pushes.iter().any(|push| push.status == Some(403)).then_some(()))
+    })
+    .unwrap();
+
     // keyword, in rooms.
     town.web_writes(Some(ROOM), "小红", "多少钱一斤");
     town.hook_writes(HookSay::in_room(ROOM, "小红", "多少钱一斤"));
