@@ -30,8 +30,9 @@ impl Town {
         let setup = HookSetup::new(folder.path().join("windows"));
         let hook = tokio.block_on(HookSim::start(&world, setup)).unwrap();
         let (port, wxid) = (hook.port("shop").unwrap(), hook.wxid("shop").unwrap());
+        // Whoever is answered so fast and often would be taken for another bot (`loop-guard`).
         let config = format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\n\n{plugins}\n[[accounts]]\nname = \"shop\"\nprotocol = \"pc-hook\"\n\
+            "middleware = []\n\n[server]\nlisten = \"127.0.0.1:0\"\n\n{plugins}\n[[accounts]]\nname = \"shop\"\nprotocol = \"pc-hook\"\n\
              profile = \"v3\"\nendpoint = \"http://127.0.0.1:{port}\"\nserver_port = {port}\nself_wxid = \"{wxid}\"\n"
         );
         fs::write(folder.path().join("bot.toml"), config).unwrap();

@@ -62,7 +62,8 @@ fn world(name: &str) -> World {
 }
 
 impl Town {
-    fn open() -> Self {
+    /// `first` stands before all tables of `bot.toml`.
+    fn open(first: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
         file("world.toml", WEB_WORLD);
@@ -101,7 +102,7 @@ impl Town {
             ),
         ];
         let accounts: String = accounts.iter().map(|account| format!("\n[[accounts]]\n{account}")).collect();
-        file("bot.toml", &format!("[server]\nlisten = \"127.0.0.1:0\"\n{PLUGINS}{accounts}"));
+        file("bot.toml", &format!("{first}[server]\nlisten = \"127.0.0.1:0\"\n{PLUGINS}{accounts}"));
         Self { folder, tokio, web, hook, wecom }
     }
 
@@ -190,7 +191,7 @@ impl Town {
 
 #[test]
 fn three_protocols_and_three_plugins_in_one_run() {
-    let town = Town::open();
+    let town = Town::open("");
     let checked = wxbot::call(town.path(), &["check"]).unwrap();
     assert_eq!(checked.code, Some(0), "{}", checked.err);
     let running = town.run();
@@ -210,6 +211,14 @@ fn three_protocols_and_three_plugins_in_one_run() {
     {
         town.hears(&running, account, to, text);
     }
+
+    // Whoever has no key is refused.
+    let forged = Notice { forged: true, ..Notice::text("小红", "q5") };
+    town.tokio.block_on(async { town.wecom.notify(&forged).unwrap() });
+    wait::until("the forged message to be refused", WITHIN, || {
+        Ok(town.wecom.journal().pushes.iter().any(|push| push.status == Some(403)).then_some(()))
+    })
+    .unwrap();
 
     // keyword, in rooms.
     town.web_writes(Some(ROOM), "小红", "多少钱一斤");
@@ -254,7 +263,8 @@ fn three_protocols_and_three_plugins_in_one_run() {
 
 #[test]
 fn kill_9_loses_nothing_of_any_protocol_that_was_answered() {
-    let town = Town::open();
+    // Whoever is answered so fast and often would be taken for another bot.
+    let town = Town::open("middleware = []\n");
     let mut running = town.run();
     wxbot::until_state(town.path(), "web", &["needs_login"], WITHIN).unwrap();
     assert_eq!(wxbot::call(town.path(), &["login", "web"]).unwrap().code, Some(0));

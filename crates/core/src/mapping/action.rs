@@ -176,6 +176,8 @@ pub(super) struct ListMap {
     pub(super) ptr: Vec<String>,
     /// Within each element.
     pub(super) fields: BTreeMap<String, Vec<String>>,
+    /// What the first page begins with, where a service wants that said.
+    pub(super) first: Option<String>,
     /// What the next page begins with.
     pub(super) next: Option<String>,
     /// Whether there is one; without it, there is while `next` moves and the page is not empty.

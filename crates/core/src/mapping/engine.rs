@@ -189,6 +189,12 @@ impl Engine {
     pub async fn list(&self, call: &Call) -> Result<Vec<BTreeMap<String, String>>, FetchError> {
         let (mut items, mut call) = (Vec::new(), call.clone());
         let mut seen = BTreeSet::new();
+        let lists = self.actions().variants(call.name).iter().filter_map(|one| one.result.list.as_ref());
+        if let Some(first) = lists.filter_map(|list| list.first.clone()).next() {
+            // Some services say at the end that the next page is the first one.
+            seen.insert(first.clone());
+            call.values.set("cursor", first);
+        }
         for _ in 0..MAX_PAGES {
             let page = self.ask(&call).await?;
             items.extend(page.items);

@@ -264,6 +264,21 @@ async fn a_list_is_asked_for_page_after_page() {
 }
 
 #[tokio::test]
+async fn the_first_page_is_asked_for_by_name_where_the_service_wants_it() {
+    let map = actions(json!({"list_contacts": {
+        "path": "/l", "body": {"seq": "{{cursor?|int}}"},
+        "result": {"list": {"ptr": "/items", "id": "/id", "first": "0", "next": "/seq"}},
+    }}));
+    let page = |id: u64, seq: u64| Next::ok(&format!(r#"{{"items":[{{"id":{id}}}],"seq":{seq}}}"#));
+    // Behind the last page comes the first one again: it is not asked for twice.
+    let service = Service::new([page(1, 5), page(2, 0)]);
+    let items = engine(map, &service).list(&Call::list_contacts()).await.unwrap();
+    assert_eq!(items.len(), 2);
+    let asked: Vec<_> = service.asked().iter().map(body).collect();
+    assert_eq!(asked, [json!({"seq": 0}), json!({"seq": 5})]);
+}
+
+#[tokio::test]
 async fn a_long_list_may_be_longer_than_an_answer_to_a_send() {
     let map = actions(json!({"list_contacts": {"path": "/l", "result": {"list": {"ptr": "/items", "id": "/id"}}}}));
     let many = format!(r#"{{"items":[{}]}}"#, vec![r#"{"id":"wxid_0123456789"}"#; 60_000].join(","));

@@ -492,6 +492,7 @@ impl Reader<'_> {
             let here = format!("{pointer}/{}", escaped(key));
             match key.as_str() {
                 "ptr" => list.ptr = self.pointers(&here, value),
+                "first" => list.first = self.text(&here, value).map(str::to_owned),
                 "next" => list.next = self.pointer(&here, value),
                 "more" => list.more = self.pointer(&here, value),
                 name => drop(list.fields.insert(name.to_owned(), self.pointers(&here, value))),

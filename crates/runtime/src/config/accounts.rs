@@ -269,10 +269,10 @@ fn uses(account: &Account<'_>, registry: &Registry, report: &mut Report) {
             codes::IMPOSSIBLE_CAPABILITY,
             span,
             format!(
-                "plugin `{}` needs {}, which protocol `{}` of {} cannot do",
+                "plugin `{}` needs {}, which protocol {} of {} cannot do",
                 used.name,
                 words(&missing),
-                spec.name,
+                account.protocol_said(spec),
                 account.title()
             ),
         )

@@ -153,8 +153,8 @@ fn possible(
     if none_left {
         let each = impossible.iter().map(of_feature).map(|(name, lacks)| format!("{} needs {lacks}", quote(&name)));
         let message = format!(
-            "plugin `{id}` can do nothing of what it is set to do on protocol `{}` of {}: {}",
-            spec.name,
+            "plugin `{id}` can do nothing of what it is set to do on protocol {} of {}: {}",
+            account.protocol_said(spec),
             account.title(),
             each.collect::<Vec<_>>().join(", "),
         );
@@ -168,9 +168,9 @@ fn possible(
     for one in &impossible {
         let (name, lacks) = of_feature(one);
         let message = format!(
-            "{} of plugin `{id}` needs {lacks}, which protocol `{}` of {} cannot do: it is off there",
+            "{} of plugin `{id}` needs {lacks}, which protocol {} of {} cannot do: it is off there",
             quote(&name),
-            spec.name,
+            account.protocol_said(spec),
             account.title(),
         );
         let span = locate(common, own, false, &one.0.pointer).0.unwrap_or(said);

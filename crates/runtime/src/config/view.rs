@@ -59,6 +59,14 @@ impl<'t> Account<'t> {
         self.table.text("name").map_or_else(|| "an account".to_owned(), |name| format!("account {}", quote(name)))
     }
 
+    /// How its protocol is called where it is said what that cannot do: profiles differ.
+    pub(super) fn protocol_said(&self, spec: &ProtocolSpec) -> String {
+        match self.table.text("profile") {
+            Some(profile) => format!("{} (profile {})", quote(spec.name), quote(profile)),
+            None => quote(spec.name),
+        }
+    }
+
     /// What it can do.
     pub(super) fn capabilities(&self) -> Capabilities {
         let known = self.protocol.map(|spec| spec.capabilities).unwrap_or_default();
