@@ -12,7 +12,7 @@ use wxbot_core::transport::Transport;
 use wxbot_core::wecom::app::CallbackSettings;
 use wxbot_core::wecom::{
     Application, ApplicationSettings, Gateway, GatewaySettings, GroupRobot, GroupRobotSettings, SmartRobot,
-    SmartRobotSettings, Unnamed, official,
+    SmartRobotSettings, Unnamed, endpoint as places,
 };
 use wxbot_model::span::{Rate, parse_duration};
 use wxbot_model::{Capabilities, Capability, PeerId, Secret};
@@ -180,7 +180,7 @@ pub(crate) fn protocol(
         Some(Endpoint::Sim) => None,
         None => None,
     };
-    let official_endpoint = || endpoint.clone().unwrap_or_else(official::endpoint);
+    let official_endpoint = || endpoint.clone().unwrap_or_else(places::official);
     let callback = || -> Result<CallbackSettings, String> {
         Ok(CallbackSettings {
             token: needed("callback_token")?,

@@ -41,7 +41,7 @@ const FAMILY: &str = ".weixin.qq.com";
 pub struct SmartRobotSettings {
     /// The account's name.
     pub account: String,
-    /// Where the service is: [`official::endpoint`] as a rule.
+    /// Where the service is: [`endpoint::official`](super::endpoint::official) as a rule.
     pub endpoint: Url,
     /// How its callback is opened.
     pub callback: CallbackSettings,

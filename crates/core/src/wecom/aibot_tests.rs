@@ -6,6 +6,7 @@ use wxbot_model::{Content, EventKind};
 use super::*;
 use crate::mapping::testing::{Next, Service, json as body_of};
 use crate::push::{Knock, Knocked};
+use crate::wecom::endpoint;
 
 const OK: &str = r#"{"errcode":0,"errmsg":"ok"}"#;
 const NOW_S: i64 = 1_700_000_000;
@@ -76,7 +77,7 @@ impl Rig {
 
 #[tokio::test(start_paused = true)]
 async fn it_answers_each_message_once_where_it_was_asked() {
-    let mut rig = rig([OK, OK, OK].map(Next::ok), official::ENDPOINT).await;
+    let mut rig = rig([OK, OK, OK].map(Next::ok), endpoint::OFFICIAL).await;
     let event = rig.hears("1", None, WAY).await;
     let EventKind::Message(message) = &event.kind else { panic!("{event:?}") };
     assert_eq!((event.chat.as_str(), &message.content), ("li", &Content::Text { text: "hi".into() }));
@@ -103,16 +104,16 @@ async fn it_answers_each_message_once_where_it_was_asked() {
 #[tokio::test(start_paused = true)]
 async fn sec_r14_an_address_that_is_not_the_services_is_never_asked() {
     for (endpoint, way, good) in [
-        (official::ENDPOINT, WAY, true),
-        (official::ENDPOINT, "https://openws.work.weixin.qq.com/x", true),
-        (official::ENDPOINT, "http://qyapi.weixin.qq.com/x", false),
-        (official::ENDPOINT, "https://qyapi.weixin.qq.com:444/x", false),
-        (official::ENDPOINT, "https://u:p@qyapi.weixin.qq.com/x", false),
-        (official::ENDPOINT, "https://qyapi.weixin.qq.com.evil.example/x", false),
-        (official::ENDPOINT, "https://evilweixin.qq.com/x", false),
-        (official::ENDPOINT, "https://169.254.169.254/latest", false),
-        (official::ENDPOINT, "file:///etc/passwd", false),
-        (official::ENDPOINT, "no address", false),
+        (endpoint::OFFICIAL, WAY, true),
+        (endpoint::OFFICIAL, "https://openws.work.weixin.qq.com/x", true),
+        (endpoint::OFFICIAL, "http://qyapi.weixin.qq.com/x", false),
+        (endpoint::OFFICIAL, "https://qyapi.weixin.qq.com:444/x", false),
+        (endpoint::OFFICIAL, "https://u:p@qyapi.weixin.qq.com/x", false),
+        (endpoint::OFFICIAL, "https://qyapi.weixin.qq.com.evil.example/x", false),
+        (endpoint::OFFICIAL, "https://evilweixin.qq.com/x", false),
+        (endpoint::OFFICIAL, "https://169.254.169.254/latest", false),
+        (endpoint::OFFICIAL, "file:///etc/passwd", false),
+        (endpoint::OFFICIAL, "no address", false),
         ("http://127.0.0.1:9000", "http://127.0.0.1:9000/reply", true),
         ("http://127.0.0.1:9000", "http://127.0.0.1:9001/reply", false),
         ("http://127.0.0.1:9000", "https://qyapi.weixin.qq.com/x", false),
@@ -128,7 +129,7 @@ async fn sec_r14_an_address_that_is_not_the_services_is_never_asked() {
 async fn what_was_surely_not_taken_may_be_answered_again_and_nothing_shows_the_address() {
     let used = r#"{"errcode":60140,"errmsg":"response code used"}"#;
     let next = [Next::Refused, Next::ok(used), Next::Broken, Next::Answer(404, Bytes::new())];
-    let mut rig = rig(next, official::ENDPOINT).await;
+    let mut rig = rig(next, endpoint::OFFICIAL).await;
     let mut shown = format!("{:?} {:?}", rig.robot, rig.robot.door());
     for id in ["1", "2", "3"] {
         rig.hears(id, None, WAY).await;
@@ -151,7 +152,7 @@ async fn what_was_surely_not_taken_may_be_answered_again_and_nothing_shows_the_a
 
 #[tokio::test(start_paused = true)]
 async fn addresses_grow_old_and_are_bounded() {
-    let mut rig = rig([], official::ENDPOINT).await;
+    let mut rig = rig([], endpoint::OFFICIAL).await;
     for id in 0..20 {
         rig.hears(&id.to_string(), None, WAY).await;
     }

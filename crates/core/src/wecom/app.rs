@@ -40,7 +40,7 @@ pub struct CallbackSettings {
 pub struct ApplicationSettings {
     /// The account's name.
     pub account: String,
-    /// Where the service is: [`official::endpoint`] as a rule.
+    /// Where the service is: [`endpoint::official`](super::endpoint::official) as a rule.
     pub endpoint: Url,
     /// The corporation.
     pub corp_id: String,

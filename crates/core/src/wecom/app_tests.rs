@@ -11,6 +11,7 @@ use crate::mapping::testing::{Next, Service, json as body_of};
 use crate::mapping::{Availability, Datum, Values};
 use crate::protocol::{MediaFile, Progress};
 use crate::push::{Knock, Knocked};
+use crate::wecom::endpoint;
 
 const TOKEN: &str = r#"{"errcode":0,"errmsg":"ok","access_token":"canary-token-1","expires_in":7200}"#;
 const TOKEN_2: &str = r#"{"errcode":0,"errmsg":"ok","access_token":"canary-token-2","expires_in":7200}"#;
@@ -24,7 +25,7 @@ fn settings(heard: bool) -> ApplicationSettings {
     let secret = |text: &str| Secret::new(text.to_owned());
     ApplicationSettings {
         account: "corp-app".into(),
-        endpoint: official::endpoint(),
+        endpoint: endpoint::official(),
         corp_id: "wx5823bf96d3bd56c7".into(),
         agent_id: 1_000_002,
         corp_secret: secret("canary-secret"),

@@ -15,6 +15,7 @@ pub mod callback;
 pub mod convert;
 pub mod crypt;
 pub mod door;
+pub mod endpoint;
 pub mod extension;
 pub mod official;
 pub mod people;

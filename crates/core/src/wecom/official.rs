@@ -7,15 +7,12 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use serde_json::Value;
-use url::Url;
 use wxbot_model::{Contact, Secret};
 
 use crate::error::{Error, SendError};
 use crate::mapping::ActionMap;
 use crate::protocol::{ActionSender, Batch, SavedSession, Session};
 
-/// Where the service is, unless it runs in the corporation's own house.
-pub const ENDPOINT: &str = "https://qyapi.weixin.qq.com";
 /// Bytes of one text; the service cuts or refuses what is longer.
 pub(super) const TEXT: usize = 2_048;
 /// Parts that one text becomes at most.
@@ -26,12 +23,6 @@ const MINUTE: Duration = Duration::from_secs(60);
 pub(super) const CORP_ID: &str = "CORP_ID";
 pub(super) const CORP_SECRET: &str = "CORP_SECRET";
 pub(super) const AGENT_ID: &str = "AGENT_ID";
-
-/// The service's public address.
-#[expect(clippy::expect_used, reason = "a constant address")]
-pub fn endpoint() -> Url {
-    Url::parse(ENDPOINT).expect("constant")
-}
 
 /// A table that comes with wxbot; the tests read each without a mistake.
 pub(super) fn table(text: &str) -> ActionMap {

@@ -36,7 +36,7 @@ const EVERYBODY: &str = "@all";
 pub struct GroupRobotSettings {
     /// The account's name.
     pub account: String,
-    /// Where the service is: [`official::endpoint`] as a rule.
+    /// Where the service is: [`endpoint::official`](super::endpoint::official) as a rule.
     pub endpoint: Url,
     /// The groups, each by a name of the owner's, and the robot's key there.
     pub rooms: BTreeMap<PeerId, Secret<String>>,

@@ -8,6 +8,7 @@ use wxbot_model::{Link, Media, StoredMedia};
 use super::*;
 use crate::mapping::testing::{Next, Service, json as body_of};
 use crate::protocol::Progress;
+use crate::wecom::endpoint;
 
 const OK: &str = r#"{"errcode":0,"errmsg":"ok"}"#;
 
@@ -22,7 +23,7 @@ async fn rig(next: impl IntoIterator<Item = Next>) -> Rig {
     let rooms = [("ops", "canary-ops-key"), ("dev", "canary-dev-key")];
     let settings = GroupRobotSettings {
         account: "robots".into(),
-        endpoint: official::endpoint(),
+        endpoint: endpoint::official(),
         rooms: rooms.map(|(room, key)| (room.parse().unwrap(), Secret::new(key.to_owned()))).into(),
         timeout: Duration::from_secs(15),
     };

@@ -186,7 +186,7 @@ pub(super) fn query_db(call: &Call<'_>) -> Value {
     let sql = call.first(&["sql", "SQL"]);
     let select = sql.trim_start().get(..6).is_some_and(|word| word.eq_ignore_ascii_case("select"));
     if !select || sql.trim_end().trim_end_matches(';').contains(';') {
-        call.wrong("the statement is not one SELECT");
+        call.wrong("the statement is not one question");
         return call.no();
     }
     let state = call.state();
