@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use wxbot_model::{Contact, ContactKind, PeerId, Secret};
 
 use super::{Door, Kept, LoggedOut, Read};
@@ -49,14 +49,8 @@ pub struct Beside {
 
 /// Asks beside the session, and ends with it.
 struct Attending {
-    task: JoinHandle<()>,
+    _task: JoinSet<()>,
     found: watch::Receiver<Beside>,
-}
-
-impl Drop for Attending {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
 }
 
 /// The running session of an account that is pushed to. It begins with whatever waits already, and needs nobody's answer
@@ -104,7 +98,9 @@ impl<R: Reads> PushedSession<R> {
         asking: impl Future<Output = ()> + Send + 'static,
         found: watch::Receiver<Beside>,
     ) -> Self {
-        self.attending = Some(Attending { task: tokio::spawn(asking), found });
+        let mut task = JoinSet::new();
+        task.spawn(asking);
+        self.attending = Some(Attending { _task: task, found });
         self
     }
 
