@@ -49,12 +49,8 @@ pub struct Beside {
 
 /// Asks beside the session, and ends with it.
 struct Attending {
-<<<<<<< HEAD
     /// Dropped, it ends what it holds.
     _asking: JoinSet<()>,
-=======
-    _task: JoinSet<()>,
->>>>>>> w-bench6
     found: watch::Receiver<Beside>,
 }
 
@@ -110,15 +106,9 @@ impl<R: Reads> PushedSession<R> {
         asking: impl Future<Output = ()> + Send + 'static,
         found: watch::Receiver<Beside>,
     ) -> Self {
-<<<<<<< HEAD
         let mut tasks = JoinSet::new();
         tasks.spawn(asking);
         self.attending = Some(Attending { _asking: tasks, found });
-=======
-        let mut task = JoinSet::new();
-        task.spawn(asking);
-        self.attending = Some(Attending { _task: task, found });
->>>>>>> w-bench6
         self
     }
 
