@@ -151,3 +151,57 @@ fn a_hook_that_is_away_is_named_and_told_again_when_it_is_back() {
     town.say(HookSay::text("小红", "q1"));
     assert_eq!(town.until_texts("小红", 1, &running), ["a1"]);
 }
+
+/// What the repository says about accounts that are pushed to.
+fn shown(file: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap()
+}
+
+#[test]
+fn each_bot_toml_of_the_guide_to_pushed_accounts_passes_the_check() {
+    for page in ["pc-hook", "wecom", "zh-CN/pc-hook", "zh-CN/wecom"] {
+        let text = shown(&format!("docs/guide/{page}.md"));
+        // A block in a list is indented, its end too.
+        let block = |rest: &str| rest.lines().take_while(|line| line.trim() != "```").collect::<Vec<_>>().join("\n");
+        let blocks = text.split("```toml\n").skip(1).map(block);
+        let whole: Vec<String> = blocks.filter(|block| block.contains("[[accounts]]")).collect();
+        assert!(!whole.is_empty(), "{page} shows one");
+        for block in whole {
+            let folder = tempfile::tempdir().unwrap();
+            fs::write(folder.path().join("bot.toml"), &block).unwrap();
+            let said = wxbot::call(folder.path(), &["check"]).unwrap();
+            assert_eq!(said.code, Some(0), "{page}\n{block}\n{}{}", said.out, said.err);
+        }
+    }
+}
+
+#[test]
+fn the_example_with_two_accounts_runs_as_it_is() {
+    let town = Town::open("");
+    let example = shown("examples/pushed.toml");
+    fs::write(town.path().join("bot.toml"), &example).unwrap();
+    let said = wxbot::call(town.path(), &["check"]).unwrap();
+    assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
+    // The hook of this test listens elsewhere.
+    let port = town.hook.port("shop").unwrap();
+    let here = example.replace("127.0.0.1:8460", "127.0.0.1:0").replace("30001", &port.to_string());
+    fs::write(town.path().join("bot.toml"), here).unwrap();
+    let mut command = wxbot::command(town.path(), &["run"]);
+    for (name, value) in [
+        ("HOOK_KEY", "key"),
+        ("WECOM_SECRET", "secret"),
+        ("WECOM_TOKEN", "token"),
+        ("WECOM_AES_KEY", "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C"),
+        ("HELPDESK_PUSH", "0123456789abcdef0123456789abcdef"),
+    ] {
+        command.env(name, value);
+    }
+    let running = Running::spawn(town.path(), command).unwrap();
+    let asked = wait::until("the hook is told where to push to", WITHIN, || {
+        Ok((town.hook.journal().asked_at("/ConfigureMsgRecive").count() > 0).then_some(()))
+    });
+    assert!(asked.is_ok(), "{asked:?}\n{}", running.err().unwrap());
+    town.say(HookSay::text("小红", "你好"));
+    assert_eq!(town.until_texts("小红", 1, &running), ["你好,小红!我是 shop。"]);
+    wxbot::until_state(town.path(), "helpdesk", &["online"], WITHIN).unwrap();
+}
