@@ -69,7 +69,8 @@ fn tests(steps: &mut Steps, nextest: bool, binary: Option<&Path>, litellm: Resul
     _ = fs::remove_file(&log);
     steps.step("tests", || {
         let mut command = if nextest {
-            Cmd::cargo(&["nextest", "run", "--workspace", "--locked"])
+            // All failures at once: a run takes too long to learn of them one by one.
+            Cmd::cargo(&["nextest", "run", "--workspace", "--locked", "--no-fail-fast"])
         } else {
             // Doc tests have their own step, as under nextest.
             Cmd::cargo(&["test", "--workspace", "--all-targets", "--locked"])
