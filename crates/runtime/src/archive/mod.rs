@@ -7,6 +7,7 @@
 mod said;
 pub(crate) mod words;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use wxbot_core::source::Source;
-use wxbot_model::{Action, AccountName, ContactId, Event};
+use wxbot_model::{AccountName, Action, ContactId, Event};
 
 use crate::config::{ArchivePolicy, ArchiveSettings};
 use crate::roster::Roster;
@@ -41,12 +42,16 @@ pub struct Archiver {
     step: Mutex<()>,
 }
 
-/// What is remembered of an account, as it is in force now.
-type Policies = Box<dyn Fn(&AccountName) -> ArchivePolicy + Send + Sync>;
+/// The accounts of which something is remembered, as it is in force now.
+type Kept = HashMap<AccountName, ArchivePolicy>;
+type Policies = Box<dyn Fn() -> Kept + Send + Sync>;
 
 impl fmt::Debug for Archiver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Archiver").field("archive", &self.archive).field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("Archiver")
+            .field("archive", &self.archive)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
     }
 }
 
@@ -59,31 +64,29 @@ impl Archiver {
         source: Source,
         settings: ArchiveSettings,
     ) -> Self {
-        let policies: Policies = Box::new(move |name| {
+        let policies: Policies = Box::new(move || {
             let accounts = roster.now();
-            let account = accounts.iter().find(|known| known.name == *name);
-            account.map_or(ArchivePolicy::Off, |account| account.settings().config.archive)
+            let policies = accounts.iter().map(|account| (account.name.clone(), account.settings().config.archive));
+            policies.filter(|(_, policy)| *policy != ArchivePolicy::Off).collect()
         });
         Self { archive, store, policies, source, settings, step: Mutex::default() }
     }
 
-    /// Copies until `stop`, then what is there at that moment.
+    /// Copies until `stop`; what is new then is copied after the next start.
     pub async fn run(&self, stop: CancellationToken) {
         let mut failing = false;
         let mut swept_ms = i64::MIN;
-        loop {
-            let stopping = stop.is_cancelled();
+        while !stop.is_cancelled() {
             match self.catch_up(&stop).await {
                 Ok(()) => failing = false,
+                // A stop, which has closed the queue already.
+                Err(StoreError::Closed) => {}
                 // Once, and not each two seconds: it is told again when it has worked in between.
                 Err(error) if !failing => {
                     failing = true;
                     tracing::error!(%error, "The archive takes nothing now; messages are handled all the same, and it goes on where it is.");
                 }
                 Err(_) => {}
-            }
-            if stopping {
-                break;
             }
             let now_ms = self.source.now_ms();
             if now_ms.saturating_sub(swept_ms) >= i64::try_from(SWEEP_EVERY.as_millis()).unwrap_or(i64::MAX) {
@@ -95,17 +98,20 @@ impl Archiver {
         self.archive.close().await.ok();
     }
 
-    /// Copies until nothing is new. At a stop, one page: the rest is copied after the next start.
     async fn catch_up(&self, stop: &CancellationToken) -> Result<(), StoreError> {
         while self.step().await? && !stop.is_cancelled() {}
         Ok(())
     }
 
-    /// One page further; true when there may be more.
+    /// One page further; true when there may be more. Where no account is archived, the queue is not even looked at.
     ///
     /// # Errors
     /// When the queue cannot be read, or the archive not be written. The next step begins at the same place.
     pub async fn step(&self) -> Result<bool, StoreError> {
+        let kept = (self.policies)();
+        if kept.is_empty() {
+            return Ok(false);
+        }
         let _alone = self.step.lock().await;
         let before = self.progress().await?;
         let events = self.store.events_after(before.seq, PAGE).await?;
@@ -116,12 +122,12 @@ impl Archiver {
             // What cannot be read was written by another version: the queue can do nothing with it either.
             let read = event.body.as_deref().and_then(|body| serde_json::from_str::<Event>(body).ok());
             if let Some(event) = read
-                && let Some(record) = self.of_event(&event)
+                && let Some(record) = of_event(&event, &kept)
             {
                 records.push(record);
             }
         }
-        let full = events.len() == PAGE || self.sends(&mut progress, &mut records).await?;
+        let full = events.len() == PAGE || self.sends(&mut progress, &mut records, &kept).await?;
         if progress != before || !records.is_empty() {
             self.archive.take(records, progress).await?;
         }
@@ -136,7 +142,7 @@ impl Archiver {
     }
 
     /// Adds sends that have gone out; true when there may be more.
-    async fn sends(&self, progress: &mut Progress, records: &mut Vec<Record>) -> Result<bool, StoreError> {
+    async fn sends(&self, progress: &mut Progress, records: &mut Vec<Record>, kept: &Kept) -> Result<bool, StoreError> {
         let open = self.store.sends_of(std::mem::take(&mut progress.open)).await?;
         let room = if open.len() < OPEN { PAGE } else { 0 };
         let new = self.store.sends_after(progress.send, room).await?;
@@ -147,50 +153,11 @@ impl Archiver {
         for send in open.iter().chain(&new) {
             match send.sent {
                 None => progress.open.push(send.id),
-                Some(true) => records.extend(self.of_send(send)),
+                Some(true) => records.extend(of_send(send, kept)),
                 Some(false) => {}
             }
         }
         Ok(full)
-    }
-
-    fn of_event(&self, event: &Event) -> Option<Record> {
-        let said = match (self.policies)(&event.account) {
-            ArchivePolicy::Off => return None,
-            ArchivePolicy::Metadata => None,
-            ArchivePolicy::Full => Some(said::of_event(event)),
-        };
-        Some(Record {
-            account: event.account.clone(),
-            key: format!("in:{}", event.key),
-            conv: event.chat.id.clone(),
-            sender: event.sender.as_ref().map(|sender| sender.id.clone()),
-            at_ms: event.at_s.saturating_mul(1000),
-            ours: event.from_self(),
-            kind: said::kind(event)?.to_owned(),
-            said,
-        })
-    }
-
-    fn of_send(&self, send: &PastSend) -> Option<Record> {
-        let policy = (self.policies)(&send.account);
-        let action: Action = serde_json::from_str(send.body.as_deref()?).ok()?;
-        let (kind, text) = said::of_action(&action)?;
-        let said = match policy {
-            ArchivePolicy::Off => return None,
-            ArchivePolicy::Metadata => None,
-            ArchivePolicy::Full => Some(said::ours(text)),
-        };
-        Some(Record {
-            account: send.account.clone(),
-            key: format!("out:{}", send.client_id),
-            conv: send.conv.clone(),
-            sender: None,
-            at_ms: send.tried_ms,
-            ours: true,
-            kind: kind.to_owned(),
-            said,
-        })
     }
 
     async fn sweep(&self, now_ms: i64) {
@@ -219,6 +186,36 @@ impl Archiver {
             }
         }
     }
+}
+
+fn of_event(event: &Event, kept: &Kept) -> Option<Record> {
+    let full = kept.get(&event.account)? == &ArchivePolicy::Full;
+    Some(Record {
+        account: event.account.clone(),
+        key: format!("in:{}", event.key),
+        conv: event.chat.id.clone(),
+        sender: event.sender.as_ref().map(|sender| sender.id.clone()),
+        at_ms: event.at_s.saturating_mul(1000),
+        ours: event.from_self(),
+        kind: said::kind(event)?.to_owned(),
+        said: full.then(|| said::of_event(event)),
+    })
+}
+
+fn of_send(send: &PastSend, kept: &Kept) -> Option<Record> {
+    let full = kept.get(&send.account)? == &ArchivePolicy::Full;
+    let action: Action = serde_json::from_str(send.body.as_deref()?).ok()?;
+    let (kind, text) = said::of_action(&action)?;
+    Some(Record {
+        account: send.account.clone(),
+        key: format!("out:{}", send.client_id),
+        conv: send.conv.clone(),
+        sender: None,
+        at_ms: send.tried_ms,
+        ours: true,
+        kind: kind.to_owned(),
+        said: full.then(|| said::ours(text)),
+    })
 }
 
 #[cfg(test)]

@@ -36,10 +36,10 @@ pub(super) fn kind(event: &Event) -> Option<&'static str> {
 
 /// What of an event people read.
 pub(super) fn of_event(event: &Event) -> Said {
-    let text = match &event.kind {
-        EventKind::Message(message) => of_content(&message.content),
-        EventKind::FriendRequest(request) => request.greeting.clone(),
-        other => other.notice().unwrap_or_default().to_owned(),
+    let text = match (&event.kind, event.message()) {
+        (_, Some(message)) => of_content(&message.content),
+        (EventKind::FriendRequest(request), None) => request.greeting.clone(),
+        (_, None) => event.kind.notice().unwrap_or_default().to_owned(),
     };
     let name = event.sender.as_ref().map_or_else(String::new, |sender| sender.name.clone());
     Said { chat: event.chat.name.clone(), name, text: cut(text) }
@@ -114,8 +114,8 @@ fn of_media(shape: MediaShape, media: &Media) -> (&'static str, String) {
     let kind = match shape {
         MediaShape::Image => "image",
         MediaShape::Video => "video",
-        MediaShape::File => "file",
         MediaShape::Sticker => "sticker",
+        MediaShape::File | _ => "file",
     };
     (kind, name)
 }

@@ -19,11 +19,8 @@ struct Rig {
 
 /// `shop` keeps all, `bare` no texts, everybody else nothing.
 fn policies() -> Policies {
-    Box::new(|name| match name.as_str() {
-        "shop" => ArchivePolicy::Full,
-        "bare" => ArchivePolicy::Metadata,
-        _ => ArchivePolicy::Off,
-    })
+    let kept = [("shop", ArchivePolicy::Full), ("bare", ArchivePolicy::Metadata)];
+    Box::new(move || kept.iter().map(|(name, policy)| (name.parse().unwrap(), *policy)).collect())
 }
 
 fn rig() -> Rig {
@@ -114,7 +111,9 @@ impl Rig {
 #[tokio::test]
 async fn words_of_one_and_two_characters_are_found() {
     let rig = rig();
-    for (n, said) in ["我的订单在哪里", "单子还没到", "ＡＢＣ-12 订购单", "hello world", "明天见"].into_iter().enumerate() {
+    for (n, said) in
+        ["我的订单在哪里", "单子还没到", "ＡＢＣ-12 订购单", "hello world", "明天见"].into_iter().enumerate()
+    {
         rig.accept(&text("shop", "p1", "p1", said, NOW_S + i64::try_from(n).unwrap())).await;
     }
     rig.catch_up().await;
@@ -153,7 +152,8 @@ async fn each_account_is_kept_as_its_policy_says() {
         .map(|found| (found.record.account.to_string(), found.record.ours, found.record.said.is_some()))
         .collect();
     let row = |account: &str, ours, said| (account.to_owned(), ours, said);
-    for want in [row("shop", false, true), row("shop", true, true), row("bare", false, false), row("bare", true, false)] {
+    for want in [row("shop", false, true), row("shop", true, true), row("bare", false, false), row("bare", true, false)]
+    {
         assert_eq!(kept.iter().filter(|row| **row == want).count(), 1, "{want:?} in {kept:?}");
     }
     assert_eq!(kept.len(), 4);
@@ -258,7 +258,8 @@ async fn what_was_said_with_a_contact_is_forgotten_everywhere() {
     assert_eq!(left.iter().map(|event| event.body.is_some()).collect::<Vec<_>>(), [false, false, true, true]);
     rig.archiver.archive.close().await.unwrap();
     let file = std::fs::read(rig.dir.path().join("archive.db")).unwrap();
-    for (bytes, there) in [(&b"zebra kept"[..], true), (b"zebra one", false), (b"zebra two", false), (b"waits", false)] {
+    for (bytes, there) in [(&b"zebra kept"[..], true), (b"zebra one", false), (b"zebra two", false), (b"waits", false)]
+    {
         assert_eq!(file.windows(bytes.len()).any(|window| window == bytes), there, "{}", bytes.escape_ascii());
     }
 }

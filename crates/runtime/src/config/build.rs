@@ -15,7 +15,8 @@ use super::registry::Registry;
 use super::roles;
 use super::server;
 use super::settings::{
-    AccountConfig, ArchivePolicy, ArchiveSettings, Config, MediaSettings, MiddlewareUse, OnUncertain, Pacing, PluginUse, SecretSource,
+    AccountConfig, ArchivePolicy, ArchiveSettings, Config, MediaSettings, MiddlewareUse, OnUncertain, Pacing,
+    PluginUse, SecretSource,
 };
 use super::stations;
 use super::tree::{Node, Shape, Table};

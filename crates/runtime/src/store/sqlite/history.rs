@@ -10,7 +10,8 @@ use crate::store::archive::{HistoryStore, PastEvent, PastSend};
 
 const LAST: &str = "SELECT seq FROM sqlite_sequence WHERE name = ?1";
 const EVENTS: &str = "SELECT seq, recv_at, body FROM inbox WHERE seq > ?1 ORDER BY seq LIMIT ?2";
-const SENDS: &str = "SELECT id, account, conv, client_id, state, tried_at, body FROM outbox WHERE id > ?1 ORDER BY id LIMIT ?2";
+const SENDS: &str =
+    "SELECT id, account, conv, client_id, state, tried_at, body FROM outbox WHERE id > ?1 ORDER BY id LIMIT ?2";
 const SEND: &str = "SELECT id, account, conv, client_id, state, tried_at, body FROM outbox WHERE id = ?1";
 /// A person asks for it once in a while, so it may walk through the tables. What still waits is left: a deletion must not
 /// lose an event that was accepted.

@@ -1,6 +1,6 @@
 //! Does every hot statement go by an index? A walk through a table costs more every day a bot runs.
 
-use super::super::{held, inbox, kv, media, outbox, story, timer};
+use super::super::{held, history, inbox, kv, media, outbox, story, timer};
 use super::*;
 
 #[tokio::test]
