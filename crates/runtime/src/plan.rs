@@ -68,6 +68,7 @@ fn change(old: &AccountConfig, new: &AccountConfig) -> Change {
         middleware,
         guards,
         pacing,
+        quiet,
         on_uncertain,
         roles,
         builtin,
@@ -84,7 +85,7 @@ fn change(old: &AccountConfig, new: &AccountConfig) -> Change {
     let work = differing([
         ("plugins", old.plugins != *plugins),
         ("middleware", old.middleware != *middleware || old.guards != *guards),
-        ("pacing", old.pacing != *pacing),
+        ("pacing", old.pacing != *pacing || old.quiet != *quiet),
         ("on_uncertain", old.on_uncertain != *on_uncertain),
         ("roles", old.roles != *roles),
         ("builtin", old.builtin != *builtin),
