@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use wxbot_model::span::{Rate, parse_duration};
 
-use super::check::{self, OFF};
-use super::settings::{Endpoint, Pacing, Quiet};
+use super::check::OFF;
+use super::settings::{Pacing, Quiet};
 use super::tree::{Node, Shape, Table};
 use super::view::Account;
 use crate::pacing::{Manners, OnRepeat, OnSameText, Pace, Pushes, Repeat, SameText, WarmUp};
@@ -42,9 +42,8 @@ pub(super) fn pacing(account: &Account<'_>, of_protocol: Pacing) -> Pacing {
         // Whoever lifts the pace measures the machinery, not its politeness.
         (pacing.lifted, pacing.manners) = (true, Manners::NONE);
     }
-    let endpoint = account.table.text("endpoint").and_then(|text| check::endpoint(text).ok());
-    if endpoint == Some(Endpoint::Sim) {
-        // Nobody watches it.
+    if account.table.get("endpoint").is_some() {
+        // It is not WeChat that is reached there: nobody watches logins.
         pacing.manners.warm_up = WarmUp::NONE;
     }
     for table in tables(account) {

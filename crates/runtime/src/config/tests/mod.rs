@@ -137,7 +137,7 @@ fn defaults_hold_where_nothing_is_said() {
     let sim = parsed(&web("endpoint = \"sim\"")).unwrap().config;
     assert_eq!(sim.accounts[0].endpoint, Some(Endpoint::Sim));
     let cold = Manners { warm_up: WarmUp::NONE, ..Manners::PERSON };
-    assert_eq!(sim.accounts[0].pacing.manners, cold, "nobody watches the simulator");
+    assert_eq!(sim.accounts[0].pacing.manners, cold, "nobody watches what is not WeChat");
 }
 
 /// A load test measures the machinery; what it says itself holds all the same.

@@ -36,15 +36,17 @@ const RECOVER: &str =
      WHERE account = ?1 AND state < 2 AND state = 1";
 const INSERT: &str =
     "INSERT INTO outbox(account, conv, cause_seq, plugin, ord, client_id, state, attempts, tried_at, created_at, echo, body, media,
-         class, error)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?10, ?10 = 1, iif(?10 = 1, ?7, 0), ?7, ?8, ?9, ?11, ?12, ?13) ON CONFLICT DO NOTHING";
+         class, error, first_at)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?10, ?10 = 1, iif(?10 = 1, ?7, 0), ?7, ?8, ?9, ?11, ?12, ?13, iif(?10 = 1, ?7, 0))
+     ON CONFLICT DO NOTHING";
 /// In which conversation a send is an answer: that of its event, unless a clock made it.
 const CAUSE: &str = "SELECT conv FROM inbox WHERE seq = ?1 AND kind NOT IN ('timer', 'schedule')";
 const KNOWN: &str = "SELECT 1 FROM outbox WHERE cause_seq = ?1 AND plugin = ?2 AND ord = ?3";
-/// Answers, pushes and deeds become old at different ages.
+/// Answers, pushes and deeds become old at different ages. Once tried, none of them may hold up its lane for longer than an
+/// answer.
 const EXPIRE: &str =
     "UPDATE outbox SET state = 5, error = 'older than max_age' WHERE account = ?1 AND state = 0 AND created_at < ?2
-     AND created_at < iif(class = 0, ?2, iif(class = 1, ?3, ?4))";
+     AND (created_at < iif(class = 0, ?2, iif(class = 1, ?3, ?4)) OR first_at > 0 AND first_at < ?2)";
 /// Whatever else waits in the lane goes first, or is too old to go: both are for a claim of the usual kind.
 /// Pushes that wait for the end of quiet hours (?3) hold up no answer.
 const LANE_TAKEN: &str =
@@ -63,7 +65,8 @@ const LANES: &str = "WITH RECURSIVE lane(conv) AS (
 const HEAD: &str = "SELECT id, client_id, body, attempts, not_before, state, class, echo, cause_seq FROM outbox
      WHERE account = ?1 AND conv = ?2 AND state < 2 AND (state = 1 OR class <> 1 OR NOT ?3) ORDER BY state DESC, id LIMIT 1";
 const CLAMP: &str = "UPDATE outbox SET not_before = ?2 WHERE id = ?1";
-const CLAIM: &str = "UPDATE outbox SET state = 1, attempts = attempts + 1, tried_at = ?2, echoed = 0 WHERE id = ?1";
+const CLAIM: &str = "UPDATE outbox SET state = 1, attempts = attempts + 1, tried_at = ?2, echoed = 0,
+     first_at = iif(first_at = 0, ?2, first_at) WHERE id = ?1";
 const END: &str = "UPDATE outbox SET state = ?2, error = ?3 WHERE id = ?1 AND state = 0";
 const SETTLE: &str = "UPDATE outbox SET state = ?2, server_id = ?3, error = ?4 WHERE id = ?1 AND state = 1";
 /// A try that our own message has proved went out, whatever became of its answer.

@@ -130,6 +130,7 @@ CREATE TABLE schedule(
 /// What a send is to the pacing, and which texts went where lately.
 const PACE: &str = r"
 ALTER TABLE outbox ADD COLUMN class INTEGER NOT NULL DEFAULT 0;   -- 0 answer, 1 push, 2 deed
+ALTER TABLE outbox ADD COLUMN first_at INTEGER NOT NULL DEFAULT 0; -- when it was tried first
 CREATE TABLE said(                      -- one row for each text and chat, while an account has a rule about it
     id INTEGER PRIMARY KEY, account TEXT NOT NULL, echo INTEGER NOT NULL, conv TEXT NOT NULL, at_ms INTEGER NOT NULL,
     send INTEGER NOT NULL, push INTEGER NOT NULL

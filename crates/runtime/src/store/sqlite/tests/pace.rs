@@ -275,6 +275,19 @@ async fn answers_pushes_and_deeds_become_old_at_different_ages() {
         rig.store.claim_sends(claim(NOW + DAY + 1)).await.unwrap();
         assert_eq!(rig.states(), [5, 5, 5], "{pushes:?}: nothing waits for ever");
     }
+    // What was tried and not taken holds up its lane no longer than an answer.
+    let rig = rig();
+    rig.push(vec![text("p2", "1", "push")]).await;
+    let day_later = NOW + DAY - 1_000;
+    assert_eq!(rig.claim(by(Manners::NONE, day_later)).await, [1]);
+    rig.store.settle(1, again(day_later, false)).await.unwrap();
+    assert_eq!(rig.claim(by(Manners::NONE, day_later + 900)).await, [1]);
+    rig.store.settle(1, again(day_later, false)).await.unwrap();
+    rig.sql().execute_batch("UPDATE outbox SET created_at = created_at + 86400000").unwrap();
+    assert_eq!(rig.claim(by(Manners::NONE, day_later + 600_000)).await, [1]);
+    rig.store.settle(1, again(day_later, false)).await.unwrap();
+    assert!(rig.claim(by(Manners::NONE, day_later + 600_001)).await.is_empty());
+    assert_eq!(rig.states(), [5]);
 }
 
 #[tokio::test]
