@@ -196,6 +196,8 @@ pub(crate) async fn account_line(account: &Account, store: &dyn Store) -> Value 
         Ok(counts) => (counts, None),
         Err(error) => (Counts::default(), Some(error.to_string())),
     };
+    // Where the store cannot be read, that is the error above.
+    let slowed = account.slowed().await.unwrap_or_default();
     json!({
         "name": account.name,
         "protocol": account.protocol_name(),
@@ -206,6 +208,7 @@ pub(crate) async fn account_line(account: &Account, store: &dyn Store) -> Value 
         "duplicates": account.duplicates(),
         "inbox": counts.inbox,
         "outbox": counts.outbox,
+        "slowed": slowed,
         "uploads": media::uploads(account, now_ms()),
         "error": error,
     })

@@ -15,6 +15,7 @@ use wxbot_model::span::{Rate, parse_duration};
 use wxbot_model::{Capabilities, PeerId, Secret};
 use wxbot_plugin::ConfigProblem;
 use wxbot_runtime::config::{AccountConfig, Endpoint, Key, Kind, Pacing, Preset, ProtocolSpec, Said};
+use wxbot_runtime::pacing::{Manners, WarmUp};
 
 use crate::mapped::{self, Mapped};
 use crate::server::{self, Around};
@@ -80,12 +81,11 @@ const OPTIONS: &[Key] = &[
 const PORT: u64 = 30_001;
 
 /// As a fast person types: the hook presses the keys of a real client.
-const PACING: Pacing = Pacing {
-    per_account: Rate::new(1, Duration::from_secs(1)),
-    burst: 3,
-    per_chat: Rate::new(20, Duration::from_secs(60)),
-    max_age: Duration::from_secs(600),
-};
+const PACING: Pacing =
+    Pacing::new(Rate::new(1, Duration::from_secs(1)), 3, Rate::new(20, MINUTE), Duration::from_secs(600))
+        // The phone's own login is nobody's news here: a client that is hooked stays logged in.
+        .with(Manners { warm_up: WarmUp::NONE, ..Manners::PERSON });
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// What configuration knows of it.
 pub(crate) fn spec() -> ProtocolSpec {

@@ -18,6 +18,7 @@ use wxbot_model::span::{Rate, parse_duration};
 use wxbot_model::{Capabilities, Capability, PeerId, Secret};
 use wxbot_plugin::ConfigProblem;
 use wxbot_runtime::config::{AccountConfig, Endpoint, Key, Kind, Pacing, Preset, ProtocolSpec, Said};
+use wxbot_runtime::pacing::{Manners, WarmUp};
 
 use crate::mapped::{self, Mapped};
 use crate::server::{self, Around};
@@ -60,12 +61,11 @@ const OPTIONS: &[Key] = &[
 ];
 
 /// What the service itself allows group robots.
-const PACING: Pacing = Pacing {
-    per_account: Rate::new(1, Duration::from_secs(1)),
-    burst: 5,
-    per_chat: Rate::new(20, Duration::from_secs(60)),
-    max_age: Duration::from_secs(600),
-};
+const PACING: Pacing =
+    Pacing::new(Rate::new(1, Duration::from_secs(1)), 5, Rate::new(20, MINUTE), Duration::from_secs(600))
+        // Robots and applications log in with keys, which makes nobody suspicious.
+        .with(Manners { warm_up: WarmUp::NONE, ..Manners::PERSON });
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// What configuration knows of it.
 pub(crate) fn spec() -> ProtocolSpec {

@@ -68,6 +68,7 @@ fn change(old: &AccountConfig, new: &AccountConfig) -> Change {
         middleware,
         guards,
         pacing,
+        quiet,
         on_uncertain,
         archive,
         roles,
@@ -85,7 +86,7 @@ fn change(old: &AccountConfig, new: &AccountConfig) -> Change {
     let work = differing([
         ("plugins", old.plugins != *plugins),
         ("middleware", old.middleware != *middleware || old.guards != *guards),
-        ("pacing", old.pacing != *pacing),
+        ("pacing", old.pacing != *pacing || old.quiet != *quiet),
         ("on_uncertain", old.on_uncertain != *on_uncertain),
         ("archive", old.archive != *archive),
         ("roles", old.roles != *roles),

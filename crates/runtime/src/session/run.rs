@@ -193,12 +193,24 @@ impl Driver {
             self.protocol.login(&watcher).await
         };
         match session {
-            Ok(session) => match self.save(session.saved()).await {
-                Ok(()) => self.enter(session).await,
-                Err(trouble) => Input::Failed(trouble),
-            },
+            Ok(session) => {
+                // Before it is saved: a crash in between costs a warm-up too many, not one too few.
+                if let Err(trouble) = self.begin_warm_up().await {
+                    return Input::Failed(trouble);
+                }
+                match self.save(session.saved()).await {
+                    Ok(()) => self.enter(session).await,
+                    Err(trouble) => Input::Failed(trouble),
+                }
+            }
             Err(error) => Input::Failed(trouble(error)),
         }
+    }
+
+    /// An account that has just logged in sends more slowly for a while; one that resumes does not.
+    async fn begin_warm_up(&self) -> Result<(), Trouble> {
+        let account = &self.account;
+        account.store.note_login(&account.name, account.source.now_ms()).await.map_err(|e| store_trouble(&e))
     }
 
     /// A new login is saved before its first batch, so that a crash right after it needs no second scan.

@@ -1,7 +1,8 @@
 //! The store on one machine: SQLite in WAL mode, one writer with group commit, separate connections for reading.
 //!
 //! [`schema`] tables and migrations → [`writer`] group commit → [`inbox`], [`outbox`], [`held`], [`kv`], [`timer`],
-//! [`session`], [`media`], [`story`], [`history`] the steps as SQL on a connection → [`archive`] the history, in a file of its own → [`place`] the data directory and its lock. No SQL
+//! [`session`], [`media`], [`story`], [`history`], [`pace`] with [`toll`] and [`merge`] the steps as SQL on a connection
+//! → [`archive`] the history, in a file of its own → [`place`] the data directory and its lock. No SQL
 //! outside this folder.
 
 mod archive;
@@ -10,12 +11,15 @@ mod history;
 mod inbox;
 mod kv;
 mod media;
+mod merge;
 mod outbox;
+mod pace;
 mod place;
 mod schema;
 mod session;
 mod story;
 mod timer;
+mod toll;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -328,7 +332,8 @@ impl Store for SqliteStore {
             let step = self.write("sweep old rows", move |c| {
                 let (inbox, more) = inbox::sweep(c, now_ms, from.inbox)?;
                 let (outbox, more_sends) = outbox::sweep(c, now_ms, from.outbox)?;
-                Ok((Swept { inbox, outbox }, more || more_sends || schema::shrink(c)?))
+                let more_texts = pace::sweep(c, now_ms)?;
+                Ok((Swept { inbox, outbox }, more || more_sends || more_texts || schema::shrink(c)?))
             });
             let (swept, more) = step.await?;
             *self.swept.lock().unwrap_or_else(PoisonError::into_inner) = swept;
