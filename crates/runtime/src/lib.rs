@@ -4,7 +4,7 @@
 //! [`roster`] which accounts run, [`roles`] who may do what in one → [`account`] what one account shares, `crew` its tasks →
 //! [`session`] its state machine and driver → [`contacts`] ids that outlive a login → [`store`] where everything lives →
 //! [`dispatch`] lanes, [`middleware`], [`plugin`], `builtin` what wxbot answers itself, [`explain`] why → [`clock`] timers
-//! and schedules → [`outbox`], `address` and [`pacing`] → [`media`] pictures, films and files on their way in and out.
+//! and schedules → [`outbox`], `address` and [`pacing`] → [`reserve`] what a full disk stops → [`media`] pictures, films and files on their way in and out.
 
 pub mod account;
 mod address;
@@ -21,6 +21,7 @@ mod outbox;
 pub mod pacing;
 pub mod plan;
 pub mod plugin;
+pub mod reserve;
 pub mod roles;
 pub mod roster;
 pub mod runtime;

@@ -15,7 +15,7 @@ use super::registry::Registry;
 use super::roles;
 use super::server;
 use super::settings::{
-    AccountConfig, Config, MediaSettings, MiddlewareUse, OnUncertain, Pacing, PluginUse, SecretSource,
+    AccountConfig, Config, MediaSettings, MiddlewareUse, OnUncertain, Pacing, PluginUse, SecretSource, StoreSettings,
 };
 use super::stations;
 use super::tree::{Node, Shape, Table};
@@ -27,6 +27,7 @@ pub(super) fn config(root: &Table, file: &Path, registry: &Registry) -> Config {
         file: file.to_owned(),
         data_dir: data_dir(root, file),
         media: media(root.table("media")),
+        store: store(root.table("store")),
         libraries: libraries(root, file),
         server: server::build(root),
         accounts: accounts(root, registry).iter().filter_map(|account| one(account, file, registry)).collect(),
@@ -54,6 +55,11 @@ fn media(table: Option<&Table>) -> MediaSettings {
         settings.keep = keep;
     }
     settings
+}
+
+fn store(table: Option<&Table>) -> StoreSettings {
+    let reserve = table.and_then(|table| table.text("reserve")).and_then(|text| parse_size(text).ok());
+    reserve.map_or_else(StoreSettings::default, |reserve| StoreSettings { reserve })
 }
 
 fn one(account: &Account<'_>, file: &Path, registry: &Registry) -> Option<AccountConfig> {

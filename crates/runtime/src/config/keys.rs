@@ -192,6 +192,14 @@ pub(super) const MEDIA: &[Key] = &[
     Key::new("keep", "How long a media file stays after it was last used.", Kind::Duration).preset(Preset::Text("30d")),
 ];
 
+/// `[store]`.
+pub(super) const STORE: &[Key] = &[Key::new(
+    "reserve",
+    "How much of the disk stays free: below it handling and sending stop, and at an eighth of it taking.",
+    Kind::Size { min: 0 },
+)
+.preset(Preset::Text("256MiB"))];
+
 /// `[server]`.
 pub(super) const SERVER: &[Key] = &[
     Key::new("listen", "Where it listens for what services push, for health and for figures.", Kind::Listen)
@@ -275,6 +283,7 @@ const TOP: &[Key] = &[
     .preset(Preset::Texts(DEFAULT_PREFIXES)),
     Key::new("pacing", "How fast accounts send; the protocol's own pace where absent.", Kind::Table(PACING)),
     Key::new("media", "The folder for pictures, films and files, both received and to be sent.", Kind::Table(MEDIA)),
+    Key::new("store", "How what wxbot remembers is kept.", Kind::Table(STORE)),
     Key::new("server", "Where services push to, and where health and figures are asked.", Kind::Table(SERVER)),
     Key::new("plugins", "The settings of plugins, common to all accounts.", Kind::Plugins),
     Key::new("accounts", "The WeChat identities that wxbot operates.", Kind::Accounts).required(),
@@ -343,6 +352,7 @@ mod tests {
             account().collect(),
             PACING.iter().collect(),
             MEDIA.iter().collect(),
+            STORE.iter().collect(),
             SERVER.iter().collect(),
             ACCESS.iter().collect(),
         ] {

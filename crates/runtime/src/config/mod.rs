@@ -35,7 +35,7 @@ pub use registry::{Judge, ProtocolSpec, Registry, Said};
 pub use schema::schema;
 pub use settings::{
     AccountConfig, Config, Endpoint, Loaded, MediaSettings, MiddlewareUse, OnUncertain, Pacing, PluginUse,
-    SecretSource, ServerConfig,
+    SecretSource, ServerConfig, StoreSettings,
 };
 
 use diagnostic::{Report, codes};

@@ -36,6 +36,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The media folder.
     pub media: MediaSettings,
+    /// The store.
+    pub store: StoreSettings,
     /// Files that plugins come from, as `bot.toml` names them; resolved against its folder.
     pub libraries: Vec<PathBuf>,
     /// Where services push to.
@@ -73,6 +75,19 @@ pub struct MediaSettings {
 impl Default for MediaSettings {
     fn default() -> Self {
         Self { max_size: 1 << 30, keep: Duration::from_secs(30 * 86_400) }
+    }
+}
+
+/// How what wxbot remembers is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoreSettings {
+    /// Bytes of the disk that stay free; 0: nobody looks.
+    pub reserve: u64,
+}
+
+impl Default for StoreSettings {
+    fn default() -> Self {
+        Self { reserve: 256 << 20 }
     }
 }
 

@@ -1,9 +1,10 @@
 //! The store on one machine: SQLite in WAL mode, one writer with group commit, separate connections for reading.
 //!
 //! [`schema`] tables and migrations → [`writer`] group commit → [`inbox`], [`outbox`], [`held`], [`kv`], [`timer`],
-//! [`session`], [`media`], [`story`] the steps as SQL on a connection → [`place`] the data directory and its lock. No SQL
+//! [`session`], [`media`], [`story`] the steps as SQL on a connection → [`health`] whether the file can be written → [`place`] the data directory and its lock. No SQL
 //! outside this folder.
 
+mod health;
 mod held;
 mod inbox;
 mod kv;

@@ -3,9 +3,10 @@
 //! [`held`] sends to nobody known → [`inbox`] taking, claiming and ending events → [`outbox`] sends and their pacing →
 //! [`kv`] what plugins remember → [`timer`] what is due → [`story`] looking back →
 //! [`media`] files and who needs them → [`writer`] group commit and closing →
-//! [`file`] rights, versions and damage → [`plans`] does every hot statement use an index? → [`model`] random interleavings.
+//! [`health`] files that cannot be written → [`file`] rights, versions and damage → [`plans`] does every hot statement use an index? → [`model`] random interleavings.
 
 mod file;
+mod health;
 mod held;
 mod inbox;
 mod kv;
