@@ -46,7 +46,8 @@ const IN_TIME_MS: f64 = 2_000.0;
 fn config(endpoint: &str, ill: Option<&Path>) -> String {
     let base = rig::bot_toml(endpoint, 4);
     let Some(library) = ill else { return base };
-    let mut text = base.replacen("\n[[accounts]]", &format!("\n[plugins.stress]\npath = {library:?}\n\n[[accounts]]"), 1);
+    let mut text =
+        base.replacen("\n[[accounts]]", &format!("\n[plugins.stress]\npath = {library:?}\n\n[[accounts]]"), 1);
     for number in 2..=4 {
         let account = rig::account(number);
         let (before, after) = text.split_at(text.find(&format!("name = \"{account}\"")).unwrap());
@@ -155,7 +156,8 @@ fn bad_plugins_beside_a_healthy_one_cost_it_nothing_and_lose_nothing() {
     .unwrap_or_else(|error| panic!("{error}\n{}", ward.log()));
     for (account, text) in [("a2", "block 45000"), ("a3", "panic"), ("a4", "hang")] {
         let sends = ward.sim.sends().unwrap();
-        let to: HashSet<_> = sends.iter().filter(|sent| sent.account == account).map(|sent| (&sent.to, &sent.content)).collect();
+        let to: HashSet<_> =
+            sends.iter().filter(|sent| sent.account == account).map(|sent| (&sent.to, &sent.content)).collect();
         assert!(to.len() == FRIENDS && to.iter().all(|(_, content)| *content == text), "{account}: {to:?}");
         assert_eq!(sends.iter().filter(|sent| sent.account == account).count(), FRIENDS);
     }

@@ -41,7 +41,9 @@ fn pushes_get_503_while_the_disk_is_full_and_are_kept_again_afterwards() {
     let state = |what: &str, part: &str| {
         wait::until(what, WITHIN, || {
             let one = wxbot::account(folder.path(), "shop")?;
-            let there = one["why"].as_str().is_some_and(|why| if part.is_empty() { why.is_empty() } else { why.contains(part) });
+            let there = one["why"]
+                .as_str()
+                .is_some_and(|why| if part.is_empty() { why.is_empty() } else { why.contains(part) });
             if there { Ok(Some(one)) } else { Err(std::io::Error::other(one.to_string())) }
         })
         .unwrap_or_else(|error| panic!("{error}\n{}", log()))

@@ -141,8 +141,10 @@ impl<'a> Reloader<'a> {
                 let store = loaded.config.store != self.config.store;
                 built.runtime.keep_so_much_free(loaded.config.store.reserve);
                 let swapped = swapped(&self.config, &loaded.config);
-                let tables: Vec<&str> =
-                    [("media", media), ("store", store)].into_iter().filter_map(|(table, other)| other.then_some(table)).collect();
+                let tables: Vec<&str> = [("media", media), ("store", store)]
+                    .into_iter()
+                    .filter_map(|(table, other)| other.then_some(table))
+                    .collect();
                 self.config = loaded.config;
                 (outcome(&plan, swapped, &tables, &restart), seen)
             }

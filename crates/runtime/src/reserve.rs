@@ -91,6 +91,11 @@ impl Reserve {
         self.level.subscribe().wait_for(|level| matches!(level, Level::Ample)).await.ok();
     }
 
+    /// Waits until nothing may be taken any more.
+    pub(crate) async fn spent(&self) {
+        self.level.subscribe().wait_for(|level| matches!(level, Level::Spent(_))).await.ok();
+    }
+
     /// Waits until something may be taken.
     pub(crate) async fn can_take(&self) {
         self.level.subscribe().wait_for(|level| !matches!(level, Level::Spent(_))).await.ok();
@@ -116,10 +121,14 @@ fn judge(seen: &Seen<'_>, was: &Level) -> Level {
             Cause::Full => ("there is no room for", format!("free some space on the disk of {folder}")),
             Cause::ReadOnly => ("nothing may be written to", format!("let wxbot write to {folder}")),
             Cause::Busy => ("another program holds", format!("end whatever else has the database in {folder} open")),
-            Cause::Broken => ("the disk refuses", format!("look after the disk of {folder}, and the limits of the process")),
+            Cause::Broken => {
+                ("the disk refuses", format!("look after the disk of {folder}, and the limits of the process"))
+            }
         };
         return Level::Spent(Lack {
-            why: format!("{what} the store in {folder} ({reason}): nothing is taken, handled or sent, and nothing that was taken is lost"),
+            why: format!(
+                "{what} the store in {folder} ({reason}): nothing is taken, handled or sent, and nothing that was taken is lost"
+            ),
             todo: format!("{todo}; wxbot goes on by itself"),
         });
     }
@@ -132,11 +141,15 @@ fn judge(seen: &Seen<'_>, was: &Level) -> Level {
     // The number itself would be news every second.
     if free < reserve / LAST_PART {
         let left = show_size(reserve / LAST_PART);
-        let why = format!("less than {left} are free on the disk of {folder}: nothing is taken, handled or sent, and nothing that was taken is lost");
+        let why = format!(
+            "less than {left} are free on the disk of {folder}: nothing is taken, handled or sent, and nothing that was taken is lost"
+        );
         Level::Spent(Lack { why, todo })
     } else if free < wanted {
         let left = show_size(reserve);
-        let why = format!("less than {left} are free on the disk of {folder} (`[store] reserve`): messages are taken, and handled and answered later");
+        let why = format!(
+            "less than {left} are free on the disk of {folder} (`[store] reserve`): messages are taken, and handled and answered later"
+        );
         Level::Low(Lack { why, todo })
     } else {
         Level::Ample
@@ -161,19 +174,22 @@ pub(crate) async fn watch(
 ) {
     let mut wanted = reserve.wanted.subscribe();
     loop {
-        let mut unwritable = store.unwritable();
-        // The cure is not told to us: it is found by writing.
-        if unwritable.is_some() && store.try_out().await.is_ok() {
-            unwritable = None;
-        }
-        let seen =
-            Seen { folder: &folder, free: free(folder.clone()).await, reserve: *wanted.borrow_and_update(), unwritable };
+        let unwritable = store.unwritable();
+        let stuck = unwritable.is_some();
+        let seen = Seen {
+            folder: &folder,
+            free: free(folder.clone()).await,
+            reserve: *wanted.borrow_and_update(),
+            unwritable,
+        };
         let was = reserve.level();
         let level = judge(&seen, &was);
         if level != was {
             match level.lack() {
                 Some(lack) => tracing::error!(why = %lack.why, todo = %lack.todo, "The disk."),
-                None => tracing::info!(folder = %folder.display(), "The disk is well again; handling and sending go on."),
+                None => {
+                    tracing::info!(folder = %folder.display(), "The disk is well again; handling and sending go on.")
+                }
             }
         }
         let spent = matches!(level, Level::Spent(_));
@@ -191,6 +207,10 @@ pub(crate) async fn watch(
                 account.show_lack();
                 account.outbox.look();
             }
+        }
+        // The cure is not told to us: it is found by writing. After the others were told, since it may take its time.
+        if stuck && store.try_out().await.is_ok() {
+            continue;
         }
         tokio::select! {
             () = stop.cancelled() => return,

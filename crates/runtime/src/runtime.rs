@@ -280,8 +280,16 @@ impl Runtime {
         let name = settings.config.name.clone();
         let (store, vault) = (Arc::clone(&self.store), Arc::clone(&self.vault));
         let (media, traces, reserve) = (Arc::clone(&self.media), Arc::clone(&self.traces), Arc::clone(&self.reserve));
-        let account =
-            Account::new(Parts { store, vault, source: self.source.clone(), settings, media, dialogs, traces, reserve });
+        let account = Account::new(Parts {
+            store,
+            vault,
+            source: self.source.clone(),
+            settings,
+            media,
+            dialogs,
+            traces,
+            reserve,
+        });
         let failed = |source| StartError::Store { account: name.clone(), source };
         recover(&account, self.works).await.map_err(failed)?;
         account.silenced.load(&*account.store, &account.name).await.map_err(failed)?;

@@ -274,13 +274,18 @@ impl Driver {
     }
 
     async fn poll(&mut self, machine: &mut Machine) -> Option<Input> {
-        let stop = self.stop.clone();
+        let (stop, reserve) = (self.stop.clone(), Arc::clone(&self.account.reserve));
         loop {
             self.wait_for_disk().await?;
             let Some(session) = self.session.as_mut() else {
                 return Some(Input::Failed(Trouble::Broken("no session to poll".into())));
             };
-            let batch = match stop.run_until_cancelled(session.next_batch()).await? {
+            let polled = tokio::select! {
+                polled = stop.run_until_cancelled(session.next_batch()) => polled?,
+                // A poll that is held open would bring what cannot be kept.
+                () = reserve.spent() => continue,
+            };
+            let batch = match polled {
                 Ok(batch) => batch,
                 Err(error) => {
                     let trouble = trouble(error);

@@ -102,7 +102,9 @@ async fn the_steps_of_a_batch_that_the_file_spoils_are_each_told_with_their_own_
 #[tokio::test]
 async fn a_step_that_spoils_itself_says_nothing_about_the_file() {
     let rig = rig();
-    rig.sql().execute_batch("CREATE TRIGGER t BEFORE INSERT ON inbox BEGIN SELECT raise(ABORT, 'unlucky'); END").unwrap();
+    rig.sql()
+        .execute_batch("CREATE TRIGGER t BEFORE INSERT ON inbox BEGIN SELECT raise(ABORT, 'unlucky'); END")
+        .unwrap();
     rig.store.accept(batch(vec![event("a", "p1")])).await.unwrap_err();
     assert_eq!(rig.store.unwritable(), None);
 }

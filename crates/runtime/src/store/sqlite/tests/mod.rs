@@ -3,7 +3,8 @@
 //! [`held`] sends to nobody known → [`inbox`] taking, claiming and ending events → [`outbox`] sends and their pacing →
 //! [`kv`] what plugins remember → [`timer`] what is due → [`story`] looking back →
 //! [`media`] files and who needs them → [`writer`] group commit and closing →
-//! [`health`] files that cannot be written → [`file`] rights, versions and damage → [`plans`] does every hot statement use an index? → [`model`] random interleavings.
+//! [`health`] files that cannot be written → [`file`] rights, versions and damage → [`plans`] does every hot statement use an index? → [`model`] random interleavings →
+//! [`schedules`] a hundred thousand of inbox and outbox, against their [`twin`].
 
 mod file;
 mod health;
@@ -14,8 +15,10 @@ mod media;
 mod model;
 mod outbox;
 mod plans;
+mod schedules;
 mod story;
 mod timer;
+mod twin;
 mod writer;
 
 use std::sync::Arc;
