@@ -138,9 +138,15 @@ impl<'a> Reloader<'a> {
             Ok(plan) => {
                 let media = loaded.config.media != self.config.media;
                 built.runtime.media().set_limits(loaded.config.media);
+                let store = loaded.config.store != self.config.store;
+                built.runtime.keep_so_much_free(loaded.config.store.reserve);
                 let swapped = swapped(&self.config, &loaded.config);
+                let tables: Vec<&str> = [("media", media), ("store", store)]
+                    .into_iter()
+                    .filter_map(|(table, other)| other.then_some(table))
+                    .collect();
                 self.config = loaded.config;
-                (outcome(&plan, swapped, if media { &["media"] } else { &[] }, &restart), seen)
+                (outcome(&plan, swapped, &tables, &restart), seen)
             }
             Err(error) => {
                 let why = format!("error: {error}; {IN_FORCE}");

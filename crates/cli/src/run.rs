@@ -275,6 +275,8 @@ pub(crate) fn run(registry: Registry, args: &Args) -> Result<(), Failure> {
     let lang = Lang::of_environment();
     let tokio = tokio_runtime()?;
     let done = tokio.block_on(async {
+        // A limit on the size of files is a full disk, which is borne, and no reason to be killed.
+        let _handled = unix_signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()));
         // From here on a SIGHUP ends nothing, even before there is something to reload.
         let hang_up = unix_signal(SignalKind::hangup()).or_exit("cannot listen for SIGHUP")?;
         let place = Place::open_patiently(&dir).await?;
@@ -286,6 +288,7 @@ pub(crate) fn run(registry: Registry, args: &Args) -> Result<(), Failure> {
             around.listens = true;
         }
         let mut built = build(accounts, &place, config.media, true, around).await?;
+        built.runtime.keep_free(place.dir.path().to_owned(), config.store.reserve);
         if let Some(server) = server {
             let (roster, stop) = (Arc::new(built.runtime.roster()), built.stop.clone());
             built.tasks.spawn(async move { server.serve(roster, stop).await });

@@ -23,6 +23,7 @@ use crate::media::MediaFolder;
 use crate::media::uploads::{Upload, Uploads};
 use crate::outbox::Desk;
 use crate::plugin::{Held, Trouble};
+use crate::reserve::Reserve;
 use crate::session::phase::{self, Phase};
 use crate::session::rows::Filed;
 use crate::store::Store;
@@ -48,6 +49,10 @@ pub struct Account {
     pub(crate) media: Arc<MediaFolder>,
     pub(crate) uploads: Uploads,
     status: watch::Sender<Status>,
+    /// The reason of the state without what the disk adds to it; changed together with the state.
+    own_why: Mutex<String>,
+    /// What may be done as far as the disk goes.
+    pub(crate) reserve: Arc<Reserve>,
     login_asked: Notify,
     watchers: AtomicUsize,
     pub(crate) duplicates: AtomicU64,
@@ -94,6 +99,7 @@ pub(crate) struct Parts {
     pub(crate) media: Arc<MediaFolder>,
     pub(crate) traces: Arc<Traces>,
     pub(crate) dialogs: Dialogs,
+    pub(crate) reserve: Arc<Reserve>,
 }
 
 impl Account {
@@ -121,6 +127,8 @@ impl Account {
             media: parts.media,
             uploads: Uploads::default(),
             status: watch::Sender::new(status),
+            own_why: Mutex::default(),
+            reserve: parts.reserve,
             login_asked: Notify::new(),
             watchers: AtomicUsize::new(0),
             duplicates: AtomicU64::new(0),
@@ -170,13 +178,15 @@ impl Account {
     pub(crate) fn show(&self, phase: Phase, why: String) {
         let now = self.source.now_ms();
         let changed = self.status.send_if_modified(|status| {
+            self.own_why.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&why);
+            let (why, todo) = self.with_lack(why, phase::advice(&phase, self.name.as_str()));
             if status.phase == phase && status.why == why {
                 return false;
             }
             if status.phase.word() != phase.word() {
                 status.since_ms = now;
             }
-            status.todo = phase::advice(&phase, self.name.as_str());
+            status.todo = todo;
             status.phase = phase;
             status.why = why;
             true
@@ -197,6 +207,25 @@ impl Account {
                 }
             }
         }
+    }
+
+    /// Adds what the disk lacks to what is shown, or takes it away again.
+    pub(crate) fn show_lack(&self) {
+        self.status.send_if_modified(|status| {
+            let why = self.own_why.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let (why, todo) = self.with_lack(why, phase::advice(&status.phase, self.name.as_str()));
+            let changed = (&status.why, &status.todo) != (&why, &todo);
+            (status.why, status.todo) = (why, todo);
+            changed
+        });
+    }
+
+    /// A reason and an advice with those of the disk before them: as long as it lacks room, nothing else helps.
+    fn with_lack(&self, why: String, todo: String) -> (String, String) {
+        let level = self.reserve.level();
+        let Some(lack) = level.lack() else { return (why, todo) };
+        let both = |first: &str, own: String| if own.is_empty() { first.to_owned() } else { format!("{first}; {own}") };
+        (both(&lack.why, why), both(&lack.todo, todo))
     }
 
     pub(crate) fn next_round(&self) {

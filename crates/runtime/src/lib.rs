@@ -5,7 +5,7 @@
 //! [`session`] its state machine and driver → [`contacts`] ids that outlive a login → [`store`] where everything lives →
 //! [`dispatch`] lanes, [`middleware`], [`plugin`], `builtin` what wxbot answers itself, [`explain`] why → [`clock`] timers
 //! and schedules → [`outbox`], `address` and [`pacing`] → [`media`] pictures, films and files on their way in and out →
-//! [`archive`] what is remembered of conversations.
+//! [`archive`] what is remembered of conversations → [`reserve`] what a full disk stops.
 
 pub mod account;
 mod address;
@@ -23,6 +23,7 @@ mod outbox;
 pub mod pacing;
 pub mod plan;
 pub mod plugin;
+pub mod reserve;
 pub mod roles;
 pub mod roster;
 pub mod runtime;

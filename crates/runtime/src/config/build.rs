@@ -17,7 +17,7 @@ use super::roles;
 use super::server;
 use super::settings::{
     AccountConfig, ArchivePolicy, ArchiveSettings, Config, MediaSettings, MiddlewareUse, OnUncertain, Pacing,
-    PluginUse, SecretSource,
+    PluginUse, SecretSource, StoreSettings,
 };
 use super::stations;
 use super::tree::Table;
@@ -30,6 +30,7 @@ pub(super) fn config(root: &Table, file: &Path, registry: &Registry) -> Config {
         data_dir: data_dir(root, file),
         media: media(root.table("media")),
         archive: archive(root.table("archive")),
+        store: store(root.table("store")),
         libraries: libraries(root, file),
         server: server::build(root),
         accounts: accounts(root, registry).iter().filter_map(|account| one(account, file, registry)).collect(),
@@ -71,6 +72,11 @@ fn archive_policy(account: &Account<'_>) -> ArchivePolicy {
         Some("full") => ArchivePolicy::Full,
         Some(_) | None => ArchivePolicy::Off,
     }
+}
+
+fn store(table: Option<&Table>) -> StoreSettings {
+    let reserve = table.and_then(|table| table.text("reserve")).and_then(|text| parse_size(text).ok());
+    reserve.map_or_else(StoreSettings::default, |reserve| StoreSettings { reserve })
 }
 
 fn one(account: &Account<'_>, file: &Path, registry: &Registry) -> Option<AccountConfig> {

@@ -268,6 +268,14 @@ pub(super) const ARCHIVE: &[Key] = &[
 /// Nothing; who, where and when; the texts too.
 const POLICY: Kind = Kind::Choice(&["off", "metadata", "full"]);
 
+/// `[store]`.
+pub(super) const STORE: &[Key] = &[Key::new(
+    "reserve",
+    "How much of the disk stays free: below it handling and sending stop, and at an eighth of it taking.",
+    Kind::Size { min: 0 },
+)
+.preset(Preset::Text("256MiB"))];
+
 /// `[server]`.
 pub(super) const SERVER: &[Key] = &[
     Key::new("listen", "Where it listens for what services push, for health and for figures.", Kind::Listen)
@@ -352,6 +360,7 @@ const TOP: &[Key] = &[
     Key::new("pacing", "How fast accounts send; the protocol's own pace where absent.", Kind::Table(PACING)),
     Key::new("media", "The folder for pictures, films and files, both received and to be sent.", Kind::Table(MEDIA)),
     Key::new("archive", "The history of conversations, for `wxbot messages`.", Kind::Table(ARCHIVE)),
+    Key::new("store", "How what wxbot remembers is kept.", Kind::Table(STORE)),
     Key::new("server", "Where services push to, and where health and figures are asked.", Kind::Table(SERVER)),
     Key::new("plugins", "The settings of plugins, common to all accounts.", Kind::Plugins),
     Key::new("accounts", "The WeChat identities that wxbot operates.", Kind::Accounts).required(),
@@ -421,6 +430,7 @@ mod tests {
             account().collect(),
             PACING.iter().collect(),
             MEDIA.iter().collect(),
+            STORE.iter().collect(),
             SERVER.iter().collect(),
             ACCESS.iter().collect(),
         ] {

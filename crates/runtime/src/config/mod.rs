@@ -36,7 +36,7 @@ pub use registry::{Judge, ProtocolSpec, Registry, Said};
 pub use schema::schema;
 pub use settings::{
     AccountConfig, ArchivePolicy, ArchiveSettings, Config, Endpoint, Loaded, MediaSettings, MiddlewareUse, OnUncertain,
-    Pacing, PluginUse, Quiet, SecretSource, ServerConfig,
+    Pacing, PluginUse, Quiet, SecretSource, ServerConfig, StoreSettings,
 };
 
 use diagnostic::{Report, codes};

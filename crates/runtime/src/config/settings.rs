@@ -40,6 +40,8 @@ pub struct Config {
     pub media: MediaSettings,
     /// The history of conversations.
     pub archive: ArchiveSettings,
+    /// The store.
+    pub store: StoreSettings,
     /// Files that plugins come from, as `bot.toml` names them; resolved against its folder.
     pub libraries: Vec<PathBuf>,
     /// Where services push to.
@@ -103,6 +105,19 @@ pub enum ArchivePolicy {
     Metadata,
     /// What was said too.
     Full,
+}
+
+/// How what wxbot remembers is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoreSettings {
+    /// Bytes of the disk that stay free; 0: nobody looks.
+    pub reserve: u64,
+}
+
+impl Default for StoreSettings {
+    fn default() -> Self {
+        Self { reserve: 256 << 20 }
+    }
 }
 
 /// One `[[accounts]]` entry with the common settings under its own.

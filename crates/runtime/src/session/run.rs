@@ -17,6 +17,7 @@ use super::rows::Filed;
 use super::who::{Settling, sort_out};
 use crate::account::Account;
 use crate::dispatch::feed::Work;
+use crate::reserve::Level;
 use crate::store::{Accept, InboxRow, NewRow, StoreError};
 
 /// Name of the sealed field, bound into the seal.
@@ -34,6 +35,7 @@ pub(crate) async fn run(account: Arc<Account>, stop: CancellationToken) {
         stop: stop.clone(),
         out: false,
         trouble: String::new(),
+        paused: false,
     };
     let mut machine = Machine::new(Policy::default());
     let saved = driver.has_saved().await;
@@ -73,6 +75,8 @@ struct Driver {
     out: bool,
     /// What is wrong although the session goes on.
     trouble: String,
+    /// It waited for the disk, and has not polled since.
+    paused: bool,
 }
 
 impl Driver {
@@ -97,9 +101,24 @@ impl Driver {
         self.settling = Settling::begin();
     }
 
+    /// Waits while nothing can be taken, and says so. `None` when told to stop.
+    async fn wait_for_disk(&mut self) -> Option<()> {
+        let account = Arc::clone(&self.account);
+        if matches!(account.reserve.level(), Level::Spent(_)) {
+            // Whatever the service says meanwhile is not heard. It keeps what it has; a push is refused at the door.
+            account.show(Phase::Reconnecting { attempt: 1 }, String::new());
+            self.paused = true;
+            self.stop.run_until_cancelled(account.reserve.can_take()).await?;
+        }
+        Some(())
+    }
+
     /// `None` when told to stop.
     async fn perform(&mut self, step: &Step, machine: &mut Machine) -> Option<Input> {
         let stop = self.stop.clone();
+        if !matches!(step.order, Order::Wait(_) | Order::WaitForLogin) {
+            self.wait_for_disk().await?;
+        }
         match &step.order {
             Order::Resume => {
                 self.drop_session();
@@ -267,12 +286,18 @@ impl Driver {
     }
 
     async fn poll(&mut self, machine: &mut Machine) -> Option<Input> {
-        let stop = self.stop.clone();
+        let (stop, reserve) = (self.stop.clone(), Arc::clone(&self.account.reserve));
         loop {
+            self.wait_for_disk().await?;
             let Some(session) = self.session.as_mut() else {
                 return Some(Input::Failed(Trouble::Broken("no session to poll".into())));
             };
-            let batch = match stop.run_until_cancelled(session.next_batch()).await? {
+            let polled = tokio::select! {
+                polled = stop.run_until_cancelled(session.next_batch()) => polled?,
+                // A poll that is held open would bring what cannot be kept.
+                () = reserve.spent() => continue,
+            };
+            let batch = match polled {
                 Ok(batch) => batch,
                 Err(error) => {
                     let trouble = trouble(error);
@@ -291,7 +316,7 @@ impl Driver {
                 self.drop_session();
                 return Some(Input::Failed(store_trouble(&error)));
             }
-            let phase = machine.polled();
+            let phase = machine.polled().or_else(|| std::mem::take(&mut self.paused).then_some(Phase::Online));
             match logged_out {
                 Some(why) => {
                     self.out = true;

@@ -6,10 +6,12 @@
 //! - [`pace`] those around the pacing
 //! - [`story`] those that look back
 //! - [`archive`] those of the history, which has an engine of its own
+//! - [`health`] whether it can be written
 //! - [`types`] the words of all
 
 pub mod archive;
 pub mod clock;
+pub mod health;
 pub mod media;
 pub mod pace;
 pub mod seal;
@@ -26,6 +28,7 @@ use wxbot_model::{AccountName, ContactId};
 
 pub use archive::HistoryStore;
 pub use clock::{Bell, ClockStore, DueTimer, Firing, MOST_TIMERS, Origin, SavedSchedule, ScheduleKey, TimerChange};
+pub use health::{Cause, HealthStore, Unwritable};
 pub use media::{LastSent, MediaRow, MediaSourceKey, MediaStore};
 pub use pace::{MERGED_INTO, PaceStore};
 pub use story::{EventState, SendState, SendStory, Story, StoryStore};
@@ -40,7 +43,9 @@ pub type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 /// The steps of inbox, outbox and sessions. Each is durable when it answers, and all or nothing.
 ///
 /// Cancel safe in this sense: a dropped future may still have done its step, never half of it.
-pub trait Store: MediaStore + ClockStore + StoryStore + HistoryStore + PaceStore + Send + Sync + fmt::Debug {
+pub trait Store:
+    MediaStore + ClockStore + StoryStore + HistoryStore + PaceStore + HealthStore + Send + Sync + fmt::Debug
+{
     /// Begins a run: events that were being handled wait again, sends that were under way are uncertain.
     fn recover(&self, account: &AccountName) -> Answer<'_, ()>;
 

@@ -2,10 +2,11 @@
 //!
 //! [`schema`] tables and migrations → [`writer`] group commit → [`inbox`], [`outbox`], [`held`], [`kv`], [`timer`],
 //! [`session`], [`media`], [`story`], [`history`], [`pace`] with [`toll`] and [`merge`] the steps as SQL on a connection
-//! → [`archive`] the history, in a file of its own → [`place`] the data directory and its lock. No SQL
-//! outside this folder.
+//! → [`archive`] the history, in a file of its own → [`health`] whether the file can be written → [`place`] the data directory
+//! and its lock. No SQL outside this folder.
 
 mod archive;
+mod health;
 mod held;
 mod history;
 mod inbox;
