@@ -2,11 +2,13 @@
 //!
 //! No method hands out a transaction: the cluster engine has none that spans subjects. [`sqlite`] is the engine for one
 //! machine; [`seal`] encrypts session secrets before any engine sees them; [`media`] are the steps around media files,
-//! [`clock`] those around timers and schedules, [`story`] those that look back; [`types`] are the words of all.
+//! [`clock`] those around timers and schedules, [`story`] those that look back, [`spool`] those of a file apart,
+//! where pushes wait while nobody reads them; [`types`] are the words of all.
 
 pub mod clock;
 pub mod media;
 pub mod seal;
+pub mod spool;
 pub mod sqlite;
 pub mod story;
 pub mod types;

@@ -1,7 +1,7 @@
 //! The store on one machine: SQLite in WAL mode, one writer with group commit, separate connections for reading.
 //!
 //! [`schema`] tables and migrations → [`writer`] group commit → [`inbox`], [`outbox`], [`held`], [`kv`], [`timer`],
-//! [`session`], [`media`], [`story`] the steps as SQL on a connection → [`place`] the data directory and its lock. No SQL
+//! [`session`], [`media`], [`story`] the steps as SQL on a connection → [`spool`] a file apart → [`place`] the data directory and its lock. No SQL
 //! outside this folder.
 
 mod held;
@@ -12,6 +12,7 @@ mod outbox;
 mod place;
 mod schema;
 mod session;
+mod spool;
 mod story;
 mod timer;
 mod writer;
@@ -30,6 +31,7 @@ use super::types::{
 };
 use super::{Answer, Bell, Store};
 pub use place::DataDir;
+pub use spool::{SPOOL_FILE, SqliteSpool};
 use writer::Writer;
 
 /// Name of the database in the data directory.
