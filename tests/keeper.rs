@@ -202,7 +202,7 @@ impl Scene {
 
     /// Whether the message of a post is there, in whatever state.
     fn has(&self, number: usize) -> bool {
-        let id = (7_000_000_000_000_000_000_u64 + number as u64).to_string();
+        let id = format!("{}:msg", 7_000_000_000_000_000_000_u64 + number as u64);
         wxbot::call(self.path(), &["explain", &id, "--account", "shop"]).unwrap().code == Some(0)
     }
 
@@ -220,7 +220,11 @@ impl Scene {
         assert!(refused.is_empty(), "while there is room nothing is refused: {refused:?}\n{}", self.err());
         let kept_all_the_same = others.iter().filter(|(number, _)| self.has(*number)).count();
         let rows = self.handled();
-        println!("{} posts, {answered} answered, {} not, of which {kept_all_the_same} are there", log.len(), others.len());
+        println!(
+            "{} posts, {answered} answered, {} not, of which {kept_all_the_same} are there",
+            log.len(),
+            others.len()
+        );
         assert!(answered > 0);
         assert_eq!(rows, (answered + kept_all_the_same) as u64, "each answered post is there once\n{}", self.err());
         // What is handled twice answers twice.
@@ -229,7 +233,8 @@ impl Scene {
         let texts: Vec<String> = self.hook.journal().texts_to("小红").map(str::to_owned).collect();
         let different: BTreeSet<&String> = texts.iter().collect();
         assert_eq!(different.len(), texts.len(), "no reply twice: {texts:?}");
-        let asked = |(number, outcome): &&(usize, Outcome)| *outcome == Outcome::Answered && number.is_multiple_of(ECHOED);
+        let asked =
+            |(number, outcome): &&(usize, Outcome)| *outcome == Outcome::Answered && number.is_multiple_of(ECHOED);
         let missing: Vec<_> = log.iter().filter(asked).filter(|(n, _)| !different.contains(&format!("a{n}"))).collect();
         assert!(missing.len() as u64 <= uncertain, "{uncertain} uncertain, but no reply to {missing:?}");
         others.len()
@@ -351,7 +356,7 @@ fn pushes_wait_on_disk_while_the_core_is_down_and_are_refused_when_there_is_no_r
     assert!(log.iter().all(|(_, outcome)| *outcome == Outcome::Answered), "{log:?}");
     assert_eq!(waiting(at).unwrap(), 40);
     let (_, figures) = get(at, "/metrics").unwrap();
-    for line in ["wxbot_spool_bodies{account=\"shop\"} 40", "wxbot_core_up 0"] {
+    for line in ["wxbot_spool_bodies{account=\"shop\"} 40", "wxbot_core_up{} 0"] {
         assert!(figures.contains(line), "{line} in\n{figures}");
     }
     // Large ones until there is no more room; then the service is told, and nothing that was answered goes.
@@ -538,7 +543,13 @@ fn sec_r17_nothing_that_a_keeper_makes_is_for_others() {
         for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
             seen.insert(entry.file_name().into_string().unwrap());
             let Ok(meta) = entry.metadata() else { continue };
-            assert_eq!(meta.permissions().mode() & 0o077, 0, "{} {:o}", entry.path().display(), meta.permissions().mode());
+            assert_eq!(
+                meta.permissions().mode() & 0o077,
+                0,
+                "{} {:o}",
+                entry.path().display(),
+                meta.permissions().mode()
+            );
             if meta.is_dir() {
                 folders.push(entry.path());
             }

@@ -8,8 +8,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, recvmsg,
-    sendmsg,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
+    recvmsg, sendmsg,
 };
 use serde::{Deserialize, Serialize};
 use wxbot_server::{Places, Socket};
@@ -89,14 +89,15 @@ pub(crate) fn give(base: Option<&str>, places: Option<&Places>) -> io::Result<(U
 /// When there is no keeper.
 pub(crate) fn take() -> Result<Handed, Failure> {
     let failed = |error: &dyn std::fmt::Display| {
-        Failure::new(format!("only `wxbot run --keeper` starts this, and says on standard input what it needs: {error}"))
+        Failure::new(format!(
+            "only `wxbot run --keeper` starts this, and says on standard input what it needs: {error}"
+        ))
     };
     let line = io::stdin().as_fd().try_clone_to_owned().map_err(|error| failed(&error))?;
     let (message, sockets) = receive(&line).map_err(|error| failed(&error))?;
     let mut places = Places { main: Vec::new(), default_path: Vec::new() };
     for (kind, socket) in message.sockets.iter().zip(sockets) {
-        let socket =
-            if kind.unix { Socket::Unix(UnixListener::from(socket)) } else { Socket::Tcp(socket.into()) };
+        let socket = if kind.unix { Socket::Unix(UnixListener::from(socket)) } else { Socket::Tcp(socket.into()) };
         if kind.default_path { &mut places.default_path } else { &mut places.main }.push(socket);
     }
     // Whoever reads standard input, as the console does, must not read this.
@@ -145,7 +146,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let tcp = || TcpListener::bind("127.0.0.1:0").unwrap();
         let unix = UnixListener::bind(folder.path().join("a.sock")).unwrap();
-        let places = Places { main: vec![Socket::Tcp(tcp()), Socket::Unix(unix)], default_path: vec![Socket::Tcp(tcp())] };
+        let places =
+            Places { main: vec![Socket::Tcp(tcp()), Socket::Unix(unix)], default_path: vec![Socket::Tcp(tcp())] };
         let (_ours, theirs) = give(Some("http://127.0.0.1:1"), Some(&places)).unwrap();
         let (message, sockets) = receive(&theirs).unwrap();
         assert_eq!(message.base.as_deref(), Some("http://127.0.0.1:1"));

@@ -4,7 +4,7 @@
 //! what ends. Told to stop, it tells the core first, and the ingress when the core has ended.
 
 use std::io;
-use std::os::unix::process::CommandExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::PathBuf;
 use std::process::{Command as StdCommand, ExitStatus};
 use std::time::Duration;
@@ -247,7 +247,8 @@ async fn tend(role: Role, nursery: &Nursery, mut orders: mpsc::Receiver<Number>)
             return Ok(Ended::Hopeless(code));
         }
         first = false;
-        if began.elapsed() >= SOUND {
+        // Whoever is killed did nothing to deserve it: the next one may be well.
+        if began.elapsed() >= SOUND || status.signal() == Some(Number::KILL.as_raw()) {
             wait = WAIT.0;
         }
         tracing::error!(child, %status, again_in_ms = wait.as_millis() as u64, "A child ended by itself; it is started again.");
@@ -265,7 +266,6 @@ async fn tend(role: Role, nursery: &Nursery, mut orders: mpsc::Receiver<Number>)
 }
 
 fn code(status: ExitStatus) -> Option<i32> {
-    use std::os::unix::process::ExitStatusExt as _;
     status.code().or_else(|| status.signal().map(|number| 128 + number))
 }
 

@@ -115,12 +115,7 @@ async fn take(stream: UnixStream, roster: &Roster) -> io::Result<()> {
 
 /// Hands the bodies of one account in, in order. One that was not kept, and all behind it, are handed in again: what of them
 /// was kept all the same is known by what it says.
-async fn hand_in(
-    account: String,
-    roster: Roster,
-    mut bodies: mpsc::Receiver<Numbered>,
-    answer: mpsc::Sender<u64>,
-) {
+async fn hand_in(account: String, roster: Roster, mut bodies: mpsc::Receiver<Numbered>, answer: mpsc::Sender<u64>) {
     let mut waiting = VecDeque::<Numbered>::new();
     let mut warned = false;
     loop {

@@ -119,7 +119,8 @@ impl Server {
     /// # Errors
     /// When it only listens at sockets of the file system.
     pub fn address(&self) -> io::Result<SocketAddr> {
-        let none = || io::Error::new(io::ErrorKind::AddrNotAvailable, "the server listens at no address of the network");
+        let none =
+            || io::Error::new(io::ErrorKind::AddrNotAvailable, "the server listens at no address of the network");
         self.main.iter().find_map(Listener::address).ok_or_else(none)
     }
 

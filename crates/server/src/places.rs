@@ -236,7 +236,9 @@ mod tests {
 
     #[test]
     fn sec_r01_a_socket_that_was_handed_over_is_not_more_exposed_than_one_of_our_own() {
-        for (address, known, fine) in [("127.0.0.1:0", false, true), ("0.0.0.0:0", false, false), ("0.0.0.0:0", true, true)] {
+        for (address, known, fine) in
+            [("127.0.0.1:0", false, true), ("0.0.0.0:0", false, false), ("0.0.0.0:0", true, true)]
+        {
             let (socket, port) = held(address, "");
             // The file says loopback: what counts is where the socket really is.
             let mut settings = settings(format!("127.0.0.1:{port}"));

@@ -326,3 +326,7 @@ impl Room {
         *full = why;
     }
 }
+
+#[cfg(test)]
+#[path = "doors_tests.rs"]
+mod tests;

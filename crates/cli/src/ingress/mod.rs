@@ -17,16 +17,15 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wxbot_runtime::config::{self, Registry};
-use wxbot_runtime::store::sqlite::SqliteSpool;
 use wxbot_runtime::store::StoreError;
 use wxbot_runtime::store::spool::SpoolStore;
+use wxbot_runtime::store::sqlite::SqliteSpool;
 use wxbot_server::Server;
 
 use crate::args::Args;
 use crate::handover;
 use crate::place::{data_dir, failure};
 use crate::report::{Failure, OrExit, chain};
-use crate::run::signal;
 use crate::server;
 use doors::{Doors, Room};
 
@@ -49,7 +48,10 @@ pub(crate) fn run(registry: Registry, args: &Args) -> Result<(), Failure> {
         .build()
         .or_exit("cannot start the async runtime")?;
     tokio.block_on(async {
-        let mut hang_up = unix_signal(SignalKind::hangup()).or_exit("cannot listen for SIGHUP")?;
+        let listen = |kind, name: &str| unix_signal(kind).or_exit(&format!("cannot listen for {name}"));
+        let mut hang_up = listen(SignalKind::hangup(), "SIGHUP")?;
+        let mut interrupt = listen(SignalKind::interrupt(), "SIGINT")?;
+        let mut terminate = listen(SignalKind::terminate(), "SIGTERM")?;
         let spool: Arc<dyn SpoolStore> = Arc::new(open_patiently(&dir).await?);
         let room = Room::new(&dir, RESERVE, config.server.spool_max, Arc::clone(&spool));
         let settings = server::settings(&config.server);
@@ -71,7 +73,8 @@ pub(crate) fn run(registry: Registry, args: &Args) -> Result<(), Failure> {
         let mut gone = std::pin::pin!(handed.keeper.gone());
         loop {
             tokio::select! {
-                _ = signal() => break,
+                _ = interrupt.recv() => break,
+                _ = terminate.recv() => break,
                 () = &mut gone => {
                     tracing::warn!("The keeper is gone; the ingress ends.");
                     break;

@@ -145,7 +145,7 @@ mod tests {
         all.extend(line(&head(2, 0)).unwrap());
         for cut in 0..all.len() {
             let (one, two) = all.split_at(cut);
-            let mut lines = Lines::new(one.chain(two));
+            let mut lines = Lines::new(tokio::io::AsyncReadExt::chain(one, two));
             assert_eq!(lines.body().await.unwrap(), Some((head(1, 3), Bytes::from_static(b"a\nb"))), "{cut}");
             assert_eq!(lines.body().await.unwrap(), Some((head(2, 0), Bytes::new())), "{cut}");
             assert_eq!(lines.body().await.unwrap(), None, "{cut}");

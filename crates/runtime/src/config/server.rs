@@ -53,9 +53,7 @@ pub(super) fn build(root: &Table) -> ServerConfig {
         default_path_listen: table.and_then(|table| address(table, "default_path_listen")),
         plain_is_known: table.is_some_and(is_meant),
         hosts: texts("hosts"),
-        spool_max: table
-            .and_then(|table| parse_size(table.text("spool_max")?).ok())
-            .unwrap_or(SPOOL_MAX),
+        spool_max: table.and_then(|table| parse_size(table.text("spool_max")?).ok()).unwrap_or(SPOOL_MAX),
         allow: texts("allow").iter().filter_map(|text| check::network(text)).collect(),
     }
 }

@@ -81,10 +81,15 @@ fn insert(c: &Connection, bodies: &[NewBody]) -> rusqlite::Result<()> {
     bodies.iter().try_for_each(|new| insert.execute(params![new.account, new.recv_ms, &new.body[..]]).map(drop))
 }
 
-fn following(c: &Connection, account: &str, after: u64, most: usize, bytes: usize) -> rusqlite::Result<Vec<SpooledBody>> {
-    let mut rows = c.prepare_cached(
-        "SELECT id, recv_at, body FROM body WHERE account = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
-    )?;
+fn following(
+    c: &Connection,
+    account: &str,
+    after: u64,
+    most: usize,
+    bytes: usize,
+) -> rusqlite::Result<Vec<SpooledBody>> {
+    let mut rows =
+        c.prepare_cached("SELECT id, recv_at, body FROM body WHERE account = ?1 AND id > ?2 ORDER BY id LIMIT ?3")?;
     let mut rows = rows.query(params![account, after, most])?;
     let (mut found, mut size) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
