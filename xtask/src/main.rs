@@ -43,7 +43,7 @@ cargo xtask bench [options]   measures the release build on a simulator over loo
     --push           instead: pushes of a PC hook, answered when they are on disk: 500/s, then a burst
     --seconds N      with --push: how long 500/s (20)
     --posts N        with --push: posts of the burst (100000)
-cargo xtask soak [--kills N]  the kill test with more kills (200)
+cargo xtask soak [--kills N]  the kill test with more kills (200), and a quarter of them for each process of a keeper
 ";
 
 /// Exit code for a command line that cannot be understood, as in the wxbot binary.
@@ -81,6 +81,11 @@ fn soak(kills: usize) -> io::Result<()> {
     Cmd::cargo(&["test", "--locked", "--package", "wxbot", "--test", "kill", "--", "--nocapture"])
         .env("WXBOT_BIN", &binary)
         .env("WXBOT_KILLS", kills.to_string())
+        .run()?;
+    // Each of its scenes kills so often.
+    Cmd::cargo(&["test", "--locked", "--package", "wxbot", "--test", "keeper", "--", "--nocapture", "--test-threads=1"])
+        .env("WXBOT_BIN", &binary)
+        .env("WXBOT_KEEPER_KILLS", (kills / 4).max(10).to_string())
         .run()
 }
 

@@ -168,6 +168,7 @@ fn add(batch: &mut Batch, read: Read, kept: Kept) {
     let Read { events, contacts, cursor, logged_out, self_id: _, refused, mismatches } = read;
     if let Some(not_ours) = refused {
         tracing::warn!(why = %not_ours, "A push is not for this account; nothing of it was kept.");
+        kept.refuse();
         return;
     }
     if mismatches > 0 {

@@ -295,6 +295,12 @@ pub(super) const SERVER: &[Key] = &[
         .preset(Preset::Texts(&[])),
     Key::new("allow", "From where pushes may come; from everywhere when empty.", Kind::List(&Kind::Network))
         .preset(Preset::Texts(&[])),
+    Key::new(
+        "spool_max",
+        "How much may wait on disk under `wxbot run --keeper` while the core is down; beyond it pushes are refused.",
+        Kind::Size { min: 1 << 20 },
+    )
+    .preset(Preset::Text("1GiB")),
 ];
 
 /// The tables of middleware, at the top level and in an account.

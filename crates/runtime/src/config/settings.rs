@@ -65,6 +65,8 @@ pub struct ServerConfig {
     pub hosts: Vec<String>,
     /// From where pushes may come; from everywhere when empty.
     pub allow: Vec<IpNet>,
+    /// Bytes that may wait in the spool of a keeper.
+    pub spool_max: u64,
 }
 
 /// How much the media folder keeps, and for how long.

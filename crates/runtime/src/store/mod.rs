@@ -6,6 +6,7 @@
 //! - [`pace`] those around the pacing
 //! - [`story`] those that look back
 //! - [`archive`] those of the history, which has an engine of its own
+//! - [`spool`] those of a file apart, where pushes wait while nobody reads them
 //! - [`health`] whether it can be written
 //! - [`types`] the words of all
 
@@ -15,6 +16,7 @@ pub mod health;
 pub mod media;
 pub mod pace;
 pub mod seal;
+pub mod spool;
 pub mod sqlite;
 pub mod story;
 pub mod types;

@@ -2,7 +2,7 @@
 //!
 //! [`schema`] tables and migrations → [`writer`] group commit → [`inbox`], [`outbox`], [`held`], [`kv`], [`timer`],
 //! [`session`], [`media`], [`story`], [`history`], [`pace`] with [`toll`] and [`merge`] the steps as SQL on a connection
-//! → [`archive`] the history, in a file of its own → [`health`] whether the file can be written → [`place`] the data directory
+//! → [`archive`] and [`spool`], files apart → [`health`] whether the file can be written → [`place`] the data directory
 //! and its lock. No SQL outside this folder.
 
 mod archive;
@@ -18,6 +18,7 @@ mod pace;
 mod place;
 mod schema;
 mod session;
+mod spool;
 mod story;
 mod timer;
 mod toll;
@@ -38,6 +39,7 @@ use super::types::{
 use super::{Answer, Bell, Store};
 pub use archive::{ARCHIVE_FILE, SqliteArchive};
 pub use place::DataDir;
+pub use spool::{SPOOL_FILE, SqliteSpool};
 use writer::Writer;
 
 /// Name of the database in the data directory.
