@@ -5,12 +5,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use wxbot_model::span::show_duration;
 use wxbot_runtime::config::Registry;
+use wxbot_runtime::session::cure::Cure;
 
 use crate::args::Args;
 use crate::control::{self, Request};
 use crate::media::upload_line;
 use crate::place::{Place, data_dir, read_config};
 use crate::report::{Failure, OrExit, print, say};
+use crate::words::Lang;
 
 pub(crate) fn run(registry: &Registry, args: &Args, as_json: bool) -> Result<(), Failure> {
     let config = read_config(registry, args)?;
@@ -24,16 +26,14 @@ pub(crate) fn run(registry: &Registry, args: &Args, as_json: bool) -> Result<(),
         print(&Value::Array(lines).to_string());
         return Ok(());
     }
+    let lang = Lang::of_environment();
     let text = |line: &Value, key: &str| line.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let width = lines.iter().map(|l| text(l, "name").chars().count()).max().unwrap_or(0);
     for line in &lines {
         let name = text(line, "name");
         let pad = " ".repeat(width - name.chars().count());
-        let why = [text(line, "why"), text(line, "todo")]
-            .into_iter()
-            .filter(|t| !t.is_empty())
-            .collect::<Vec<_>>()
-            .join("; ");
+        let why =
+            [text(line, "why"), lang.cure(line)].into_iter().filter(|t| !t.is_empty()).collect::<Vec<_>>().join("; ");
         let since = line.get("since_s").and_then(Value::as_i64).map(ago).unwrap_or_default();
         print(
             format!("{name}{pad}  {:<8} {:<16} {since:<10} {why}", text(line, "protocol"), text(line, "state"))
@@ -85,7 +85,7 @@ fn from_store(accounts: &[wxbot_runtime::config::AccountConfig], dir: &std::path
             let counts = place.store.counts(&account.name).await.or_exit("cannot count what waits")?;
             lines.push(json!({
                 "name": account.name, "protocol": account.protocol, "state": "stopped",
-                "why": "wxbot does not run", "todo": "run `wxbot run`", "duplicates": 0,
+                "why": "wxbot does not run", "todo": Cure::Start.tell(account.name.as_str(), Lang::En.into()), "cure": Cure::Start, "duplicates": 0,
                 "inbox": counts.inbox, "outbox": counts.outbox, "uploads": [], "error": null,
             }));
         }

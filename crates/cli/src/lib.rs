@@ -14,6 +14,7 @@
 //! where services push to → `qr`, `report`, `logs`, `words` what is shown.
 
 mod accounts;
+mod alerts;
 mod app;
 mod args;
 mod check;
@@ -21,6 +22,7 @@ mod console;
 mod contacts;
 mod control;
 mod demo;
+mod doctor;
 mod explain;
 mod hook;
 mod init;

@@ -137,10 +137,14 @@ impl<'a> Reloader<'a> {
         match built.reload(&loaded.config.accounts, self.place).await {
             Ok(plan) => {
                 let media = loaded.config.media != self.config.media;
+                let alerts = built.tell_by(loaded.config.alerts.clone());
                 built.runtime.media().set_limits(loaded.config.media);
                 let swapped = swapped(&self.config, &loaded.config);
                 self.config = loaded.config;
-                (outcome(&plan, swapped, if media { &["media"] } else { &[] }, &restart), seen)
+                let tables: Vec<_> =
+                    [("media", media), ("alerts", alerts)].into_iter().filter(|(_, new)| *new).collect();
+                let tables: Vec<_> = tables.into_iter().map(|(table, _)| table).collect();
+                (outcome(&plan, swapped, &tables, &restart), seen)
             }
             Err(error) => {
                 let why = format!("error: {error}; {IN_FORCE}");

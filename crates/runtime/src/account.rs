@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde::Serialize;
 use tokio::sync::{Notify, watch};
+use wxbot_core::error::Risk;
 use wxbot_core::protocol::{ActionSender, Protocol};
 use wxbot_core::push::Door;
 use wxbot_core::source::Source;
@@ -18,12 +19,13 @@ use crate::contacts::Contacts;
 use crate::contacts::ask::Asking;
 use crate::dispatch::dialogs::Dialogs;
 use crate::dispatch::feed::Feed;
-use crate::explain::{Recorder, Trace, Traces};
+use crate::explain::{Lang, Recorder, Trace, Traces};
 use crate::media::MediaFolder;
 use crate::media::uploads::{Upload, Uploads};
 use crate::outbox::Desk;
 use crate::plugin::{Held, Trouble};
-use crate::session::phase::{self, Phase};
+use crate::session::cure::Cure;
+use crate::session::phase::Phase;
 use crate::session::rows::Filed;
 use crate::store::Store;
 use crate::store::seal::Vault;
@@ -81,8 +83,24 @@ pub struct Status {
     pub why: String,
     /// What a person can do; empty when nothing.
     pub todo: String,
+    /// The same for programs.
+    pub cure: Cure,
     /// Counts logins begun, so that somebody who asked for one can tell its end from an older one's.
     pub round: u64,
+}
+
+impl Status {
+    /// In one line for people: account, state, since when (UTC), why, and what to do.
+    pub fn line(&self, account: &str) -> String {
+        let since = jiff::Timestamp::from_millisecond(self.since_ms).unwrap_or_default();
+        let mut line = format!("{account} {} since {}", self.phase.word(), since.strftime("%Y-%m-%dT%H:%M:%SZ"));
+        for part in [&self.why, &self.todo].into_iter().filter(|part| !part.is_empty()) {
+            // Reasons quote services: what could break the line is left out.
+            line.push_str("; ");
+            line.extend(part.chars().filter(|c| !c.is_control()));
+        }
+        line
+    }
 }
 
 /// The parts an [`Account`] is made of.
@@ -101,8 +119,9 @@ impl Account {
         let status = Status {
             phase: Phase::Starting,
             since_ms: parts.source.now_ms(),
-            why: String::new(),
+            why: Phase::Starting.usual_why().to_owned(),
             todo: String::new(),
+            cure: Cure::Nothing,
             round: 0,
         };
         Self {
@@ -168,15 +187,22 @@ impl Account {
 
     /// Shows a state. The same state with the same reason keeps its since-when.
     pub(crate) fn show(&self, phase: Phase, why: String) {
+        self.show_as(phase, why, None, None);
+    }
+
+    /// The same where risk control is why, or where it has been so since before the process began.
+    pub(crate) fn show_as(&self, phase: Phase, why: String, risk: Option<Risk>, since_ms: Option<i64>) {
         let now = self.source.now_ms();
+        let why = if why.is_empty() { phase.usual_why().to_owned() } else { why };
         let changed = self.status.send_if_modified(|status| {
             if status.phase == phase && status.why == why {
                 return false;
             }
             if status.phase.word() != phase.word() {
-                status.since_ms = now;
+                status.since_ms = since_ms.unwrap_or(now);
             }
-            status.todo = phase::advice(&phase, self.name.as_str());
+            status.cure = Cure::of(&phase, risk);
+            status.todo = status.cure.tell(self.name.as_str(), Lang::En);
             status.phase = phase;
             status.why = why;
             true
@@ -185,7 +211,7 @@ impl Account {
             let status = self.status.borrow();
             match status.phase {
                 Phase::NeedsLogin | Phase::Degraded | Phase::LoggedOut => {
-                    tracing::warn!(account = %self.name, state = status.phase.word(), why = %status.why, "Account state.");
+                    tracing::warn!(account = %self.name, state = status.phase.word(), since_ms = status.since_ms, why = %status.why, todo = %status.todo, "Account state.");
                 }
                 Phase::Starting
                 | Phase::AwaitingScan { .. }
@@ -193,7 +219,7 @@ impl Account {
                 | Phase::Online
                 | Phase::Reconnecting { .. }
                 | Phase::Stopped => {
-                    tracing::info!(account = %self.name, state = status.phase.word(), why = %status.why, "Account state.");
+                    tracing::info!(account = %self.name, state = status.phase.word(), since_ms = status.since_ms, why = %status.why, todo = %status.todo, "Account state.");
                 }
             }
         }

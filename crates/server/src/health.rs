@@ -1,20 +1,17 @@
 //! Is it well, and how much has it done? For supervisors and Prometheus.
 
-use std::fmt::Write as _;
-
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 
 use crate::push::Hall;
 
-/// 200 while every account works, else 503; a line for each account.
+/// 200 while every account works, else 503; a line for each account: state, since when, why, what to do.
 pub(crate) async fn healthz(State(hall): State<Hall>) -> Response {
     let states = hall.accounts.states();
-    let mut text = String::new();
-    for (account, state, _) in &states {
-        // Writing into a text cannot fail.
-        _ = writeln!(text, "{account} {state}");
+    let mut text = hall.accounts.told().join("\n");
+    if !text.is_empty() {
+        text.push('\n');
     }
     let well = states.iter().all(|(_, _, works)| *works);
     (if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, text).into_response()

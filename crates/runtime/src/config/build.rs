@@ -8,6 +8,7 @@ use wxbot_model::size::parse_size;
 use wxbot_model::span::parse_duration;
 use wxbot_plugin::Place;
 
+use super::alerts;
 use super::check;
 use super::keys;
 use super::plugins;
@@ -29,6 +30,7 @@ pub(super) fn config(root: &Table, file: &Path, registry: &Registry) -> Config {
         media: media(root.table("media")),
         libraries: libraries(root, file),
         server: server::build(root),
+        alerts: alerts::build(root, file),
         accounts: accounts(root, registry).iter().filter_map(|account| one(account, file, registry)).collect(),
     }
 }

@@ -4,6 +4,8 @@
 //! [`session`], [`media`], [`story`] the steps as SQL on a connection → [`place`] the data directory and its lock. No SQL
 //! outside this folder.
 
+mod examine;
+mod halt;
 mod held;
 mod inbox;
 mod kv;
@@ -29,6 +31,7 @@ use super::types::{
     LoneSend, SavedRow, Settlement, StoreError, Verdict,
 };
 use super::{Answer, Bell, Store};
+pub use examine::{Examined, examine};
 pub use place::DataDir;
 use writer::Writer;
 

@@ -87,6 +87,7 @@ CREATE INDEX outbox_media ON outbox(media) WHERE media IS NOT NULL AND state < 3
     CONTACTS,
     STRANGERS,
     CLOCK,
+    HALT,
 ];
 
 /// Who is who after a login (ADR 0016): more marks, of which login they are, members of rooms, and sends that are held.
@@ -124,6 +125,17 @@ CREATE TABLE schedule(
     last_ms INTEGER NOT NULL,           -- the last due time that became an event, or when it was first wanted
     PRIMARY KEY(account, plugin, name)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// Accounts that wait for a person: why, and since when. `risk` is what risk control holds against them.
+const HALT: &str = r"
+CREATE TABLE halt(
+    account TEXT PRIMARY KEY,
+    logged_out INTEGER NOT NULL,
+    why TEXT NOT NULL,
+    risk TEXT,
+    since INTEGER NOT NULL
+) STRICT;
 ";
 
 /// Pages given back in one step.
