@@ -318,6 +318,13 @@ fn judge(account: &Account, send: &ClaimedSend, result: Result<Receipt, SendErro
             counts: false,
             unsure: false,
         },
+        // It waits for a person as the whole account does, which sends nothing more until then.
+        Err(SendError::Stopped { why, .. }) => Settlement::Again {
+            not_before_ms: in_ms(Duration::from_secs(1)),
+            error: format!("stopped by risk control: {why}"),
+            counts: false,
+            unsure: false,
+        },
         Err(SendError::Failed { why }) => Settlement::Failed { error: why },
         Err(error) => match account.settings().config.on_uncertain {
             OnUncertain::Hold => Settlement::Uncertain { error: error.to_string() },

@@ -8,6 +8,7 @@ use wxbot_model::size::parse_size;
 use wxbot_model::span::parse_duration;
 use wxbot_plugin::Place;
 
+use super::alerts;
 use super::check;
 use super::keys;
 use super::pacing;
@@ -16,8 +17,8 @@ use super::registry::Registry;
 use super::roles;
 use super::server;
 use super::settings::{
-    AccountConfig, ArchivePolicy, ArchiveSettings, Config, MediaSettings, MiddlewareUse, OnUncertain, Pacing,
-    PluginUse, SecretSource, StoreSettings,
+    AccountConfig, ArchivePolicy, ArchiveSettings, Config, MediaSettings, MiddlewareUse, OnUncertain, PluginUse,
+    SecretSource, StoreSettings,
 };
 use super::stations;
 use super::tree::Table;
@@ -33,6 +34,7 @@ pub(super) fn config(root: &Table, file: &Path, registry: &Registry) -> Config {
         store: store(root.table("store")),
         libraries: libraries(root, file),
         server: server::build(root),
+        alerts: alerts::build(root, file),
         accounts: accounts(root, registry).iter().filter_map(|account| one(account, file, registry)).collect(),
     }
 }

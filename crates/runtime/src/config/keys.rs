@@ -276,6 +276,37 @@ pub(super) const STORE: &[Key] = &[Key::new(
 )
 .preset(Preset::Text("256MiB"))];
 
+/// `[alerts]`.
+pub(super) const ALERTS: &[Key] = &[
+    Key::new(
+        "after",
+        "How long an account may be out of work before somebody is told; one that needs a login is told at once.",
+        Kind::Duration,
+    )
+    .preset(Preset::Text("1min")),
+    Key::new("repeat", "How often a trouble that goes on is told again.", Kind::Duration).preset(Preset::Text("6h")),
+    Key::new("all_clear", "Whether its end is told too.", Kind::Bool).preset(Preset::Bool(false)),
+    Key::new(
+        "uncertain",
+        "More held replies of one account than this are told.",
+        Kind::Integer { min: 0, max: 1_000_000 },
+    )
+    .preset(Preset::Integer(10)),
+    Key::new(
+        "qr",
+        "Whether a QR code is made when a login is needed, and told: whoever gets it can log in, and so can who reads along.",
+        Kind::Bool,
+    )
+    .preset(Preset::Bool(false)),
+    Key::new("webhook", "Where the address is that alerts are posted to.", Kind::Secret),
+    Key::new("format", "What the address understands.", Kind::Choice(&["json", "wecom", "dingtalk", "feishu"]))
+        .preset(Preset::Text("json")),
+    Key::new("command", "A program and its arguments that is run for each alert, without a shell.", LIST_OF_TEXT)
+        .preset(Preset::Texts(&[])),
+    Key::new("via", "The account through which alerts are sent.", Kind::AccountName),
+    Key::new("to", "To whom that account sends them.", Kind::ContactId),
+];
+
 /// `[server]`.
 pub(super) const SERVER: &[Key] = &[
     Key::new("listen", "Where it listens for what services push, for health and for figures.", Kind::Listen)
@@ -368,6 +399,7 @@ const TOP: &[Key] = &[
     Key::new("archive", "The history of conversations, for `wxbot messages`.", Kind::Table(ARCHIVE)),
     Key::new("store", "How what wxbot remembers is kept.", Kind::Table(STORE)),
     Key::new("server", "Where services push to, and where health and figures are asked.", Kind::Table(SERVER)),
+    Key::new("alerts", "Who is told when something is wrong, and how.", Kind::Table(ALERTS)),
     Key::new("plugins", "The settings of plugins, common to all accounts.", Kind::Plugins),
     Key::new("accounts", "The WeChat identities that wxbot operates.", Kind::Accounts).required(),
 ];
@@ -438,6 +470,7 @@ mod tests {
             MEDIA.iter().collect(),
             STORE.iter().collect(),
             SERVER.iter().collect(),
+            ALERTS.iter().collect(),
             ACCESS.iter().collect(),
         ] {
             for (n, key) in keys.iter().enumerate() {

@@ -9,6 +9,7 @@
 use std::path::{Path, PathBuf};
 
 mod accounts;
+mod alerts;
 mod build;
 mod check;
 pub mod diagnostic;
@@ -110,6 +111,7 @@ pub fn parse(text: &str, file: &Path, registry: &Registry) -> Result<Loaded, Mis
     plugins::check(&reading.root, file, registry, &mut report);
     stations::check(&reading.root, file, registry, &mut report);
     server::check(&reading.root, &mut report);
+    alerts::check(&reading.root, &mut report);
     report.mistakes.append(&mut reading.limits);
     report.mistakes.retain(|mistake| !is_noise(mistake, &reading));
     report.mistakes.append(&mut reading.syntax);

@@ -17,6 +17,7 @@ use wxbot_plugin::middleware::OwnStation;
 use wxbot_plugin::{InitCtx, Place};
 
 use super::diagnostic::Diagnostic;
+use crate::alerts::AlertSettings;
 use crate::pacing::Manners;
 use crate::roles::Roles;
 
@@ -46,6 +47,8 @@ pub struct Config {
     pub libraries: Vec<PathBuf>,
     /// Where services push to.
     pub server: ServerConfig,
+    /// Who is told when something is wrong; `None`: nobody.
+    pub alerts: Option<AlertSettings>,
     /// At least one, in file order; disabled ones too.
     pub accounts: Vec<AccountConfig>,
 }

@@ -4,6 +4,7 @@
 //! machine; [`seal`] encrypts session secrets before any engine sees them; [`media`] are the steps around media files,
 //! - [`clock`] the steps around timers and schedules
 //! - [`pace`] those around the pacing
+//! - [`halt`] why an account waits for a person
 //! - [`story`] those that look back
 //! - [`archive`] those of the history, which has an engine of its own
 //! - [`spool`] those of a file apart, where pushes wait while nobody reads them
@@ -12,6 +13,7 @@
 
 pub mod archive;
 pub mod clock;
+pub mod halt;
 pub mod health;
 pub mod media;
 pub mod pace;
@@ -30,6 +32,7 @@ use wxbot_model::{AccountName, ContactId};
 
 pub use archive::HistoryStore;
 pub use clock::{Bell, ClockStore, DueTimer, Firing, MOST_TIMERS, Origin, SavedSchedule, ScheduleKey, TimerChange};
+pub use halt::{Halt, HaltStore, LeftToPeople};
 pub use health::{Cause, HealthStore, Unwritable};
 pub use media::{LastSent, MediaRow, MediaSourceKey, MediaStore};
 pub use pace::{MERGED_INTO, PaceStore};
@@ -46,7 +49,7 @@ pub type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 ///
 /// Cancel safe in this sense: a dropped future may still have done its step, never half of it.
 pub trait Store:
-    MediaStore + ClockStore + StoryStore + HistoryStore + PaceStore + HealthStore + Send + Sync + fmt::Debug
+    MediaStore + ClockStore + StoryStore + HistoryStore + PaceStore + HaltStore + HealthStore + Send + Sync + fmt::Debug
 {
     /// Begins a run: events that were being handled wait again, sends that were under way are uncertain.
     fn recover(&self, account: &AccountName) -> Answer<'_, ()>;

@@ -6,6 +6,8 @@
 //! and its lock. No SQL outside this folder.
 
 mod archive;
+mod examine;
+mod halt;
 mod health;
 mod held;
 mod history;
@@ -38,6 +40,7 @@ use super::types::{
 };
 use super::{Answer, Bell, Store};
 pub use archive::{ARCHIVE_FILE, SqliteArchive};
+pub use examine::{Examined, examine};
 pub use place::DataDir;
 pub use spool::{SPOOL_FILE, SqliteSpool};
 use writer::Writer;
