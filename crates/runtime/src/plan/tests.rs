@@ -41,6 +41,7 @@ fn protocol(name: &'static str, profiles: &'static [&'static str]) -> ProtocolSp
         takes_proxy: true,
         only_one: false,
         judge: None,
+        supplies: None,
         simulated: true,
         options: OPTIONS,
         pacing: Pacing { per_account: a_second, burst: 5, per_chat: a_second, max_age: Duration::from_secs(600) },
