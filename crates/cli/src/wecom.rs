@@ -186,7 +186,8 @@ fn names(said: &Said<'_>) -> Vec<ConfigProblem> {
         wrong(format!("/app_rooms/{nth}"), room.as_str()?, "app_rooms", cure)
     });
     let own = said.options.get("self_id").and_then(Value::as_str).filter(|id| !id.is_empty());
-    let own = own.and_then(|id| wrong("/self_id".to_owned(), id, "self_id", "write the account's own id, digits alone"));
+    let own =
+        own.and_then(|id| wrong("/self_id".to_owned(), id, "self_id", "write the account's own id, digits alone"));
     rooms.chain(made).chain(own).collect()
 }
 

@@ -197,7 +197,9 @@ fn basic(user: &str, password: &str) -> Result<HeaderValue, String> {
 
 /// The first address of the origin's host, as a target.
 async fn looked_up(origin: &Origin) -> Result<Uri, String> {
-    let mut found = tokio::net::lookup_host((origin.host.trim_matches(['[', ']']), origin.port)).await.map_err(|e| e.to_string())?;
+    let mut found = tokio::net::lookup_host((origin.host.trim_matches(['[', ']']), origin.port))
+        .await
+        .map_err(|e| e.to_string())?;
     let address = found.next().ok_or("the host has no address")?;
     format!("http://{address}").parse().map_err(|_invalid| "the address cannot be used".to_owned())
 }

@@ -127,9 +127,11 @@ impl Outward {
             return Err(self.too_long());
         }
         let coming = Coming { connection, left: self.limits.bytes, until, limits: self.limits, _place: place };
-        let body = stream::try_unfold(coming, |mut coming| async move {
-            Ok(coming.piece().await?.map(|piece| (piece, coming)))
-        });
+        let body =
+            stream::try_unfold(
+                coming,
+                |mut coming| async move { Ok(coming.piece().await?.map(|piece| (piece, coming))) },
+            );
         let content_type = text(&head, &CONTENT_TYPE).map(str::to_owned);
         Ok(Fetched { stated_len, content_type, body: Box::pin(body) })
     }
@@ -258,7 +260,10 @@ impl Coming {
 
 impl fmt::Debug for Outward {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Outward").field("owners", &self.owners.len()).field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("Outward")
+            .field("owners", &self.owners.len())
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
     }
 }
 

@@ -165,7 +165,8 @@ async fn sec_r14_nothing_of_ours_goes_along_and_no_cookie_comes_back() {
     let lines: Vec<&str> = heads.iter().filter_map(|head| head.lines().next()).collect();
     assert_eq!(lines, ["GET /a.gif HTTP/1.1", "GET /b.gif HTTP/1.1", "GET /c.gif HTTP/1.1"]);
     for head in heads {
-        let mut names: Vec<String> = head.lines().skip(1).filter_map(|l| Some(l.split_once(':')?.0.to_lowercase())).collect();
+        let mut names: Vec<String> =
+            head.lines().skip(1).filter_map(|l| Some(l.split_once(':')?.0.to_lowercase())).collect();
         names.sort();
         assert_eq!(names, ["accept", "host", "user-agent"], "{head}");
     }
@@ -231,7 +232,9 @@ async fn sec_r14_what_the_owner_wrote_may_be_inside_and_what_it_sends_to_may_not
     assert_eq!(whole(&client, &format!("{own}/c.gif")).await.unwrap(), "c");
     let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = other.local_addr().unwrap().port();
-    for address in [format!("http://127.0.0.1:{port}/"), format!("http://localhost:{port}/"), "http://localhost/".into()] {
+    for address in
+        [format!("http://127.0.0.1:{port}/"), format!("http://localhost:{port}/"), "http://localhost/".into()]
+    {
         let error = whole(&client, &address).await.unwrap_err();
         assert!(matches!(error, FetchError::Refused { .. }), "{address}: {error}");
     }
@@ -314,7 +317,8 @@ async fn sec_r14_a_proxy_is_not_gone_around_and_gets_the_address_that_was_judged
 
 #[tokio::test]
 async fn what_a_host_answers_is_told_by_whether_asking_again_helps() {
-    for (status, want) in [(404, "gone"), (410, "gone"), (403, "never"), (204, "never"), (503, "later"), (429, "later")] {
+    for (status, want) in [(404, "gone"), (410, "gone"), (403, "never"), (204, "never"), (503, "later"), (429, "later")]
+    {
         let (at, _) = host(vec![format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n")]).await;
         let world = World::default().name("pictures.example", &[&["8.8.8.8"]]).socket("8.8.8.8:80", at);
         let client = world.client(&[], Limits::default());

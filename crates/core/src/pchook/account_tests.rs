@@ -3,9 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use futures_util::StreamExt as _;
+use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use serde_json::json;
 use wxbot_model::{Action, Content, EventKind, MediaHandle, Message};
 
 use super::*;
@@ -100,7 +100,9 @@ async fn sec_r16_no_push_says_where_the_hook_is_asked() {
     let settings = AccountSettings {
         pushes: reader::Settings::default(),
         base: "http://192.168.1.20:30001".parse().unwrap(),
-        actions: actions(json!({ "send_text": { "path": "/SendTextMsg", "body": { "wxid": "{{to}}", "msg": "{{text}}" } } })),
+        actions: actions(
+            json!({ "send_text": { "path": "/SendTextMsg", "body": { "wxid": "{{to}}", "msg": "{{text}}" } } }),
+        ),
         ..account.settings
     };
     let account = PcHook::new(settings, Arc::clone(&service) as Arc<dyn Transport>, Source::seeded(7, 1));
@@ -125,10 +127,12 @@ async fn sec_r16_no_push_says_where_the_hook_is_asked() {
 }
 
 fn sticker(batch: &Batch) -> MediaHandle {
-    match &batch.events[0].kind {
-        EventKind::Message(Message { content: Content::Sticker { media: Some(media), .. }, .. }) => media.clone(),
-        other => panic!("{other:?}"),
-    }
+    let EventKind::Message(Message { content: Content::Sticker { media: Some(media), .. }, .. }) =
+        &batch.events[0].kind
+    else {
+        panic!("{batch:?}")
+    };
+    media.clone()
 }
 
 /// A push of a GIF that lies at this address.
@@ -166,7 +170,9 @@ async fn sec_r14_a_gif_comes_from_its_address_and_from_nowhere_inside() {
     assert!(head.starts_with("GET /stodownload?m=1 HTTP/1.1\r\n"), "{head}");
 
     // The hook's own control side among them (security R16).
-    for inside in ["http://127.0.0.1:30001/QueryDB", "http://127.0.0.1/", "http://169.254.169.254/latest", "file:///etc/passwd"] {
+    for inside in
+        ["http://127.0.0.1:30001/QueryDB", "http://127.0.0.1/", "http://169.254.169.254/latest", "file:///etc/passwd"]
+    {
         let batch = pushed(&account, session.as_mut(), &gif(inside)).await;
         let error = bytes(session.as_ref(), sticker(&batch)).await.unwrap_err();
         assert!(matches!(error, FetchError::Refused { .. }), "{inside}: {error}");

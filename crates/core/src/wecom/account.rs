@@ -22,12 +22,8 @@ use crate::transport::Transport;
 /// What a gateway's envelope tells of. A service with another one is heard all the same, as events that hold what came.
 ///
 /// Of bytes, those that a message has an address of can be fetched: no note says how the others are.
-const HEARS: [Capability; 4] = [
-    Capability::PrivateMessages,
-    Capability::GroupMessages,
-    Capability::MemberEvents,
-    Capability::FetchMedia,
-];
+const HEARS: [Capability; 4] =
+    [Capability::PrivateMessages, Capability::GroupMessages, Capability::MemberEvents, Capability::FetchMedia];
 
 /// What an account behind a gateway can do with these actions.
 pub fn capabilities(actions: &ActionMap) -> Capabilities {

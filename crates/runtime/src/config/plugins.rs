@@ -9,7 +9,7 @@ use wxbot_model::Capability;
 use wxbot_plugin::host::PluginFactory;
 use wxbot_plugin::{ConfigProblem, Feature, InitCtx, Place, Plan};
 
-use super::diagnostic::{Diagnostic, Report, codes, quote, words};
+use super::diagnostic::{Diagnostic, Report, codes, quote};
 use super::keys::DEFAULT_PREFIXES;
 use super::registry::Registry;
 use super::tree::{self, Entry, Node, Shape, Table};
@@ -157,12 +157,12 @@ fn possible(
             each.collect::<Vec<_>>().join(", "),
         );
         report.mistake(
-            Diagnostic::new(codes::IMPOSSIBLE_CAPABILITY, said, message)
-                .label("nothing is left of it here")
-                .help(match account.cure(&every(&impossible)) {
+            Diagnostic::new(codes::IMPOSSIBLE_CAPABILITY, said, message).label("nothing is left of it here").help(
+                match account.cure(&every(&impossible)) {
                     Some(cure) => format!("{cure} for it, or take `{id}` out of the account's `use`"),
                     None => format!("take `{id}` out of the account's `use`, or use another protocol"),
-                }),
+                },
+            ),
         );
         return;
     }
