@@ -41,7 +41,8 @@ cargo xtask bench [options]   measures the release build on a simulator over loo
     --storm          instead: 1,000 messages in 10 s in one room, and how late others are answered meanwhile
     --push           instead: pushes of a PC hook, answered when they are on disk: 500/s, then a burst
     --seconds N      with --push: how long 500/s (20)
-    --posts N        with --push: posts of the burst (100000)
+    --queue          instead: pushed messages that wait behind a slow plugin, and the memory that it costs
+    --posts N        with --push: posts of the burst; with --queue: how many wait (100000)
 cargo xtask soak [--kills N]  the kill test with more kills (200)
 ";
 
