@@ -42,7 +42,8 @@ cargo xtask bench [options]   measures the release build on a simulator over loo
     --sick N         instead: N accounts (200), of which one in ten is sick: how late are the others answered?
     --push           instead: pushes of a PC hook, answered when they are on disk: 500/s, then a burst
     --seconds N      with --push: how long 500/s (20)
-    --posts N        with --push: posts of the burst (100000)
+    --queue          instead: pushed messages that wait behind a slow plugin, and the memory that it costs
+    --posts N        with --push: posts of the burst; with --queue: how many wait (100000)
 cargo xtask soak [--kills N]  the kill test with more kills (200), and a quarter of them for each process of a keeper
 ";
 

@@ -370,6 +370,7 @@ pub(crate) fn registry() -> Registry {
             takes_proxy: true,
             only_one: false,
             judge: None,
+            supplies: None,
             simulated: true,
             options: &[],
             pacing,
