@@ -51,6 +51,10 @@ impl App {
         let args = Args::parse();
         process::protect();
         logs::start(&args);
+        #[cfg(debug_assertions)]
+        if let Err(failure) = process::arm() {
+            return failure.show();
+        }
         match self.dispatch(args) {
             Ok(()) => ExitCode::SUCCESS,
             Err(failure) => failure.show(),

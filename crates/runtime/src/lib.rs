@@ -4,7 +4,8 @@
 //! [`roster`] which accounts run, [`roles`] who may do what in one → [`account`] what one account shares, `crew` its tasks →
 //! [`session`] its state machine and driver → [`contacts`] ids that outlive a login → [`store`] where everything lives →
 //! [`dispatch`] lanes, [`middleware`], [`plugin`], `builtin` what wxbot answers itself, [`explain`] why → [`clock`] timers
-//! and schedules → [`outbox`], `address` and [`pacing`] → [`media`] pictures, films and files on their way in and out.
+//! and schedules → [`outbox`], `address` and [`pacing`] → [`media`] pictures, films and files on their way in and out → [`failpoint`]
+//! where tests end it all.
 
 pub mod account;
 mod address;
@@ -15,6 +16,7 @@ pub mod contacts;
 mod crew;
 mod dispatch;
 pub mod explain;
+pub mod failpoint;
 pub mod media;
 pub mod middleware;
 mod outbox;

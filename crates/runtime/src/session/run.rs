@@ -17,6 +17,7 @@ use super::rows::Filed;
 use super::who::{Settling, sort_out};
 use crate::account::Account;
 use crate::dispatch::feed::Work;
+use crate::failpoint::fail_point;
 use crate::store::{Accept, InboxRow, NewRow, StoreError};
 
 /// Name of the sealed field, bound into the seal.
@@ -172,7 +173,9 @@ impl Driver {
 
     async fn resume(&self) -> Result<Box<dyn Session>, Trouble> {
         let saved = self.saved().await?;
-        self.protocol.resume(&saved).await.map_err(trouble)
+        let session = self.protocol.resume(&saved).await.map_err(trouble);
+        fail_point!("session: resumed");
+        session
     }
 
     async fn login(&mut self, push: bool) -> Input {
@@ -193,12 +196,19 @@ impl Driver {
             self.protocol.login(&watcher).await
         };
         match session {
-            Ok(session) => match self.save(session.saved()).await {
+            Ok(session) => match self.save_login(session.saved()).await {
                 Ok(()) => self.enter(session).await,
                 Err(trouble) => Input::Failed(trouble),
             },
             Err(error) => Input::Failed(trouble(error)),
         }
+    }
+
+    async fn save_login(&self, saved: Result<SavedSession, Error>) -> Result<(), Trouble> {
+        fail_point!("login: confirmed");
+        let done = self.save(saved).await;
+        fail_point!("login: saved");
+        done
     }
 
     /// A new login is saved before its first batch, so that a crash right after it needs no second scan.
@@ -222,6 +232,7 @@ impl Driver {
         if let Err(error) = self.keep(bound).await {
             return Input::Failed(store_trouble(&error));
         }
+        fail_point!("session: contacts kept");
         // The session before this one may have been cut off between a commit and its offer. The step above was the
         // store's answer, so that commit is over, and the disk has what memory missed.
         account.feed.look_at_disk();
@@ -229,6 +240,7 @@ impl Driver {
         account.sender.send_replace(Some(session.sender()));
         account.outbox.look();
         self.session = Some(session);
+        fail_point!("session: way open");
         Input::Entered
     }
 
@@ -270,6 +282,7 @@ impl Driver {
                     return Some(Input::Failed(trouble));
                 }
             };
+            fail_point!("poll: batch read");
             let quiet = batch.events.is_empty() && batch.contacts.is_empty();
             let (logged_out, trouble) = (batch.logged_out.clone(), batch.trouble.clone());
             self.settling.note(batch.events.iter().map(|event| &event.kind));
@@ -330,7 +343,9 @@ impl Driver {
         let accept =
             Accept { account: account.name.clone(), rows, cursor: batch.cursor, sealed, contacts, claim, now_ms };
         let accepted = account.store.accept(accept).await?;
+        fail_point!("accept: committed");
         batch.kept.tell();
+        fail_point!("accept: told");
         // First of all: these are claimed, and nobody else will hand them on.
         let mut fresh = accepted.seqs.iter().zip(bodies.into_iter().zip(events)).filter_map(|(seq, (body, event))| {
             let row = InboxRow { seq: (*seq)?, conv: event.chat.id.clone(), recv_ms: now_ms, body, done: Vec::new() };
@@ -338,6 +353,7 @@ impl Driver {
         });
         let claimed = fresh.by_ref().take(claim).collect();
         account.feed.offer(claimed, fresh.next().is_some());
+        fail_point!("accept: offered");
         account.write_contacts(|book| book.saved(&saved));
         self.unfiled.clear();
         let known = accepted.seqs.iter().filter(|seq| seq.is_none()).count();

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::engine;
+use crate::failpoint::{Edge, fail_point, reached_step};
 use crate::store::StoreError;
 
 /// Steps that wait at most: beyond it callers wait, which slows their sources down. 4096 steps of a few hundred bytes
@@ -25,6 +26,8 @@ pub(super) struct Writer {
 }
 
 trait Job: Send {
+    /// The step in words, as its errors say it.
+    fn what(&self) -> &'static str;
     /// May run twice: when another step spoils the common transaction, each runs again in its own.
     fn run(&mut self, connection: &Connection) -> Result<(), StoreError>;
     fn reply(self: Box<Self>, outcome: Result<(), StoreError>);
@@ -38,6 +41,10 @@ struct Step<T, F> {
 }
 
 impl<T: Send, F: FnMut(&Connection) -> rusqlite::Result<T> + Send> Job for Step<T, F> {
+    fn what(&self) -> &'static str {
+        self.what
+    }
+
     fn run(&mut self, connection: &Connection) -> Result<(), StoreError> {
         // A bug in one step must cost its caller an error and its neighbours nothing.
         let value = catch_unwind(AssertUnwindSafe(|| (self.f)(connection))).map_err(|_panic| StoreError::Engine {
@@ -111,10 +118,13 @@ async fn pump(connection: Connection, mut waiting: mpsc::Receiver<Box<dyn Job>>)
     let last = move || {
         let connection = Arc::into_inner(connection).ok_or(StoreError::Closed)?;
         let connection = connection.into_inner().unwrap_or_else(PoisonError::into_inner);
+        fail_point!("close: before the checkpoint");
         connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
             .map_err(engine("bring everything into its file"))?;
-        connection.close().map_err(|(_, error)| engine("close its file")(error))
+        connection.close().map_err(|(_, error)| engine("close its file")(error))?;
+        fail_point!("close: after the checkpoint");
+        Ok(())
     };
     tokio::task::spawn_blocking(last).await.unwrap_or(Err(StoreError::Closed))
 }
@@ -139,12 +149,21 @@ fn together(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<(), S
     let done = batch
         .iter_mut()
         .try_for_each(|job| job.run(connection))
+        .inspect(|()| batch_reached(batch, Edge::Before))
         .and_then(|()| run_cached(connection, "COMMIT").map(drop).map_err(engine("commit")));
+    if done.is_ok() {
+        batch_reached(batch, Edge::After);
+    }
     if done.is_err() && !connection.is_autocommit() {
         // The first error is the one to tell; a rollback that fails too shows at the next BEGIN.
         run_cached(connection, "ROLLBACK").ok();
     }
     done
+}
+
+/// Where tests end the process: on this side of the commit of each step.
+fn batch_reached(batch: &[Box<dyn Job>], edge: Edge) {
+    batch.iter().for_each(|job| reached_step(job.what(), edge));
 }
 
 /// Parsed once: at thousands of transactions a second, parsing BEGIN and COMMIT shows in a profile.
