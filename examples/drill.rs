@@ -27,14 +27,15 @@ impl Plugin for Drill {
     }
 
     async fn on_event(&self, event: &Event, cx: &Ctx) -> Result<Effects, PluginError> {
-        match &event.kind {
-            EventKind::Timer { payload, .. } => return Ok(Effects::reply(payload.as_str().unwrap_or_default())),
-            EventKind::Message(message) if !message.from_self => {
-                if let Content::Image { media } = &message.content {
-                    return Ok(Effects::reply_image(media));
-                }
-            }
-            _ => return Ok(Effects::none()),
+        if let EventKind::Timer { payload, .. } = &event.kind {
+            return Ok(Effects::reply(payload.as_str().unwrap_or_default()));
+        }
+        let EventKind::Message(message) = &event.kind else { return Ok(Effects::none()) };
+        if message.from_self {
+            return Ok(Effects::none());
+        }
+        if let Content::Image { media } = &message.content {
+            return Ok(Effects::reply_image(media));
         }
         let (word, rest) = event.text().and_then(|text| text.split_once(' ')).unwrap_or_default();
         Ok(match word {

@@ -129,12 +129,13 @@ impl Disk {
 
     /// Plays what `strace` noted of a life, which has ended, and compares the outcome with the folder.
     pub(crate) fn play(&mut self, notes: &str) -> io::Result<()> {
-        let mut life = Life { disk: self, open: HashMap::new(), begun: HashMap::new(), syncs: HashMap::new() };
+        let mut life = Life::new(self);
         for line in notes.lines() {
             life.line(line);
         }
         // Cut off by the kill: the kernel ends what it has begun to write.
-        let cut: Vec<String> = life.begun.values().filter(|call| call.contains("write")).cloned().collect();
+        let cut = std::mem::take(&mut life.cut).into_iter().chain(std::mem::take(&mut life.begun).into_values());
+        let cut: Vec<String> = cut.filter(|call| call.contains("write")).collect();
         let before: Vec<usize> = life.disk.files.iter().map(|file| file.changes.len()).collect();
         for call in cut {
             life.call(&call, None);
@@ -216,9 +217,15 @@ struct Life<'a> {
     begun: HashMap<String, String>,
     /// What an fsync that has begun will have synced: the file, and how many of its changes.
     syncs: HashMap<String, (Inode, usize)>,
+    /// Calls whose answer nobody has seen.
+    cut: Vec<String>,
 }
 
-impl Life<'_> {
+impl<'a> Life<'a> {
+    fn new(disk: &'a mut Disk) -> Self {
+        Self { disk, open: HashMap::new(), begun: HashMap::new(), syncs: HashMap::new(), cut: Vec::new() }
+    }
+
     fn line(&mut self, line: &str) {
         let Some((thread, rest)) = line.split_once(' ') else { return };
         let rest = rest.trim_start();
@@ -246,6 +253,9 @@ impl Life<'_> {
     fn end(&mut self, thread: &str, call: &str) {
         let sync = self.syncs.remove(thread);
         let Some((call, answer)) = call.rsplit_once(" = ") else { return };
+        if answer.starts_with('?') {
+            self.cut.push(call.to_owned());
+        }
         let Ok(answer) = answer.split(' ').next().unwrap_or_default().parse::<i64>() else { return };
         if let (Some((inode, changes)), 0) = (sync, answer) {
             self.disk.files[inode].sync(changes);
@@ -319,7 +329,8 @@ impl Life<'_> {
     fn opened(&mut self, args: &str, truncates: bool, answer: i64) {
         let (Some(name), Ok(descriptor)) = (quoted(args).next(), u32::try_from(answer)) else { return };
         let (path, flags) = (self.path(name), args);
-        if !path.starts_with(&self.disk.root) {
+        // Shared memory is no file to SQLite: it is made anew by whoever opens the store first.
+        if !path.starts_with(&self.disk.root) || name_ends_with(&path, "-shm") {
             self.open.remove(&descriptor);
             return;
         }
@@ -345,6 +356,10 @@ impl Life<'_> {
         let joined = self.disk.root.parent().unwrap_or(&self.disk.root).join(name);
         joined.components().filter(|part| *part != Component::CurDir).collect()
     }
+}
+
+fn name_ends_with(path: &Path, end: &str) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(end))
 }
 
 fn number(text: &str) -> Option<u32> {
@@ -395,7 +410,7 @@ mod tests {
             "7 fsync(5) = 0".to_owned(),
             "7 fsync(9) = -1 EBADF (Bad file descriptor)".to_owned(),
             // Cut off by the kill.
-            format!("8 pwrite64(3, \"{}\", 1, 4 <unfinished ...>", hex("X")),
+            format!("8 pwrite64(3, \"{}\", 1, 4)   = ?", hex("X")),
         ];
         let mut disk = Disk::new(&root);
         disk.play(&notes.join("\n")).unwrap();

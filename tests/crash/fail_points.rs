@@ -60,7 +60,15 @@ fn way_to(point: &str) -> Way {
         ("open", _) => Way::FirstStart,
         ("login" | "save a session" | "bind contacts", _) => Way::FirstLogin,
         ("set a session aside", _) => Way::Refusal,
-        ("recover" | "take due events" | "note schedules" | "sweep old rows" | "strike media files off" | "see whom sends wait for", _) => Way::Start,
+        (
+            "recover"
+            | "take due events"
+            | "note schedules"
+            | "sweep old rows"
+            | "strike media files off"
+            | "see whom sends wait for",
+            _,
+        ) => Way::Start,
         ("start" | "session", _) => Way::Start,
         ("take a batch" | "finish an event" | "settle a send" | "poll" | "accept" | "send", _) => Way::Say(&["echo"]),
         (_, "event: failure noted") | ("note a failed try", _) => Way::Say(&["fail"]),
@@ -246,7 +254,10 @@ impl World {
                 self.say(account, "f1", words)?;
                 self.until_there(before)?;
                 let left = self.ledger()?.sends(0).map_err(io::Error::other)?;
-                if !left.iter().any(|s| s.account == account && matches!(s.state, SendState::Queued | SendState::Sending)) {
+                if !left
+                    .iter()
+                    .any(|s| s.account == account && matches!(s.state, SendState::Queued | SendState::Sending))
+                {
                     return Err(io::Error::other(format!("the end at `{before}` left nothing to go on with")));
                 }
                 self.start_until(point)?;

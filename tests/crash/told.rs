@@ -103,8 +103,12 @@ impl Told {
         let mut sums = Sums { said: self.said.len(), problems: sim.hard_violations()?, ..Sums::default() };
         let mut times: HashMap<String, usize> = HashMap::new();
         let mut last: HashMap<(String, String), usize> = HashMap::new();
-        let place: HashMap<&str, (usize, &Said)> =
-            self.said.iter().enumerate().flat_map(|(n, said)| said.answers.iter().map(move |a| (&**a, (n, said)))).collect();
+        let place: HashMap<&str, (usize, &Said)> = self
+            .said
+            .iter()
+            .enumerate()
+            .flat_map(|(n, said)| said.answers.iter().map(move |a| (&**a, (n, said))))
+            .collect();
         for sent in sim.sends()?.iter().filter(|sent| !sent.content.is_empty()) {
             *times.entry(sent.content.clone()).or_default() += 1;
             let Some((number, said)) = place.get(&*sent.content) else { continue };
@@ -119,11 +123,11 @@ impl Told {
         }
         let ledger = Ledger::open(&bot.data()).map_err(io::Error::other)?;
         let sends = ledger.sends(0).map_err(io::Error::other)?;
-        let uncertain: BTreeSet<&str> = sends.iter().filter(|s| s.state == SendState::Uncertain).map(|s| &*s.text).collect();
+        let uncertain: BTreeSet<&str> =
+            sends.iter().filter(|s| s.state == SendState::Uncertain).map(|s| &*s.text).collect();
         sums.uncertain = sends.iter().filter(|send| send.state == SendState::Uncertain).count();
-        let dropped = |text: &str| {
-            sends.iter().any(|s| s.state == SendState::GivenUp && s.account == gives_up && s.text == text)
-        };
+        let dropped =
+            |text: &str| sends.iter().any(|s| s.state == SendState::GivenUp && s.account == gives_up && s.text == text);
         for said in &self.said {
             for text in &said.answers {
                 let sent = times.get(text).copied().unwrap_or(0);

@@ -347,6 +347,10 @@ impl Bot {
             if ended.is_some() {
                 return Ok(Some(()));
             }
+            // Without a control socket `accounts` reads, and so opens, the store by itself.
+            if !self.data().join("wxbot.sock").exists() {
+                return Ok(None);
+            }
             let state = |one: &Value| one.get("state").and_then(Value::as_str).unwrap_or_default().to_lowercase();
             let accounts = self.accounts()?;
             Ok((!accounts.is_empty() && accounts.iter().all(|one| state(one) == "online")).then_some(()))

@@ -52,7 +52,7 @@ impl Vault {
                 rand::rngs::SysRng
                     .try_fill_bytes(&mut *key)
                     .map_err(|e| StoreError::Engine { what: "draw a key", reason: e.to_string() })?;
-                make(&path, &*key).map_err(engine("write the key file"))?;
+                make(&path, &key).map_err(engine("write the key file"))?;
                 fail_point!("open: key made");
             }
             Err(e) => return Err(engine("open the key file")(e)),
