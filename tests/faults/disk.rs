@@ -9,8 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::books::{Books, Scene, limit};
-use crate::support::skip;
-use crate::support::wait;
+use crate::support::{skip, wait};
 
 /// A small disk of its own, gone with this value.
 pub(crate) struct SmallDisk(PathBuf);

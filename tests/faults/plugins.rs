@@ -10,8 +10,7 @@ use serde_json::{Value, json};
 
 use crate::books::ONLINE_WITHIN;
 use crate::support::rig::{self, Bot, Sim};
-use crate::support::wait;
-use crate::support::wxbot;
+use crate::support::{wait, wxbot};
 
 /// The stress plugin as a library, with a thread of its own for what it does.
 fn library() -> PathBuf {

@@ -6,10 +6,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 use url::Url;
-use wxbot_core::mapping::Profile;
 use wxbot_core::mapping::{self, Profile};
 use wxbot_core::pchook::{self, AccountSettings, Callback, HookDoor, PcHook, Settings};
-use wxbot_core::pchook::{self, AccountSettings, Callback, PcHook, Settings};
 use wxbot_core::protocol::Protocol;
 use wxbot_core::push::Door;
 use wxbot_core::source::Source;

@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use wxbot_model::{Capabilities, Capability};
-use wxbot_plugin::ConfigProblem;
-use wxbot_plugin::Plugin;
 use wxbot_plugin::host::PluginFactory;
 use wxbot_plugin::middleware::{OwnStation, Station};
+use wxbot_plugin::{ConfigProblem, Plugin};
 
 use super::keys::Key;
 use super::libraries::Libraries;
