@@ -5,8 +5,9 @@
 //! fsync of its folder did. Folders themselves are taken to be there.
 
 use std::collections::HashMap;
+use std::fs;
+use std::io;
 use std::path::{Component, Path, PathBuf};
-use std::{fs, io};
 
 /// Options of `strace`: all threads, whole data as hex, and nothing but what changes files.
 pub(crate) const STRACE: [&str; 9] = [

@@ -2,7 +2,8 @@
 //! service saw.
 
 use std::collections::{HashMap, HashSet};
-use std::{fmt, io};
+use std::fmt;
+use std::io;
 
 use crate::ledger::{Ledger, SendState};
 use crate::support::rig::Sim;

@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::rig::{self, Bot, Sim};
-use crate::support::{wait, wxbot};
+use crate::support::wait;
+use crate::support::wxbot;
 
 /// Login and start on a machine that compiles something else meanwhile.
 pub(crate) const ONLINE_WITHIN: Duration = Duration::from_secs(30);

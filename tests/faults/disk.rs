@@ -9,7 +9,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::books::{Books, Scene, limit};
-use crate::support::{skip, wait};
+use crate::support::skip;
+use crate::support::wait;
 
 /// A small disk of its own, gone with this value.
 pub(crate) struct SmallDisk(PathBuf);

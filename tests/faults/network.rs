@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::books::{Books, ONLINE_WITHIN, Scene};
-use crate::support::{rig, wait};
+use crate::support::rig;
+use crate::support::wait;
 
 /// Two accounts of four friends. Both meet the same, a moment apart.
 fn scene() -> Scene {

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use crate::books::ONLINE_WITHIN;
 use crate::support::rig::{self, Bot, Sim};
-use crate::support::{wait, wxbot};
+use crate::support::wait;
+use crate::support::wxbot;
 
 /// The stress plugin as a library, with a thread of its own for what it does.
 fn library() -> PathBuf {

@@ -1,7 +1,8 @@
 //! `cargo xtask test`: what must pass before a change is good?
 
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use crate::command::Cmd;
 use crate::steps::{Done, Steps};

@@ -3,8 +3,9 @@
 //! Python and npm packages are pinned by `tests/clients/` and live under `target/clients/`. They are made anew only
 //! when the files that pin them change. A missing system package is installed where that is possible without asking.
 
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use crate::command::Cmd;
 use crate::{root, target_dir};

@@ -26,11 +26,12 @@ use wxbot_runtime::session::phase::Phase;
 use wxbot_runtime::store::sqlite::DataDir;
 use wxbot_runtime::store::{Counts, Store, StoreError};
 
+use crate::explain;
 use crate::media::{self, MediaAsk};
+use crate::messages;
 use crate::report::{Failure, OrExit};
 use crate::watch::Ask;
 use crate::words::Lang;
-use crate::{explain, messages};
 
 const SOCKET: &str = "wxbot.sock";
 /// A request is one short line.

@@ -19,12 +19,13 @@ use wxbot_runtime::config::{self, Config, Registry};
 use wxbot_server::{Places, Settings, StartError};
 
 use crate::args::Args;
+use crate::handover;
+use crate::inherited;
 use crate::place::{self, data_dir};
 use crate::report::{Failure, OrExit, chain, say};
 use crate::server::{self, Around};
 use crate::watch::{ASKS, hang_ups};
 use crate::words::Lang;
-use crate::{handover, inherited};
 
 /// Before the first restart, and after the last of a row.
 const WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));

@@ -31,14 +31,17 @@ use crate::alerts::Courier;
 use crate::args::{Args, RunOptions};
 use crate::control::{self, Served};
 use crate::demo::Demo;
+use crate::handover;
+use crate::inherited;
 use crate::login::show_qr;
 use crate::place::{Place, data_dir, read_config};
+use crate::registry;
 use crate::reload::Reloader;
 use crate::report::{Failure, OrExit, chain, say};
 use crate::server::{self, Around};
+use crate::spooled;
 use crate::watch::{self as changes, ASKS, Ask, Watcher, hang_ups, print_of};
 use crate::words::Lang;
-use crate::{handover, inherited, registry, spooled};
 
 /// Threads for what blocks: the store's writer and readers, name look-ups, standard input. Each costs memory of its
 /// own, and more than a handful never have work at the same time.

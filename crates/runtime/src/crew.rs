@@ -9,9 +9,10 @@ use tokio_util::sync::CancellationToken;
 use crate::account::Account;
 use crate::dispatch::{self, Gate, Handler};
 use crate::failpoint::fail_point;
+use crate::outbox;
 use crate::runtime::Patience;
+use crate::session;
 use crate::session::phase::Phase;
-use crate::{outbox, session};
 
 /// How long a session may take to end: it only drops what it waits for.
 const SESSION_ENDS_WITHIN: Duration = Duration::from_secs(1);

@@ -18,7 +18,6 @@ use crate::account::Account;
 use crate::address::{Addressed, address, recalled};
 use crate::config::OnUncertain;
 use crate::contacts::ask as ask_for;
-use crate::contacts::ask;
 use crate::failpoint::fail_point;
 use crate::pacing::now::ask;
 use crate::store::{ClaimSends, ClaimedSend, Settlement};

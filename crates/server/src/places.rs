@@ -4,11 +4,12 @@
 //! nobody is refused. Such a socket has to be one that `[server]` asks for, and as little exposed as one of our own
 //! (security R01).
 
+use std::fmt;
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
-use std::{fmt, io};
 
 use rustix::net::listen;
 

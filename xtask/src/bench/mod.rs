@@ -21,8 +21,9 @@ mod sick;
 mod storm;
 mod usage;
 
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use crate::{Args, build_release, target_dir};
 

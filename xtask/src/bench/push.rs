@@ -1,9 +1,11 @@
 //! `--push`: how fast does wxbot answer pushes, each of which is on disk by then?
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::io;
 use std::path::Path;
+use std::thread;
 use std::time::{Duration, Instant};
-use std::{fs, io, thread};
 
 use serde_json::{Value, json};
 

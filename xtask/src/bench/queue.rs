@@ -4,9 +4,10 @@
 //! answered lies on disk and waits. The same is asked once more after kill -9, with all of it waiting from the start.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use std::{fs, io};
 
 use serde_json::{Value, json};
 

@@ -1,9 +1,11 @@
 //! `--sick N`: what do the others notice of accounts whose requests fail? One account in ten is sick: of its requests one
 //! in twenty fails. Measured are the answers of the healthy ones, before and meanwhile.
 
+use std::fs;
+use std::io;
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
-use std::{fs, io, thread};
 
 use serde_json::{Value, json};
 

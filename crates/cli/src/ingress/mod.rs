@@ -23,9 +23,10 @@ use wxbot_runtime::store::sqlite::SqliteSpool;
 use wxbot_server::Server;
 
 use crate::args::Args;
+use crate::handover;
 use crate::place::{data_dir, failure};
 use crate::report::{Failure, OrExit, chain};
-use crate::{handover, server};
+use crate::server;
 use doors::{Doors, Room};
 
 /// Threads: one waits for the network, one for the disk. More would only cost memory.

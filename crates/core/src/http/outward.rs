@@ -6,10 +6,11 @@
 //! key, no name of where it was found. Where the account has a proxy it carries this too, and is given the address that
 //! was judged.
 
+use std::fmt;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
-use std::{fmt, io};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;

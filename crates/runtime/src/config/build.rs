@@ -8,14 +8,21 @@ use wxbot_model::size::parse_size;
 use wxbot_model::span::parse_duration;
 use wxbot_plugin::Place;
 
+use super::alerts;
+use super::check;
+use super::keys;
+use super::pacing;
+use super::plugins;
 use super::registry::Registry;
+use super::roles;
+use super::server;
 use super::settings::{
     AccountConfig, ArchivePolicy, ArchiveSettings, Config, MediaSettings, MiddlewareUse, OnUncertain, PluginUse,
     SecretSource, StoreSettings,
 };
+use super::stations;
 use super::tree::Table;
 use super::view::{Account, Named, accounts, plugin_entries};
-use super::{alerts, check, keys, pacing, plugins, roles, server, stations};
 
 /// Builds what the checks have passed. What they would have refused is left out.
 pub(super) fn config(root: &Table, file: &Path, registry: &Registry) -> Config {

@@ -1,8 +1,9 @@
 //! How is a mistake in `bot.toml` told to a person?
 
+use std::fmt;
+use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::{fmt, io};
 
 /// The codes of all diagnostics of this module. They are stable: the guide explains each under its name.
 pub mod codes {

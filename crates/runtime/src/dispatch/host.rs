@@ -13,9 +13,10 @@ use wxbot_plugin::{Budget, ContactQuery, FoundContact, KvPage, MediaError, Media
 
 use super::send_now;
 use crate::account::Account;
+use crate::contacts;
 use crate::media::Wanted;
+use crate::pacing;
 use crate::store::Store;
-use crate::{contacts, pacing};
 
 /// How long a handler waits for bytes: less than its deadline, so that it can still answer something.
 const FETCH_PATIENCE: Duration = Duration::from_secs(25);

@@ -18,9 +18,10 @@ pub mod uploads;
 mod tests;
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::{fmt, io};
 
 use futures_util::future::BoxFuture;
 use tokio::sync::{Mutex, Semaphore};

@@ -13,10 +13,11 @@ use wxbot_core::error::Advice;
 use wxbot_core::protocol::{Batch, LoginEvent, LoginWatcher, Protocol, SavedSession, Session};
 use wxbot_model::Secret;
 
+use super::halt;
 use super::phase::{Input, Machine, Order, Phase, Policy, Step, Trouble};
+use super::rows;
 use super::rows::Filed;
 use super::who::{Settling, sort_out};
-use super::{halt, rows};
 use crate::account::Account;
 use crate::dispatch::feed::Work;
 use crate::failpoint::fail_point;

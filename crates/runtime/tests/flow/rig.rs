@@ -16,12 +16,13 @@ use wxbot_plugin::prelude::*;
 use wxbot_plugin::{Envelope, Middleware, Next, Outcome, StationConfig};
 use wxbot_runtime::account::LoginAsk;
 use wxbot_runtime::config::{self, Pacing, ProtocolSpec, Registry};
+use wxbot_runtime::explain;
 use wxbot_runtime::media::MediaFolder;
+use wxbot_runtime::middleware;
 use wxbot_runtime::runtime::{Ingredients, Patience, Runtime};
 use wxbot_runtime::store::seal::Vault;
 use wxbot_runtime::store::sqlite::{DataDir, SqliteStore};
 use wxbot_runtime::store::{Counts, Store};
-use wxbot_runtime::{explain, middleware};
 use wxbot_sim::{Deliver, Sim, World};
 
 use crate::veil::Veil;
