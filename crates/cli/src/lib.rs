@@ -33,6 +33,8 @@ mod login;
 mod logs;
 mod mapped;
 mod media;
+mod messages;
+mod moment;
 mod place;
 mod plugin;
 mod process;

@@ -1,10 +1,13 @@
 //! The store on one machine: SQLite in WAL mode, one writer with group commit, separate connections for reading.
 //!
 //! [`schema`] tables and migrations → [`writer`] group commit → [`inbox`], [`outbox`], [`held`], [`kv`], [`timer`],
-//! [`session`], [`media`], [`story`] the steps as SQL on a connection → [`spool`] a file apart → [`place`] the data directory and its lock. No SQL
+//! [`session`], [`media`], [`story`], [`history`] the steps as SQL on a connection → [`archive`] the history and [`spool`]
+//! pushes that wait, in files of their own → [`place`] the data directory and its lock. No SQL
 //! outside this folder.
 
+mod archive;
 mod held;
+mod history;
 mod inbox;
 mod kv;
 mod media;
@@ -30,6 +33,7 @@ use super::types::{
     LoneSend, SavedRow, Settlement, StoreError, Verdict,
 };
 use super::{Answer, Bell, Store};
+pub use archive::{ARCHIVE_FILE, SqliteArchive};
 pub use place::DataDir;
 pub use spool::{SPOOL_FILE, SqliteSpool};
 use writer::Writer;
