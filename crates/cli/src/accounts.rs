@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use wxbot_model::span::show_duration;
 use wxbot_runtime::config::Registry;
+use wxbot_runtime::session::cure::Cure;
 
 use crate::args::Args;
 use crate::control::{self, Request};
@@ -31,11 +32,8 @@ pub(crate) fn run(registry: &Registry, args: &Args, as_json: bool) -> Result<(),
     for line in &lines {
         let name = text(line, "name");
         let pad = " ".repeat(width - name.chars().count());
-        let why = [text(line, "why"), text(line, "todo")]
-            .into_iter()
-            .filter(|t| !t.is_empty())
-            .collect::<Vec<_>>()
-            .join("; ");
+        let why =
+            [text(line, "why"), lang.cure(line)].into_iter().filter(|t| !t.is_empty()).collect::<Vec<_>>().join("; ");
         let since = line.get("since_s").and_then(Value::as_i64).map(ago).unwrap_or_default();
         print(
             format!("{name}{pad}  {:<8} {:<16} {since:<10} {why}", text(line, "protocol"), text(line, "state"))
@@ -109,8 +107,9 @@ fn from_store(accounts: &[wxbot_runtime::config::AccountConfig], dir: &std::path
             let counts = place.store.counts(&account.name).await.or_exit("cannot count what waits")?;
             lines.push(json!({
                 "name": account.name, "protocol": account.protocol, "state": "stopped",
-                "why": "wxbot does not run", "todo": "run `wxbot run`", "duplicates": 0,
-                "inbox": counts.inbox, "outbox": counts.outbox, "slowed": [], "uploads": [], "error": null,
+                "why": "wxbot does not run", "todo": Cure::Start.tell(account.name.as_str(), Lang::En.into()),
+                "cure": Cure::Start, "duplicates": 0, "inbox": counts.inbox, "outbox": counts.outbox, "slowed": [],
+                "uploads": [], "error": null,
             }));
         }
         place.store.close().await.ok();

@@ -7,8 +7,9 @@ use std::time::Duration;
 use serde_json::Value;
 use url::Url;
 use wxbot_core::mapping::Profile;
-use wxbot_core::pchook::{self, AccountSettings, Callback, PcHook, Settings};
+use wxbot_core::pchook::{self, AccountSettings, Callback, HookDoor, PcHook, Settings};
 use wxbot_core::protocol::Protocol;
+use wxbot_core::push::Door;
 use wxbot_core::source::Source;
 use wxbot_core::transport::Transport;
 use wxbot_model::span::{Rate, parse_duration};
@@ -130,6 +131,31 @@ fn judge(said: &Said<'_>) -> Result<Capabilities, Vec<ConfigProblem>> {
     }
 }
 
+/// What an account says of the pushes that are its own.
+fn pushes(account: &AccountConfig) -> Settings {
+    let text = |key: &str| account.options.get(key).and_then(Value::as_str).unwrap_or_default();
+    let port = account.options.get("server_port").and_then(Value::as_u64);
+    Settings {
+        server_port: port.and_then(|port| u16::try_from(port).ok()),
+        self_wxid: text("self_wxid").parse().ok(),
+        nick_name: text("nick_name").to_owned(),
+        offset_s: None,
+    }
+}
+
+fn default_path(account: &AccountConfig) -> bool {
+    account.options.get("default_path").and_then(Value::as_bool).unwrap_or(false)
+}
+
+/// What is let in to an account, for whom nothing else of it is.
+///
+/// # Errors
+/// When a secret of its address cannot be read.
+pub(crate) fn door(account: &AccountConfig, around: &Around) -> Result<Arc<dyn Door>, String> {
+    let secrets = server::push_secrets(account, around)?;
+    Ok(Arc::new(HookDoor::new(&pushes(account), secrets, default_path(account))))
+}
+
 /// The protocol of one account.
 ///
 /// # Errors
@@ -142,7 +168,6 @@ pub(crate) fn protocol(
 ) -> Result<Arc<dyn Protocol>, String> {
     let text = |key: &str| account.options.get(key).and_then(Value::as_str).unwrap_or_default();
     let number = |key: &str| account.options.get(key).and_then(Value::as_u64);
-    let flag = |key: &str| account.options.get(key).and_then(Value::as_bool).unwrap_or(false);
     let profile = profile_of(account.profile.as_deref());
     let Mapped { actions, headers, secrets: named_secrets } = mapped::read(profile, account)?;
     let secrets = server::push_secrets(account, around)?;
@@ -161,15 +186,10 @@ pub(crate) fn protocol(
     };
     let settings = AccountSettings {
         account: account.name.to_string(),
-        pushes: Settings {
-            server_port: number("server_port").and_then(|port| u16::try_from(port).ok()),
-            self_wxid: text("self_wxid").parse().ok(),
-            nick_name: text("nick_name").to_owned(),
-            offset_s: None,
-        },
+        pushes: pushes(account),
         callback: callback.map(|secret| Callback { url: address(secret), mode }),
         secrets,
-        default_path: flag("default_path"),
+        default_path: default_path(account),
         profile: profile.word().to_owned(),
         actions,
         base: base.ok_or("there is no address of the hook")?,

@@ -7,12 +7,15 @@ use std::time::Duration;
 use serde_json::Value;
 use wxbot_core::mapping::{EngineSettings, Profile};
 use wxbot_core::protocol::Protocol;
+use wxbot_core::push::{Door, NOBODY};
 use wxbot_core::source::Source;
 use wxbot_core::transport::Transport;
 use wxbot_core::wecom::app::CallbackSettings;
+use wxbot_core::wecom::callback::Audience;
+use wxbot_core::wecom::door::{GatewayDoor, SealedDoor};
 use wxbot_core::wecom::{
-    Application, ApplicationSettings, Gateway, GatewaySettings, GroupRobot, GroupRobotSettings, SmartRobot,
-    SmartRobotSettings, Unnamed, endpoint as places,
+    Application, ApplicationSettings, Callback, Gateway, GatewaySettings, GroupRobot, GroupRobotSettings, Keys,
+    SmartRobot, SmartRobotSettings, Unnamed, endpoint as places,
 };
 use wxbot_model::span::{Rate, parse_duration};
 use wxbot_model::{Capabilities, Capability, PeerId, Secret};
@@ -153,6 +156,36 @@ fn judge(said: &Said<'_>) -> Result<Capabilities, Vec<ConfigProblem>> {
         }
         Some(_) | None => Ok(Capabilities::none()),
     }
+}
+
+/// What is let in to an account, for whom nothing else of it is; `None` where nothing is pushed to it. Sealed callbacks are
+/// opened here, so their token and key are read; the corporation's secret is not.
+///
+/// # Errors
+/// When a secret of its address or of its callbacks cannot be read, or is none.
+pub(crate) fn door(account: &AccountConfig, around: &Around) -> Result<Option<Arc<dyn Door>>, String> {
+    if !is_pushed(account) {
+        return Ok(None);
+    }
+    let path_secrets = server::push_secrets(account, around)?;
+    if gateway(account.profile.as_deref()).is_some() {
+        let door = GatewayDoor::new(account.name.to_string(), Arc::clone(&around.tokens), path_secrets);
+        return Ok(Some(Arc::new(door)));
+    }
+    let secret = |key: &str| {
+        let from = account.options.get(key).and_then(|value| server::source(value, &around.folder));
+        let from = from.ok_or_else(|| format!("`{key}` of account `{}` is missing", account.name))?;
+        server::secret(key, &from)
+    };
+    let receiver = account.options.get("corp_id").and_then(Value::as_str).unwrap_or_default();
+    let (audience, receiver) = match account.profile.as_deref() {
+        Some("aibot") => (Audience::Robot, String::new()),
+        Some(_) | None => (Audience::Application, receiver.to_owned()),
+    };
+    let keys = Keys::new(secret("callback_token")?, &secret("callback_aes_key")?, receiver)
+        .map_err(|error| format!("account `{}`: {error}", account.name))?;
+    let me = NOBODY.parse().map_err(|error| format!("account `{}`: {error}", account.name))?;
+    Ok(Some(Arc::new(SealedDoor::new(Arc::new(Callback::new(keys, audience, me)), path_secrets))))
 }
 
 /// The protocol of one account.

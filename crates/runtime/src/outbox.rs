@@ -125,7 +125,7 @@ impl Drop for Expected<'_> {
 /// may ask at the same moment, so the bound on sends under way is kept to within the lanes that run.
 pub(crate) fn may_claim(account: &Account) -> Option<ClaimSends> {
     let free = IN_FLIGHT.saturating_sub(account.outbox.under_way.load(Ordering::Relaxed));
-    (free > 0 && account.sender.borrow().is_some()).then(|| ask(account, free))
+    (free > 0 && account.sender.borrow().is_some() && account.reserve.is_ample()).then(|| ask(account, free))
 }
 
 /// Sends what the store has for this account until `stop`, then lets running sends end for `patience`.
@@ -142,8 +142,9 @@ pub(crate) async fn run(account: Arc<Account>, stop: CancellationToken, patience
             start(&account, way.as_ref(), send, &mut tasks, &stop);
         }
         let wake = match &way {
-            Some(way) => claim(&account, way, &mut tasks, &stop).await,
-            None => LONG,
+            Some(way) if account.reserve.is_ample() => claim(&account, way, &mut tasks, &stop).await,
+            // On a full disk as well: it wakes this task when it is well again.
+            Some(_) | None => LONG,
         };
         tokio::select! {
             () = stop.cancelled() => {}
@@ -314,6 +315,13 @@ fn judge(account: &Account, send: &ClaimedSend, result: Result<Receipt, SendErro
         Err(SendError::Ended(reason)) => Settlement::Again {
             not_before_ms: in_ms(Duration::from_secs(1)),
             error: format!("the session ended: {reason}"),
+            counts: false,
+            unsure: false,
+        },
+        // It waits for a person as the whole account does, which sends nothing more until then.
+        Err(SendError::Stopped { why, .. }) => Settlement::Again {
+            not_before_ms: in_ms(Duration::from_secs(1)),
+            error: format!("stopped by risk control: {why}"),
             counts: false,
             unsure: false,
         },

@@ -4,6 +4,7 @@
 //! - `fleet`: one run of many accounts
 //! - `push`, `line`: pushes that are answered when they are on disk
 //! - `storm`: a thousand messages in one room, and those who wait elsewhere
+//! - `sick`: accounts whose requests fail, and those who have others beside them
 //! - `usage`: CPU time and memory of a process
 //! - `plot`: how cost grows with accounts
 //! - `report`: medians, table, JSON
@@ -14,6 +15,7 @@ mod measure;
 mod plot;
 mod push;
 mod report;
+mod sick;
 mod storm;
 mod usage;
 
@@ -39,6 +41,7 @@ pub(crate) struct Options {
     scale: Vec<usize>,
     plot: Option<PathBuf>,
     storm: bool,
+    sick: Option<usize>,
     push: Option<push::Pushes>,
 }
 
@@ -53,6 +56,7 @@ impl Options {
             scale: sizes(args.value("--scale")?)?,
             plot: args.value("--plot")?.map(PathBuf::from),
             storm: args.flag("--storm")?,
+            sick: sick(args)?,
             push: pushes(args)?,
         })
     }
@@ -61,6 +65,13 @@ impl Options {
         let narrow = Case { accounts: 1, messages: self.messages * NARROW_TIMES, open: NARROW_OPEN };
         [narrow, Case { accounts: self.accounts, messages: self.messages, open: self.open }]
     }
+}
+
+/// So many accounts that one in ten may be sick, and others are not.
+fn sick(args: &mut Args) -> Result<Option<usize>, String> {
+    let Some(text) = args.value("--sick")? else { return Ok(None) };
+    let accounts = text.parse().ok().filter(|accounts| *accounts >= 2);
+    accounts.map(Some).ok_or_else(|| format!("`--sick` needs a number of accounts of at least 2, not `{text}`"))
 }
 
 fn pushes(args: &mut Args) -> Result<Option<push::Pushes>, String> {
@@ -97,6 +108,11 @@ pub(crate) fn run(options: Options) -> io::Result<()> {
         let pushed = push::run(&binary, &home, options.runs, pushes)?;
         print!("{}", pushed.table());
         return options.json.map_or(Ok(()), |path| fs::write(path, format!("{:#}\n", pushed.json())));
+    }
+    if let Some(accounts) = options.sick {
+        let seen = sick::run(&binary, &home, options.runs, accounts)?;
+        print!("{}", seen.table());
+        return options.json.map_or(Ok(()), |path| fs::write(path, format!("{:#}\n", seen.json())));
     }
     if options.storm {
         let storms = storm::run(&binary, &home, options.runs)?;

@@ -8,6 +8,7 @@ use wxbot_model::size::parse_size;
 use wxbot_model::span::parse_duration;
 use wxbot_plugin::Place;
 
+use super::alerts;
 use super::check;
 use super::keys;
 use super::pacing;
@@ -15,7 +16,10 @@ use super::plugins;
 use super::registry::Registry;
 use super::roles;
 use super::server;
-use super::settings::{AccountConfig, Config, MediaSettings, MiddlewareUse, OnUncertain, PluginUse, SecretSource};
+use super::settings::{
+    AccountConfig, ArchivePolicy, ArchiveSettings, Config, MediaSettings, MiddlewareUse, OnUncertain, PluginUse,
+    SecretSource, StoreSettings,
+};
 use super::stations;
 use super::tree::Table;
 use super::view::{Account, Named, accounts, plugin_entries};
@@ -26,8 +30,11 @@ pub(super) fn config(root: &Table, file: &Path, registry: &Registry) -> Config {
         file: file.to_owned(),
         data_dir: data_dir(root, file),
         media: media(root.table("media")),
+        archive: archive(root.table("archive")),
+        store: store(root.table("store")),
         libraries: libraries(root, file),
         server: server::build(root),
+        alerts: alerts::build(root, file),
         accounts: accounts(root, registry).iter().filter_map(|account| one(account, file, registry)).collect(),
     }
 }
@@ -55,6 +62,25 @@ fn media(table: Option<&Table>) -> MediaSettings {
     settings
 }
 
+fn archive(table: Option<&Table>) -> ArchiveSettings {
+    let keep = table.and_then(|table| table.text("keep")).and_then(|text| parse_duration(text).ok());
+    keep.map_or_else(ArchiveSettings::default, |keep| ArchiveSettings { keep })
+}
+
+fn archive_policy(account: &Account<'_>) -> ArchivePolicy {
+    let common = account.root.table("archive").and_then(|table| table.text("policy"));
+    match account.table.text("archive").or(common) {
+        Some("metadata") => ArchivePolicy::Metadata,
+        Some("full") => ArchivePolicy::Full,
+        Some(_) | None => ArchivePolicy::Off,
+    }
+}
+
+fn store(table: Option<&Table>) -> StoreSettings {
+    let reserve = table.and_then(|table| table.text("reserve")).and_then(|text| parse_size(text).ok());
+    reserve.map_or_else(StoreSettings::default, |reserve| StoreSettings { reserve })
+}
+
 fn one(account: &Account<'_>, file: &Path, registry: &Registry) -> Option<AccountConfig> {
     let spec = account.protocol?;
     let table = account.table;
@@ -80,6 +106,7 @@ fn one(account: &Account<'_>, file: &Path, registry: &Registry) -> Option<Accoun
             Some("drop") => OnUncertain::Drop,
             Some(_) | None => OnUncertain::Hold,
         },
+        archive: archive_policy(account),
         roles: roles::build(table.table("roles"), spec.only_one),
         builtin: account.root.get("builtin").is_none_or(|node| node.json() != Value::Bool(false)),
         prefixes: plugins::prefixes(account.root),

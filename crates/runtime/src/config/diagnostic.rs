@@ -104,6 +104,8 @@ pub mod codes {
         BAD_ROLE = "bad_role";
         /// Not a text that can stand before the word of a command.
         BAD_PREFIX = "bad_prefix";
+        /// Alerts that nobody could get.
+        BAD_ALERTS = "bad_alerts";
         /// Warning: settings that nothing reads.
         UNUSED_SETTINGS = "unused_settings";
     }

@@ -258,6 +258,55 @@ pub(super) const MEDIA: &[Key] = &[
     Key::new("keep", "How long a media file stays after it was last used.", Kind::Duration).preset(Preset::Text("30d")),
 ];
 
+/// `[archive]`.
+pub(super) const ARCHIVE: &[Key] = &[
+    Key::new("policy", "What is remembered of conversations, where an account does not say otherwise.", POLICY)
+        .preset(Preset::Text("off")),
+    Key::new("keep", "How long it is remembered.", Kind::Duration).preset(Preset::Text("365d")),
+];
+
+/// Nothing; who, where and when; the texts too.
+const POLICY: Kind = Kind::Choice(&["off", "metadata", "full"]);
+
+/// `[store]`.
+pub(super) const STORE: &[Key] = &[Key::new(
+    "reserve",
+    "How much of the disk stays free: below it handling and sending stop, and at an eighth of it taking.",
+    Kind::Size { min: 0 },
+)
+.preset(Preset::Text("256MiB"))];
+
+/// `[alerts]`.
+pub(super) const ALERTS: &[Key] = &[
+    Key::new(
+        "after",
+        "How long an account may be out of work before somebody is told; one that needs a login is told at once.",
+        Kind::Duration,
+    )
+    .preset(Preset::Text("1min")),
+    Key::new("repeat", "How often a trouble that goes on is told again.", Kind::Duration).preset(Preset::Text("6h")),
+    Key::new("all_clear", "Whether its end is told too.", Kind::Bool).preset(Preset::Bool(false)),
+    Key::new(
+        "uncertain",
+        "More held replies of one account than this are told.",
+        Kind::Integer { min: 0, max: 1_000_000 },
+    )
+    .preset(Preset::Integer(10)),
+    Key::new(
+        "qr",
+        "Whether a QR code is made when a login is needed, and told: whoever gets it can log in, and so can who reads along.",
+        Kind::Bool,
+    )
+    .preset(Preset::Bool(false)),
+    Key::new("webhook", "Where the address is that alerts are posted to.", Kind::Secret),
+    Key::new("format", "What the address understands.", Kind::Choice(&["json", "wecom", "dingtalk", "feishu"]))
+        .preset(Preset::Text("json")),
+    Key::new("command", "A program and its arguments that is run for each alert, without a shell.", LIST_OF_TEXT)
+        .preset(Preset::Texts(&[])),
+    Key::new("via", "The account through which alerts are sent.", Kind::AccountName),
+    Key::new("to", "To whom that account sends them.", Kind::ContactId),
+];
+
 /// `[server]`.
 pub(super) const SERVER: &[Key] = &[
     Key::new("listen", "Where it listens for what services push, for health and for figures.", Kind::Listen)
@@ -277,6 +326,12 @@ pub(super) const SERVER: &[Key] = &[
         .preset(Preset::Texts(&[])),
     Key::new("allow", "From where pushes may come; from everywhere when empty.", Kind::List(&Kind::Network))
         .preset(Preset::Texts(&[])),
+    Key::new(
+        "spool_max",
+        "How much may wait on disk under `wxbot run --keeper` while the core is down; beyond it pushes are refused.",
+        Kind::Size { min: 1 << 20 },
+    )
+    .preset(Preset::Text("1GiB")),
 ];
 
 /// The tables of middleware, at the top level and in an account.
@@ -341,7 +396,10 @@ const TOP: &[Key] = &[
     .preset(Preset::Texts(DEFAULT_PREFIXES)),
     Key::new("pacing", "How fast accounts send; the protocol's own pace where absent.", Kind::Table(PACING)),
     Key::new("media", "The folder for pictures, films and files, both received and to be sent.", Kind::Table(MEDIA)),
+    Key::new("archive", "The history of conversations, for `wxbot messages`.", Kind::Table(ARCHIVE)),
+    Key::new("store", "How what wxbot remembers is kept.", Kind::Table(STORE)),
     Key::new("server", "Where services push to, and where health and figures are asked.", Kind::Table(SERVER)),
+    Key::new("alerts", "Who is told when something is wrong, and how.", Kind::Table(ALERTS)),
     Key::new("plugins", "The settings of plugins, common to all accounts.", Kind::Plugins),
     Key::new("accounts", "The WeChat identities that wxbot operates.", Kind::Accounts).required(),
 ];
@@ -370,6 +428,7 @@ const ACCOUNT: &[Key] = &[
         Kind::Choice(&["hold", "resend", "drop"]),
     )
     .preset(Preset::Text("hold")),
+    Key::new("archive", "What is remembered of this account's conversations, instead of `archive.policy`.", POLICY),
     Key::new("plugins", "Settings of plugins for this account, over the common ones key by key.", Kind::Plugins),
     Key::new("pacing", "How fast this account sends, over the common pace key by key.", Kind::Table(PACING)),
     Key::new(
@@ -409,7 +468,9 @@ mod tests {
             account().collect(),
             PACING.iter().collect(),
             MEDIA.iter().collect(),
+            STORE.iter().collect(),
             SERVER.iter().collect(),
+            ALERTS.iter().collect(),
             ACCESS.iter().collect(),
         ] {
             for (n, key) in keys.iter().enumerate() {

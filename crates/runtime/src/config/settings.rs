@@ -17,6 +17,7 @@ use wxbot_plugin::middleware::OwnStation;
 use wxbot_plugin::{InitCtx, Place};
 
 use super::diagnostic::Diagnostic;
+use crate::alerts::AlertSettings;
 use crate::pacing::Manners;
 use crate::roles::Roles;
 
@@ -38,10 +39,16 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The media folder.
     pub media: MediaSettings,
+    /// The history of conversations.
+    pub archive: ArchiveSettings,
+    /// The store.
+    pub store: StoreSettings,
     /// Files that plugins come from, as `bot.toml` names them; resolved against its folder.
     pub libraries: Vec<PathBuf>,
     /// Where services push to.
     pub server: ServerConfig,
+    /// Who is told when something is wrong; `None`: nobody.
+    pub alerts: Option<AlertSettings>,
     /// At least one, in file order; disabled ones too.
     pub accounts: Vec<AccountConfig>,
 }
@@ -61,6 +68,8 @@ pub struct ServerConfig {
     pub hosts: Vec<String>,
     /// From where pushes may come; from everywhere when empty.
     pub allow: Vec<IpNet>,
+    /// Bytes that may wait in the spool of a keeper.
+    pub spool_max: u64,
 }
 
 /// How much the media folder keeps, and for how long.
@@ -75,6 +84,44 @@ pub struct MediaSettings {
 impl Default for MediaSettings {
     fn default() -> Self {
         Self { max_size: 1 << 30, keep: Duration::from_secs(30 * 86_400) }
+    }
+}
+
+/// How long history is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ArchiveSettings {
+    /// From when something was said.
+    pub keep: Duration,
+}
+
+impl Default for ArchiveSettings {
+    fn default() -> Self {
+        Self { keep: Duration::from_secs(365 * 86_400) }
+    }
+}
+
+/// What is remembered of an account's conversations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ArchivePolicy {
+    /// Nothing.
+    #[default]
+    Off,
+    /// Who said something, where, when, and of which kind.
+    Metadata,
+    /// What was said too.
+    Full,
+}
+
+/// How what wxbot remembers is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoreSettings {
+    /// Bytes of the disk that stay free; 0: nobody looks.
+    pub reserve: u64,
+}
+
+impl Default for StoreSettings {
+    fn default() -> Self {
+        Self { reserve: 256 << 20 }
     }
 }
 
@@ -105,6 +152,8 @@ pub struct AccountConfig {
     pub quiet: Option<Quiet>,
     /// What to do with a message of which nobody knows whether it was sent.
     pub on_uncertain: OnUncertain,
+    /// What is remembered of its conversations.
+    pub archive: ArchivePolicy,
     /// Who may do what.
     pub roles: Roles,
     /// Whether the commands of wxbot itself are answered.
@@ -134,6 +183,7 @@ impl fmt::Debug for AccountConfig {
             .field("pacing", &self.pacing)
             .field("quiet", &self.quiet)
             .field("on_uncertain", &self.on_uncertain)
+            .field("archive", &self.archive)
             .field("roles", &self.roles)
             .field("builtin", &self.builtin)
             .field("prefixes", &self.prefixes)

@@ -15,6 +15,8 @@ mod relogin;
 #[cfg(test)]
 mod rig;
 #[cfg(test)]
+mod risk;
+#[cfg(test)]
 mod rooms;
 #[cfg(test)]
 mod town;

@@ -261,6 +261,15 @@ impl Rig {
         self.account().status().borrow().phase.word()
     }
 
+    /// All that is shown of the account.
+    pub(crate) fn status(&self) -> wxbot_runtime::account::Status {
+        self.account().status().borrow().clone()
+    }
+
+    pub(crate) fn runtime(&self) -> &Runtime {
+        self.runtime.as_ref().unwrap()
+    }
+
     pub(crate) fn why(&self) -> String {
         self.account().status().borrow().why.clone()
     }

@@ -57,7 +57,9 @@ fn twelve_mistakes_are_told_at_once() {
 fn a_good_file_means_what_it_says() {
     let Loaded { config, warnings } = parsed(GOOD).unwrap();
     assert_eq!(config.data_dir, PathBuf::from("/etc/wxbot/state"));
+    assert_eq!(config.archive, ArchiveSettings { keep: Duration::from_secs(90 * 86_400) });
     assert_eq!(config.media, MediaSettings { max_size: 2 << 30, keep: Duration::from_secs(7 * 86_400) });
+    assert_eq!(config.store, StoreSettings { reserve: 1 << 30 });
     let [shop, hook, me] = config.accounts.as_slice() else { panic!("{config:?}") };
     assert_eq!(shop.endpoint, Some(Endpoint::Url("http://127.0.0.1:9000".parse().unwrap())));
     assert_eq!(shop.proxy.as_ref().and_then(url::Url::password), Some("hunter2"));
@@ -127,6 +129,8 @@ fn defaults_hold_where_nothing_is_said() {
     let config = parse(&web(""), Path::new("bot.toml"), &registry()).unwrap().config;
     assert_eq!(config.data_dir, PathBuf::from("data"));
     assert_eq!(config.media, MediaSettings { max_size: 1 << 30, keep: Duration::from_secs(30 * 86_400) });
+    assert_eq!(config.store, StoreSettings { reserve: 256 << 20 });
+    assert_eq!(Value::Object(keys::presets(keys::STORE)), json!({ "reserve": "256MiB" }));
     assert_eq!(Value::Object(keys::presets(keys::MEDIA)), json!({ "max_size": "1GiB", "keep": "30d" }));
     let account = &config.accounts[0];
     assert_eq!(account.middleware.iter().map(|m| m.name.as_str()).collect::<Vec<_>>(), DEFAULT_MIDDLEWARE);

@@ -200,6 +200,46 @@ fn features_that_a_protocol_cannot_do_are_named() {
 }
 
 #[test]
+fn alerts_that_nobody_could_get() {
+    let alerts = |lines: &str| above(&format!("[alerts]\n{lines}\n"));
+    check(
+        &[
+            ("webhook", alerts("webhook = { env = \"URL\" }\nformat = \"feishu\"\nqr = true"), &[]),
+            ("command", alerts("command = [\"notify.sh\", \"two words\"]\nafter = \"30s\""), &[]),
+            ("account", alerts("via = \"a\"\nto = \"p12\""), &[]),
+            ("nobody", alerts("after = \"5min\""), &[("bad_alerts", "[alerts]")]),
+            ("no program", alerts("command = []"), &[("bad_alerts", "[alerts]")]),
+            ("a shell line", alerts("command = [\"notify.sh urgent\"]"), &[("bad_alerts", "\"notify.sh urgent\"")]),
+            ("empty program", alerts("command = [\"\"]"), &[("bad_alerts", "\"\"")]),
+            (
+                "in clear",
+                alerts("webhook = \"https://example.com/hook?key=hunter2\""),
+                &[("secret_in_clear", "\"https://example.com/hook?key=hunter2\"")],
+            ),
+            ("format alone", alerts("command = [\"x\"]\nformat = \"json\""), &[("bad_alerts", "format")]),
+            ("format", alerts("webhook = { env = \"U\" }\nformat = \"slack\""), &[("bad_choice", "\"slack\"")]),
+            ("via alone", alerts("via = \"a\""), &[("bad_alerts", "via")]),
+            ("to alone", alerts("to = \"p12\"\ncommand = [\"x\"]"), &[("bad_alerts", "to")]),
+            ("via nobody", alerts("via = \"zzz\"\nto = \"p12\""), &[("bad_alerts", "\"zzz\"")]),
+            ("to a name", alerts("via = \"a\"\nto = \"Tom\""), &[("bad_contact_id", "\"Tom\"")]),
+            ("a code in a chat", alerts("via = \"a\"\nto = \"p12\"\nqr = true"), &[("bad_alerts", "qr")]),
+            ("never", alerts("command = [\"x\"]\nrepeat = 6"), &[("wrong_type", "6")]),
+            ("many", alerts("command = [\"x\"]\nuncertain = -1"), &[("out_of_range", "-1")]),
+        ],
+        told,
+    );
+    for clear in [alerts("webhook = \"https://example.com/hunter2\""), "[alerts\nwebhook = \"hunter2\"\n".to_owned()] {
+        let shown = parsed(&clear).unwrap_err();
+        assert!(!shown.text.contains("hunter2") && !shown.to_string().contains("hunter2"), "{shown}");
+    }
+    let config = parsed(&above("")).unwrap().config;
+    assert_eq!(config.alerts, None);
+    let alerts = parsed(&alerts("command = [\"x\"]")).unwrap().config.alerts.unwrap();
+    assert_eq!((alerts.after.as_secs(), alerts.repeat.as_secs(), alerts.uncertain), (60, 21_600, 10));
+    assert!(!alerts.qr && !alerts.all_clear, "a code is told to nobody who did not ask for it");
+}
+
+#[test]
 fn sec_r01_a_server_that_others_can_reach_must_be_meant() {
     let server = |lines: &str| above(&format!("[server]\n{lines}\n"));
     check(

@@ -1,10 +1,16 @@
 //! The store on one machine: SQLite in WAL mode, one writer with group commit, separate connections for reading.
 //!
 //! [`schema`] tables and migrations → [`writer`] group commit → [`inbox`], [`outbox`], [`held`], [`kv`], [`timer`],
-//! [`session`], [`media`], [`story`], [`pace`] with [`toll`] and [`merge`] the steps as SQL on a connection → [`place`] the data directory and its lock. No SQL
-//! outside this folder.
+//! [`session`], [`media`], [`story`], [`history`], [`pace`] with [`toll`] and [`merge`] the steps as SQL on a connection
+//! → [`archive`] and [`spool`], files apart → [`health`] whether the file can be written → [`place`] the data directory
+//! and its lock. No SQL outside this folder.
 
+mod archive;
+mod examine;
+mod halt;
+mod health;
 mod held;
+mod history;
 mod inbox;
 mod kv;
 mod media;
@@ -14,6 +20,7 @@ mod pace;
 mod place;
 mod schema;
 mod session;
+mod spool;
 mod story;
 mod timer;
 mod toll;
@@ -32,7 +39,10 @@ use super::types::{
     LoneSend, SavedRow, Settlement, StoreError, Verdict,
 };
 use super::{Answer, Bell, Store};
+pub use archive::{ARCHIVE_FILE, SqliteArchive};
+pub use examine::{Examined, examine};
 pub use place::DataDir;
+pub use spool::{SPOOL_FILE, SqliteSpool};
 use writer::Writer;
 
 /// Name of the database in the data directory.

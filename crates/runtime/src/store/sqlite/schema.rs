@@ -88,6 +88,7 @@ CREATE INDEX outbox_media ON outbox(media) WHERE media IS NOT NULL AND state < 3
     STRANGERS,
     CLOCK,
     PACE,
+    HALT,
 ];
 
 /// Who is who after a login (ADR 0016): more marks, of which login they are, members of rooms, and sends that are held.
@@ -137,6 +138,17 @@ CREATE TABLE said(                      -- one row for each text and chat, while
 ) STRICT;
 CREATE UNIQUE INDEX said_text ON said(account, echo, conv);
 CREATE INDEX said_at ON said(at_ms);
+";
+
+/// Accounts that wait for a person: why, and since when. `risk` is what risk control holds against them.
+const HALT: &str = r"
+CREATE TABLE halt(
+    account TEXT PRIMARY KEY,
+    logged_out INTEGER NOT NULL,
+    why TEXT NOT NULL,
+    risk TEXT,
+    since INTEGER NOT NULL
+) STRICT;
 ";
 
 /// Pages given back in one step.

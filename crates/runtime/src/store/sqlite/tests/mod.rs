@@ -3,9 +3,11 @@
 //! [`held`] sends to nobody known → [`inbox`] taking, claiming and ending events → [`outbox`] sends → [`pace`] what they cost →
 //! [`kv`] what plugins remember → [`timer`] what is due → [`story`] looking back →
 //! [`media`] files and who needs them → [`writer`] group commit and closing →
-//! [`file`] rights, versions and damage → [`plans`] does every hot statement use an index? → [`model`] random interleavings.
+//! [`health`] files that cannot be written → [`file`] rights, versions and damage → [`plans`] does every hot statement use an index? → [`model`] random interleavings →
+//! [`schedules`] a hundred thousand of inbox and outbox, against their [`twin`].
 
 mod file;
+mod health;
 mod held;
 mod inbox;
 mod kv;
@@ -14,8 +16,10 @@ mod model;
 mod outbox;
 mod pace;
 mod plans;
+mod schedules;
 mod story;
 mod timer;
+mod twin;
 mod writer;
 
 use std::sync::Arc;
