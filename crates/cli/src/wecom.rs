@@ -7,17 +7,21 @@ use std::time::Duration;
 use serde_json::Value;
 use wxbot_core::mapping::{self, EngineSettings, Profile};
 use wxbot_core::protocol::Protocol;
+use wxbot_core::push::{Door, NOBODY};
 use wxbot_core::source::Source;
 use wxbot_core::transport::Transport;
 use wxbot_core::wecom::app::CallbackSettings;
+use wxbot_core::wecom::callback::Audience;
+use wxbot_core::wecom::door::{GatewayDoor, SealedDoor};
 use wxbot_core::wecom::{
-    self, Application, ApplicationSettings, Gateway, GatewaySettings, GroupRobot, GroupRobotSettings, SmartRobot,
-    SmartRobotSettings, Unnamed, endpoint as places,
+    self, Application, ApplicationSettings, Callback, Gateway, GatewaySettings, GroupRobot, GroupRobotSettings, Keys,
+    SmartRobot, SmartRobotSettings, Unnamed, endpoint as places,
 };
 use wxbot_model::span::{Rate, parse_duration};
 use wxbot_model::{Capabilities, Capability, PeerId, Secret};
 use wxbot_plugin::ConfigProblem;
 use wxbot_runtime::config::{AccountConfig, Endpoint, Key, Kind, Pacing, Preset, ProtocolSpec, Said};
+use wxbot_runtime::pacing::{Manners, WarmUp};
 
 use crate::mapped::{self, Mapped};
 use crate::server::{self, Around};
@@ -61,12 +65,11 @@ const OPTIONS: &[Key] = &[
 ];
 
 /// What the service itself allows group robots.
-const PACING: Pacing = Pacing {
-    per_account: Rate::new(1, Duration::from_secs(1)),
-    burst: 5,
-    per_chat: Rate::new(20, Duration::from_secs(60)),
-    max_age: Duration::from_secs(600),
-};
+const PACING: Pacing =
+    Pacing::new(Rate::new(1, Duration::from_secs(1)), 5, Rate::new(20, MINUTE), Duration::from_secs(600))
+        // Robots and applications log in with keys, which makes nobody suspicious.
+        .with(Manners { warm_up: WarmUp::NONE, ..Manners::PERSON });
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// What configuration knows of it.
 pub(crate) fn spec() -> ProtocolSpec {
@@ -189,6 +192,36 @@ fn names(said: &Said<'_>) -> Vec<ConfigProblem> {
     let own =
         own.and_then(|id| wrong("/self_id".to_owned(), id, "self_id", "write the account's own id, digits alone"));
     rooms.chain(made).chain(own).collect()
+}
+
+/// What is let in to an account, for whom nothing else of it is; `None` where nothing is pushed to it. Sealed callbacks are
+/// opened here, so their token and key are read; the corporation's secret is not.
+///
+/// # Errors
+/// When a secret of its address or of its callbacks cannot be read, or is none.
+pub(crate) fn door(account: &AccountConfig, around: &Around) -> Result<Option<Arc<dyn Door>>, String> {
+    if !is_pushed(account) {
+        return Ok(None);
+    }
+    let path_secrets = server::push_secrets(account, around)?;
+    if gateway(account.profile.as_deref()).is_some() {
+        let door = GatewayDoor::new(account.name.to_string(), Arc::clone(&around.tokens), path_secrets);
+        return Ok(Some(Arc::new(door)));
+    }
+    let secret = |key: &str| {
+        let from = account.options.get(key).and_then(|value| server::source(value, &around.folder));
+        let from = from.ok_or_else(|| format!("`{key}` of account `{}` is missing", account.name))?;
+        server::secret(key, &from)
+    };
+    let receiver = account.options.get("corp_id").and_then(Value::as_str).unwrap_or_default();
+    let (audience, receiver) = match account.profile.as_deref() {
+        Some("aibot") => (Audience::Robot, String::new()),
+        Some(_) | None => (Audience::Application, receiver.to_owned()),
+    };
+    let keys = Keys::new(secret("callback_token")?, &secret("callback_aes_key")?, receiver)
+        .map_err(|error| format!("account `{}`: {error}", account.name))?;
+    let me = NOBODY.parse().map_err(|error| format!("account `{}`: {error}", account.name))?;
+    Ok(Some(Arc::new(SealedDoor::new(Arc::new(Callback::new(keys, audience, me)), path_secrets))))
 }
 
 /// The protocol of one account.

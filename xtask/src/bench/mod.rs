@@ -5,6 +5,7 @@
 //! - `push`, `line`: pushes that are answered when they are on disk
 //! - `queue`: what it costs when pushed messages wait behind a slow plugin
 //! - `storm`: a thousand messages in one room, and those who wait elsewhere
+//! - `sick`: accounts whose requests fail, and those who have others beside them
 //! - `usage`: CPU time and memory of a process
 //! - `plot`: how cost grows with accounts
 //! - `report`: medians, table, JSON
@@ -16,6 +17,7 @@ mod plot;
 mod push;
 mod queue;
 mod report;
+mod sick;
 mod storm;
 mod usage;
 
@@ -41,6 +43,7 @@ pub(crate) struct Options {
     scale: Vec<usize>,
     plot: Option<PathBuf>,
     storm: bool,
+    sick: Option<usize>,
     push: Option<push::Pushes>,
     queue: Option<usize>,
 }
@@ -59,6 +62,7 @@ impl Options {
             scale: sizes(args.value("--scale")?)?,
             plot: args.value("--plot")?.map(PathBuf::from),
             storm: args.flag("--storm")?,
+            sick: sick(args)?,
         })
     }
 
@@ -66,6 +70,13 @@ impl Options {
         let narrow = Case { accounts: 1, messages: self.messages * NARROW_TIMES, open: NARROW_OPEN };
         [narrow, Case { accounts: self.accounts, messages: self.messages, open: self.open }]
     }
+}
+
+/// So many accounts that one in ten may be sick, and others are not.
+fn sick(args: &mut Args) -> Result<Option<usize>, String> {
+    let Some(text) = args.value("--sick")? else { return Ok(None) };
+    let accounts = text.parse().ok().filter(|accounts| *accounts >= 2);
+    accounts.map(Some).ok_or_else(|| format!("`--sick` needs a number of accounts of at least 2, not `{text}`"))
 }
 
 /// What is wanted of pushes, and how many shall wait.
@@ -108,6 +119,11 @@ pub(crate) fn run(options: Options) -> io::Result<()> {
         let queued = queue::run(&binary, &home, options.runs, posts)?;
         print!("{}", queued.table());
         return options.json.map_or(Ok(()), |path| fs::write(path, format!("{:#}\n", queued.json())));
+    }
+    if let Some(accounts) = options.sick {
+        let seen = sick::run(&binary, &home, options.runs, accounts)?;
+        print!("{}", seen.table());
+        return options.json.map_or(Ok(()), |path| fs::write(path, format!("{:#}\n", seen.json())));
     }
     if options.storm {
         let storms = storm::run(&binary, &home, options.runs)?;
