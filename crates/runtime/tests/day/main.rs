@@ -114,6 +114,7 @@ fn registry() -> Registry {
         takes_proxy: true,
         only_one: false,
         judge: None,
+        supplies: None,
         simulated: true,
         options: &[],
         pacing,
