@@ -20,8 +20,6 @@ use crate::error::{Error, FetchError, SendError};
 use crate::http::Outward;
 use crate::mapping::{Dialect, Engine, EngineSettings, Headers, MappedSender, MediaWay};
 use crate::protocol::{ActionSender, Fetch, Fetched, LoginWatcher, Outgoing, Protocol, Receipt, SavedSession, Session};
-use crate::protocol::{ActionSender, LoginWatcher, Outgoing, Protocol, Receipt, SavedSession, Session};
-use crate::push::{Beside, Door, PushedSession, Read, Reads};
 use crate::push::{Door, PushedSession, Read, Reads};
 use crate::source::Source;
 use crate::transport::Transport;
