@@ -10,7 +10,8 @@ use wxbot_runtime::config::{self, Registry};
 use crate::args::{Args, Command, MediaCommand};
 use crate::report::{Failure, OrExit};
 use crate::{
-    accounts, check, contacts, doctor, explain, init, login, logs, media, plugin, process, registry, reload, run, sim,
+    accounts, check, contacts, doctor, explain, init, login, logs, media, messages, plugin, process, registry, reload,
+    run, sim,
 };
 
 /// wxbot with a set of plugins.
@@ -72,6 +73,7 @@ impl App {
             Command::Plugin { ref command } => plugin::run(&self.registry, &args, command),
             Command::Dev(ref options) => plugin::dev::run(&self.registry, &args, options),
             Command::Contacts(ref options) => contacts::run(&self.registry, &args, options),
+            Command::Messages { ref command } => messages::run(&self.registry, &args, command),
             Command::Explain(ref options) => explain::run(&self.registry, &args, options),
             Command::Init { ref dir } => init::run(dir),
             Command::Sim(ref options) => sim::run(options),

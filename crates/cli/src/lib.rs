@@ -30,6 +30,8 @@ mod login;
 mod logs;
 mod mapped;
 mod media;
+mod messages;
+mod moment;
 mod place;
 mod plugin;
 mod process;

@@ -5,11 +5,12 @@
 //! [`session`] its state machine and driver → [`contacts`] ids that outlive a login → [`store`] where everything lives →
 //! [`dispatch`] lanes, [`middleware`], [`plugin`], `builtin` what wxbot answers itself, [`explain`] why → [`clock`] timers
 //! and schedules → [`outbox`], `address` and [`pacing`] → [`media`] pictures, films and files on their way in and out →
-//! [`alerts`] when somebody must be told that something is wrong.
+//! [`archive`] what is remembered of conversations, [`alerts`] when somebody must be told that something is wrong.
 
 pub mod account;
 mod address;
 pub mod alerts;
+pub mod archive;
 mod builtin;
 pub mod clock;
 pub mod config;

@@ -223,6 +223,16 @@ pub(super) const ALERTS: &[Key] = &[
     Key::new("to", "To whom that account sends them.", Kind::ContactId),
 ];
 
+/// `[archive]`.
+pub(super) const ARCHIVE: &[Key] = &[
+    Key::new("policy", "What is remembered of conversations, where an account does not say otherwise.", POLICY)
+        .preset(Preset::Text("off")),
+    Key::new("keep", "How long it is remembered.", Kind::Duration).preset(Preset::Text("365d")),
+];
+
+/// Nothing; who, where and when; the texts too.
+const POLICY: Kind = Kind::Choice(&["off", "metadata", "full"]);
+
 /// `[server]`.
 pub(super) const SERVER: &[Key] = &[
     Key::new("listen", "Where it listens for what services push, for health and for figures.", Kind::Listen)
@@ -306,6 +316,7 @@ const TOP: &[Key] = &[
     .preset(Preset::Texts(DEFAULT_PREFIXES)),
     Key::new("pacing", "How fast accounts send; the protocol's own pace where absent.", Kind::Table(PACING)),
     Key::new("media", "The folder for pictures, films and files, both received and to be sent.", Kind::Table(MEDIA)),
+    Key::new("archive", "The history of conversations, for `wxbot messages`.", Kind::Table(ARCHIVE)),
     Key::new("server", "Where services push to, and where health and figures are asked.", Kind::Table(SERVER)),
     Key::new("alerts", "Who is told when something is wrong, and how.", Kind::Table(ALERTS)),
     Key::new("plugins", "The settings of plugins, common to all accounts.", Kind::Plugins),
@@ -336,6 +347,7 @@ const ACCOUNT: &[Key] = &[
         Kind::Choice(&["hold", "resend", "drop"]),
     )
     .preset(Preset::Text("hold")),
+    Key::new("archive", "What is remembered of this account's conversations, instead of `archive.policy`.", POLICY),
     Key::new("plugins", "Settings of plugins for this account, over the common ones key by key.", Kind::Plugins),
     Key::new("pacing", "How fast this account sends, over the common pace key by key.", Kind::Table(PACING)),
     Key::new(

@@ -91,6 +91,21 @@ fn every_state_says_why_and_what_to_do() {
 }
 
 #[test]
+fn a_state_in_one_line() {
+    let status = crate::account::Status {
+        phase: Phase::NeedsLogin,
+        since_ms: 784_111_777_000,
+        why: "code 1205\n(x)".into(),
+        todo: "rest".into(),
+        cure: Cure::Rest,
+        round: 0,
+    };
+    assert_eq!(status.line("shop"), "shop needs_login since 1994-11-06T08:49:37Z; code 1205(x); rest");
+    let online = crate::account::Status { phase: Phase::Online, why: String::new(), todo: String::new(), ..status };
+    assert_eq!(online.line("shop"), "shop online since 1994-11-06T08:49:37Z");
+}
+
+#[test]
 fn every_state_has_words() {
     let scan = |payload: &str| Phase::AwaitingScan {
         payload: payload.into(),

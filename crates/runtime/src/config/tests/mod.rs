@@ -56,6 +56,7 @@ fn twelve_mistakes_are_told_at_once() {
 fn a_good_file_means_what_it_says() {
     let Loaded { config, warnings } = parsed(GOOD).unwrap();
     assert_eq!(config.data_dir, PathBuf::from("/etc/wxbot/state"));
+    assert_eq!(config.archive, ArchiveSettings { keep: Duration::from_secs(90 * 86_400) });
     assert_eq!(config.media, MediaSettings { max_size: 2 << 30, keep: Duration::from_secs(7 * 86_400) });
     let [shop, hook, me] = config.accounts.as_slice() else { panic!("{config:?}") };
     assert_eq!(shop.endpoint, Some(Endpoint::Url("http://127.0.0.1:9000".parse().unwrap())));
