@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn each_robot_gets_its_own_form() {
         let code = Code::sample("shop", "https://login.example/l/abc", "https://login.example/qrcode/abc");
-        let text = "wxbot:出现问题 (1)\n· shop: 需要登录(已持续 60s); the session ended; 运行 `wxbot login shop`";
+        let text = "wxbot:出现问题 (1)\n· shop: 需要登录(已持续 1min); the session ended; 运行 `wxbot login shop`";
         for (format, at) in
             [(Format::Wecom, "/text/content"), (Format::Dingtalk, "/text/content"), (Format::Feishu, "/content/text")]
         {
