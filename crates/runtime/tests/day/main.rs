@@ -99,12 +99,8 @@ fn bot_toml() -> String {
 }
 
 fn registry() -> Registry {
-    let pacing = Pacing {
-        per_account: Rate::new(1, Duration::from_secs(1)),
-        burst: 5,
-        per_chat: Rate::new(20, Duration::from_secs(60)),
-        max_age: Duration::from_secs(86_400),
-    };
+    let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
+    let pacing = Pacing::new(Rate::new(1, second), 5, Rate::new(20, minute), Duration::from_secs(86_400));
     let web = ProtocolSpec {
         name: "web",
         about: "Web WeChat",
@@ -116,6 +112,7 @@ fn registry() -> Registry {
         judge: None,
         simulated: true,
         options: &[],
+        supplies: None,
         pacing,
     };
     Registry {

@@ -20,6 +20,7 @@ use rusqlite::config::DbConfig;
 use super::super::{end as end_with, held, inbox, outbox, schema};
 use super::twin::{Asked, DROPPED, FAILED, MAX_AGE_MS, QUEUED, SENT, Twin, UNCERTAIN};
 use super::*;
+use crate::pacing::Pushes;
 use crate::store::Verdict;
 
 const SCHEDULES: u64 = 100_000;
@@ -247,7 +248,9 @@ impl<'c> Play<'c> {
     }
 
     fn ask(&self, limit: usize) -> ClaimSends {
-        let all = ClaimSends { limit, now_ms: self.now, max_age_ms: MAX_AGE_MS, ..ask() };
+        let mut all = ClaimSends { limit, now_ms: self.now, max_age_ms: MAX_AGE_MS, ..ask() };
+        // Pushes become old as answers do; what else the pace knows has tests of its own.
+        all.rules.manners.pushes = Pushes::Expire;
         if self.paced { ClaimSends { per_account: PACE.0, per_chat: PACE.1, ..all } } else { all }
     }
 
