@@ -45,7 +45,7 @@ impl Plugin for Drill {
             "later" => Effects::none().timer(rest, Duration::from_millis(1), &rest)?,
             "file" => Effects::reply(rest).and_reply_file(MediaSource::bytes(format!("{rest}.txt"), rest)),
             "slow" => {
-                tokio::time::sleep(Duration::from_millis(1_500)).await;
+                tokio::time::sleep(Duration::from_millis(2_500)).await;
                 Effects::reply(rest)
             }
             "fail" if cx.attempt() < 2 => return Err(PluginError::msg("asked to fail once")),

@@ -69,7 +69,7 @@ impl File {
         let mut bytes = self.synced.clone();
         for change in self.changes.iter().filter(|_| tail != Tail::Dropped) {
             match change {
-                Change::Length(length) if random() % 2 == 0 => bytes.resize(*length, 0),
+                Change::Length(length) if random().is_multiple_of(2) => bytes.resize(*length, 0),
                 Change::Length(_) => {}
                 Change::Write { at, data } => {
                     for (n, sector) in data.chunks(SECTOR).enumerate() {
@@ -171,7 +171,7 @@ impl Disk {
         let mut left = self.synced.clone();
         if tail != Tail::Dropped {
             left.extend(self.live.clone());
-            left.retain(|name, _| self.live.contains_key(name) || random() % 2 == 0);
+            left.retain(|name, _| self.live.contains_key(name) || random().is_multiple_of(2));
         }
         clear(&self.root)?;
         let mut files = Vec::new();

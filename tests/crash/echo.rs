@@ -111,11 +111,17 @@ impl Town {
         Ok(())
     }
 
-    /// They write at their rate until told that it is enough.
-    pub(crate) fn talk(&mut self, sim: &Sim, enough: &AtomicBool) -> io::Result<()> {
-        let (began_ms, before) = (now_ms(), self.told.len());
+    /// They write at their rate until told that it is enough, and not while told to be quiet.
+    pub(crate) fn talk(&mut self, sim: &Sim, enough: &AtomicBool, quiet: &AtomicBool) -> io::Result<()> {
+        let (mut began_ms, mut before) = (now_ms(), self.told.len());
         while !enough.load(Ordering::Relaxed) {
-            let due = (now_ms() - began_ms) as usize * self.rate / 1_000;
+            if quiet.load(Ordering::Relaxed) {
+                wait::pause(Duration::from_millis(5));
+                (began_ms, before) = (now_ms(), self.told.len());
+                continue;
+            }
+            let passed_ms = usize::try_from(now_ms() - began_ms).unwrap_or(usize::MAX / self.rate);
+            let due = passed_ms * self.rate / 1_000;
             match self.told.len() - before < due {
                 true => self.say(sim)?,
                 false => wait::pause(Duration::from_millis(1)),

@@ -100,11 +100,8 @@ fn wxbot_ends_at_each_point_and_nothing_is_lost_or_repeated() {
     // What needs a new folder or a login is for the first world, in the order of a life; the rest is dealt out.
     let is_first = |point: &String| matches!(way_to(point), Way::FirstStart | Way::FirstLogin | Way::Refusal);
     let (mut first, rest): (Vec<String>, Vec<String>) = all.into_iter().partition(is_first);
-    first.sort_by_key(|point| match way_to(point) {
-        Way::FirstStart => 0,
-        Way::FirstLogin => 1,
-        _ => 2,
-    });
+    let is = |way: Way, point: &String| std::mem::discriminant(&way_to(point)) == std::mem::discriminant(&way);
+    first.sort_by_key(|point| (!is(Way::FirstStart, point), !is(Way::FirstLogin, point)));
     let shares: Vec<Vec<String>> = (0..WORLDS)
         .map(|world| {
             // The first world has its own points before: it gets fewer of the others.
@@ -123,7 +120,8 @@ fn wxbot_ends_at_each_point_and_nothing_is_lost_or_repeated() {
 /// Plays a list of points in a world of its own; what went wrong.
 fn play(points: &[String]) -> Vec<String> {
     let folder = tempfile::Builder::new().prefix("wxbot-points-").tempdir().unwrap();
-    let problems = match World::open(folder.path()).and_then(|world| world.play(points)) {
+    let logins = points.iter().filter(|point| matches!(way_to(point), Way::FirstLogin)).count();
+    let problems = match World::open(folder.path(), logins).and_then(|world| world.play(points)) {
         Ok(problems) => problems,
         Err(error) => vec![error.to_string()],
     };
@@ -139,15 +137,21 @@ struct World {
     told: Told,
     logged_in: bool,
     strangers: usize,
+    /// Accounts whose first login was cut off.
+    fresh: usize,
     reached: Vec<String>,
 }
 
 impl World {
-    fn open(folder: &Path) -> io::Result<Self> {
+    fn open(folder: &Path, logins: usize) -> io::Result<Self> {
         let world = folder.join("world.toml");
         let friends = "friends = [{ nick = \"f1\" }, { nick = \"f2\" }]";
+        // Each point of a login has an account of its own, which nobody has logged in before.
+        let fresh: Vec<String> = (1..=logins).map(|number| format!("fresh{number}")).collect();
         let account = |name: &str| format!("[[accounts]]\nname = \"{name}\"\nnick = \"Nick of {name}\"\n{friends}\n");
-        std::fs::write(&world, format!("seed = 1\n\n{}{}", account("a1"), account(DROPS)))?;
+        let names = ["a1", DROPS].into_iter().chain(fresh.iter().map(String::as_str));
+        let accounts: String = names.map(account).collect();
+        std::fs::write(&world, format!("seed = 1\n\n{accounts}"))?;
         let sim = Sim::start(Path::new(env!("CARGO_BIN_EXE_wxbot")), &world, folder)?;
         let account = |name: &str, policy: &str| {
             format!(
@@ -158,12 +162,13 @@ impl World {
         };
         let config = format!(
             "data_dir = \"data\"\nmiddleware = []\n\n[pacing]\nper_account = \"1000000/s\"\nper_chat = \"1000000/s\"\n\
-             burst = 10000\n{}{}",
+             burst = 10000\n{}{}{}",
             account("a1", "hold"),
-            account(DROPS, "drop")
+            account(DROPS, "drop"),
+            fresh.iter().map(|name| account(name, "hold")).collect::<String>()
         );
         let bot = Bot::new(&example("drill"), folder, &config)?;
-        Ok(Self { sim, bot, told: Told::default(), logged_in: false, strangers: 0, reached: Vec::new() })
+        Ok(Self { sim, bot, told: Told::default(), logged_in: false, strangers: 0, fresh: 0, reached: Vec::new() })
     }
 
     fn play(mut self, points: &[String]) -> io::Result<Vec<String>> {
@@ -213,7 +218,9 @@ impl World {
             }
             Way::FirstLogin => {
                 self.start_until(point)?;
-                return self.log_in_to(point);
+                let (number, name) = (self.fresh + 1, format!("fresh{}", self.fresh + 1));
+                self.fresh = number;
+                self.bot.log_in_or_end(&self.sim, &[&name], ONLINE_WITHIN)?;
             }
             Way::Refusal => {
                 self.start_until(point)?;
@@ -286,6 +293,11 @@ impl World {
             Way::Stop(words) => {
                 self.start_until(point)?;
                 self.bot.until_online(ONLINE_WITHIN)?;
+                if !words.is_empty() {
+                    // While something is on the disk, what comes is taken from there and not with its batch.
+                    self.say("a1", "f1", &["echo"])?;
+                    self.told.until_quiet(&mut self.bot)?;
+                }
                 let before = self.ledger()?.events().map_err(io::Error::other)?;
                 self.say("a1", "f1", words)?;
                 wait::until("the words to come in", REACHED_WITHIN, || {
@@ -325,12 +337,6 @@ impl World {
 
     fn ledger(&self) -> io::Result<Ledger> {
         Ledger::open(&self.bot.data()).map_err(io::Error::other)
-    }
-
-    /// A login while the armed life lasts.
-    fn log_in_to(&mut self, point: &str) -> io::Result<()> {
-        self.bot.log_in_or_end(&self.sim, ONLINE_WITHIN)?;
-        self.until_there(point)
     }
 
     /// Waits for the end, and fails unless it was here.

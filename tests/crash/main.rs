@@ -7,6 +7,9 @@
 //! - `kill`: by SIGKILL at random moments, under load; `steps`: between which two steps each of them fell
 //! - `echo`: a town whose messages are echoed; `told`: words that each do something; both count what is wrong at the end
 #![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "the helpers of tests fail like tests")]
+#![expect(clippy::indexing_slicing, reason = "a wrong index in a model of a test is a failure of the test")]
+#![expect(clippy::print_stdout, reason = "what a soak found is for people to read")]
 
 mod disk;
 mod echo;

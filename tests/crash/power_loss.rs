@@ -57,7 +57,7 @@ fn run(folder: &Path, strace: &Path, losses: usize, seed: u64) -> io::Result<Vec
     for round in 1..=losses {
         let enough = AtomicBool::new(false);
         std::thread::scope(|threads| {
-            let talk = threads.spawn(|| town.talk(&sim, &enough));
+            let talk = threads.spawn(|| town.talk(&sim, &enough, &AtomicBool::new(false)));
             wait::pause(Duration::from_millis(700 + random.below(900)));
             let killed = kill_child(&mut bot);
             enough.store(true, Ordering::Relaxed);

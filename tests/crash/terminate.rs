@@ -33,7 +33,7 @@ fn run(folder: &Path, terms: usize, seed: u64) -> io::Result<Vec<String>> {
     let (mut town, mut problems, mut random) = (Town::new(seed, RATE), Vec::new(), Random::new(!seed));
     let (mut slowest_ms, mut waiting) = (0, 0);
     std::thread::scope(|threads| {
-        let talk = threads.spawn(|| town.talk(&sim, &enough));
+        let talk = threads.spawn(|| town.talk(&sim, &enough, &AtomicBool::new(false)));
         let mut stop_often = || -> io::Result<()> {
             for round in 1..=terms {
                 bot.until_online(ONLINE_WITHIN)?;

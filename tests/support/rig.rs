@@ -280,15 +280,15 @@ impl Bot {
 
     /// Logs in all accounts, scanning each QR code with the simulator's phones.
     pub(crate) fn log_in_all(&mut self, sim: &Sim, limit: Duration) -> io::Result<()> {
-        self.log_in_or_end(sim, limit)?;
+        self.log_in_or_end(sim, &["--all"], limit)?;
         match self.has_ended()? {
             Some(status) => Err(self.ended(status)),
             None => Ok(()),
         }
     }
 
-    /// As [`log_in_all`](Self::log_in_all); good too when wxbot ends before.
-    pub(crate) fn log_in_or_end(&mut self, sim: &Sim, limit: Duration) -> io::Result<()> {
+    /// As [`log_in_all`](Self::log_in_all) for these accounts; good too when wxbot ends before.
+    pub(crate) fn log_in_or_end(&mut self, sim: &Sim, whom: &[&str], limit: Duration) -> io::Result<()> {
         let (out, log) = (self.folder.join("login.out"), self.folder.join("login.log"));
         let mut running: Option<Child> = None;
         let mut read = 0;
@@ -301,7 +301,7 @@ impl Bot {
                 if !self.folder.join("data/wxbot.sock").exists() {
                     return Ok(None);
                 }
-                let mut login = self.command(&["login", "--all", "--json"]);
+                let mut login = self.command(&[&["login", "--json"], whom].concat());
                 running = Some(login.stdout(File::create(&out)?).stderr(File::create(&log)?).spawn()?);
                 read = 0;
                 return Ok(None);
