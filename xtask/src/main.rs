@@ -39,11 +39,14 @@ cargo xtask bench [options]   measures the release build on a simulator over loo
     --scale LIST     instead: start, idle cost and load with so many accounts each, like 50,500,2000
     --plot FILE      with --scale: a picture of it (SVG)
     --storm          instead: 1,000 messages in 10 s in one room, and how late others are answered meanwhile
+    --sick N         instead: N accounts (200), of which one in ten is sick: how late are the others answered?
     --push           instead: pushes of a PC hook, answered when they are on disk: 500/s, then a burst
     --seconds N      with --push: how long 500/s (20)
-    --posts N        with --push: posts of the burst (100000)
+    --queue          instead: pushed messages that wait behind a slow plugin, and the memory that it costs
+    --posts N        with --push: posts of the burst; with --queue: how many wait (100000)
 cargo xtask soak [options]    what only many ends of the process can show, with the release build
-    --kills N        ends by SIGKILL at random moments, at 500 messages a second (1000)
+    --kills N        ends by SIGKILL at random moments, at 500 messages a second (1000), and a quarter of them for each
+                     process of a keeper
     --terms N        ends by SIGTERM under load (50)
     --losses N       losses of power (30)
 ";
@@ -107,6 +110,11 @@ fn soak(Soak { kills, terms, losses }: Soak) -> io::Result<()> {
         .env("WXBOT_RATE", "500")
         .env("WXBOT_TERMS", terms.to_string())
         .env("WXBOT_LOSSES", losses.to_string())
+        .run()?;
+    // Each of its scenes kills so often.
+    Cmd::cargo(&["test", "--locked", "--package", "wxbot", "--test", "keeper", "--", "--nocapture", "--test-threads=1"])
+        .env("WXBOT_BIN", &binary)
+        .env("WXBOT_KEEPER_KILLS", (kills / 4).max(10).to_string())
         .run()
 }
 

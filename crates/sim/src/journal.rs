@@ -286,6 +286,13 @@ impl Record {
 }
 
 impl Sim {
+    /// Forgets what the journal holds, but not what accounts were told: for runs that are longer than memory.
+    pub fn forget(&self) {
+        for account in self.accounts() {
+            account.lock().record = Record::default();
+        }
+    }
+
     /// Everything that happened so far.
     pub fn journal(&self) -> Journal {
         self.journal_since(0)

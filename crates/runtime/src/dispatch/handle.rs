@@ -124,6 +124,7 @@ impl Handler {
             drop(permit.take());
             let waited = async {
                 tokio::time::sleep(wait).await;
+                self.account.reserve.ample().await;
                 gate.enter().await
             };
             // Stopped meanwhile: the failure is noted, and a start takes the event up again.
