@@ -49,6 +49,8 @@ enum Way {
     Stranger,
     /// The same, and then the stranger becomes a friend.
     StrangerMet,
+    /// What was said with a contact is deleted.
+    Forget,
     /// SIGTERM, while these are being handled.
     Stop(&'static [&'static str]),
 }
@@ -58,7 +60,11 @@ fn way_to(point: &str) -> Way {
     match (step, point) {
         (_, "open: directory locked") => Way::Start,
         ("open", _) => Way::FirstStart,
-        ("login" | "save a session" | "bind contacts", _) => Way::FirstLogin,
+        ("login" | "save a session" | "bind contacts" | "note a login", _) => Way::FirstLogin,
+        ("note why an account waits" | "forget why an account waited", _) => Way::FirstLogin,
+        ("archive messages", _) => Way::Say(&["echo"]),
+        ("sweep the archive", _) => Way::Start,
+        ("empty what was said with a contact" | "delete what was said with a contact", _) => Way::Forget,
         ("set a session aside", _) => Way::Refusal,
         (
             "recover"
@@ -145,7 +151,7 @@ struct World {
 impl World {
     fn open(folder: &Path, logins: usize) -> io::Result<Self> {
         let world = folder.join("world.toml");
-        let friends = "friends = [{ nick = \"f1\" }, { nick = \"f2\" }]";
+        let friends = "friends = [{ nick = \"f1\" }, { nick = \"f2\" }, { nick = \"f3\" }]";
         // Each point of a login has an account of its own, which nobody has logged in before.
         let fresh: Vec<String> = (1..=logins).map(|number| format!("fresh{number}")).collect();
         let account = |name: &str| format!("[[accounts]]\nname = \"{name}\"\nnick = \"Nick of {name}\"\n{friends}\n");
@@ -156,7 +162,7 @@ impl World {
         let account = |name: &str, policy: &str| {
             format!(
                 "\n[[accounts]]\nname = \"{name}\"\nprotocol = \"web\"\nendpoint = \"{}\"\nuse = [\"drill\"]\n\
-                 on_uncertain = \"{policy}\"\n",
+                 archive = \"full\"\non_uncertain = \"{policy}\"\n",
                 sim.base()
             )
         };
@@ -290,6 +296,12 @@ impl World {
                     self.say("a1", "f2", &["echo"])?;
                 }
             }
+            Way::Forget => {
+                self.start_until(point)?;
+                self.bot.until_online(ONLINE_WITHIN)?;
+                let id = self.ledger()?.contact("a1", "f3").map_err(io::Error::other)?;
+                self.bot.ask(&["messages", "forget", "a1", &id])?;
+            }
             Way::Stop(words) => {
                 self.start_until(point)?;
                 self.bot.until_online(ONLINE_WITHIN)?;
@@ -402,12 +414,13 @@ fn each_transaction_of_the_store_has_its_points() {
     found.sort();
     found.dedup();
     let mut listed: Vec<&str> = failpoint::STEPS.to_vec();
+    listed.extend(failpoint::ELSEWHERE.iter().map(|(step, _)| *step));
     listed.sort_unstable();
     assert_eq!(found, listed, "the steps in the code (left) are not those of failpoint.rs (right): list them there");
 }
 
 fn steps_in(text: &str) -> Vec<String> {
-    let calls = ["self.write(", "self.write_and_ring("];
+    let calls = ["self.write(", "self.write_and_ring(", "self.writer.run("];
     let of = |call: &str| {
         let behind = text.split(call).skip(1).filter_map(|rest| rest.trim_start().strip_prefix('"'));
         behind.filter_map(|rest| rest.split('"').next().map(str::to_owned)).collect::<Vec<_>>()

@@ -134,6 +134,12 @@ impl Ledger {
         self.0.query_row(query, [account], |row| row.get(0))
     }
 
+    /// The contact id of somebody.
+    pub(crate) fn contact(&self, account: &str, nick: &str) -> rusqlite::Result<String> {
+        let query = "SELECT id FROM contact WHERE account = ?1 AND nick = ?2";
+        self.0.query_row(query, [account, nick], |row| row.get(0))
+    }
+
     /// What SQLite finds wrong with the file; empty when nothing.
     pub(crate) fn damage(&self) -> rusqlite::Result<Vec<String>> {
         let mut query = self.0.prepare("PRAGMA integrity_check")?;

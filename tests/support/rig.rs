@@ -232,6 +232,11 @@ impl Bot {
         self.folder.join("data")
     }
 
+    /// Calls a command of wxbot to its end, however that is.
+    pub(crate) fn ask(&self, words: &[&str]) -> io::Result<()> {
+        self.command(words).stdout(Stdio::null()).stderr(Stdio::null()).status().map(drop)
+    }
+
     /// What it said so far, in all its lives.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.folder.join("wxbot.log")).unwrap_or_default()

@@ -32,6 +32,20 @@ pub const STEPS: &[&str] = &[
     "note that a media file is used",
     "strike media files off",
     "hold a media file",
+    "note a login",
+    "note why an account waits",
+    "forget why an account waited",
+    "archive messages",
+    "sweep the archive",
+    "empty what was said with a contact",
+    "delete what was said with a contact",
+];
+
+/// Transactions that no fail point test ends at, each with the test that ends its process instead.
+pub const ELSEWHERE: &[(&str, &str)] = &[
+    ("spool pushes", "tests/keeper.rs kills the ingress"),
+    ("trim the spool", "tests/keeper.rs kills the core"),
+    ("write to its file", "changes nothing, and is only tried when nothing can be written"),
 ];
 
 /// Places between the transactions, in the order in which a life of wxbot comes by.
