@@ -29,8 +29,10 @@ const WITHIN: Duration = Duration::from_secs(30);
 /// A post that is not answered by then never will be.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
+/// Conversations: what is killed three times in the middle of one message gives that message up, so there are several.
+const FRIENDS: [&str; 6] = ["小红", "小明", "小刚", "小丽", "小芳", "小强"];
 /// One in so many posts is answered in the chat: enough to see a double, and no pace to wait for.
-const ECHOED: usize = 20;
+const ECHOED: usize = 13;
 
 fn kills() -> usize {
     std::env::var("WXBOT_KEEPER_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(10)
@@ -41,7 +43,8 @@ struct Scene {
     folder: tempfile::TempDir,
     _tokio: tokio::runtime::Runtime,
     hook: wxbot_sim::Running<HookSim>,
-    friend: String,
+    /// Their ids.
+    friends: Vec<String>,
     running: Option<Running>,
     posted: AtomicUsize,
 }
@@ -62,11 +65,11 @@ impl Scene {
     fn open(server: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("wxbot-keeper-").tempdir().unwrap();
         let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let account = AccountSpec::new("shop").friend("小红");
+        let account = FRIENDS.iter().fold(AccountSpec::new("shop"), |account, friend| account.friend(friend));
         let world = World { accounts: vec![account], ..World::default() };
         let hook = tokio.block_on(HookSim::start(&world, HookSetup::new(folder.path().join("windows")))).unwrap();
-        let friend = hook.id_of("shop", "小红").unwrap();
-        let scene = Self { folder, _tokio: tokio, hook, friend, running: None, posted: AtomicUsize::new(0) };
+        let friends = FRIENDS.iter().map(|friend| hook.id_of("shop", friend).unwrap()).collect();
+        let scene = Self { folder, _tokio: tokio, hook, friends, running: None, posted: AtomicUsize::new(0) };
         fs::write(scene.path().join("secret"), SECRET).unwrap();
         scene.configure(server);
         scene
@@ -125,7 +128,7 @@ impl Scene {
             "ServerPort": self.hook.port("shop").unwrap().to_string(), "selfwxid": wxid, "sendorrecv": "2", "msgnumber": "1",
             "msglist": [{
                 "index": "1", "time": "2023-03-05 13:07:54", "msgtype": "1", "msgsvrid": id.to_string(), "msg": msg,
-                "fromtype": "1", "fromwxid": self.friend, "toid": wxid,
+                "fromtype": "1", "fromwxid": self.friends[number % FRIENDS.len()], "toid": wxid,
             }],
         })
         .to_string()
@@ -174,12 +177,11 @@ impl Scene {
     /// Kills a child again and again, each time when the one before it is back.
     fn kill_often(&self, name: &str, to: SocketAddr) {
         for round in 1..=kills() {
-            // Some lives end in their start.
-            if round % 3 == 0 {
-                wait::pause(Duration::from_millis(40 * round as u64 % 200));
-            } else {
+            // Some lives end in their start, the others when they have done something.
+            if round % 5 != 0 {
                 self.until_up(to);
             }
+            wait::pause(Duration::from_millis(50 + 70 * round as u64 % 200));
             let pid = self.child(name);
             signal("KILL", pid);
             wait::until("another one", WITHIN, || Ok((self.child(name) != pid).then_some(()))).unwrap();
@@ -231,12 +233,14 @@ impl Scene {
         // What is handled twice answers twice.
         let account = wxbot::account(self.path(), "shop").unwrap();
         let uncertain = account["outbox"]["uncertain"].as_u64().unwrap();
-        let texts: Vec<String> = self.hook.journal().texts_to("小红").map(str::to_owned).collect();
-        let different: BTreeSet<&String> = texts.iter().collect();
+        let journal = self.hook.journal();
+        let texts: Vec<&str> = FRIENDS.iter().flat_map(|friend| journal.texts_to(friend)).collect();
+        let different: BTreeSet<&str> = texts.iter().copied().collect();
         assert_eq!(different.len(), texts.len(), "no reply twice: {texts:?}");
         let asked =
             |(number, outcome): &&(usize, Outcome)| *outcome == Outcome::Answered && number.is_multiple_of(ECHOED);
-        let missing: Vec<_> = log.iter().filter(asked).filter(|(n, _)| !different.contains(&format!("a{n}"))).collect();
+        let missing: Vec<_> =
+            log.iter().filter(asked).filter(|(n, _)| !different.contains(&*format!("a{n}"))).collect();
         assert!(missing.len() as u64 <= uncertain, "{uncertain} uncertain, but no reply to {missing:?}");
         others.len()
     }
