@@ -99,9 +99,11 @@ fn once(binary: &Path, folder: &Path, plugin: &Path, posts: usize) -> io::Result
 
     bot.kill()?;
     let pid = bot.start()?;
-    // Its address is another one; it is shown once alone, and nobody pushes now.
-    wait::until("wxbot to know what waits", push::UP_WITHIN, || {
-        Ok(Waits::of(&bot).ok().filter(|waits| waits.queued > 0))
+    wait::until("wxbot to say what waits", push::UP_WITHIN, || {
+        let accounts = bot.accounts().unwrap_or_default();
+        // Without a running wxbot the store answers, and says that it is stopped.
+        let runs = |one: &Value| one.get("state").and_then(Value::as_str).is_some_and(|state| state != "stopped");
+        Ok(accounts.first().filter(|one| runs(one)).map(drop))
     })?;
     wait::pause(SETTLES);
     sample.extend(usage::of(pid)?.peak_rss_mib.map(|rss| ("rss_again_mib", rss)));

@@ -327,7 +327,7 @@ async fn what_a_host_answers_is_told_by_whether_asking_again_helps() {
             FetchError::Gone { .. } => "gone",
             FetchError::NotNow { .. } => "later",
             FetchError::Refused { .. } => "never",
-            FetchError::Ended(_) => "ended",
+            FetchError::Ended(_) | FetchError::Stopped { .. } => "ended",
         };
         assert_eq!(got, want, "{status}");
         assert!(!error.to_string().contains("CANARY"), "{error}");
