@@ -4,7 +4,7 @@
 //! [`roster`] which accounts run, [`roles`] who may do what in one → [`account`] what one account shares, `crew` its tasks →
 //! [`session`] its state machine and driver → [`contacts`] ids that outlive a login → [`store`] where everything lives →
 //! [`dispatch`] lanes, [`middleware`], [`plugin`], `builtin` what wxbot answers itself, [`explain`] why → [`clock`] timers
-//! and schedules → [`outbox`], `address` and [`pacing`] → [`media`] pictures, films and files on their way in and out.
+//! and schedules → [`outbox`], `address` and [`pacing`], [`errand`] and [`planned`] what a person sends, now and at a time → [`media`] pictures, films and files on their way in and out.
 
 pub mod account;
 mod address;
@@ -14,12 +14,14 @@ pub mod config;
 pub mod contacts;
 mod crew;
 mod dispatch;
+pub mod errand;
 pub mod explain;
 pub mod media;
 pub mod middleware;
 mod outbox;
 pub mod pacing;
 pub mod plan;
+pub mod planned;
 pub mod plugin;
 pub mod roles;
 pub mod roster;

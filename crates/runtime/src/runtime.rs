@@ -168,6 +168,7 @@ impl Runtime {
         if works {
             runtime.spawn_sweeper();
             runtime.spawn_clock();
+            runtime.spawn_planned();
         }
         Ok(runtime)
     }
@@ -369,6 +370,16 @@ impl Runtime {
                 tracing::error!(
                     "The clock panicked: no timer or schedule fires before the next start. Please report it."
                 );
+            }
+        });
+    }
+
+    fn spawn_planned(&mut self) {
+        let (store, source, roster) = (Arc::clone(&self.store), self.source.clone(), self.roster.clone());
+        let planned = crate::planned::run(store, source, roster, self.stop.child_token());
+        self.chores.spawn(async move {
+            if AssertUnwindSafe(planned).catch_unwind().await.is_err() {
+                tracing::error!("Planned messages panicked: none goes out before the next start. Please report it.");
             }
         });
     }

@@ -2,10 +2,13 @@
 //!
 //! No method hands out a transaction: the cluster engine has none that spans subjects. [`sqlite`] is the engine for one
 //! machine; [`seal`] encrypts session secrets before any engine sees them; [`media`] are the steps around media files,
-//! [`clock`] those around timers and schedules, [`story`] those that look back; [`types`] are the words of all.
+//! [`clock`] those around timers and schedules, [`story`] those that look back, [`mend`] those that give another end to
+//! what went wrong, [`planned`] those around messages that go out at a time; [`types`] are the words of all.
 
 pub mod clock;
 pub mod media;
+pub mod mend;
+pub mod planned;
 pub mod seal;
 pub mod sqlite;
 pub mod story;
@@ -20,6 +23,11 @@ use wxbot_model::{AccountName, ContactId};
 
 pub use clock::{Bell, ClockStore, DueTimer, Firing, MOST_TIMERS, Origin, SavedSchedule, ScheduleKey, TimerChange};
 pub use media::{LastSent, MediaRow, MediaSourceKey, MediaStore};
+pub use mend::{
+    DeadEvent, DeadFilter, Decided, Decision, MOST_REPLAYED, MendStore, NO_EVENT, Replay, ReplayAsk, ReplayStep,
+    SendFilter, SendRow,
+};
+pub use planned::{MOST_PLANNED, NewPlanned, Planned, PlannedFiring, PlannedStore};
 pub use story::{EventState, SendState, SendStory, Story, StoryStore};
 pub use types::{
     Accept, Accepted, BoundContact, ClaimSends, ClaimedSend, Claims, Counts, Failure, Finish, Finished, InboxRow,
@@ -32,7 +40,7 @@ pub type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 /// The steps of inbox, outbox and sessions. Each is durable when it answers, and all or nothing.
 ///
 /// Cancel safe in this sense: a dropped future may still have done its step, never half of it.
-pub trait Store: MediaStore + ClockStore + StoryStore + Send + Sync + fmt::Debug {
+pub trait Store: MediaStore + ClockStore + StoryStore + MendStore + PlannedStore + Send + Sync + fmt::Debug {
     /// Begins a run: events that were being handled wait again, sends that were under way are uncertain.
     fn recover(&self, account: &AccountName) -> Answer<'_, ()>;
 

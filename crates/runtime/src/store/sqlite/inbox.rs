@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, params};
 use wxbot_model::AccountName;
 
-use super::outbox;
+use super::{mend, outbox};
 use crate::store::types::{Accept, Accepted, Claims, Failure, Finish, InboxCounts, InboxRow};
 
 // States where they are written; where they are looked for, the statement names the number, or no partial index is used.
@@ -24,10 +24,10 @@ const RECOVER: &str = "UPDATE inbox SET state = 0 WHERE account = ?1 AND state <
 const ACCEPT: &str =
     "INSERT INTO inbox(account, src_key, conv, recv_at, kind, state, attempts, body) VALUES (?1, ?2, ?3, ?4, ?5, ?7, ?7, ?6)
      ON CONFLICT(account, src_key) DO NOTHING";
-const WAITING: &str = "SELECT seq, conv, recv_at, body, done FROM inbox
+const WAITING: &str = "SELECT seq, conv, recv_at, body, done, replay FROM inbox
      WHERE account = ?1 AND seq > ?2 AND state < 2 AND state = 0 ORDER BY seq LIMIT ?3";
 const CLAMP: &str = "UPDATE inbox SET not_before = ?2 WHERE account = ?1 AND state = 2 AND not_before > ?2";
-const DUE: &str = "SELECT seq, conv, recv_at, body, done FROM inbox
+const DUE: &str = "SELECT seq, conv, recv_at, body, done, replay FROM inbox
      WHERE account = ?1 AND state = 2 AND not_before <= ?2 ORDER BY seq LIMIT ?3";
 const UNPARK: &str = "UPDATE inbox SET state = 1 WHERE seq = ?1";
 const NEXT_DUE: &str = "SELECT min(not_before) FROM inbox WHERE account = ?1 AND state = 2";
@@ -102,6 +102,7 @@ fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<InboxRow> {
         recv_ms: row.get(2)?,
         body: Arc::from(body.unwrap_or_default()),
         done: done.map(|d| d.split(' ').map(str::to_owned).collect()).unwrap_or_default(),
+        replay: mend::replay(row.get::<_, Option<String>>(5)?.as_deref()),
     })
 }
 

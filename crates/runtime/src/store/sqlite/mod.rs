@@ -1,15 +1,17 @@
 //! The store on one machine: SQLite in WAL mode, one writer with group commit, separate connections for reading.
 //!
 //! [`schema`] tables and migrations → [`writer`] group commit → [`inbox`], [`outbox`], [`held`], [`kv`], [`timer`],
-//! [`session`], [`media`], [`story`] the steps as SQL on a connection → [`place`] the data directory and its lock. No SQL
+//! [`session`], [`media`], [`story`], [`mend`], [`planned`] the steps as SQL on a connection → [`place`] the data directory and its lock. No SQL
 //! outside this folder.
 
 mod held;
 mod inbox;
 mod kv;
 mod media;
+mod mend;
 mod outbox;
 mod place;
+mod planned;
 mod schema;
 mod session;
 mod story;
@@ -22,6 +24,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
+use tokio::sync::Notify;
 use wxbot_model::{AccountName, ContactId};
 
 use super::types::{
@@ -46,6 +49,7 @@ pub struct SqliteStore {
     path: PathBuf,
     swept: Mutex<Swept>,
     bell: Arc<Bell>,
+    planned_bell: Arc<Notify>,
 }
 
 /// How far old rows were swept.
@@ -80,6 +84,7 @@ impl SqliteStore {
             path,
             swept: Mutex::default(),
             bell: Arc::default(),
+            planned_bell: Arc::default(),
         })
     }
 
@@ -153,6 +158,13 @@ fn end(c: &Connection, finish: &Finish, mark: impl FnOnce() -> rusqlite::Result<
     Ok(finished)
 }
 
+/// A send that no event has caused, in the shape of one that ends with it.
+fn lone(send: LoneSend) -> Finish {
+    let LoneSend { account, send, cause, direct, now_ms } = send;
+    let (swaps, kv, timers) = (Vec::new(), Vec::new(), Vec::new());
+    Finish { seq: cause, account, note: None, sends: vec![send], swaps, kv, timers, direct, now_ms }
+}
+
 fn effects(c: &Connection, finish: &Finish) -> rusqlite::Result<Finished> {
     if let Some(swap) = kv::swap(c, &finish.account, &finish.swaps)? {
         return Ok(Finished::Conflict { plugin: Arc::clone(&swap.plugin), key: swap.key.clone() });
@@ -215,9 +227,7 @@ impl Store for SqliteStore {
     }
 
     fn send(&self, send: LoneSend) -> Answer<'_, Vec<ClaimedSend>> {
-        let LoneSend { account, send, cause, direct, now_ms } = send;
-        let (swaps, kv, timers) = (Vec::new(), Vec::new(), Vec::new());
-        let sent = Finish { seq: cause, account, note: None, sends: vec![send], swaps, kv, timers, direct, now_ms };
+        let sent = lone(send);
         self.write("store a send", move |c| outbox::insert(c, &sent))
     }
 

@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use wxbot_model::{AccountName, ContactId, MediaDigest};
 
 use super::inbox::older;
+use super::mend;
 use crate::pacing::{Bucket, Pace};
 use crate::store::types::{ClaimSends, ClaimedSend, Finish, NewSend, OutboxCounts, Settlement, Verdict};
 
@@ -32,11 +33,12 @@ const RECOVER: &str =
     "UPDATE outbox SET state = iif(echoed, 3, 2), error = iif(echoed, NULL, 'wxbot ended while it was being sent')
      WHERE account = ?1 AND state < 2 AND state = 1";
 const INSERT: &str =
-    "INSERT INTO outbox(account, conv, cause_seq, plugin, ord, client_id, state, attempts, tried_at, created_at, echo, body, media)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?10, ?10, iif(?10, ?7, 0), ?7, ?8, ?9, ?11) ON CONFLICT DO NOTHING";
+    "INSERT INTO outbox(account, conv, cause_seq, plugin, ord, client_id, state, attempts, tried_at, created_at, echo, body, media, replay, error)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, iif(?13, 6, ?10), ?10, iif(?10, ?7, 0), ?7, ?8, ?9, ?11, ?12, iif(?13, 'replay without --send', NULL))
+     ON CONFLICT DO NOTHING";
 const KNOWN: &str = "SELECT 1 FROM outbox WHERE cause_seq = ?1 AND plugin = ?2 AND ord = ?3";
 const EXPIRE: &str =
-    "UPDATE outbox SET state = 5, error = 'older than max_age' WHERE account = ?1 AND state = 0 AND created_at < ?2";
+    "UPDATE outbox SET state = 5, error = 'older than max_age' WHERE account = ?1 AND state = 0 AND created_at < ?2 AND asked_at < ?2";
 /// Whatever else waits in the lane goes first, or is too old to go: both are for a claim of the usual kind.
 const LANE_TAKEN: &str = "SELECT 1 FROM outbox WHERE account = ?1 AND conv = ?2 AND state < 2";
 const OLDEST: &str = "SELECT conv FROM outbox WHERE account = ?1 AND state = 0 ORDER BY created_at, id LIMIT ?2";
@@ -111,7 +113,11 @@ pub(super) fn insert(c: &Connection, finish: &Finish) -> rusqlite::Result<Vec<Cl
     if finish.sends.is_empty() {
         return Ok(claimed);
     }
-    let mut door = finish.direct.as_ref().map(|ask| Door::new(c, ask)).transpose()?;
+    // Here, so that nobody above can send by mistake what was to be handled again without sending.
+    let replay = mend::withholds(c, finish.seq)?;
+    let withheld = replay == Some(true);
+    let direct = finish.direct.as_ref().filter(|_| !withheld);
+    let mut door = direct.map(|ask| Door::new(c, ask)).transpose()?;
     let mut insert = c.prepare_cached(INSERT)?;
     for send in &finish.sends {
         let goes = match &mut door {
@@ -131,7 +137,9 @@ pub(super) fn insert(c: &Connection, finish: &Finish) -> rusqlite::Result<Vec<Cl
                 send.echo,
                 send.body,
                 goes,
-                send.media.as_ref().map(MediaDigest::as_str)
+                send.media.as_ref().map(MediaDigest::as_str),
+                replay.is_some(),
+                withheld,
             ];
             if insert.execute(values)? > 0 {
                 if goes {

@@ -87,6 +87,7 @@ CREATE INDEX outbox_media ON outbox(media) WHERE media IS NOT NULL AND state < 3
     CONTACTS,
     STRANGERS,
     CLOCK,
+    MEND,
 ];
 
 /// Who is who after a login (ADR 0016): more marks, of which login they are, members of rooms, and sends that are held.
@@ -124,6 +125,21 @@ CREATE TABLE schedule(
     last_ms INTEGER NOT NULL,           -- the last due time that became an event, or when it was first wanted
     PRIMARY KEY(account, plugin, name)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// What is handled once more, and what goes out once more because somebody asked for it (ADR 0029).
+const MEND: &str = r"
+ALTER TABLE inbox ADD COLUMN replay TEXT;                         -- why it is handled once more, as JSON
+ALTER TABLE outbox ADD COLUMN replay INTEGER NOT NULL DEFAULT 0;  -- a replayed event caused it
+ALTER TABLE outbox ADD COLUMN asked_at INTEGER NOT NULL DEFAULT 0; -- somebody let it go out again then
+CREATE TABLE planned(                   -- messages that go out at a time
+    id INTEGER PRIMARY KEY AUTOINCREMENT, account TEXT NOT NULL, conv TEXT NOT NULL, body TEXT NOT NULL,
+    cron TEXT, tz TEXT,
+    missed INTEGER NOT NULL,            -- 0 skip, 1 once
+    due_at INTEGER NOT NULL, made_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX planned_due ON planned(due_at);
+CREATE INDEX planned_account ON planned(account);
 ";
 
 /// Pages given back in one step.
