@@ -27,6 +27,7 @@ use wxbot_runtime::store::{Counts, Store, StoreError};
 
 use crate::explain;
 use crate::media::{self, MediaAsk};
+use crate::mend::{self, Bench, MendAsk};
 use crate::report::{Failure, OrExit};
 use crate::watch::Ask;
 use crate::words::Lang;
@@ -66,6 +67,8 @@ pub(crate) enum Request {
     },
     /// What lies in the media folder, or clear it.
     Media(MediaAsk),
+    /// What went wrong, and what to do about it; and what a person sends.
+    Mend(MendAsk),
 }
 
 /// The socket's address through an open directory: paths of sockets are limited to 108 bytes, directories are not.
@@ -107,6 +110,8 @@ pub(crate) struct Served {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) asks: mpsc::Sender<Ask>,
     pub(crate) media: Arc<MediaFolder>,
+    /// The data directory.
+    pub(crate) dir: PathBuf,
 }
 
 /// Serves the socket until `stop`.
@@ -150,6 +155,7 @@ async fn client(stream: tokio::net::UnixStream, served: Served) {
                 explain::answer(&served, &accounts, &event, lang, &tell).await;
             }
             Ok(Request::Media(ask)) => media::answer(&served.media, ask, &tell).await,
+            Ok(Request::Mend(ask)) => mend::answer(&Bench::of(&served), ask, &tell).await,
             Err(error) => drop(tell.send(json!({ "error": format!("not understood: {error}") })).await),
         }
         drop(tell);

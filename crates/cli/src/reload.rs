@@ -138,9 +138,13 @@ impl<'a> Reloader<'a> {
             Ok(plan) => {
                 let media = loaded.config.media != self.config.media;
                 built.runtime.media().set_limits(loaded.config.media);
+                let keep = loaded.config.keep != self.config.keep;
+                self.place.store.set_keep(loaded.config.keep);
                 let swapped = swapped(&self.config, &loaded.config);
                 self.config = loaded.config;
-                (outcome(&plan, swapped, if media { &["media"] } else { &[] }, &restart), seen)
+                let tables: Vec<&str> =
+                    [("media", media), ("store", keep)].into_iter().filter_map(|(table, new)| new.then_some(table)).collect();
+                (outcome(&plan, swapped, &tables, &restart), seen)
             }
             Err(error) => {
                 let why = format!("error: {error}; {IN_FORCE}");

@@ -276,6 +276,7 @@ pub(crate) fn run(registry: Registry, args: &Args) -> Result<(), Failure> {
         // From here on a SIGHUP ends nothing, even before there is something to reload.
         let hang_up = unix_signal(SignalKind::hangup()).or_exit("cannot listen for SIGHUP")?;
         let place = Place::open_patiently(&dir).await?;
+        place.store.set_keep(config.keep);
         say(&welcome(lang, args, &registry, &accounts, &dir));
         let server = server::bind(&config.server, &accounts).await?;
         let mut around = Around::of(&config.file, place.dir.path());
@@ -293,6 +294,7 @@ pub(crate) fn run(registry: Registry, args: &Args) -> Result<(), Failure> {
             accounts: built.runtime.roster(),
             store: Arc::clone(&place.store),
             media: Arc::clone(built.runtime.media()),
+            dir: place.dir.path().to_owned(),
             asks: asks.clone(),
         };
         let (stop, socket_dir) = (built.stop.clone(), place.dir.path().to_owned());

@@ -165,7 +165,8 @@ fn unique(found: Vec<FoundContact>, to: &str) -> Result<(ContactId, String), Str
     let whole = |one: &&FoundContact| [&one.name, &one.nick_name, &one.alias].iter().any(|name| **name == to);
     let exact: Vec<_> = found.iter().filter(whole).collect();
     match (exact.as_slice(), found.as_slice()) {
-        ([one], _) | ([], [one]) => Ok((one.id.clone(), one.name.clone())),
+        ([one], _) => Ok((one.id.clone(), one.name.clone())),
+        ([], [one]) => Ok((one.id.clone(), one.name.clone())),
         ([], []) => Err(format!("nobody is called `{to}`")),
         _ => {
             let told: Vec<_> = found.iter().take(TOLD - 1).map(|one| format!("{} {}", one.id, one.name)).collect();

@@ -4,10 +4,12 @@
 //! [`roster`] which accounts run, [`roles`] who may do what in one → [`account`] what one account shares, `crew` its tasks →
 //! [`session`] its state machine and driver → [`contacts`] ids that outlive a login → [`store`] where everything lives →
 //! [`dispatch`] lanes, [`middleware`], [`plugin`], `builtin` what wxbot answers itself, [`explain`] why → [`clock`] timers
-//! and schedules → [`outbox`], `address` and [`pacing`], [`errand`] and [`planned`] what a person sends, now and at a time → [`media`] pictures, films and files on their way in and out.
+//! and schedules → [`outbox`], `address` and [`pacing`], [`errand`] and [`planned`] what a person sends, now and at a time →
+//! [`media`] pictures, films and files on their way in and out → [`backup`] all of it in one file.
 
 pub mod account;
 mod address;
+pub mod backup;
 mod builtin;
 pub mod clock;
 pub mod config;

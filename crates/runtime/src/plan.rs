@@ -103,8 +103,8 @@ fn differing<const N: usize>(keys: [(&'static str, bool); N]) -> Vec<&'static st
 
 /// The keys whose new values only a restart can put into force: those of the process, not of an account.
 pub fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
-    // The limits of the media folder are taken at once.
-    let Config { file: _, data_dir, accounts: _, media: _, libraries: _, server } = new;
+    // The limits of the media folder and of the store are taken at once.
+    let Config { file: _, data_dir, accounts: _, media: _, keep: _, libraries: _, server } = new;
     differing([("data_dir", old.data_dir != *data_dir), ("server", old.server != *server)])
 }
 

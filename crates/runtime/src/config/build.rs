@@ -18,6 +18,7 @@ use super::settings::{
     AccountConfig, Config, MediaSettings, MiddlewareUse, OnUncertain, Pacing, PluginUse, SecretSource,
 };
 use super::stations;
+use super::store;
 use super::tree::{Node, Shape, Table};
 use super::view::{Account, Named, accounts, plugin_entries};
 
@@ -27,6 +28,7 @@ pub(super) fn config(root: &Table, file: &Path, registry: &Registry) -> Config {
         file: file.to_owned(),
         data_dir: data_dir(root, file),
         media: media(root.table("media")),
+        keep: store::build(root),
         libraries: libraries(root, file),
         server: server::build(root),
         accounts: accounts(root, registry).iter().filter_map(|account| one(account, file, registry)).collect(),

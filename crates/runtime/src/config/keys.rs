@@ -192,6 +192,15 @@ pub(super) const MEDIA: &[Key] = &[
     Key::new("keep", "How long a media file stays after it was last used.", Kind::Duration).preset(Preset::Text("30d")),
 ];
 
+/// `[store]`.
+pub(super) const STORE: &[Key] = &[
+    Key::new("keep_done", "How long stays what events said that are done, and sends that were sent.", Kind::Duration)
+        .preset(Preset::Text("7d")),
+    Key::new("keep_dead", "How long events stay that were given up.", Kind::Duration).preset(Preset::Text("90d")),
+    Key::new("keep_keys", "How long an event that comes again is known.", Kind::Duration).preset(Preset::Text("30d")),
+    Key::new("keep_sends", "How long sends stay that have ended.", Kind::Duration).preset(Preset::Text("30d")),
+];
+
 /// `[server]`.
 pub(super) const SERVER: &[Key] = &[
     Key::new("listen", "Where it listens for what services push, for health and for figures.", Kind::Listen)
@@ -275,6 +284,7 @@ const TOP: &[Key] = &[
     .preset(Preset::Texts(DEFAULT_PREFIXES)),
     Key::new("pacing", "How fast accounts send; the protocol's own pace where absent.", Kind::Table(PACING)),
     Key::new("media", "The folder for pictures, films and files, both received and to be sent.", Kind::Table(MEDIA)),
+    Key::new("store", "How long what has ended is kept.", Kind::Table(STORE)),
     Key::new("server", "Where services push to, and where health and figures are asked.", Kind::Table(SERVER)),
     Key::new("plugins", "The settings of plugins, common to all accounts.", Kind::Plugins),
     Key::new("accounts", "The WeChat identities that wxbot operates.", Kind::Accounts).required(),
@@ -344,6 +354,7 @@ mod tests {
             PACING.iter().collect(),
             MEDIA.iter().collect(),
             SERVER.iter().collect(),
+            STORE.iter().collect(),
             ACCESS.iter().collect(),
         ] {
             for (n, key) in keys.iter().enumerate() {

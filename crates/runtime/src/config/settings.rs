@@ -17,6 +17,7 @@ use wxbot_plugin::{InitCtx, Place};
 
 use super::diagnostic::Diagnostic;
 use crate::roles::Roles;
+use crate::store::Keep;
 
 /// A configuration without mistakes, and what is worth knowing about it.
 #[derive(Debug, Clone)]
@@ -36,6 +37,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The media folder.
     pub media: MediaSettings,
+    /// How long what has ended is kept.
+    pub keep: Keep,
     /// Files that plugins come from, as `bot.toml` names them; resolved against its folder.
     pub libraries: Vec<PathBuf>,
     /// Where services push to.

@@ -35,7 +35,11 @@ impl Drop for Withholding<'_> {
     fn drop(&mut self) {
         self.all.all(|all| {
             let left = all.get(&self.plugin).copied().unwrap_or(0).saturating_sub(1);
-            if left == 0 { drop(all.remove(&self.plugin)) } else { drop(all.insert(Arc::clone(&self.plugin), left)) }
+            if left == 0 {
+                all.remove(&self.plugin);
+            } else {
+                all.insert(Arc::clone(&self.plugin), left);
+            }
         });
     }
 }

@@ -10,6 +10,7 @@ use wxbot_plugin::{InitCtx, Place};
 
 use super::diagnostic::codes;
 use super::*;
+use crate::store::Keep;
 use rig::{check, parsed, registry, told, web};
 
 mod people;
@@ -57,6 +58,9 @@ fn a_good_file_means_what_it_says() {
     let Loaded { config, warnings } = parsed(GOOD).unwrap();
     assert_eq!(config.data_dir, PathBuf::from("/etc/wxbot/state"));
     assert_eq!(config.media, MediaSettings { max_size: 2 << 30, keep: Duration::from_secs(7 * 86_400) });
+    let days = |days: u64| Duration::from_secs(days * 86_400);
+    let keep = Keep { done: days(3), dead: days(60), keys: days(20), sends: days(10) };
+    assert_eq!(config.keep, keep);
     let [shop, hook, me] = config.accounts.as_slice() else { panic!("{config:?}") };
     assert_eq!(shop.endpoint, Some(Endpoint::Url("http://127.0.0.1:9000".parse().unwrap())));
     assert_eq!(shop.proxy.as_ref().and_then(url::Url::password), Some("hunter2"));
@@ -105,6 +109,7 @@ fn defaults_hold_where_nothing_is_said() {
     assert_eq!(config.data_dir, PathBuf::from("data"));
     assert_eq!(config.media, MediaSettings { max_size: 1 << 30, keep: Duration::from_secs(30 * 86_400) });
     assert_eq!(Value::Object(keys::presets(keys::MEDIA)), json!({ "max_size": "1GiB", "keep": "30d" }));
+    assert_eq!(config.keep, Keep::default());
     let account = &config.accounts[0];
     assert_eq!(account.middleware.iter().map(|m| m.name.as_str()).collect::<Vec<_>>(), DEFAULT_MIDDLEWARE);
     assert_eq!(account.middleware[1].settings, json!({ "after": "10min" }));

@@ -1,11 +1,12 @@
 //! The store on one machine: SQLite in WAL mode, one writer with group commit, separate connections for reading.
 //!
 //! [`schema`] tables and migrations → [`writer`] group commit → [`inbox`], [`outbox`], [`held`], [`kv`], [`timer`],
-//! [`session`], [`media`], [`story`], [`mend`], [`planned`] the steps as SQL on a connection → [`place`] the data directory and its lock. No SQL
+//! [`session`], [`media`], [`story`], [`mend`], [`planned`], [`keep`] the steps as SQL on a connection → [`place`] the data directory and its lock. No SQL
 //! outside this folder.
 
 mod held;
 mod inbox;
+mod keep;
 mod kv;
 mod media;
 mod mend;
@@ -31,7 +32,7 @@ use super::types::{
     Accept, Accepted, BoundContact, ClaimSends, ClaimedSend, Claims, Counts, Failure, Finish, Finished, InboxRow,
     LoneSend, SavedRow, Settlement, StoreError, Verdict,
 };
-use super::{Answer, Bell, Store};
+use super::{Answer, Bell, Keep, Store};
 pub use place::DataDir;
 use writer::Writer;
 
@@ -48,6 +49,7 @@ pub struct SqliteStore {
     lister: Reader,
     path: PathBuf,
     swept: Mutex<Swept>,
+    keep: Mutex<Keep>,
     bell: Arc<Bell>,
     planned_bell: Arc<Notify>,
 }
@@ -56,7 +58,7 @@ pub struct SqliteStore {
 #[derive(Debug, Clone, Copy, Default)]
 struct Swept {
     inbox: inbox::Swept,
-    outbox: u64,
+    outbox: outbox::Swept,
 }
 
 /// `None` once closed: while one is open the writer cannot tidy the WAL away.
@@ -83,17 +85,22 @@ impl SqliteStore {
             lister,
             path,
             swept: Mutex::default(),
+            keep: Mutex::default(),
             bell: Arc::default(),
             planned_bell: Arc::default(),
         })
     }
 
     fn open_reader(path: &Path) -> Result<Reader, StoreError> {
+        Self::open_connection(path).map(|reader| Arc::new(Mutex::new(Some(reader))))
+    }
+
+    fn open_connection(path: &Path) -> Result<Connection, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let reader = Connection::open_with_flags(path, flags).map_err(engine("open queue.db for reading"))?;
         reader.busy_timeout(std::time::Duration::from_secs(5)).map_err(engine("set a time-out"))?;
         reader.set_prepared_statement_cache_capacity(64);
-        Ok(Arc::new(Mutex::new(Some(reader))))
+        Ok(reader)
     }
 
     /// Where it is.
@@ -332,9 +339,10 @@ impl Store for SqliteStore {
     fn sweep(&self, now_ms: i64) -> Answer<'_, bool> {
         Box::pin(async move {
             let from = *self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+            let keep = *self.keep.lock().unwrap_or_else(PoisonError::into_inner);
             let step = self.write("sweep old rows", move |c| {
-                let (inbox, more) = inbox::sweep(c, now_ms, from.inbox)?;
-                let (outbox, more_sends) = outbox::sweep(c, now_ms, from.outbox)?;
+                let (inbox, more) = inbox::sweep(c, now_ms, &keep, from.inbox)?;
+                let (outbox, more_sends) = outbox::sweep(c, now_ms, &keep, from.outbox)?;
                 Ok((Swept { inbox, outbox }, more || more_sends || schema::shrink(c)?))
             });
             let (swept, more) = step.await?;

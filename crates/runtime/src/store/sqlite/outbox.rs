@@ -5,9 +5,10 @@ use std::collections::HashSet;
 use rusqlite::{Connection, OptionalExtension, params};
 use wxbot_model::{AccountName, ContactId, MediaDigest};
 
-use super::inbox::older;
+use super::inbox::{before, older};
 use super::mend;
 use crate::pacing::{Bucket, Pace};
+use crate::store::Keep;
 use crate::store::types::{ClaimSends, ClaimedSend, Finish, NewSend, OutboxCounts, Settlement, Verdict};
 
 // States where they are written; where they are looked for, the statement names the number, or no partial index is used.
@@ -21,8 +22,6 @@ const DROPPED: i64 = 6;
 
 /// An own message proves an uncertain send when it comes back within this time of the try.
 const PROOF_MS: i64 = 120_000;
-/// Finished sends are kept as long as the keys of the events that caused them.
-const KEEP_MS: i64 = 30 * 86_400_000;
 /// A send never waits longer for its next try, whatever the clock did meanwhile.
 const MAX_WAIT_MS: i64 = 3_600_000;
 /// The oldest sends a claim looks at before it walks from lane to lane. With lifted pacing they hold enough free lanes
@@ -73,6 +72,8 @@ const PROVE: &str = "UPDATE outbox SET state = 3, error = NULL WHERE id =
      (SELECT id FROM outbox WHERE account = ?1 AND conv = ?2 AND echo = ?3 AND state = 2 AND NOT held AND tried_at > ?4 ORDER BY id LIMIT 1)";
 const NOTE_ECHO: &str = "UPDATE outbox SET echoed = 1 WHERE account = ?1 AND conv = ?2 AND state < 2 AND state = 1 AND echo = ?3 AND tried_at > ?4";
 const NEXT_ROWS: &str = "SELECT id, created_at FROM outbox WHERE id > ?1 ORDER BY id LIMIT ?2";
+/// What failed may go out again as long as it is there.
+const EMPTY: &str = "UPDATE outbox SET body = NULL WHERE id > ?1 AND id <= ?2 AND state = 3 AND body IS NOT NULL";
 /// Uncertain ones stay until somebody decides.
 const SWEEP: &str = "DELETE FROM outbox WHERE id > ?1 AND id <= ?2 AND state > 2";
 
@@ -99,6 +100,7 @@ pub(super) const HOT: &[&str] = &[
     PROVE,
     NOTE_ECHO,
     NEXT_ROWS,
+    EMPTY,
     SWEEP,
 ];
 
@@ -439,11 +441,23 @@ pub(super) fn counts(c: &Connection, account: &AccountName) -> rusqlite::Result<
     Ok(counts)
 }
 
+/// How far old rows were swept since the start.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Swept {
+    emptied: u64,
+    deleted: u64,
+}
+
 /// One step on after `swept`; how far it came, and true when there is more to do.
-pub(super) fn sweep(c: &Connection, now_ms: i64, swept: u64) -> rusqlite::Result<(u64, bool)> {
-    let (until, more) = older(c, NEXT_ROWS, swept, now_ms - KEEP_MS, now_ms)?;
-    if until > swept {
-        c.prepare_cached(SWEEP)?.execute([swept, until])?;
-    }
-    Ok((until, more))
+pub(super) fn sweep(c: &Connection, now_ms: i64, keep: &Keep, swept: Swept) -> rusqlite::Result<(Swept, bool)> {
+    let step = |sql, after, keep| -> rusqlite::Result<(u64, bool)> {
+        let (until, more) = older(c, NEXT_ROWS, after, before(now_ms, keep), now_ms)?;
+        if until > after {
+            c.prepare_cached(sql)?.execute([after, until])?;
+        }
+        Ok((until, more))
+    };
+    let (emptied, more_to_empty) = step(EMPTY, swept.emptied, keep.done)?;
+    let (deleted, more_to_delete) = step(SWEEP, swept.deleted, keep.sends)?;
+    Ok((Swept { emptied, deleted }, more_to_empty || more_to_delete))
 }

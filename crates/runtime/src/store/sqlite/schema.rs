@@ -238,15 +238,23 @@ fn copy(c: &Connection, path: &Path, found: i64) -> Result<(), StoreError> {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(io(e)),
         Err(_) | Ok(()) => {}
     }
-    // VACUUM INTO takes an empty file as it is, with its mode.
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part).map_err(io)?;
-    c.execute("VACUUM INTO ?1", [part.to_string_lossy().as_ref()]).map_err(|e| trouble(what, &part, &e))?;
-    file.sync_all().and_then(|()| std::fs::rename(&part, &whole)).map_err(io)?;
+    copy_into(c, &part)?;
+    std::fs::rename(&part, &whole).map_err(io)?;
     // The name too must be on the disk before the original changes.
     match whole.parent() {
         Some(dir) => File::open(dir).and_then(|dir| dir.sync_all()).map_err(io),
         None => Ok(()),
     }
+}
+
+/// Writes a consistent copy of everything into a new file, mode 0600, and onto the disk.
+pub(super) fn copy_into(c: &Connection, to: &Path) -> Result<(), StoreError> {
+    let what = "copy its file";
+    // VACUUM INTO takes an empty file as it is, with its mode.
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to);
+    let file = made.map_err(|e| trouble(what, to, &e))?;
+    c.execute("VACUUM INTO ?1", [to.to_string_lossy().as_ref()]).map_err(|e| trouble(what, to, &e))?;
+    file.sync_all().map_err(|e| trouble(what, to, &e))
 }
 
 /// Gives free pages back to the file system, 4 MiB a step, once they are more than a quarter of the file: fewer will
