@@ -39,9 +39,11 @@ const WANTED: &str = "FROM inbox WHERE seq > ?1 AND seq <= ?2 AND state = 3 AND 
      AND body IS NOT NULL AND replay IS NULL AND kind NOT IN ('timer', 'schedule')
      AND account IN (SELECT value FROM json_each(?5))";
 
+const REPLAY_OF: &str = "SELECT replay FROM inbox WHERE seq = ?1";
+
 /// Statements that must never walk through a whole table.
 #[cfg(test)]
-pub(super) const HOT: &[&str] = &[BODY, REVIVE, BURY, SEND, SEND_OF, SENT, RESEND, DROP];
+pub(super) const HOT: &[&str] = &[BODY, REVIVE, BURY, REPLAY_OF, SEND, SEND_OF, SENT, RESEND, DROP];
 
 fn bad(index: usize) -> impl Fn(IdError) -> rusqlite::Error {
     move |error| rusqlite::Error::FromSqlConversionFailure(index, Type::Text, Box::new(error))
@@ -52,8 +54,6 @@ pub(super) fn replay(text: Option<&str>) -> Option<Replay> {
     let nothing = || Replay { of: None, plugin: None, send: false };
     text.map(|text| serde_json::from_str(text).unwrap_or_else(|_spoiled| nothing()))
 }
-
-const REPLAY_OF: &str = "SELECT replay FROM inbox WHERE seq = ?1";
 
 /// Whether an event is a replay, and whether its sends are kept back; `None` for any other event and for sends of none.
 pub(super) fn withholds(c: &Connection, seq: u64) -> rusqlite::Result<Option<bool>> {

@@ -1,17 +1,21 @@
 //! Does each step keep its promise on a real file?
 //!
 //! [`held`] sends to nobody known → [`inbox`] taking, claiming and ending events → [`outbox`] sends and their pacing →
-//! [`kv`] what plugins remember → [`timer`] what is due → [`story`] looking back →
+//! [`kv`] what plugins remember → [`timer`] what is due → [`story`] looking back → [`mend`] what went
+//! wrong → [`planned`] messages that go out at a time → [`keep`] retention and backup →
 //! [`media`] files and who needs them → [`writer`] group commit and closing →
 //! [`file`] rights, versions and damage → [`plans`] does every hot statement use an index? → [`model`] random interleavings.
 
 mod file;
 mod held;
 mod inbox;
+mod keep;
 mod kv;
 mod media;
+mod mend;
 mod model;
 mod outbox;
+mod planned;
 mod plans;
 mod story;
 mod timer;
