@@ -11,8 +11,8 @@ use crate::args::{Args, Command, MediaCommand};
 use crate::mend::args::AccountsCommand;
 use crate::report::{Failure, OrExit};
 use crate::{
-    accounts, backup, check, contacts, dead, explain, forget, init, login, logs, media, outbox, plugin, process, registry,
-    reload, replay, restore, run, schedule, send, sim,
+    accounts, backup, check, contacts, dead, explain, forget, init, login, logs, media, messages, outbox, plugin, process,
+    registry, reload, replay, restore, run, schedule, send, sim,
 };
 
 /// wxbot with a set of plugins.
@@ -83,6 +83,7 @@ impl App {
             Command::Plugin { ref command } => plugin::run(&self.registry, &args, command),
             Command::Dev(ref options) => plugin::dev::run(&self.registry, &args, options),
             Command::Contacts(ref options) => contacts::run(&self.registry, &args, options),
+            Command::Messages { ref command } => messages::run(&self.registry, &args, command),
             Command::Explain(ref options) => explain::run(&self.registry, &args, options),
             Command::Init { ref dir } => init::run(dir),
             Command::Sim(ref options) => sim::run(options),

@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use wxbot_plugin::ContactQuery;
 use wxbot_runtime::account::Account;
+use wxbot_runtime::archive::Archiver;
 use wxbot_runtime::contacts::find_stored;
 use wxbot_runtime::media::MediaFolder;
 use wxbot_runtime::roster::Roster;
@@ -28,6 +29,7 @@ use wxbot_runtime::store::{Counts, Store, StoreError};
 use crate::explain;
 use crate::media::{self, MediaAsk};
 use crate::mend::{self, Bench, MendAsk};
+use crate::messages;
 use crate::report::{Failure, OrExit};
 use crate::watch::Ask;
 use crate::words::Lang;
@@ -69,6 +71,13 @@ pub(crate) enum Request {
     Media(MediaAsk),
     /// What went wrong, and what to do about it; and what a person sends.
     Mend(MendAsk),
+    /// Delete what was said with a contact; one line, how many messages.
+    Forget {
+        /// Whose.
+        account: String,
+        /// With whom.
+        contact: String,
+    },
 }
 
 /// The socket's address through an open directory: paths of sockets are limited to 108 bytes, directories are not.
@@ -112,6 +121,7 @@ pub(crate) struct Served {
     pub(crate) media: Arc<MediaFolder>,
     /// The data directory.
     pub(crate) dir: PathBuf,
+    pub(crate) archiver: Arc<Archiver>,
 }
 
 /// Serves the socket until `stop`.
@@ -153,6 +163,9 @@ async fn client(stream: tokio::net::UnixStream, served: Served) {
             Ok(Request::Reload) => drop(tell.send(reload(&served).await).await),
             Ok(Request::Explain { accounts, event, lang }) => {
                 explain::answer(&served, &accounts, &event, lang, &tell).await;
+            }
+            Ok(Request::Forget { account, contact }) => {
+                messages::answer_forget(&served.archiver, &account, &contact, &tell).await;
             }
             Ok(Request::Media(ask)) => media::answer(&served.media, ask, &tell).await,
             Ok(Request::Mend(ask)) => mend::answer(&Bench::of(&served), ask, &tell).await,

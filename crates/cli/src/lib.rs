@@ -32,6 +32,8 @@ mod logs;
 mod mapped;
 mod media;
 mod mend;
+mod messages;
+mod moment;
 mod outbox;
 mod passphrase_of;
 mod place;

@@ -17,10 +17,12 @@ use wxbot_core::transport::Transport;
 use wxbot_model::AccountName;
 use wxbot_plugin::host::PluginFactory;
 use wxbot_runtime::account::Account;
+use wxbot_runtime::archive::Archiver;
 use wxbot_runtime::config::{AccountConfig, Endpoint, MediaSettings, Registry};
 use wxbot_runtime::plan::{Change, Plan};
 use wxbot_runtime::runtime::{Ingredients, Patience, Runtime};
 use wxbot_runtime::session::phase::Phase;
+use wxbot_runtime::store::sqlite::SqliteArchive;
 use wxbot_runtime::store::{Store, StoreError};
 
 use crate::args::Args;
@@ -289,14 +291,21 @@ pub(crate) fn run(registry: Registry, args: &Args) -> Result<(), Failure> {
             let (roster, stop) = (Arc::new(built.runtime.roster()), built.stop.clone());
             built.tasks.spawn(async move { server.serve(roster, stop).await });
         }
+        let archive = SqliteArchive::open(&place.dir).or_exit("cannot open the archive")?;
+        let (store, roster) = (Arc::clone(&place.store), built.runtime.roster());
+        let archiver = Arc::new(Archiver::new(Arc::new(archive), store, roster, Source::system(), config.archive));
+        let archiving = built.stop.clone();
         let (asks, mut asked) = mpsc::channel(ASKS);
         let served = Served {
             accounts: built.runtime.roster(),
             store: Arc::clone(&place.store),
             media: Arc::clone(built.runtime.media()),
             dir: place.dir.path().to_owned(),
+            archiver: Arc::clone(&archiver),
             asks: asks.clone(),
         };
+        let archiving = archiving.child_token();
+        built.tasks.spawn(async move { archiver.run(archiving).await });
         let (stop, socket_dir) = (built.stop.clone(), place.dir.path().to_owned());
         built.tasks.spawn(async move {
             if let Err(error) = control::serve(&socket_dir, served, stop).await {

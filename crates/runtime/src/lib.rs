@@ -5,10 +5,12 @@
 //! [`session`] its state machine and driver → [`contacts`] ids that outlive a login → [`store`] where everything lives →
 //! [`dispatch`] lanes, [`middleware`], [`plugin`], `builtin` what wxbot answers itself, [`explain`] why → [`clock`] timers
 //! and schedules → [`outbox`], `address` and [`pacing`], [`errand`] and [`planned`] what a person sends, now and at a time →
-//! [`media`] pictures, films and files on their way in and out → [`backup`] all of it in one file.
+//! [`media`] pictures, films and files on their way in and out → [`archive`] what is remembered of conversations →
+//! [`backup`] all of it in one file.
 
 pub mod account;
 mod address;
+pub mod archive;
 pub mod backup;
 mod builtin;
 pub mod clock;

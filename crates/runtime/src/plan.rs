@@ -69,6 +69,7 @@ fn change(old: &AccountConfig, new: &AccountConfig) -> Change {
         guards,
         pacing,
         on_uncertain,
+        archive,
         roles,
         builtin,
         prefixes,
@@ -86,6 +87,7 @@ fn change(old: &AccountConfig, new: &AccountConfig) -> Change {
         ("middleware", old.middleware != *middleware || old.guards != *guards),
         ("pacing", old.pacing != *pacing),
         ("on_uncertain", old.on_uncertain != *on_uncertain),
+        ("archive", old.archive != *archive),
         ("roles", old.roles != *roles),
         ("builtin", old.builtin != *builtin),
         ("command_prefix", old.prefixes != *prefixes),
@@ -104,8 +106,12 @@ fn differing<const N: usize>(keys: [(&'static str, bool); N]) -> Vec<&'static st
 /// The keys whose new values only a restart can put into force: those of the process, not of an account.
 pub fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     // The limits of the media folder and of the store are taken at once.
-    let Config { file: _, data_dir, accounts: _, media: _, keep: _, libraries: _, server } = new;
-    differing([("data_dir", old.data_dir != *data_dir), ("server", old.server != *server)])
+    let Config { file: _, data_dir, accounts: _, media: _, keep: _, libraries: _, server, archive } = new;
+    differing([
+        ("data_dir", old.data_dir != *data_dir),
+        ("server", old.server != *server),
+        ("archive.keep", old.archive != *archive),
+    ])
 }
 
 #[cfg(test)]

@@ -15,7 +15,8 @@ use super::registry::Registry;
 use super::roles;
 use super::server;
 use super::settings::{
-    AccountConfig, Config, MediaSettings, MiddlewareUse, OnUncertain, Pacing, PluginUse, SecretSource,
+    AccountConfig, ArchivePolicy, ArchiveSettings, Config, MediaSettings, MiddlewareUse, OnUncertain, Pacing,
+    PluginUse, SecretSource,
 };
 use super::stations;
 use super::store;
@@ -29,6 +30,7 @@ pub(super) fn config(root: &Table, file: &Path, registry: &Registry) -> Config {
         data_dir: data_dir(root, file),
         media: media(root.table("media")),
         keep: store::build(root),
+        archive: archive(root.table("archive")),
         libraries: libraries(root, file),
         server: server::build(root),
         accounts: accounts(root, registry).iter().filter_map(|account| one(account, file, registry)).collect(),
@@ -58,6 +60,20 @@ fn media(table: Option<&Table>) -> MediaSettings {
     settings
 }
 
+fn archive(table: Option<&Table>) -> ArchiveSettings {
+    let keep = table.and_then(|table| table.text("keep")).and_then(|text| parse_duration(text).ok());
+    keep.map_or_else(ArchiveSettings::default, |keep| ArchiveSettings { keep })
+}
+
+fn archive_policy(account: &Account<'_>) -> ArchivePolicy {
+    let common = account.root.table("archive").and_then(|table| table.text("policy"));
+    match account.table.text("archive").or(common) {
+        Some("metadata") => ArchivePolicy::Metadata,
+        Some("full") => ArchivePolicy::Full,
+        Some(_) | None => ArchivePolicy::Off,
+    }
+}
+
 fn one(account: &Account<'_>, file: &Path, registry: &Registry) -> Option<AccountConfig> {
     let spec = account.protocol?;
     let table = account.table;
@@ -82,6 +98,7 @@ fn one(account: &Account<'_>, file: &Path, registry: &Registry) -> Option<Accoun
             Some("drop") => OnUncertain::Drop,
             Some(_) | None => OnUncertain::Hold,
         },
+        archive: archive_policy(account),
         roles: roles::build(table.table("roles"), spec.only_one),
         builtin: account.root.get("builtin").is_none_or(|node| node.json() != Value::Bool(false)),
         prefixes: plugins::prefixes(account.root),

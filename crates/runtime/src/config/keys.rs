@@ -201,6 +201,16 @@ pub(super) const STORE: &[Key] = &[
     Key::new("keep_sends", "How long sends stay that have ended.", Kind::Duration).preset(Preset::Text("30d")),
 ];
 
+/// `[archive]`.
+pub(super) const ARCHIVE: &[Key] = &[
+    Key::new("policy", "What is remembered of conversations, where an account does not say otherwise.", POLICY)
+        .preset(Preset::Text("off")),
+    Key::new("keep", "How long it is remembered.", Kind::Duration).preset(Preset::Text("365d")),
+];
+
+/// Nothing; who, where and when; the texts too.
+const POLICY: Kind = Kind::Choice(&["off", "metadata", "full"]);
+
 /// `[server]`.
 pub(super) const SERVER: &[Key] = &[
     Key::new("listen", "Where it listens for what services push, for health and for figures.", Kind::Listen)
@@ -285,6 +295,7 @@ const TOP: &[Key] = &[
     Key::new("pacing", "How fast accounts send; the protocol's own pace where absent.", Kind::Table(PACING)),
     Key::new("media", "The folder for pictures, films and files, both received and to be sent.", Kind::Table(MEDIA)),
     Key::new("store", "How long what has ended is kept.", Kind::Table(STORE)),
+    Key::new("archive", "The history of conversations, for `wxbot messages`.", Kind::Table(ARCHIVE)),
     Key::new("server", "Where services push to, and where health and figures are asked.", Kind::Table(SERVER)),
     Key::new("plugins", "The settings of plugins, common to all accounts.", Kind::Plugins),
     Key::new("accounts", "The WeChat identities that wxbot operates.", Kind::Accounts).required(),
@@ -314,6 +325,7 @@ const ACCOUNT: &[Key] = &[
         Kind::Choice(&["hold", "resend", "drop"]),
     )
     .preset(Preset::Text("hold")),
+    Key::new("archive", "What is remembered of this account's conversations, instead of `archive.policy`.", POLICY),
     Key::new("plugins", "Settings of plugins for this account, over the common ones key by key.", Kind::Plugins),
     Key::new("pacing", "How fast this account sends, over the common pace key by key.", Kind::Table(PACING)),
     Key::new(

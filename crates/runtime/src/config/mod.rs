@@ -35,8 +35,8 @@ pub use libraries::{Libraries, Refusal};
 pub use registry::{Judge, ProtocolSpec, Registry, Said};
 pub use schema::schema;
 pub use settings::{
-    AccountConfig, Config, Endpoint, Loaded, MediaSettings, MiddlewareUse, OnUncertain, Pacing, PluginUse,
-    SecretSource, ServerConfig,
+    AccountConfig, ArchivePolicy, ArchiveSettings, Config, Endpoint, Loaded, MediaSettings, MiddlewareUse, OnUncertain,
+    Pacing, PluginUse, SecretSource, ServerConfig,
 };
 
 use diagnostic::{Report, codes};

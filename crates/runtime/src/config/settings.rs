@@ -39,6 +39,8 @@ pub struct Config {
     pub media: MediaSettings,
     /// How long what has ended is kept.
     pub keep: Keep,
+    /// The history of conversations.
+    pub archive: ArchiveSettings,
     /// Files that plugins come from, as `bot.toml` names them; resolved against its folder.
     pub libraries: Vec<PathBuf>,
     /// Where services push to.
@@ -79,6 +81,31 @@ impl Default for MediaSettings {
     }
 }
 
+/// How long history is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ArchiveSettings {
+    /// From when something was said.
+    pub keep: Duration,
+}
+
+impl Default for ArchiveSettings {
+    fn default() -> Self {
+        Self { keep: Duration::from_secs(365 * 86_400) }
+    }
+}
+
+/// What is remembered of an account's conversations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ArchivePolicy {
+    /// Nothing.
+    #[default]
+    Off,
+    /// Who said something, where, when, and of which kind.
+    Metadata,
+    /// What was said too.
+    Full,
+}
+
 /// One `[[accounts]]` entry with the common settings under its own.
 #[derive(Clone)]
 pub struct AccountConfig {
@@ -104,6 +131,8 @@ pub struct AccountConfig {
     pub pacing: Pacing,
     /// What to do with a message of which nobody knows whether it was sent.
     pub on_uncertain: OnUncertain,
+    /// What is remembered of its conversations.
+    pub archive: ArchivePolicy,
     /// Who may do what.
     pub roles: Roles,
     /// Whether the commands of wxbot itself are answered.
@@ -132,6 +161,7 @@ impl fmt::Debug for AccountConfig {
             .field("guards", &self.guards)
             .field("pacing", &self.pacing)
             .field("on_uncertain", &self.on_uncertain)
+            .field("archive", &self.archive)
             .field("roles", &self.roles)
             .field("builtin", &self.builtin)
             .field("prefixes", &self.prefixes)

@@ -114,6 +114,7 @@ fn each_key_is_work_or_session() {
         ("", "pacing = { burst = 9 }", "work pacing"),
         ("", "pacing = { burst = 5 }", "same"),
         ("", "on_uncertain = \"drop\"", "work on_uncertain"),
+        ("", "archive = \"full\"", "work archive"),
         ("", "roles = { owner = [\"p1\"] }", "work roles"),
         ("roles = { vip = [\"p1\", \"p2\"] }", "roles = { vip = [\"p2\", \"p1\"] }", "same"),
         ("", "middleware = []", "work middleware"),

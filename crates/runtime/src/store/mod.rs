@@ -3,8 +3,10 @@
 //! No method hands out a transaction: the cluster engine has none that spans subjects. [`sqlite`] is the engine for one
 //! machine; [`seal`] encrypts session secrets before any engine sees them; [`media`] are the steps around media files,
 //! [`clock`] those around timers and schedules, [`story`] those that look back, [`mend`] those that give another end to
-//! what went wrong, [`planned`] those around messages that go out at a time, [`keep`] those of retention and backup; [`types`] are the words of all.
+//! what went wrong, [`planned`] those around messages that go out at a time, [`keep`] those of retention and backup,
+//! [`archive`] those of the history, which has an engine of its own; [`types`] are the words of all.
 
+pub mod archive;
 pub mod clock;
 pub mod keep;
 pub mod media;
@@ -22,6 +24,7 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 use wxbot_model::{AccountName, ContactId};
 
+pub use archive::HistoryStore;
 pub use clock::{Bell, ClockStore, DueTimer, Firing, MOST_TIMERS, Origin, SavedSchedule, ScheduleKey, TimerChange};
 pub use keep::{Forgotten, Keep, KeepStore, Restored};
 pub use media::{LastSent, MediaRow, MediaSourceKey, MediaStore};
@@ -42,7 +45,18 @@ pub type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 /// The steps of inbox, outbox and sessions. Each is durable when it answers, and all or nothing.
 ///
 /// Cancel safe in this sense: a dropped future may still have done its step, never half of it.
-pub trait Store: MediaStore + ClockStore + StoryStore + MendStore + PlannedStore + KeepStore + Send + Sync + fmt::Debug {
+pub trait Store:
+    MediaStore
+    + ClockStore
+    + StoryStore
+    + HistoryStore
+    + MendStore
+    + PlannedStore
+    + KeepStore
+    + Send
+    + Sync
+    + fmt::Debug
+{
     /// Begins a run: events that were being handled wait again, sends that were under way are uncertain.
     fn recover(&self, account: &AccountName) -> Answer<'_, ()>;
 

@@ -57,6 +57,7 @@ fn twelve_mistakes_are_told_at_once() {
 fn a_good_file_means_what_it_says() {
     let Loaded { config, warnings } = parsed(GOOD).unwrap();
     assert_eq!(config.data_dir, PathBuf::from("/etc/wxbot/state"));
+    assert_eq!(config.archive, ArchiveSettings { keep: Duration::from_secs(90 * 86_400) });
     assert_eq!(config.media, MediaSettings { max_size: 2 << 30, keep: Duration::from_secs(7 * 86_400) });
     let days = |days: u64| Duration::from_secs(days * 86_400);
     let keep = Keep { done: days(3), dead: days(60), keys: days(20), sends: days(10) };

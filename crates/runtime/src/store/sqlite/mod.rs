@@ -1,10 +1,13 @@
 //! The store on one machine: SQLite in WAL mode, one writer with group commit, separate connections for reading.
 //!
 //! [`schema`] tables and migrations → [`writer`] group commit → [`inbox`], [`outbox`], [`held`], [`kv`], [`timer`],
-//! [`session`], [`media`], [`story`], [`mend`], [`planned`], [`keep`] the steps as SQL on a connection → [`place`] the data directory and its lock. No SQL
+//! [`session`], [`media`], [`story`], [`history`], [`mend`], [`planned`], [`keep`] the steps as SQL on a connection →
+//! [`archive`] the history, in a file of its own → [`place`] the data directory and its lock. No SQL
 //! outside this folder.
 
+mod archive;
 mod held;
+mod history;
 mod inbox;
 mod keep;
 mod kv;
@@ -33,6 +36,7 @@ use super::types::{
     LoneSend, SavedRow, Settlement, StoreError, Verdict,
 };
 use super::{Answer, Bell, Keep, Store};
+pub use archive::{ARCHIVE_FILE, SqliteArchive};
 pub use place::DataDir;
 use writer::Writer;
 
