@@ -171,7 +171,8 @@ fn what_kills_wxbot_is_given_up_and_may_be_handled_again() {
     // A model that never answers holds the handler until the kill.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/v1", listener.local_addr().unwrap());
-    let llm = format!("\n[plugins.auto-reply.llm]\nendpoint = \"{url}\"\nmodel = \"m\"\nretries = 0\nfallback = \"F\"\n");
+    let llm =
+        format!("\n[plugins.auto-reply.llm]\nendpoint = \"{url}\"\nmodel = \"m\"\nretries = 0\nfallback = \"F\"\n");
     let mut stage = Stage::new(|config| config.replace("reply = \"{{ text }}\"", "model = true") + &llm);
     stage.sim.deliver("a1", "f1", "a secret word").unwrap();
     let mut open: Vec<TcpStream> = Vec::new();
@@ -239,7 +240,11 @@ fn a_replay_sends_nothing_unless_asked() {
     assert_eq!(all[3..], [pair("f1", "one"), pair("f1", "two"), pair("f1", "three")], "in order");
     stage.bad(&["replay", "--from", "1h", "--to", "2h", "--plugin", "auto-reply"], 1, "not before");
     stage.bad(&["replay", "--from", "1h", "--to", "1min", "--plugin", "keywrod"], 1, "there are: auto-reply");
-    stage.bad(&["replay", "--from", "soon", "--to", "1min", "--plugin", "auto-reply"], 1, "--from: `soon` is no moment");
+    stage.bad(
+        &["replay", "--from", "soon", "--to", "1min", "--plugin", "auto-reply"],
+        1,
+        "--from: `soon` is no moment",
+    );
 
     // Without a running wxbot they wait for the next one.
     stage.bot.stop().unwrap();

@@ -11,8 +11,8 @@ use crate::args::{Args, Command, MediaCommand};
 use crate::mend::args::AccountsCommand;
 use crate::report::{Failure, OrExit};
 use crate::{
-    accounts, backup, check, contacts, dead, explain, forget, init, login, logs, media, messages, outbox, plugin, process,
-    registry, reload, replay, restore, run, schedule, send, sim,
+    accounts, backup, check, contacts, dead, explain, forget, init, login, logs, media, messages, outbox, plugin,
+    process, registry, reload, replay, restore, run, schedule, send, sim,
 };
 
 /// wxbot with a set of plugins.

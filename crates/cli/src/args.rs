@@ -8,7 +8,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
 use crate::mend::args::{
-    AccountsCommand, BackupOptions, DeadCommand, OutboxCommand, ReplayOptions, RestoreOptions, ScheduleCommand, SendOptions,
+    AccountsCommand, BackupOptions, DeadCommand, OutboxCommand, ReplayOptions, RestoreOptions, ScheduleCommand,
+    SendOptions,
 };
 use crate::plugin::args::{DevOptions, PluginCommand};
 

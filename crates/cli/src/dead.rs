@@ -19,7 +19,9 @@ pub(crate) fn run(registry: &Registry, args: &Args, command: &DeadCommand, as_js
         DeadCommand::List(options) => list(&counter, filter(options)?, as_json),
         DeadCommand::Show { id } => show(&counter, *id, as_json),
         DeadCommand::Replay(options) => end(&counter, options, None, as_json),
-        DeadCommand::Drop(options) => end(&counter, options, Some(format!("wxbot dead drop: dropped by {}", who())), as_json),
+        DeadCommand::Drop(options) => {
+            end(&counter, options, Some(format!("wxbot dead drop: dropped by {}", who())), as_json)
+        }
     }
 }
 
@@ -107,7 +109,8 @@ fn plain(text: &str) -> String {
 const NOT_DEAD: (&str, &str) = ("no dead event has this number", "没有此编号的已放弃事件");
 
 fn end(counter: &Counter<'_>, options: &DeadOptions, why: Option<String>, as_json: bool) -> Result<(), Failure> {
-    let narrowed = options.filter.account.is_some() || options.filter.plugin.is_some() || options.filter.since.is_some();
+    let narrowed =
+        options.filter.account.is_some() || options.filter.plugin.is_some() || options.filter.since.is_some();
     if narrowed && !options.all {
         return Err(Failure::new("--account, --plugin and --since go with --all"));
     }

@@ -20,7 +20,10 @@ pub(crate) fn run(registry: &Registry, args: &Args, name: &str, as_json: bool) -
     let line = counter.line(MendAsk::Forget { account })?;
     let forgotten: Forgotten = serde_json::from_value(line.clone()).or_exit("cannot read the answer")?;
     if forgotten == Forgotten::default() {
-        return Err(Failure::new(format!("{} `{name}`", lang.pick("nothing is stored of an account", "没有存储此账号的数据:"))));
+        return Err(Failure::new(format!(
+            "{} `{name}`",
+            lang.pick("nothing is stored of an account", "没有存储此账号的数据:")
+        )));
     }
     if as_json {
         print(&line.to_string());

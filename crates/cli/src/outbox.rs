@@ -140,9 +140,7 @@ fn told(decided: &Decided, decision: &Decision, lang: Lang) -> Result<&'static s
             Decision::Drop(_) => lang.pick("is dropped", "已丢弃"),
         }),
         Decided::Unknown => Err(lang.pick("there is no such send", "没有此编号的发送").to_owned()),
-        Decided::Emptied => {
-            Err(lang.pick("what it said is no longer stored", "其内容已不再保存").to_owned())
-        }
+        Decided::Emptied => Err(lang.pick("what it said is no longer stored", "其内容已不再保存").to_owned()),
         Decided::Not { state } => {
             let is = lang.pick("it is", "当前状态:");
             let no = lang.pick("there is nothing to decide so", "不能这样处理");

@@ -142,8 +142,10 @@ impl<'a> Reloader<'a> {
                 self.place.store.set_keep(loaded.config.keep);
                 let swapped = swapped(&self.config, &loaded.config);
                 self.config = loaded.config;
-                let tables: Vec<&str> =
-                    [("media", media), ("store", keep)].into_iter().filter_map(|(table, new)| new.then_some(table)).collect();
+                let tables: Vec<&str> = [("media", media), ("store", keep)]
+                    .into_iter()
+                    .filter_map(|(table, new)| new.then_some(table))
+                    .collect();
                 (outcome(&plan, swapped, &tables, &restart), seen)
             }
             Err(error) => {

@@ -191,7 +191,8 @@ fn swap(dir: &Path, staging: Staging) -> io::Result<Option<PathBuf>> {
 fn told(dir: &Path, aside: Option<&Path>, restored: &Restored, secrets: bool, as_json: bool, lang: Lang) {
     let Restored { uncertain, expired, .. } = restored;
     if as_json {
-        let said = json!({ "data_dir": dir, "aside": aside, "uncertain": uncertain, "expired": expired, "secrets": secrets });
+        let said =
+            json!({ "data_dir": dir, "aside": aside, "uncertain": uncertain, "expired": expired, "secrets": secrets });
         print(&said.to_string());
     } else {
         print(&format!("{} {}", lang.pick("restored:", "已恢复:"), dir.display()));

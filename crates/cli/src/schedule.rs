@@ -33,9 +33,8 @@ fn add(counter: &Counter<'_>, options: &ScheduleOptions, as_json: bool) -> Resul
     let (now, tz) = (now_ms(), options.tz.as_deref());
     let due_ms = match (&options.at, &options.cron) {
         (Some(at), _) => clock::moment(at, tz).map_err(|error| Failure::new(format!("--at: {error}")))?,
-        (None, cron) => {
-            first_due(cron.as_deref().unwrap_or_default(), tz, now).map_err(|error| Failure::new(format!("--cron: {error}")))?
-        }
+        (None, cron) => first_due(cron.as_deref().unwrap_or_default(), tz, now)
+            .map_err(|error| Failure::new(format!("--cron: {error}")))?,
     };
     if due_ms <= now {
         return Err(Failure::new(format!("--at: {} is over", clock::shown(due_ms, tz))));
@@ -56,7 +55,12 @@ fn add(counter: &Counter<'_>, options: &ScheduleOptions, as_json: bool) -> Resul
     let text = |key: &str| line.get(key).and_then(Value::as_str).map(shown).unwrap_or_default();
     let lang = counter.lang;
     let (to, name) = (text("to"), text("name"));
-    print(&format!("{id} {} {to} {name}, {} {}", lang.pick("to", "发给"), lang.pick("due", "时间"), clock::shown(due_ms, tz)));
+    print(&format!(
+        "{id} {} {to} {name}, {} {}",
+        lang.pick("to", "发给"),
+        lang.pick("due", "时间"),
+        clock::shown(due_ms, tz)
+    ));
     Ok(())
 }
 

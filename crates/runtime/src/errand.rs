@@ -123,7 +123,11 @@ impl Sender<'_> {
     }
 
     fn can(&self, what: Capability) -> Result<(), String> {
-        if self.capabilities.has(what) { Ok(()) } else { Err(format!("account `{}` cannot do that: `{what}`", self.name)) }
+        if self.capabilities.has(what) {
+            Ok(())
+        } else {
+            Err(format!("account `{}` cannot do that: `{what}`", self.name))
+        }
     }
 
     /// A text to be sent later, as an action in JSON, and whom it goes to.

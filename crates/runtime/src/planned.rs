@@ -71,8 +71,12 @@ async fn look(store: &dyn Store, source: &Source, roster: &Roster, now_ms: i64) 
         let late = firing.missed.clone();
         if store.fire_planned(firing).await? {
             match late {
-                Some(why) => tracing::warn!(account = %account.name, plan = planned.id, why, "A planned message is not sent."),
-                None => tracing::info!(account = %account.name, plan = planned.id, chat = %planned.conv, "A planned message goes out."),
+                Some(why) => {
+                    tracing::warn!(account = %account.name, plan = planned.id, why, "A planned message is not sent.")
+                }
+                None => {
+                    tracing::info!(account = %account.name, plan = planned.id, chat = %planned.conv, "A planned message goes out.")
+                }
             }
             account.look_again();
         }
@@ -120,7 +124,8 @@ fn turn(planned: &Planned, now_ms: i64) -> Result<Turn, String> {
     let (due, next) = match &planned.cron {
         None => (vec![planned.due_ms], None),
         Some(cron) => {
-            let schedule = Schedule::parse(cron, tz).map_err(|error| format!("its schedule cannot be read: {error}"))?;
+            let schedule =
+                Schedule::parse(cron, tz).map_err(|error| format!("its schedule cannot be read: {error}"))?;
             (schedule.due_between(planned.due_ms - 1, now_ms, MOST_MISSED), schedule.next_after(now_ms))
         }
     };

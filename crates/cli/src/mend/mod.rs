@@ -16,12 +16,14 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use wxbot_core::source::Source;
 use wxbot_model::{AccountName, Capabilities};
+use wxbot_runtime::archive::Archiver;
 use wxbot_runtime::clock::Missed;
 use wxbot_runtime::config::{Config, Registry};
 use wxbot_runtime::errand::{Errand, Sender};
 use wxbot_runtime::media::MediaFolder;
 use wxbot_runtime::roster::Roster;
-use wxbot_runtime::store::sqlite::QUEUE_FILE;
+use wxbot_runtime::store::archive::Archive;
+use wxbot_runtime::store::sqlite::{ARCHIVE_FILE, QUEUE_FILE, SqliteArchive};
 use wxbot_runtime::store::{
     DeadFilter, Decided, Decision, MOST_PLANNED, MOST_REPLAYED, NewPlanned, ReplayAsk, SendFilter, SendRow, SendState,
     Store, StoreError,
@@ -30,7 +32,7 @@ use wxbot_runtime::store::{
 use crate::args::Args;
 use crate::control::{self, Request, Served, now_ms};
 use crate::place::{Place, data_dir, read_config};
-use crate::report::{Failure, say};
+use crate::report::{Failure, OrExit, say};
 use crate::words::Lang;
 
 /// Dead events in one step, whether told or ended.
@@ -43,13 +45,9 @@ const LOOK: Duration = Duration::from_millis(100);
 #[serde(tag = "what", rename_all = "snake_case")]
 pub(crate) enum MendAsk {
     /// A line per dead event.
-    Dead {
-        filter: DeadFilter,
-    },
+    Dead { filter: DeadFilter },
     /// One line: the dead event and its body.
-    DeadBody {
-        seq: u64,
-    },
+    DeadBody { seq: u64 },
     /// One line: those that were ended, and those that are not dead.
     EndDead {
         which: Which,
@@ -57,48 +55,23 @@ pub(crate) enum MendAsk {
         why: Option<String>,
     },
     /// A line per send.
-    Sends {
-        filter: SendFilter,
-        limit: usize,
-    },
+    Sends { filter: SendFilter, limit: usize },
     /// A line per send: its number and what became of the decision.
-    Decide {
-        ids: Vec<u64>,
-        decision: Decision,
-    },
+    Decide { ids: Vec<u64>, decision: Decision },
     /// A line per step, then one with `done`.
     Replay(ReplayAsk),
     /// A line when it is stored, and with `wait_ms` one with how it ended.
-    Errand {
-        account: AccountName,
-        errand: Errand,
-        wait_ms: Option<u64>,
-    },
+    Errand { account: AccountName, errand: Errand, wait_ms: Option<u64> },
     /// One line: the number of the planned message.
-    Plan {
-        account: AccountName,
-        errand: Errand,
-        cron: Option<String>,
-        tz: Option<String>,
-        missed: Missed,
-        due_ms: i64,
-    },
+    Plan { account: AccountName, errand: Errand, cron: Option<String>, tz: Option<String>, missed: Missed, due_ms: i64 },
     /// A line per planned message.
-    Planned {
-        account: Option<AccountName>,
-    },
+    Planned { account: Option<AccountName> },
     /// One line: those that were taken back, and those that are not there.
-    Unplan {
-        ids: Vec<u64>,
-    },
+    Unplan { ids: Vec<u64> },
     /// One line: the name of a copy of the database in the data directory, which is the asker's to remove.
-    Snapshot {
-        sessions: bool,
-    },
+    Snapshot { sessions: bool },
     /// One line: how much was deleted.
-    Forget {
-        account: AccountName,
-    },
+    Forget { account: AccountName },
 }
 
 /// How a copy of the database begins that is on its way into a backup.
@@ -143,6 +116,8 @@ pub(crate) struct Bench {
     dir: PathBuf,
     store: Arc<dyn Store>,
     media: Arc<MediaFolder>,
+    /// The history, where there is one.
+    archiver: Option<Arc<Archiver>>,
     source: Source,
     /// The accounts that run; `None` where none does.
     running: Option<Roster>,
@@ -156,6 +131,7 @@ impl Bench {
             dir: served.dir.clone(),
             store: Arc::clone(&served.store),
             media: Arc::clone(&served.media),
+            archiver: Some(Arc::clone(&served.archiver)),
             source: Source::system(),
             running: Some(served.accounts.clone()),
             known: Vec::new(),
@@ -183,7 +159,8 @@ impl Bench {
             }
             None => {
                 let known = self.known.iter().find(|(known, _)| known == name);
-                let (name, capabilities) = known.ok_or_else(|| format!("bot.toml has no account `{name}` that runs"))?;
+                let (name, capabilities) =
+                    known.ok_or_else(|| format!("bot.toml has no account `{name}` that runs"))?;
                 let (store, media) = (&*self.store, &*self.media);
                 let capabilities = capabilities.clone();
                 act(Sender { name, capabilities, store, media, source: &self.source, account: None }).await
@@ -252,7 +229,8 @@ impl Bench {
             (events, next) = (events + step.events, step.next);
         }
         if events > MOST_REPLAYED {
-            let why = format!("{events} events; at most {MOST_REPLAYED} are handled again at once, so take a shorter time");
+            let why =
+                format!("{events} events; at most {MOST_REPLAYED} are handled again at once, so take a shorter time");
             tell.send(json!({ "error": why })).await.ok();
             return Ok(());
         }
@@ -306,6 +284,17 @@ impl Bench {
             format!("account `{account}` has {MOST_PLANNED} planned messages, and no more are kept; `wxbot schedule remove` takes some back")
         })?;
         Ok(json!({ "id": id, "account": account, "to": to, "name": name, "due_ms": due_ms }))
+    }
+
+    /// An account in the queue, its keys first, and then in the archive, which reads what the queue has.
+    async fn forget(&self, account: &AccountName) -> Result<Value, StoreError> {
+        let mut forgotten = self.store.forget(account).await?;
+        let said = match &self.archiver {
+            Some(archiver) => archiver.forget_account(account).await?,
+            None => 0,
+        };
+        forgotten.rows += u64::try_from(said).unwrap_or(u64::MAX);
+        Ok(json!(forgotten))
     }
 
     async fn unplan(&self, ids: Vec<u64>) -> Result<Value, StoreError> {
@@ -365,8 +354,10 @@ impl Bench {
             MendAsk::Forget { account } => {
                 let runs = self.running.iter().any(|roster| roster.now().iter().any(|one| one.name == account));
                 let line = match runs {
-                    true => json!({ "error": format!("account `{account}` runs; `wxbot reload` ends it when bot.toml no longer has it") }),
-                    false => json!(self.store.forget(&account).await?),
+                    true => {
+                        json!({ "error": format!("account `{account}` runs; `wxbot reload` ends it when bot.toml no longer has it") })
+                    }
+                    false => self.forget(&account).await?,
                 };
                 tell.send(line).await.ok();
             }
@@ -447,10 +438,19 @@ impl<'a> Counter<'a> {
             let able = |protocol: &str| self.registry.protocols.iter().find(|spec| spec.name == protocol);
             let known = self.config.accounts.iter().filter(|account| account.enabled);
             let known = known.filter_map(|one| Some((one.name.clone(), able(&one.protocol)?.capabilities.clone())));
+            let archive = match self.dir.join(ARCHIVE_FILE).exists() {
+                true => Some(Arc::new(SqliteArchive::open(&place.dir).or_exit("cannot open the archive")?)),
+                false => None,
+            };
+            let archiver = archive.clone().map(|archive| {
+                let (store, roster) = (Arc::clone(&place.store), Roster::default());
+                Arc::new(Archiver::new(archive, store, roster, Source::system(), self.config.archive))
+            });
             let bench = Bench {
                 dir: self.dir.clone(),
                 store: Arc::clone(&place.store),
                 media,
+                archiver,
                 source: Source::system(),
                 running: None,
                 known: known.collect(),
@@ -466,6 +466,9 @@ impl<'a> Counter<'a> {
                 }
             };
             tokio::join!(asked, listened);
+            if let Some(archive) = archive {
+                archive.close().await.ok();
+            }
             place.store.close().await.ok();
             Ok(())
         })

@@ -61,7 +61,8 @@ pub fn seal(plain: &Secret<Vec<u8>>, passphrase: &Secret<String>, about: &str) -
     }
     let (aad, cipher) = (aad(about), cipher(passphrase, &salt)?);
     let payload = Payload { msg: plain.expose(), aad: &aad };
-    let sealed = cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_ignored| PassphraseError::Machine("memory"))?;
+    let sealed =
+        cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_ignored| PassphraseError::Machine("memory"))?;
     Ok([&[VERSION][..], &salt, &nonce, &sealed].concat())
 }
 
@@ -79,10 +80,7 @@ pub fn open(sealed: &[u8], passphrase: &Secret<String>, about: &str) -> Result<S
         return Err(wrong());
     }
     let (aad, cipher) = (aad(about), cipher(passphrase, salt)?);
-    cipher
-        .decrypt(&XNonce::from(nonce), Payload { msg: body, aad: &aad })
-        .map(Secret::new)
-        .map_err(|_ignored| wrong())
+    cipher.decrypt(&XNonce::from(nonce), Payload { msg: body, aad: &aad }).map(Secret::new).map_err(|_ignored| wrong())
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ mod moment;
 mod run;
 
 pub use event::keepsake;
-pub use missed::Missed;
 pub(crate) use missed::MOST as MOST_MISSED;
+pub use missed::Missed;
 pub use moment::{moment, moment_or_ago, shown};
 pub(crate) use run::Clock;
 pub use run::WantedSchedule;

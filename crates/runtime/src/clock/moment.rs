@@ -27,9 +27,9 @@ pub fn moment(text: &str, tz: Option<&str>) -> Result<i64, String> {
     if let Ok(at) = text.parse::<Timestamp>() {
         return Ok(at.as_millisecond());
     }
-    let clock: DateTime = text
-        .parse()
-        .map_err(|_ignored| format!("`{text}` is no moment; write it like `2026-12-01 09:00` or `2026-12-01T09:00:00Z`"))?;
+    let clock: DateTime = text.parse().map_err(|_ignored| {
+        format!("`{text}` is no moment; write it like `2026-12-01 09:00` or `2026-12-01T09:00:00Z`")
+    })?;
     let at = zone.into_ambiguous_zoned(clock).disambiguate(Disambiguation::Compatible);
     at.map(|at| at.timestamp().as_millisecond()).map_err(|error| format!("`{text}`: {error}"))
 }
@@ -40,9 +40,9 @@ pub fn moment(text: &str, tz: Option<&str>) -> Result<i64, String> {
 /// As [`moment`].
 pub fn moment_or_ago(text: &str, tz: Option<&str>, now_ms: i64) -> Result<i64, String> {
     let ago = |span: Duration| now_ms.saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX));
-    parse_duration(text).map(ago).or_else(|_no_duration| {
-        moment(text, tz).map_err(|error| format!("{error}; or how long ago it is, like `2h`"))
-    })
+    parse_duration(text)
+        .map(ago)
+        .or_else(|_no_duration| moment(text, tz).map_err(|error| format!("{error}; or how long ago it is, like `2h`")))
 }
 
 /// A moment on the clock of this zone, else of the machine: `2026-12-01 09:00:00`.
@@ -73,9 +73,11 @@ mod tests {
         }
         assert_eq!(shown(nine, china), "2026-12-01 09:00:00");
         assert_eq!(moment_or_ago("2h", None, nine), Ok(nine - 7_200_000));
-        for (text, tz, want) in
-            [("soon", china, "no moment"), ("2026-13-01", china, "no moment"), ("2026-12-01", Some("Mars"), "no time zone")]
-        {
+        for (text, tz, want) in [
+            ("soon", china, "no moment"),
+            ("2026-13-01", china, "no moment"),
+            ("2026-12-01", Some("Mars"), "no time zone"),
+        ] {
             assert!(moment(text, tz).unwrap_err().contains(want), "{text}");
         }
         assert!(moment_or_ago("soon", None, 0).unwrap_err().contains("2h"));

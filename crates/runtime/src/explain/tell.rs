@@ -81,7 +81,10 @@ fn again(replay: &Replay, lang: Lang) -> String {
     };
     let plugin = replay.plugin.as_deref().unwrap_or_default();
     let (en, zh) = if replay.send {
-        (format!("a replay of event {of} for {plugin}; what it answers is sent"), format!("事件 {of} 为 {plugin} 重放;会发送回复"))
+        (
+            format!("a replay of event {of} for {plugin}; what it answers is sent"),
+            format!("事件 {of} 为 {plugin} 重放;会发送回复"),
+        )
     } else {
         (
             format!("a replay of event {of} for {plugin}; nothing of it is sent"),

@@ -46,16 +46,7 @@ pub type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 ///
 /// Cancel safe in this sense: a dropped future may still have done its step, never half of it.
 pub trait Store:
-    MediaStore
-    + ClockStore
-    + StoryStore
-    + HistoryStore
-    + MendStore
-    + PlannedStore
-    + KeepStore
-    + Send
-    + Sync
-    + fmt::Debug
+    MediaStore + ClockStore + StoryStore + HistoryStore + MendStore + PlannedStore + KeepStore + Send + Sync + fmt::Debug
 {
     /// Begins a run: events that were being handled wait again, sends that were under way are uncertain.
     fn recover(&self, account: &AccountName) -> Answer<'_, ()>;

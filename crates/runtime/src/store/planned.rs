@@ -83,8 +83,12 @@ pub trait PlannedStore {
     fn unplan(&self, id: u64) -> Answer<'_, bool>;
 
     /// Those of these accounts that are due, and when the next one will be that is not among them.
-    fn due_planned(&self, accounts: Vec<AccountName>, now_ms: i64, limit: usize)
-    -> Answer<'_, (Vec<Planned>, Option<i64>)>;
+    fn due_planned(
+        &self,
+        accounts: Vec<AccountName>,
+        now_ms: i64,
+        limit: usize,
+    ) -> Answer<'_, (Vec<Planned>, Option<i64>)>;
 
     /// Stores the send and moves the plan on, in one step; so whoever ends in between has neither lost nor doubled it.
     /// False when it was taken back or fired meanwhile.

@@ -129,8 +129,10 @@ impl KeepStore for SqliteStore {
         let from = self.path.clone();
         Box::pin(async move {
             let job = move || {
+                // Whoever has the name already keeps it.
+                let free = !to.exists();
                 let made = snapshot(&from, &to, sessions);
-                if made.is_err() {
+                if made.is_err() && free {
                     std::fs::remove_file(&to).ok();
                 }
                 made

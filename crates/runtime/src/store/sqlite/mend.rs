@@ -60,8 +60,7 @@ pub(super) fn withholds(c: &Connection, seq: u64) -> rusqlite::Result<Option<boo
     if seq >= NO_EVENT {
         return Ok(None);
     }
-    let found: Option<Option<String>> =
-        c.prepare_cached(REPLAY_OF)?.query_row([seq], |r| r.get(0)).optional()?;
+    let found: Option<Option<String>> = c.prepare_cached(REPLAY_OF)?.query_row([seq], |r| r.get(0)).optional()?;
     Ok(replay(found.flatten().as_deref()).map(|replay| !replay.send))
 }
 
@@ -179,12 +178,7 @@ fn replay_step(c: &Connection, ask: &ReplayAsk, after: u64, now_ms: i64) -> rusq
 }
 
 /// The numbers of those that a statement changes.
-fn changed(
-    c: &Connection,
-    statement: &str,
-    seqs: &[u64],
-    value: Option<&str>,
-) -> rusqlite::Result<Vec<u64>> {
+fn changed(c: &Connection, statement: &str, seqs: &[u64], value: Option<&str>) -> rusqlite::Result<Vec<u64>> {
     let mut statement = c.prepare_cached(statement)?;
     let mut done = Vec::new();
     for seq in seqs {
@@ -207,8 +201,7 @@ impl MendStore for SqliteStore {
 
     fn event_body(&self, seq: u64) -> Answer<'_, Option<String>> {
         Self::read(&self.lister, "read an event", move |c| {
-            let body: Option<Option<String>> =
-                c.prepare_cached(BODY)?.query_row([seq], |r| r.get(0)).optional()?;
+            let body: Option<Option<String>> = c.prepare_cached(BODY)?.query_row([seq], |r| r.get(0)).optional()?;
             Ok(body.flatten())
         })
     }
@@ -233,9 +226,7 @@ impl MendStore for SqliteStore {
     }
 
     fn send_row(&self, id: u64) -> Answer<'_, Option<SendRow>> {
-        Self::read(&self.reader, "look a send up", move |c| {
-            c.prepare_cached(SEND)?.query_row([id], send).optional()
-        })
+        Self::read(&self.reader, "look a send up", move |c| c.prepare_cached(SEND)?.query_row([id], send).optional())
     }
 
     fn send_of(&self, cause: u64) -> Answer<'_, Option<u64>> {

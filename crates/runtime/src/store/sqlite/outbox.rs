@@ -36,8 +36,7 @@ const INSERT: &str =
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, iif(?13, 6, ?10), ?10, iif(?10, ?7, 0), ?7, ?8, ?9, ?11, ?12, iif(?13, 'replay without --send', NULL))
      ON CONFLICT DO NOTHING";
 const KNOWN: &str = "SELECT 1 FROM outbox WHERE cause_seq = ?1 AND plugin = ?2 AND ord = ?3";
-const EXPIRE: &str =
-    "UPDATE outbox SET state = 5, error = 'older than max_age' WHERE account = ?1 AND state = 0 AND created_at < ?2 AND asked_at < ?2";
+const EXPIRE: &str = "UPDATE outbox SET state = 5, error = 'older than max_age' WHERE account = ?1 AND state = 0 AND created_at < ?2 AND asked_at < ?2";
 /// Whatever else waits in the lane goes first, or is too old to go: both are for a claim of the usual kind.
 const LANE_TAKEN: &str = "SELECT 1 FROM outbox WHERE account = ?1 AND conv = ?2 AND state < 2";
 const OLDEST: &str = "SELECT conv FROM outbox WHERE account = ?1 AND state = 0 ORDER BY created_at, id LIMIT ?2";

@@ -12,7 +12,8 @@ use crate::store::story::{EventState, SendState, SendStory, Story, StoryStore};
 /// write, for what somebody asks once a week.
 const LOOKED_AT: u64 = 20_000;
 
-const EVENT: &str = "SELECT account, src_key, conv, kind, state, attempts, errors, note, recv_at, done, not_before, replay
+const EVENT: &str =
+    "SELECT account, src_key, conv, kind, state, attempts, errors, note, recv_at, done, not_before, replay
      FROM inbox WHERE seq = ?1";
 const SENDS: &str = "SELECT id, plugin, ord, conv, state, attempts, server_id, error, created_at, tried_at, held
      FROM outbox WHERE cause_seq = ?1 ORDER BY plugin, ord";

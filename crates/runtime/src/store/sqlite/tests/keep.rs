@@ -15,7 +15,8 @@ async fn full() -> Rig {
         rig.store.save_session(&shop(), sealed, Bytes::from_static(CANARY), Vec::new()).await.unwrap();
     }
     let kv: Vec<(Arc<str>, String, Option<Value>)> = vec![("p".into(), "k".into(), Some(1.into()))];
-    rig.store.finish(Finish { kv, ..end(1, Vec::new()) }).await.unwrap();
+    let seqs = rig.store.accept(batch(vec![event("kv", "p1")])).await.unwrap().seqs;
+    rig.store.finish(Finish { kv, ..end(seqs[0].unwrap(), Vec::new()) }).await.unwrap();
     rig
 }
 
@@ -75,7 +76,7 @@ async fn sec_r21_a_forgotten_account_loses_its_keys_first_and_then_the_rest() {
     rig.store.save_session(&other, b"kept".to_vec(), Bytes::from_static(b"c"), Vec::new()).await.unwrap();
     rig.store.accept(batch((0..2_500).map(|n| event(&format!("k{n}"), "p1")).collect())).await.unwrap();
     let forgotten = rig.store.forget(&shop()).await.unwrap();
-    assert_eq!(forgotten, Forgotten { keys: 2, rows: 2_502 + 2 + 1 });
+    assert_eq!(forgotten, Forgotten { keys: 2, rows: 2_503 + 2 + 1 });
     for table in ["inbox", "outbox", "kv", "session", "cursor", "contact", "timer", "schedule", "bucket", "planned"] {
         let left = rig.number(&format!("SELECT count(*) FROM {table} WHERE account = 'shop'"));
         assert_eq!(left, 0, "{table}");

@@ -14,7 +14,8 @@ async fn dead() -> Rig {
     rig.store.accept(batch(vec![event("a", "p1"), event("b", "p2"), event("c", "p1")])).await.unwrap();
     let other = Accept { account: "other".parse().unwrap(), now_ms: NOW + DAY, ..batch(vec![event("a", "p1")]) };
     rig.store.accept(other).await.unwrap();
-    for (seq, error) in [(1, "plugin greet: no"), (3, "wxbot ended 3 times while handling it"), (4, "plugin greet: no")] {
+    for (seq, error) in [(1, "plugin greet: no"), (3, "wxbot ended 3 times while handling it"), (4, "plugin greet: no")]
+    {
         rig.store.claim(seq).await.unwrap();
         rig.store.fail(because(seq, error, if seq == 1 { &["calm"] } else { &[] })).await.unwrap();
     }
@@ -76,7 +77,9 @@ async fn each_state_allows_its_own_decisions() {
     ] {
         let rig = rig();
         rig.queue((0..8).map(|n| send("a", 0, &format!("p{n}"), &format!("1{n}"))).collect()).await;
-        rig.sql().execute_batch("UPDATE outbox SET state = id - 1; UPDATE outbox SET state = 2, held = 1 WHERE id = 8").unwrap();
+        rig.sql()
+            .execute_batch("UPDATE outbox SET state = id - 1; UPDATE outbox SET state = 2, held = 1 WHERE id = 8")
+            .unwrap();
         let before = rig.states();
         let decided = rig.store.decide((1..=9).collect(), decision.clone(), NOW).await.unwrap();
         for (at, name) in names.iter().enumerate() {
@@ -172,7 +175,8 @@ async fn done_events_of_a_time_are_handled_once_more_and_nothing_else() {
     let dry = ReplayAsk { dry: true, ..again(false) };
     assert_eq!(replay_all(&rig, dry, NOW).await, (2_492, 3));
     assert_eq!(rig.number("SELECT count(*) FROM inbox"), 2_499, "counting makes nothing");
-    assert_eq!(replay_all(&rig, again(false), NOW).await, (2_492, 3));
+    // It also walks past what it has just made.
+    assert_eq!(replay_all(&rig, again(false), NOW).await, (2_492, 5));
     assert_eq!(rig.number("SELECT count(*) FROM inbox WHERE state = 2 AND replay IS NOT NULL"), 2_492);
     assert_eq!(replay_all(&rig, again(false), NOW).await.0, 0, "the same replay once more is absorbed");
     let (due, _) = rig.store.due(&shop(), NOW, 1).await.unwrap();

@@ -18,8 +18,14 @@ fn new(chat: &str, due_ms: i64) -> NewPlanned {
 }
 
 fn firing(id: u64, due_ms: i64, next_ms: Option<i64>, missed: Option<&str>) -> PlannedFiring {
-    let cause = NO_EVENT | id;
-    let send = LoneSend { account: shop(), send: send("wxbot", 0, "p1", &format!("1{id}")), cause, direct: None, now_ms: NOW };
+    let cause = NO_EVENT | id << 32 | u64::from(next_ms.is_none());
+    let send = LoneSend {
+        account: shop(),
+        send: send("wxbot", 0, "p1", &format!("1{}", cause & 0xffff_ffff_ffff)),
+        cause,
+        direct: None,
+        now_ms: NOW,
+    };
     PlannedFiring { id, due_ms, next_ms, send, missed: missed.map(str::to_owned) }
 }
 
