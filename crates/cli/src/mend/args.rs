@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DeadCommand {
@@ -33,7 +33,7 @@ pub(crate) struct DeadFilterOptions {
 }
 
 #[derive(Debug, Args)]
-#[group(id = "which", required = true, multiple = false, args = ["ids", "all"])]
+#[command(group(ArgGroup::new("which").required(true).args(["ids", "all"])))]
 pub(crate) struct DeadOptions {
     /// Their numbers
     #[arg(value_name = "ID", num_args = 1..=1000)]
@@ -64,7 +64,7 @@ pub(crate) enum OutboxCommand {
 }
 
 #[derive(Debug, Args)]
-#[group(id = "how", required = true, multiple = false, args = ["sent", "resend", "drop"])]
+#[command(group(ArgGroup::new("how").required(true).args(["sent", "resend", "drop"])))]
 pub(crate) struct ResolveOptions {
     /// Their numbers
     #[arg(required = true, value_name = "ID", num_args = 1..=1000)]
@@ -119,7 +119,7 @@ pub(crate) struct ReplayOptions {
 }
 
 #[derive(Debug, Args)]
-#[group(id = "what", required = true, multiple = false, args = ["text", "file"])]
+#[command(group(ArgGroup::new("what").required(true).args(["text", "file"])))]
 pub(crate) struct SendOptions {
     /// In whose name
     pub(crate) account: String,
@@ -163,7 +163,7 @@ pub(crate) enum ScheduleCommand {
 }
 
 #[derive(Debug, Args)]
-#[group(id = "when", required = true, multiple = false, args = ["at", "cron"])]
+#[command(group(ArgGroup::new("when").required(true).args(["at", "cron"])))]
 pub(crate) struct ScheduleOptions {
     /// In whose name
     pub(crate) account: String,

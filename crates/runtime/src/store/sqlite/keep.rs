@@ -77,13 +77,10 @@ fn tables(c: &Connection) -> rusqlite::Result<Vec<(String, bool)>> {
 }
 
 fn forget_keys(c: &Connection, account: &str) -> rusqlite::Result<usize> {
-    // Overwritten, not only forgotten where they are.
-    c.pragma_update_and_check(None, "secure_delete", "ON", |_| Ok(()))?;
     let mut keys = 0;
     for table in SECRET {
         keys += c.execute(&format!("DELETE FROM {table} WHERE account = ?1"), [account])?;
     }
-    c.pragma_update_and_check(None, "secure_delete", "OFF", |_| Ok(()))?;
     Ok(keys)
 }
 
