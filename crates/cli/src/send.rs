@@ -95,10 +95,13 @@ fn file(path: &Path) -> Result<What, Failure> {
     let mut head = Vec::new();
     let file = File::open(path).or_exit(&what)?;
     file.take(FileType::HEAD as u64).read_to_end(&mut head).or_exit(&what)?;
-    let shape = match FileType::of(&head) {
-        FileType::Png | FileType::Jpeg | FileType::Bmp | FileType::Gif => MediaShape::Image,
-        FileType::Mp4 => MediaShape::Video,
-        _ => MediaShape::File,
+    let of = FileType::of(&head);
+    let shape = if [FileType::Png, FileType::Jpeg, FileType::Bmp, FileType::Gif].contains(&of) {
+        MediaShape::Image
+    } else if of == FileType::Mp4 {
+        MediaShape::Video
+    } else {
+        MediaShape::File
     };
     let path = std::path::absolute(path).or_exit(&what)?;
     Ok(What::File { path, shape })

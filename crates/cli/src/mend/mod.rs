@@ -162,7 +162,7 @@ impl Bench {
                 let (name, capabilities) =
                     known.ok_or_else(|| format!("bot.toml has no account `{name}` that runs"))?;
                 let (store, media) = (&*self.store, &*self.media);
-                let capabilities = capabilities.clone();
+                let capabilities = *capabilities;
                 act(Sender { name, capabilities, store, media, source: &self.source, account: None }).await
             }
         }
@@ -437,7 +437,7 @@ impl<'a> Counter<'a> {
             let media = place.media(self.config.media, Source::system()).await?;
             let able = |protocol: &str| self.registry.protocols.iter().find(|spec| spec.name == protocol);
             let known = self.config.accounts.iter().filter(|account| account.enabled);
-            let known = known.filter_map(|one| Some((one.name.clone(), able(&one.protocol)?.capabilities.clone())));
+            let known = known.filter_map(|one| Some((one.name.clone(), able(&one.protocol)?.capabilities)));
             let archive = match self.dir.join(ARCHIVE_FILE).exists() {
                 true => Some(Arc::new(SqliteArchive::open(&place.dir).or_exit("cannot open the archive")?)),
                 false => None,

@@ -191,3 +191,22 @@ async fn planned_messages_go_out_at_their_time_by_their_policy_and_once() {
     assert_eq!(rig.store().planned(None).await.unwrap().len(), 1, "the daily one is left");
     rig.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn old_rows_go_by_themselves_while_it_runs() {
+    let mut rig = Rig::new(&file(&["echo"], "", "")).await;
+    rig.say("a").await;
+    rig.settled().await;
+    let day = Duration::from_secs(86_400);
+    rig.store().set_keep(Keep { done: 2 * day, sends: 3 * day, ..Keep::default() });
+    tokio::time::sleep(day + day / 2).await;
+    assert!(rig.store().event_body(1).await.unwrap().is_some());
+    assert_eq!(sends(&rig, SendState::Sent).await[0].what, "send_text");
+    tokio::time::sleep(day).await;
+    assert_eq!(rig.store().event_body(1).await.unwrap(), None, "what it said");
+    assert_eq!(sends(&rig, SendState::Sent).await[0].what, "", "what was answered");
+    tokio::time::sleep(day).await;
+    assert_eq!(sends(&rig, SendState::Sent).await, Vec::new());
+    assert_eq!(rig.counts().await.inbox.done, 1, "its key stays");
+    rig.stop().await;
+}
