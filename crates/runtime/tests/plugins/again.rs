@@ -6,7 +6,7 @@ use wxbot_core::error::SendError;
 use wxbot_model::AccountName;
 use wxbot_runtime::clock::Missed;
 use wxbot_runtime::errand::{Errand, What};
-use wxbot_runtime::store::{DeadFilter, Decision, NewPlanned, ReplayAsk, SendFilter, SendRow, SendState};
+use wxbot_runtime::store::{DeadFilter, Decision, Keep, NewPlanned, ReplayAsk, SendFilter, SendRow, SendState};
 
 use crate::rig::{Rig, file};
 use crate::troupe;
