@@ -7,12 +7,12 @@ use wxbot_plugin::middleware::Station;
 use wxbot_plugin::{Plugin, StationConfig};
 use wxbot_runtime::config::{self, Registry};
 
-use crate::args::{Args, Command, MediaCommand};
+use crate::args::{Args, Command, MediaCommand, RunOptions};
 use crate::mend::args::AccountsCommand;
 use crate::report::{Failure, OrExit};
 use crate::{
-    accounts, backup, check, contacts, dead, explain, forget, init, login, logs, media, messages, outbox, plugin,
-    process, registry, reload, replay, restore, run, schedule, send, sim,
+    accounts, backup, check, contacts, dead, doctor, explain, forget, ingress, init, keeper, login, logs, media,
+    messages, outbox, plugin, process, registry, reload, replay, restore, run, schedule, send, sim,
 };
 
 /// wxbot with a set of plugins.
@@ -50,9 +50,13 @@ impl App {
     /// Reads the command line, does what it says, and answers the exit code: 0 done, 1 failed, 2 usage, 78 bad
     /// configuration; `send --wait` also 3 and 4.
     pub fn main(self) -> ExitCode {
-        let args = Args::parse();
         process::protect();
+        let args = Args::parse();
         logs::start(&args);
+        #[cfg(debug_assertions)]
+        if let Err(failure) = process::arm() {
+            return failure.show();
+        }
         match self.dispatch(args) {
             Ok(()) => ExitCode::SUCCESS,
             Err(failure) => failure.show(),
@@ -60,15 +64,24 @@ impl App {
     }
 
     fn dispatch(mut self, args: Args) -> Result<(), Failure> {
+        // They open no plugins.
+        match args.command {
+            Command::Run(RunOptions { keeper: true, .. }) => return keeper::run(&self.registry, &args),
+            Command::Ingress => return ingress::run(self.registry, &args),
+            _ => {}
+        }
         let _while_plugins_are_opened = plugin::shelf::Place::prepare(&mut self.registry, &args);
         match args.command {
-            Command::Run => run::run(self.registry, &args),
+            // Done above.
+            Command::Ingress => Ok(()),
+            Command::Run(ref options) => run::run(self.registry, &args, options),
             Command::Check { json } => check::run(&self.registry, &args, json),
             Command::Login(ref options) => login::run(&self.registry, &args, options),
             Command::Accounts { command: None, json } => accounts::run(&self.registry, &args, json),
             Command::Accounts { command: Some(AccountsCommand::Forget { ref name }), json } => {
                 forget::run(&self.registry, &args, name, json)
             }
+            Command::Doctor { json } => doctor::run(&self.registry, &args, json),
             Command::Dead { ref command, json } => dead::run(&self.registry, &args, command, json),
             Command::Outbox { ref command, json } => outbox::run(&self.registry, &args, command, json),
             Command::Replay(ref options) => replay::run(&self.registry, &args, options),

@@ -69,7 +69,10 @@ impl LogFormat {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run all accounts of the configuration
-    Run,
+    Run(RunOptions),
+    /// Takes pushes for `wxbot run --keeper`
+    #[command(hide = true)]
+    Ingress,
     /// Check the configuration; shows all mistakes at once
     Check {
         /// Print the mistakes as JSON
@@ -85,6 +88,12 @@ pub(crate) enum Command {
         command: Option<AccountsCommand>,
         /// Print as JSON
         #[arg(long, global = true)]
+        json: bool,
+    },
+    /// Look for what is wrong here, and tell the cure; sends no message
+    Doctor {
+        /// Print as JSON
+        #[arg(long)]
         json: bool,
     },
     /// Let the running wxbot read the configuration again
@@ -165,6 +174,16 @@ pub(crate) enum Command {
         /// Which shell
         shell: clap_complete::Shell,
     },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunOptions {
+    /// As three processes: what services push is taken and kept even while the others start again
+    #[arg(long)]
+    pub(crate) keeper: bool,
+    /// As the child of a keeper
+    #[arg(long, hide = true, conflicts_with = "keeper")]
+    pub(crate) kept: bool,
 }
 
 #[derive(Debug, Subcommand)]

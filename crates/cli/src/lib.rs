@@ -11,9 +11,11 @@
 //! Reading order: [`App`] → `args` what can be typed → `registry` what is built in → one file a command → `watch` what asks
 //! for a reload → `control` the socket of a running wxbot → `console` the protocol of the terminal, `hook` and
 //! `wecom` what accounts say that are pushed to, with `mapped` what both say alike → `server`
-//! where services push to → `qr`, `report`, `logs`, `words` what is shown.
+//! where services push to, `inherited` which sockets are held for it → `keeper` who holds them itself, `handover` how it
+//! gives them to its children, `ingress` the one that takes pushes, `spooled` how they come to the accounts → `qr`, `report`, `logs`, `words` what is shown.
 
 mod accounts;
+mod alerts;
 mod app;
 mod args;
 mod backup;
@@ -23,10 +25,15 @@ mod contacts;
 mod control;
 mod dead;
 mod demo;
+mod doctor;
 mod explain;
 mod forget;
+mod handover;
 mod hook;
+mod ingress;
+mod inherited;
 mod init;
+mod keeper;
 mod login;
 mod logs;
 mod mapped;
@@ -50,6 +57,7 @@ mod schedule;
 mod send;
 mod server;
 mod sim;
+mod spooled;
 mod watch;
 mod wecom;
 mod words;

@@ -6,10 +6,12 @@
 //! [`dispatch`] lanes, [`middleware`], [`plugin`], `builtin` what wxbot answers itself, [`explain`] why → [`clock`] timers
 //! and schedules → [`outbox`], `address` and [`pacing`], [`errand`] and [`planned`] what a person sends, now and at a time →
 //! [`media`] pictures, films and files on their way in and out → [`archive`] what is remembered of conversations →
-//! [`backup`] all of it in one file.
+//! [`backup`] all of it in one file → [`reserve`] what a full disk stops → [`alerts`] when somebody must be told that
+//! something is wrong → [`failpoint`] where tests end it all.
 
 pub mod account;
 mod address;
+pub mod alerts;
 pub mod archive;
 pub mod backup;
 mod builtin;
@@ -20,6 +22,7 @@ mod crew;
 mod dispatch;
 pub mod errand;
 pub mod explain;
+pub mod failpoint;
 pub mod media;
 pub mod middleware;
 mod outbox;
@@ -27,6 +30,7 @@ pub mod pacing;
 pub mod plan;
 pub mod planned;
 pub mod plugin;
+pub mod reserve;
 pub mod roles;
 pub mod roster;
 pub mod runtime;

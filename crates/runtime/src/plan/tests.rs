@@ -41,9 +41,10 @@ fn protocol(name: &'static str, profiles: &'static [&'static str]) -> ProtocolSp
         takes_proxy: true,
         only_one: false,
         judge: None,
+        supplies: None,
         simulated: true,
         options: OPTIONS,
-        pacing: Pacing { per_account: a_second, burst: 5, per_chat: a_second, max_age: Duration::from_secs(600) },
+        pacing: Pacing::new(a_second, 5, a_second, Duration::from_secs(600)),
     }
 }
 

@@ -31,7 +31,8 @@ const SEND: &str = "SELECT id, account, conv, plugin, cause_seq, body, state, he
 const SEND_OF: &str = "SELECT id FROM outbox WHERE cause_seq = ?1";
 const SENT: &str = "UPDATE outbox SET state = 3, held = 0, error = NULL WHERE id = ?1 AND state = 2";
 /// The client id stays: should the service know it after all, it is the same message.
-const RESEND: &str = "UPDATE outbox SET state = 0, held = 0, not_before = 0, attempts = 0, error = NULL, asked_at = ?2
+const RESEND: &str =
+    "UPDATE outbox SET state = 0, held = 0, not_before = 0, attempts = 0, error = NULL, asked_at = ?2, first_at = 0
      WHERE id = ?1 AND state IN (2, 4) AND body IS NOT NULL";
 const DROP: &str = "UPDATE outbox SET state = 6, held = 0, error = ?2 WHERE id = ?1 AND state IN (0, 2)";
 const BOUNDS: &str = "SELECT (SELECT min(seq) FROM inbox WHERE seq > ?1), (SELECT max(seq) FROM inbox)";

@@ -1,6 +1,6 @@
 //! Does every hot statement go by an index? A walk through a table costs more every day a bot runs.
 
-use super::super::{held, history, inbox, kv, media, mend, outbox, planned, story, timer};
+use super::super::{held, history, inbox, kv, media, mend, merge, outbox, pace, planned, story, timer};
 use super::*;
 
 #[tokio::test]
@@ -18,6 +18,8 @@ async fn no_hot_statement_walks_through_a_table() {
         history::HOT,
         mend::HOT,
         planned::HOT,
+        pace::HOT,
+        merge::HOT,
     ];
     for statement in all.into_iter().flatten() {
         let mut plan = c.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();
