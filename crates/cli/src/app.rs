@@ -8,10 +8,11 @@ use wxbot_plugin::{Plugin, StationConfig};
 use wxbot_runtime::config::{self, Registry};
 
 use crate::args::{Args, Command, MediaCommand, RunOptions};
+use crate::mend::args::AccountsCommand;
 use crate::report::{Failure, OrExit};
 use crate::{
-    accounts, check, contacts, doctor, explain, ingress, init, keeper, login, logs, media, messages, plugin, process,
-    registry, reload, run, sim,
+    accounts, backup, check, contacts, dead, doctor, explain, forget, ingress, init, keeper, login, logs, media,
+    messages, outbox, plugin, process, registry, reload, replay, restore, run, schedule, send, sim,
 };
 
 /// wxbot with a set of plugins.
@@ -47,7 +48,7 @@ impl App {
     }
 
     /// Reads the command line, does what it says, and answers the exit code: 0 done, 1 failed, 2 usage, 78 bad
-    /// configuration.
+    /// configuration; `send --wait` also 3 and 4.
     pub fn main(self) -> ExitCode {
         process::protect();
         let args = Args::parse();
@@ -77,8 +78,18 @@ impl App {
             Command::Run(ref options) => run::run(self.registry, &args, options),
             Command::Check { json } => check::run(&self.registry, &args, json),
             Command::Login(ref options) => login::run(&self.registry, &args, options),
-            Command::Accounts { json } => accounts::run(&self.registry, &args, json),
+            Command::Accounts { command: None, json } => accounts::run(&self.registry, &args, json),
+            Command::Accounts { command: Some(AccountsCommand::Forget { ref name }), json } => {
+                forget::run(&self.registry, &args, name, json)
+            }
             Command::Doctor { json } => doctor::run(&self.registry, &args, json),
+            Command::Dead { ref command, json } => dead::run(&self.registry, &args, command, json),
+            Command::Outbox { ref command, json } => outbox::run(&self.registry, &args, command, json),
+            Command::Replay(ref options) => replay::run(&self.registry, &args, options),
+            Command::Send(ref options) => send::run(&self.registry, &args, options),
+            Command::Schedule { ref command, json } => schedule::run(&self.registry, &args, command, json),
+            Command::Backup(ref options) => backup::run(&self.registry, &args, options),
+            Command::Restore(ref options) => restore::run(&self.registry, &args, options),
             Command::Reload { json } => reload::run(&self.registry, &args, json),
             Command::Media { ref command, json } => {
                 media::run(&self.registry, &args, command.as_ref().unwrap_or(&MediaCommand::List), json)

@@ -7,6 +7,10 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
+use crate::mend::args::{
+    AccountsCommand, BackupOptions, DeadCommand, OutboxCommand, ReplayOptions, RestoreOptions, ScheduleCommand,
+    SendOptions,
+};
 use crate::plugin::args::{DevOptions, PluginCommand};
 
 const STYLES: Styles = Styles::styled()
@@ -77,10 +81,13 @@ pub(crate) enum Command {
     },
     /// Log accounts in by QR code
     Login(LoginOptions),
-    /// List the accounts, their states and what waits
+    /// List the accounts, their states and what waits; forget one
     Accounts {
+        /// What to do; absent: list
+        #[command(subcommand)]
+        command: Option<AccountsCommand>,
         /// Print as JSON
-        #[arg(long)]
+        #[arg(long, global = true)]
         json: bool,
     },
     /// Look for what is wrong here, and tell the cure; sends no message
@@ -120,6 +127,38 @@ pub(crate) enum Command {
     },
     /// Tell why a message was answered, or why not
     Explain(ExplainOptions),
+    /// Show, handle again or drop events that were given up
+    Dead {
+        #[command(subcommand)]
+        command: DeadCommand,
+        /// Print as JSON
+        #[arg(long, global = true)]
+        json: bool,
+    },
+    /// Show what waits, failed or is uncertain of what is sent, and decide about it
+    Outbox {
+        #[command(subcommand)]
+        command: OutboxCommand,
+        /// Print as JSON
+        #[arg(long, global = true)]
+        json: bool,
+    },
+    /// Let a plugin handle events of the past once more; nothing is sent unless asked
+    Replay(ReplayOptions),
+    /// Send one message to one recipient
+    Send(SendOptions),
+    /// Plan messages, list them, take them back
+    Schedule {
+        #[command(subcommand)]
+        command: ScheduleCommand,
+        /// Print as JSON
+        #[arg(long, global = true)]
+        json: bool,
+    },
+    /// Write all that wxbot remembers into one file, while it runs or not; secrets only when asked
+    Backup(BackupOptions),
+    /// Make a data directory of a backup
+    Restore(RestoreOptions),
     /// Write an annotated bot.toml to begin with
     Init {
         /// Where

@@ -28,6 +28,7 @@ use wxbot_runtime::store::{Counts, Store, StoreError};
 
 use crate::explain;
 use crate::media::{self, MediaAsk};
+use crate::mend::{self, Bench, MendAsk};
 use crate::messages;
 use crate::report::{Failure, OrExit};
 use crate::watch::Ask;
@@ -70,6 +71,8 @@ pub(crate) enum Request {
     },
     /// What lies in the media folder, or clear it.
     Media(MediaAsk),
+    /// What went wrong, and what to do about it; and what a person sends.
+    Mend(MendAsk),
     /// Delete what was said with a contact; one line, how many messages.
     Forget {
         /// Whose.
@@ -118,6 +121,8 @@ pub(crate) struct Served {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) asks: mpsc::Sender<Ask>,
     pub(crate) media: Arc<MediaFolder>,
+    /// The data directory.
+    pub(crate) dir: PathBuf,
     pub(crate) archiver: Arc<Archiver>,
     /// Where the server for pushes is, as reached from this machine.
     pub(crate) server: Option<String>,
@@ -171,6 +176,7 @@ async fn client(stream: tokio::net::UnixStream, served: Served) {
                 messages::answer_forget(&served.archiver, &account, &contact, &tell).await;
             }
             Ok(Request::Media(ask)) => media::answer(&served.media, ask, &tell).await,
+            Ok(Request::Mend(ask)) => mend::answer(&Bench::of(&served), ask, &tell).await,
             Err(error) => drop(tell.send(json!({ "error": format!("not understood: {error}") })).await),
         }
         drop(tell);

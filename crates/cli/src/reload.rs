@@ -139,8 +139,9 @@ impl<'a> Reloader<'a> {
                 let media = loaded.config.media != self.config.media;
                 let alerts = built.tell_by(loaded.config.alerts.clone());
                 built.runtime.media().set_limits(loaded.config.media);
-                let store = loaded.config.store != self.config.store;
+                let store = loaded.config.store != self.config.store || loaded.config.keep != self.config.keep;
                 built.runtime.keep_so_much_free(loaded.config.store.reserve);
+                self.place.store.set_keep(loaded.config.keep);
                 let swapped = swapped(&self.config, &loaded.config);
                 let tables: Vec<&str> = [("media", media), ("store", store), ("alerts", alerts)]
                     .into_iter()

@@ -17,6 +17,8 @@ pub(crate) enum Failure {
     Config(ConfigError),
     /// Everything was said already; exit code 1.
     Silent,
+    /// Everything was said already; this exit code.
+    Exit(u8),
 }
 
 impl fmt::Display for Failure {
@@ -24,7 +26,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Said(text) => f.write_str(text),
             Self::Config(error) => f.write_str(&chain(error)),
-            Self::Silent => Ok(()),
+            Self::Silent | Self::Exit(_) => Ok(()),
         }
     }
 }
@@ -42,6 +44,7 @@ impl Failure {
                 ExitCode::FAILURE
             }
             Self::Silent => ExitCode::FAILURE,
+            Self::Exit(code) => ExitCode::from(*code),
             Self::Config(ConfigError::Mistakes(mistakes)) => {
                 say(&drawn(mistakes, "nothing was started", true));
                 ExitCode::from(78)

@@ -318,6 +318,7 @@ pub(crate) fn run(registry: Registry, args: &Args, options: &RunOptions) -> Resu
         // From here on a SIGHUP ends nothing, even before there is something to reload.
         let hang_up = unix_signal(SignalKind::hangup()).or_exit("cannot listen for SIGHUP")?;
         let place = Place::open_patiently(&dir).await?;
+        place.store.set_keep(config.keep);
         say(&welcome(lang, args, &registry, &accounts, &dir));
         let server = match kept {
             Some(_) => None,
@@ -364,6 +365,7 @@ pub(crate) fn run(registry: Registry, args: &Args, options: &RunOptions) -> Resu
             accounts: built.runtime.roster(),
             store: Arc::clone(&place.store),
             media: Arc::clone(built.runtime.media()),
+            dir: place.dir.path().to_owned(),
             archiver: Arc::clone(&archiver),
             asks: asks.clone(),
             server: base,

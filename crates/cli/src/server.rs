@@ -26,7 +26,7 @@ pub(crate) fn is_pushed(account: &AccountConfig) -> bool {
 }
 
 /// Where secrets are that wxbot made itself, in the data directory.
-const MADE: &str = "push";
+pub(crate) const MADE: &str = "push";
 /// The shortest secret that is taken: 128 bit in hexadecimal digits.
 const SHORTEST: usize = 32;
 

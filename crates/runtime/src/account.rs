@@ -19,6 +19,7 @@ use crate::contacts::Contacts;
 use crate::contacts::ask::Asking;
 use crate::dispatch::dialogs::Dialogs;
 use crate::dispatch::feed::Feed;
+use crate::dispatch::withheld::Withheld;
 use crate::explain::{Lang, Recorder, Trace, Traces};
 use crate::media::MediaFolder;
 use crate::media::uploads::{Upload, Uploads};
@@ -48,6 +49,8 @@ pub struct Account {
     pub(crate) feed: Feed,
     pub(crate) outbox: Desk,
     pub(crate) dialogs: Dialogs,
+    /// Plugins for which events are handled again and nothing is sent.
+    pub(crate) withheld: Withheld,
     pub(crate) media: Arc<MediaFolder>,
     pub(crate) uploads: Uploads,
     status: watch::Sender<Status>,
@@ -143,6 +146,7 @@ impl Account {
             feed: Feed::default(),
             outbox: Desk::default(),
             dialogs: parts.dialogs,
+            withheld: Withheld::default(),
             media: parts.media,
             uploads: Uploads::default(),
             status: watch::Sender::new(status),
@@ -312,6 +316,12 @@ impl Account {
         if let Some(seen) = seen {
             self.traces.keep(seen.end(outcome, trouble.map(|(plugin, trouble)| (&**plugin, trouble))));
         }
+    }
+
+    /// The store was changed behind the account's back: events may be due again, and sends may go out.
+    pub fn look_again(&self) {
+        self.feed.look_at_parked();
+        self.outbox.look();
     }
 
     /// What this process remembers of how an event was handled.

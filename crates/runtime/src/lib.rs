@@ -4,20 +4,23 @@
 //! [`roster`] which accounts run, [`roles`] who may do what in one → [`account`] what one account shares, `crew` its tasks →
 //! [`session`] its state machine and driver → [`contacts`] ids that outlive a login → [`store`] where everything lives →
 //! [`dispatch`] lanes, [`middleware`], [`plugin`], `builtin` what wxbot answers itself, [`explain`] why → [`clock`] timers
-//! and schedules → [`outbox`], `address` and [`pacing`] → [`media`] pictures, films and files on their way in and out →
-//! [`archive`] what is remembered of conversations → [`reserve`] what a full disk stops → [`alerts`] when somebody must be told
-//! that something is wrong → [`failpoint`] where tests end it all.
+//! and schedules → [`outbox`], `address` and [`pacing`], [`errand`] and [`planned`] what a person sends, now and at a time →
+//! [`media`] pictures, films and files on their way in and out → [`archive`] what is remembered of conversations →
+//! [`backup`] all of it in one file → [`reserve`] what a full disk stops → [`alerts`] when somebody must be told that
+//! something is wrong → [`failpoint`] where tests end it all.
 
 pub mod account;
 mod address;
 pub mod alerts;
 pub mod archive;
+pub mod backup;
 mod builtin;
 pub mod clock;
 pub mod config;
 pub mod contacts;
 mod crew;
 mod dispatch;
+pub mod errand;
 pub mod explain;
 pub mod failpoint;
 pub mod media;
@@ -25,6 +28,7 @@ pub mod middleware;
 mod outbox;
 pub mod pacing;
 pub mod plan;
+pub mod planned;
 pub mod plugin;
 pub mod reserve;
 pub mod roles;

@@ -106,8 +106,19 @@ fn differing<const N: usize>(keys: [(&'static str, bool); N]) -> Vec<&'static st
 
 /// The keys whose new values only a restart can put into force: those of the process, not of an account.
 pub fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
-    // The limits of the media folder, the reserve, and who is told are taken at once.
-    let Config { file: _, data_dir, accounts: _, media: _, store: _, libraries: _, server, archive, alerts: _ } = new;
+    // The limits of the media folder, those of the store, and who is told are taken at once.
+    let Config {
+        file: _,
+        data_dir,
+        accounts: _,
+        media: _,
+        store: _,
+        keep: _,
+        libraries: _,
+        server,
+        archive,
+        alerts: _,
+    } = new;
     differing([
         ("data_dir", old.data_dir != *data_dir),
         ("server", old.server != *server),

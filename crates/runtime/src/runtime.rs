@@ -128,6 +128,9 @@ pub struct Runtime {
 
 /// Old rows are swept in steps of a thousand, this often.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
+/// Between steps, and how often somebody else goes first.
+const IDLE_LOOK: Duration = Duration::from_millis(50);
+const IDLE_LOOKS: u32 = 40;
 /// What removed accounts may take beyond the patience that they have anyway.
 const LEAVING_MARGIN: Duration = Duration::from_secs(1);
 
@@ -173,6 +176,7 @@ impl Runtime {
         if works {
             runtime.spawn_sweeper();
             runtime.spawn_clock();
+            runtime.spawn_planned();
         }
         Ok(runtime)
     }
@@ -369,8 +373,13 @@ impl Runtime {
             let every = if waits_for("sweep old rows") { Duration::ZERO } else { SWEEP_EVERY };
             while stop.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
                 media.sweep().await;
-                while let Ok(true) = store.sweep(source.now_ms()).await {
-                    tokio::time::sleep(Duration::from_millis(50)).await;
+                let mut more = true;
+                while more {
+                    when_idle(&*store).await;
+                    more = matches!(store.sweep(source.now_ms()).await, Ok(true));
+                }
+                if let Err(error) = store.checkpoint().await {
+                    tracing::debug!(%error, "The log of the store is not tidied away this time.");
                 }
             }
         });
@@ -385,6 +394,16 @@ impl Runtime {
                 tracing::error!(
                     "The clock panicked: no timer or schedule fires before the next start. Please report it."
                 );
+            }
+        });
+    }
+
+    fn spawn_planned(&mut self) {
+        let (store, source, roster) = (Arc::clone(&self.store), self.source.clone(), self.roster.clone());
+        let planned = crate::planned::run(store, source, roster, self.stop.child_token());
+        self.chores.spawn(async move {
+            if AssertUnwindSafe(planned).catch_unwind().await.is_err() {
+                tracing::error!("Planned messages panicked: none goes out before the next start. Please report it.");
             }
         });
     }
@@ -517,6 +536,16 @@ async fn decide(account: &Account) -> Result<(), StoreError> {
         OnUncertain::Drop => drop(account.store.decide_uncertain(&account.name, Verdict::Drop).await?),
     }
     Ok(())
+}
+
+/// Waits for a moment in which nobody writes, but not for ever: under constant load there would be none.
+async fn when_idle(store: &dyn Store) {
+    for _ in 0..IDLE_LOOKS {
+        tokio::time::sleep(IDLE_LOOK).await;
+        if store.is_idle() {
+            return;
+        }
+    }
 }
 
 async fn drain(tasks: &mut JoinSet<()>, patience: Duration) {

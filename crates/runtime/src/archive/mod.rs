@@ -186,6 +186,22 @@ impl Archiver {
             }
         }
     }
+
+    /// Deletes all that was said in an account of which the queue has nothing any more. How many messages went.
+    ///
+    /// # Errors
+    /// As [`forget`](Self::forget).
+    pub async fn forget_account(&self, account: &AccountName) -> Result<usize, StoreError> {
+        let _alone = self.step.lock().await;
+        let mut gone = 0;
+        loop {
+            let step = self.archive.forget_account(account).await?;
+            gone += step;
+            if step < FORGET_STEP {
+                return Ok(gone);
+            }
+        }
+    }
 }
 
 fn of_event(event: &Event, kept: &Kept) -> Option<Record> {

@@ -265,6 +265,21 @@ async fn what_was_said_with_a_contact_is_forgotten_everywhere() {
     }
 }
 
+#[tokio::test]
+async fn sec_r21_what_was_said_in_a_forgotten_account_is_gone() {
+    let rig = rig();
+    for (account, said) in [("shop", "zebra gone"), ("bare", "zebra kept")] {
+        rig.accept(&text(account, "p1", "p1", said, NOW_S)).await;
+    }
+    rig.catch_up().await;
+    assert_eq!(rig.all().await.len(), 2);
+    assert_eq!(rig.archiver.forget_account(&"shop".parse().unwrap()).await.unwrap(), 1);
+    assert_eq!(rig.all().await.len(), 1, "the other one is kept");
+    rig.archiver.archive.close().await.unwrap();
+    let file = std::fs::read(rig.dir.path().join("archive.db")).unwrap();
+    assert!(!file.windows(10).any(|window| window == b"zebra gone"));
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_past_its_time_goes() {
     let rig = rig();

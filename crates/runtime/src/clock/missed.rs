@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// What is due no longer ago is not missed but late: a restart, or a busy moment, that lay over it.
 const GRACE_MS: i64 = 60_000;
 /// More due times than these are not made up for, only the last of them.
-pub(super) const MOST: usize = 100;
+pub(crate) const MOST: usize = 100;
 
 /// What becomes of due times that were missed by more than a minute.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -22,7 +22,7 @@ pub enum Missed {
 
 impl Missed {
     /// Those that become events, of all that are due by `now_ms`, in order.
-    pub(super) fn choose(self, mut due: Vec<i64>, now_ms: i64) -> Vec<i64> {
+    pub(crate) fn choose(self, mut due: Vec<i64>, now_ms: i64) -> Vec<i64> {
         let late = |at: &i64| now_ms.saturating_sub(*at) <= GRACE_MS;
         match self {
             Self::Skip => due.retain(late),

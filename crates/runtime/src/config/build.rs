@@ -21,6 +21,7 @@ use super::settings::{
     SecretSource, StoreSettings,
 };
 use super::stations;
+use super::store;
 use super::tree::Table;
 use super::view::{Account, Named, accounts, plugin_entries};
 
@@ -30,6 +31,7 @@ pub(super) fn config(root: &Table, file: &Path, registry: &Registry) -> Config {
         file: file.to_owned(),
         data_dir: data_dir(root, file),
         media: media(root.table("media")),
+        keep: store::build(root),
         archive: archive(root.table("archive")),
         store: store(root.table("store")),
         libraries: libraries(root, file),

@@ -269,12 +269,19 @@ pub(super) const ARCHIVE: &[Key] = &[
 const POLICY: Kind = Kind::Choice(&["off", "metadata", "full"]);
 
 /// `[store]`.
-pub(super) const STORE: &[Key] = &[Key::new(
-    "reserve",
-    "How much of the disk stays free: below it handling and sending stop, and at an eighth of it taking.",
-    Kind::Size { min: 0 },
-)
-.preset(Preset::Text("256MiB"))];
+pub(super) const STORE: &[Key] = &[
+    Key::new(
+        "reserve",
+        "How much of the disk stays free: below it handling and sending stop, and at an eighth of it taking.",
+        Kind::Size { min: 0 },
+    )
+    .preset(Preset::Text("256MiB")),
+    Key::new("keep_done", "How long stays what events said that are done, and sends that were sent.", Kind::Duration)
+        .preset(Preset::Text("7d")),
+    Key::new("keep_dead", "How long events stay that were given up.", Kind::Duration).preset(Preset::Text("90d")),
+    Key::new("keep_keys", "How long an event that comes again is known.", Kind::Duration).preset(Preset::Text("30d")),
+    Key::new("keep_sends", "How long sends stay that have ended.", Kind::Duration).preset(Preset::Text("30d")),
+];
 
 /// `[alerts]`.
 pub(super) const ALERTS: &[Key] = &[
@@ -397,7 +404,7 @@ const TOP: &[Key] = &[
     Key::new("pacing", "How fast accounts send; the protocol's own pace where absent.", Kind::Table(PACING)),
     Key::new("media", "The folder for pictures, films and files, both received and to be sent.", Kind::Table(MEDIA)),
     Key::new("archive", "The history of conversations, for `wxbot messages`.", Kind::Table(ARCHIVE)),
-    Key::new("store", "How what wxbot remembers is kept.", Kind::Table(STORE)),
+    Key::new("store", "How what wxbot remembers is kept, and for how long.", Kind::Table(STORE)),
     Key::new("server", "Where services push to, and where health and figures are asked.", Kind::Table(SERVER)),
     Key::new("alerts", "Who is told when something is wrong, and how.", Kind::Table(ALERTS)),
     Key::new("plugins", "The settings of plugins, common to all accounts.", Kind::Plugins),

@@ -24,6 +24,7 @@ pub mod schema;
 mod server;
 pub mod settings;
 mod stations;
+mod store;
 mod tree;
 mod view;
 
@@ -111,6 +112,7 @@ pub fn parse(text: &str, file: &Path, registry: &Registry) -> Result<Loaded, Mis
     plugins::check(&reading.root, file, registry, &mut report);
     stations::check(&reading.root, file, registry, &mut report);
     server::check(&reading.root, &mut report);
+    store::check(&reading.root, &mut report);
     alerts::check(&reading.root, &mut report);
     report.mistakes.append(&mut reading.limits);
     report.mistakes.retain(|mistake| !is_noise(mistake, &reading));

@@ -20,6 +20,7 @@ use super::diagnostic::Diagnostic;
 use crate::alerts::AlertSettings;
 use crate::pacing::Manners;
 use crate::roles::Roles;
+use crate::store::Keep;
 
 /// A configuration without mistakes, and what is worth knowing about it.
 #[derive(Debug, Clone)]
@@ -39,6 +40,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The media folder.
     pub media: MediaSettings,
+    /// How long what has ended is kept.
+    pub keep: Keep,
     /// The history of conversations.
     pub archive: ArchiveSettings,
     /// The store.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use wxbot_model::{Action, Capability, ContactId, Event, Media};
+use wxbot_model::{Action, Capability, ClientMsgId, ContactId, Event, Media};
 use wxbot_plugin::{Effect, Effects, MediaSource};
 
 use super::dialogs::Question;
@@ -120,22 +120,33 @@ impl Hands<'_> {
     /// The row of an action; `chat` is its lane where it says none itself.
     pub(crate) fn send(&self, chat: &ContactId, action: Action, ord: u32) -> Result<NewSend, String> {
         self.can(action.needs())?;
-        let body = serde_json::to_string(&action).map_err(|error| error.to_string())?;
-        // What comes back of anything else is another shape; the whole action never equals a text.
-        let echo = if let Action::SendText { text, .. } = &action { echo_of(text) } else { echo_of(&body) };
-        let media = if let Action::SendMedia { media: Media::Stored(stored), .. } = &action {
-            Some(stored.digest.clone())
-        } else {
-            None
-        };
-        Ok(NewSend {
-            plugin: Arc::clone(self.plugin),
-            ord,
-            conv: action.to().unwrap_or(chat).clone(),
-            client_id: self.settings.protocol.draw_client_msg_id(),
-            body,
-            echo,
-            media,
-        })
+        row_of(self.settings.protocol.draw_client_msg_id(), self.plugin, chat, &action, ord)
     }
+}
+
+/// The row of an action that the account can do.
+pub(crate) fn row_of(
+    client_id: ClientMsgId,
+    plugin: &Arc<str>,
+    chat: &ContactId,
+    action: &Action,
+    ord: u32,
+) -> Result<NewSend, String> {
+    let body = serde_json::to_string(action).map_err(|error| error.to_string())?;
+    // What comes back of anything else is another shape; the whole action never equals a text.
+    let echo = if let Action::SendText { text, .. } = action { echo_of(text) } else { echo_of(&body) };
+    let media = if let Action::SendMedia { media: Media::Stored(stored), .. } = action {
+        Some(stored.digest.clone())
+    } else {
+        None
+    };
+    Ok(NewSend {
+        plugin: Arc::clone(plugin),
+        ord,
+        conv: action.to().unwrap_or(chat).clone(),
+        client_id,
+        body,
+        echo,
+        media,
+    })
 }

@@ -218,7 +218,7 @@ mod tests {
     use super::*;
 
     fn row(seq: u64, conv: &str) -> InboxRow {
-        InboxRow { seq, conv: conv.parse().unwrap(), recv_ms: 0, body: Arc::from(""), done: Vec::new() }
+        InboxRow { seq, conv: conv.parse().unwrap(), recv_ms: 0, body: Arc::from(""), done: Vec::new(), replay: None }
     }
 
     fn work(seq: u64, conv: &str) -> Work {

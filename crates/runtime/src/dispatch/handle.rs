@@ -209,6 +209,10 @@ impl Handler {
         }
         let kept = question.as_ref().map(Question::note).or_else(|| Some((talk.as_ref()?.key(), None)));
         finish.kv.extend(kept.map(|(key, value)| (Arc::from(WXBOT), key, value)));
+        if row.replay.as_ref().is_some_and(|replay| !replay.send) {
+            // The person was not asked, so no answer of theirs is one to this.
+            question = None;
+        }
         let count = finish.sends.len();
         // An answer within a dialog is the end of that dialog, whatever the others did.
         let spare = (several && talk.is_none() && !(finish.swaps.is_empty() && finish.timers.is_empty()))

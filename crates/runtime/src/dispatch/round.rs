@@ -71,7 +71,10 @@ impl<'a> Round<'a> {
 impl Destination for Round<'_> {
     fn arrive(&self, env: Envelope) -> BoxFuture<'_, Outcome> {
         Box::pin(async move {
-            let event = Arc::new(env.event);
+            let mut event = env.event;
+            // Somebody asked for it now, however old it is.
+            event.late &= self.row.replay.is_none();
+            let event = Arc::new(event);
             let meta = CallMeta::first().attempt(env.attempt).roles(roles_of(self.settings, &event));
             let meta = meta.explain(self.seen.is_some());
             let mut turn = Hand { round: self, event, meta, held: env.held, harvest: Harvest::default() };
@@ -101,6 +104,9 @@ enum Asked {
 
 impl Hand<'_> {
     async fn out(&mut self) -> Outcome {
+        if let Some(plugin) = self.round.row.replay.as_ref().and_then(|replay| replay.plugin.clone()) {
+            return self.ask_again(&plugin).await;
+        }
         if let Some(plugin) = self.event.kind.of_plugin() {
             let plugin = plugin.to_owned();
             return self.ask_its_plugin(&plugin).await;
@@ -137,6 +143,25 @@ impl Hand<'_> {
         if self.is_silenced(plugin) {
             return Outcome::stopped(self.event.kind.word(), "`/plugin off` silenced the plugin in this chat");
         }
+        self.ask(plugin).await;
+        self.passed()
+    }
+
+    /// What is handled once more for one plugin: the others, dialogs and wxbot's own commands had their turn.
+    async fn ask_again(&mut self, id: &str) -> Outcome {
+        let Round { account, settings, row, .. } = *self.round;
+        let stopped = |why: String| Outcome::stopped("replay", why);
+        let Some(plugin) = settings.plugins.iter().find(|plugin| *plugin.id == *id) else {
+            return stopped(format!("the account does not use plugin `{id}` any more"));
+        };
+        match self.skips(plugin) {
+            Some(Skip::Silenced) => return stopped(format!("`/plugin off` silenced `{id}` in this chat")),
+            Some(Skip::HeldBack { by }) => return stopped(format!("{by} holds it back")),
+            Some(Skip::NotWanted { kind }) => return stopped(format!("`{id}` does not take `{kind}`")),
+            Some(Skip::DoneBefore) => return self.passed(),
+            Some(_) | None => {}
+        }
+        let _withheld = row.replay.as_ref().filter(|replay| !replay.send).map(|_| account.withheld.begin(&plugin.id));
         self.ask(plugin).await;
         self.passed()
     }

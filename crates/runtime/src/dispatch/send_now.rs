@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use wxbot_core::source::Source;
 use wxbot_model::{Action, ContactId};
 use wxbot_plugin::host::Receipt;
 use wxbot_plugin::{Effects, PluginError};
@@ -16,14 +17,12 @@ use super::collect::Hands;
 use crate::account::Account;
 use crate::outbox::{self, Expected};
 use crate::plugin::limits;
-use crate::store::{LoneSend, Settlement};
+use crate::store::{LoneSend, NO_EVENT, Settlement};
 
 /// How long a send waits for its turn: a handler has 30 s in all, and wants some of it afterwards.
 const TURN: Duration = Duration::from_secs(15);
 /// How long one that is under way may take beyond that.
 const UNDER_WAY: Duration = Duration::from_secs(10);
-/// Numbers from here on are of no event. What is added is drawn, so that a restart repeats none.
-const NO_EVENT: u64 = 1 << 62;
 
 /// Sends for this plugin and waits until it is known what became of it.
 ///
@@ -34,6 +33,9 @@ pub(super) async fn send_now(account: &Account, plugin: &str, action: Action) ->
     if account.sender.borrow().is_none() {
         return Err(PluginError::msg(format!("account `{}` is not online; nothing was sent", account.name)));
     }
+    if account.withheld.has(&plugin) {
+        return Err(PluginError::msg("events are handled again without `--send` just now; nothing was sent"));
+    }
     limits::check(&Effects::none().and_act(action.clone())).map_err(PluginError::msg)?;
     let hands = Hands { account, settings: &settings, plugin: &plugin };
     // Its file stays until the send is stored.
@@ -41,7 +43,7 @@ pub(super) async fn send_now(account: &Account, plugin: &str, action: Action) ->
     let lane = action.to().cloned().map_or_else(|| lane_of_nobody(account), Ok)?;
     let send = hands.send(&lane, action, 0).map_err(PluginError::msg)?;
     let mut expected = account.outbox.expect(send.client_id.clone());
-    let cause = NO_EVENT | account.source.random_u64() >> 2;
+    let cause = no_event(&account.source);
     let stored = LoneSend {
         account: account.name.clone(),
         send,
@@ -55,6 +57,11 @@ pub(super) async fn send_now(account: &Account, plugin: &str, action: Action) ->
         Some(settlement) => told(settlement),
         None => Err(unknown("it is still under way")),
     }
+}
+
+/// A cause that is no event. It is drawn, so that a restart repeats none.
+pub(crate) fn no_event(source: &Source) -> u64 {
+    NO_EVENT | source.random_u64() >> 2
 }
 
 async fn wait(account: &Account, cause: u64, expected: &mut Expected<'_>) -> Result<Option<Settlement>, PluginError> {

@@ -3,6 +3,7 @@
 use super::Explanation;
 use super::trace::{Heard, PluginStep, Trace};
 use super::verdict::{passage, send, skipped, verdict};
+use crate::store::Replay;
 
 /// In which language.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +57,7 @@ pub fn lines(of: &Explanation, lang: Lang, now_ms: i64) -> Vec<String> {
         ),
     );
     let mut lines = vec![verdict(of, lang, now_ms), lang.say(&en, &zh)];
+    lines.extend(story.replay.as_ref().map(|replay| again(replay, lang)));
     match &of.trace {
         Some(trace) => steps(trace, lang, &mut lines),
         None => {
@@ -70,6 +72,26 @@ pub fn lines(of: &Explanation, lang: Lang, now_ms: i64) -> Vec<String> {
     }
     lines.extend(story.sends.iter().map(|one| format!("→ {}", send(one, lang))));
     lines
+}
+
+/// Why it is handled once more.
+fn again(replay: &Replay, lang: Lang) -> String {
+    let Some(of) = replay.of else {
+        return lang.say("it was dead, and somebody let it be handled again", "它曾被放弃,后由人工重新处理");
+    };
+    let plugin = replay.plugin.as_deref().unwrap_or_default();
+    let (en, zh) = if replay.send {
+        (
+            format!("a replay of event {of} for {plugin}; what it answers is sent"),
+            format!("事件 {of} 为 {plugin} 重放;会发送回复"),
+        )
+    } else {
+        (
+            format!("a replay of event {of} for {plugin}; nothing of it is sent"),
+            format!("事件 {of} 为 {plugin} 重放;不发送任何内容"),
+        )
+    };
+    lang.say(&en, &zh)
 }
 
 fn steps(trace: &Trace, lang: Lang, lines: &mut Vec<String>) {

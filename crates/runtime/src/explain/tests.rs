@@ -109,6 +109,7 @@ fn a_trace_stays_below_eight_kibibytes() {
 
 fn story(state: EventState, note: Option<&str>, sends: Vec<SendStory>) -> Story {
     Story {
+        replay: None,
         seq: 7,
         account: "shop".parse().unwrap(),
         key: "7".parse().unwrap(),

@@ -441,7 +441,14 @@ impl Driver {
         fail_point!("accept: told");
         // First of all: these are claimed, and nobody else will hand them on.
         let mut fresh = accepted.seqs.iter().zip(bodies.into_iter().zip(events)).filter_map(|(seq, (body, event))| {
-            let row = InboxRow { seq: (*seq)?, conv: event.chat.id.clone(), recv_ms: now_ms, body, done: Vec::new() };
+            let row = InboxRow {
+                seq: (*seq)?,
+                conv: event.chat.id.clone(),
+                recv_ms: now_ms,
+                body,
+                done: Vec::new(),
+                replay: None,
+            };
             Some(Work { row, fresh: Some(Box::new(event)), again: false })
         });
         let claimed = fresh.by_ref().take(claim).collect();

@@ -94,6 +94,9 @@ pub trait Archive: Send + Sync + std::fmt::Debug {
     /// went; fewer than [`FORGET_STEP`] when there are no more.
     fn forget(&self, account: &AccountName, contact: &ContactId) -> Answer<'_, usize>;
 
+    /// The same for all that was said in an account.
+    fn forget_account(&self, account: &AccountName) -> Answer<'_, usize>;
+
     /// Deletes what was said before this moment, a bounded step; true when there is more.
     fn sweep(&self, before_ms: i64) -> Answer<'_, bool>;
 

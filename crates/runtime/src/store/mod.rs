@@ -2,10 +2,12 @@
 //!
 //! No method hands out a transaction: the cluster engine has none that spans subjects. [`sqlite`] is the engine for one
 //! machine; [`seal`] encrypts session secrets before any engine sees them; [`media`] are the steps around media files,
-//! - [`clock`] the steps around timers and schedules
+//!
+//! - [`clock`] the steps around timers and schedules, [`planned`] around messages that go out at a time
 //! - [`pace`] those around the pacing
 //! - [`halt`] why an account waits for a person
-//! - [`story`] those that look back
+//! - [`story`] those that look back, [`mend`] those that give another end to what went wrong
+//! - [`keep`] those of retention and backup
 //! - [`archive`] those of the history, which has an engine of its own
 //! - [`spool`] those of a file apart, where pushes wait while nobody reads them
 //! - [`health`] whether it can be written
@@ -15,8 +17,11 @@ pub mod archive;
 pub mod clock;
 pub mod halt;
 pub mod health;
+pub mod keep;
 pub mod media;
+pub mod mend;
 pub mod pace;
+pub mod planned;
 pub mod seal;
 pub mod spool;
 pub mod sqlite;
@@ -34,8 +39,14 @@ pub use archive::HistoryStore;
 pub use clock::{Bell, ClockStore, DueTimer, Firing, MOST_TIMERS, Origin, SavedSchedule, ScheduleKey, TimerChange};
 pub use halt::{Halt, HaltStore, LeftToPeople};
 pub use health::{Cause, HealthStore, Unwritable};
+pub use keep::{Forgotten, Keep, KeepStore, Restored};
 pub use media::{LastSent, MediaRow, MediaSourceKey, MediaStore};
+pub use mend::{
+    DeadEvent, DeadFilter, Decided, Decision, MOST_REPLAYED, MendStore, NO_EVENT, Replay, ReplayAsk, ReplayStep,
+    SendFilter, SendRow,
+};
 pub use pace::{MERGED_INTO, PaceStore};
+pub use planned::{MOST_PLANNED, NewPlanned, Planned, PlannedFiring, PlannedStore};
 pub use story::{EventState, SendState, SendStory, Story, StoryStore};
 pub use types::{
     Accept, Accepted, BoundContact, ClaimSends, ClaimedSend, Claims, Counts, Failure, Finish, Finished, InboxRow,
@@ -49,7 +60,19 @@ pub type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 ///
 /// Cancel safe in this sense: a dropped future may still have done its step, never half of it.
 pub trait Store:
-    MediaStore + ClockStore + StoryStore + HistoryStore + PaceStore + HaltStore + HealthStore + Send + Sync + fmt::Debug
+    MediaStore
+    + ClockStore
+    + StoryStore
+    + HistoryStore
+    + PaceStore
+    + HaltStore
+    + HealthStore
+    + MendStore
+    + PlannedStore
+    + KeepStore
+    + Send
+    + Sync
+    + fmt::Debug
 {
     /// Begins a run: events that were being handled wait again, sends that were under way are uncertain.
     fn recover(&self, account: &AccountName) -> Answer<'_, ()>;

@@ -1,9 +1,9 @@
 //! What became of one event? What `wxbot explain` tells: the row of the inbox, and the sends that it caused.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use wxbot_model::{AccountName, ContactId, EventKey};
 
-use super::Answer;
+use super::{Answer, Replay};
 
 /// One event and what it led to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -30,6 +30,8 @@ pub struct Story {
     pub recv_ms: i64,
     /// Plugins that were done with it while another one failed. Those of an event that went well are not noted.
     pub done: Vec<String>,
+    /// Why it is handled once more; `None` where it is as it came.
+    pub replay: Option<Replay>,
     /// What it led to, by plugin and place.
     pub sends: Vec<SendStory>,
 }
@@ -79,7 +81,7 @@ pub struct SendStory {
 }
 
 /// How far a send is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the states of docs/durability, by name")]
 pub enum SendState {

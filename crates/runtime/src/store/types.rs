@@ -9,6 +9,7 @@ use wxbot_model::span::Rate;
 use wxbot_model::{AccountName, ClientMsgId, ContactId, ContactKind, EventKey, MediaDigest, Name, PeerId};
 
 use super::clock::TimerChange;
+use super::mend::Replay;
 use crate::contacts::rolls::Notes;
 use crate::pacing::Rules;
 
@@ -117,6 +118,8 @@ pub struct InboxRow {
     pub body: Arc<str>,
     /// Plugins that are done with it already, after a failed try of another.
     pub done: Vec<String>,
+    /// Why it is handled once more; `None` where it is as it came.
+    pub replay: Option<Replay>,
 }
 
 /// How often an event was begun, and how often that ended in an error.

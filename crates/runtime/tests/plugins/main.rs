@@ -1,6 +1,8 @@
 //! Is done what plugins answer: in their order, to those who wait, with fresh values, at their time, past their guards?
 
 #[cfg(test)]
+mod again;
+#[cfg(test)]
 mod dialogs;
 #[cfg(test)]
 mod guards;

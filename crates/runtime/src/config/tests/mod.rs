@@ -11,6 +11,7 @@ use wxbot_plugin::{InitCtx, Place};
 use super::diagnostic::codes;
 use super::*;
 use crate::pacing::{Kinds, Manners, OnRepeat, OnSameText, Pushes, Repeat, SameText, WarmUp};
+use crate::store::Keep;
 use rig::{check, parsed, registry, told, web};
 
 mod people;
@@ -59,6 +60,9 @@ fn a_good_file_means_what_it_says() {
     assert_eq!(config.data_dir, PathBuf::from("/etc/wxbot/state"));
     assert_eq!(config.archive, ArchiveSettings { keep: Duration::from_secs(90 * 86_400) });
     assert_eq!(config.media, MediaSettings { max_size: 2 << 30, keep: Duration::from_secs(7 * 86_400) });
+    let days = |days: u64| Duration::from_secs(days * 86_400);
+    let keep = Keep { done: days(3), dead: days(60), keys: days(20), sends: days(10) };
+    assert_eq!(config.keep, keep);
     assert_eq!(config.store, StoreSettings { reserve: 1 << 30 });
     let [shop, hook, me] = config.accounts.as_slice() else { panic!("{config:?}") };
     assert_eq!(shop.endpoint, Some(Endpoint::Url("http://127.0.0.1:9000".parse().unwrap())));
@@ -130,8 +134,12 @@ fn defaults_hold_where_nothing_is_said() {
     assert_eq!(config.data_dir, PathBuf::from("data"));
     assert_eq!(config.media, MediaSettings { max_size: 1 << 30, keep: Duration::from_secs(30 * 86_400) });
     assert_eq!(config.store, StoreSettings { reserve: 256 << 20 });
-    assert_eq!(Value::Object(keys::presets(keys::STORE)), json!({ "reserve": "256MiB" }));
+    assert_eq!(
+        Value::Object(keys::presets(keys::STORE)),
+        json!({ "reserve": "256MiB", "keep_done": "7d", "keep_dead": "90d", "keep_keys": "30d", "keep_sends": "30d" })
+    );
     assert_eq!(Value::Object(keys::presets(keys::MEDIA)), json!({ "max_size": "1GiB", "keep": "30d" }));
+    assert_eq!(config.keep, Keep::default());
     let account = &config.accounts[0];
     assert_eq!(account.middleware.iter().map(|m| m.name.as_str()).collect::<Vec<_>>(), DEFAULT_MIDDLEWARE);
     assert_eq!(account.middleware[1].settings, json!({ "after": "10min" }));

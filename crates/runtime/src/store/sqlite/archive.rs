@@ -159,6 +159,16 @@ fn delete(c: &Connection, ids: &[i64]) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// One step of a deletion on request; how many went.
+fn forget(c: &Connection, ids: &[i64]) -> rusqlite::Result<usize> {
+    delete(c, ids)?;
+    if ids.len() < FORGET_STEP {
+        // A deleted word stays in its old segment until segments are merged.
+        c.execute("INSERT INTO word(word) VALUES ('optimize')", [])?;
+    }
+    Ok(ids.len())
+}
+
 fn ids(c: &Connection, sql: &str, values: &[&dyn rusqlite::ToSql]) -> rusqlite::Result<Vec<i64>> {
     c.prepare_cached(sql)?.query_map(values, |r| r.get(0))?.collect()
 }
@@ -195,13 +205,15 @@ impl Archive for SqliteArchive {
         self.write("delete what was said with a contact", move |c| {
             let sql = "SELECT id FROM msg WHERE account = ?1 AND conv = ?2
                  UNION SELECT id FROM msg WHERE account = ?1 AND sender = ?2 AND sender IS NOT NULL LIMIT ?3";
-            let ids = ids(c, sql, &[&account.as_str(), &contact.as_str(), &FORGET_STEP])?;
-            delete(c, &ids)?;
-            if ids.len() < FORGET_STEP {
-                // A deleted word stays in its old segment until segments are merged.
-                c.execute("INSERT INTO word(word) VALUES ('optimize')", [])?;
-            }
-            Ok(ids.len())
+            forget(c, &ids(c, sql, &[&account.as_str(), &contact.as_str(), &FORGET_STEP])?)
+        })
+    }
+
+    fn forget_account(&self, account: &AccountName) -> Answer<'_, usize> {
+        let account = account.clone();
+        self.write("delete what was said in an account", move |c| {
+            let sql = "SELECT id FROM msg WHERE account = ?1 LIMIT ?2";
+            forget(c, &ids(c, sql, &[&account.as_str(), &FORGET_STEP])?)
         })
     }
 

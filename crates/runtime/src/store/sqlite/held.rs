@@ -13,7 +13,7 @@ const HOLD: &str =
 const SAY: &str =
     "UPDATE outbox SET error = ?3 WHERE account = ?1 AND conv = ?2 AND state = 2 AND held AND error IS NOT ?3";
 const EXPIRE: &str = "UPDATE outbox SET state = 5, held = 0, error = 'older than max_age'
-     WHERE account = ?1 AND conv = ?2 AND state = 2 AND held AND created_at < ?3";
+     WHERE account = ?1 AND conv = ?2 AND state = 2 AND held AND created_at < ?3 AND asked_at < ?3";
 const LET_GO: &str = "UPDATE outbox SET state = 0, held = 0, not_before = 0, error = NULL
      WHERE account = ?1 AND conv = ?2 AND state = 2 AND held";
 

@@ -1,11 +1,13 @@
 //! The inbox as SQL: `new → running → done | retry → running … | dead`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
 use wxbot_model::AccountName;
 
-use super::outbox;
+use super::{mend, outbox};
+use crate::store::Keep;
 use crate::store::types::{Accept, Accepted, Claims, Failure, Finish, InboxCounts, InboxRow};
 
 // States where they are written; where they are looked for, the statement names the number, or no partial index is used.
@@ -13,10 +15,6 @@ const RUNNING: i64 = 1;
 const RETRY: i64 = 2;
 const DEAD: i64 = 4;
 
-/// Bodies of finished events are kept so long, keys longer (dedupe), dead ones longest.
-const KEEP_BODY_MS: i64 = 7 * 86_400_000;
-const KEEP_KEY_MS: i64 = 30 * 86_400_000;
-const KEEP_DEAD_MS: i64 = 90 * 86_400_000;
 /// A parked event is never further away, whatever the clock did meanwhile.
 const MAX_WAIT_MS: i64 = 3_600_000;
 
@@ -24,10 +22,10 @@ const RECOVER: &str = "UPDATE inbox SET state = 0 WHERE account = ?1 AND state <
 const ACCEPT: &str =
     "INSERT INTO inbox(account, src_key, conv, recv_at, kind, state, attempts, body) VALUES (?1, ?2, ?3, ?4, ?5, ?7, ?7, ?6)
      ON CONFLICT(account, src_key) DO NOTHING";
-const WAITING: &str = "SELECT seq, conv, recv_at, body, done FROM inbox
+const WAITING: &str = "SELECT seq, conv, recv_at, body, done, replay FROM inbox
      WHERE account = ?1 AND seq > ?2 AND state < 2 AND state = 0 ORDER BY seq LIMIT ?3";
 const CLAMP: &str = "UPDATE inbox SET not_before = ?2 WHERE account = ?1 AND state = 2 AND not_before > ?2";
-const DUE: &str = "SELECT seq, conv, recv_at, body, done FROM inbox
+const DUE: &str = "SELECT seq, conv, recv_at, body, done, replay FROM inbox
      WHERE account = ?1 AND state = 2 AND not_before <= ?2 ORDER BY seq LIMIT ?3";
 const UNPARK: &str = "UPDATE inbox SET state = 1 WHERE seq = ?1";
 const NEXT_DUE: &str = "SELECT min(not_before) FROM inbox WHERE account = ?1 AND state = 2";
@@ -102,6 +100,7 @@ fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<InboxRow> {
         recv_ms: row.get(2)?,
         body: Arc::from(body.unwrap_or_default()),
         done: done.map(|d| d.split(' ').map(str::to_owned).collect()).unwrap_or_default(),
+        replay: mend::replay(row.get::<_, Option<String>>(5)?.as_deref()),
     })
 }
 
@@ -193,18 +192,23 @@ const AHEAD_MS: i64 = 3_600_000;
 /// Rows looked at in one step, so that the writer is never held for long.
 const STEP: usize = 1000;
 
+/// What came before this is kept no longer.
+pub(super) fn before(now_ms: i64, keep: Duration) -> i64 {
+    now_ms.saturating_sub(i64::try_from(keep.as_millis()).unwrap_or(i64::MAX))
+}
+
 /// One step on; true when there is more to do.
-pub(super) fn sweep(c: &Connection, now_ms: i64, swept: Swept) -> rusqlite::Result<(Swept, bool)> {
-    let step = |sql, after, keep_ms| -> rusqlite::Result<(u64, bool)> {
-        let (until, more) = older(c, NEXT_ROWS, after, now_ms - keep_ms, now_ms)?;
+pub(super) fn sweep(c: &Connection, now_ms: i64, keep: &Keep, swept: Swept) -> rusqlite::Result<(Swept, bool)> {
+    let step = |sql, after, keep| -> rusqlite::Result<(u64, bool)> {
+        let (until, more) = older(c, NEXT_ROWS, after, before(now_ms, keep), now_ms)?;
         if until > after {
             c.prepare_cached(sql)?.execute([after, until])?;
         }
         Ok((until, more))
     };
-    let (emptied, more_to_empty) = step(EMPTY, swept.emptied, KEEP_BODY_MS)?;
-    let (deleted, more_to_delete) = step(DELETE, swept.deleted, KEEP_KEY_MS)?;
-    let dead = c.prepare_cached(DELETE_DEAD)?.execute([now_ms - KEEP_DEAD_MS])?;
+    let (emptied, more_to_empty) = step(EMPTY, swept.emptied, keep.done)?;
+    let (deleted, more_to_delete) = step(DELETE, swept.deleted, keep.keys)?;
+    let dead = c.prepare_cached(DELETE_DEAD)?.execute([before(now_ms, keep.dead)])?;
     Ok((Swept { emptied, deleted }, more_to_empty || more_to_delete || dead == STEP))
 }
 

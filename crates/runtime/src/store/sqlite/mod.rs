@@ -1,9 +1,9 @@
 //! The store on one machine: SQLite in WAL mode, one writer with group commit, separate connections for reading.
 //!
 //! [`schema`] tables and migrations → [`writer`] group commit → [`inbox`], [`outbox`], [`held`], [`kv`], [`timer`],
-//! [`session`], [`media`], [`story`], [`history`], [`pace`] with [`toll`] and [`merge`] the steps as SQL on a connection
-//! → [`archive`] and [`spool`], files apart → [`health`] whether the file can be written → [`place`] the data directory
-//! and its lock. No SQL outside this folder.
+//! [`session`], [`media`], [`story`], [`history`], [`pace`] with [`toll`] and [`merge`], [`mend`], [`planned`], [`keep`]
+//! the steps as SQL on a connection → [`archive`] and [`spool`], files apart → [`health`] whether the file can be written
+//! → [`place`] the data directory and its lock. No SQL outside this folder.
 
 mod archive;
 mod examine;
@@ -12,12 +12,15 @@ mod health;
 mod held;
 mod history;
 mod inbox;
+mod keep;
 mod kv;
 mod media;
+mod mend;
 mod merge;
 mod outbox;
 mod pace;
 mod place;
+mod planned;
 mod schema;
 mod session;
 mod spool;
@@ -32,13 +35,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
+use tokio::sync::Notify;
 use wxbot_model::{AccountName, ContactId};
 
 use super::types::{
     Accept, Accepted, BoundContact, ClaimSends, ClaimedSend, Claims, Counts, Failure, Finish, Finished, InboxRow,
     LoneSend, SavedRow, Settlement, StoreError, Verdict,
 };
-use super::{Answer, Bell, Store};
+use super::{Answer, Bell, Keep, Store};
 pub use archive::{ARCHIVE_FILE, SqliteArchive};
 pub use examine::{Examined, examine};
 pub use place::DataDir;
@@ -58,14 +62,16 @@ pub struct SqliteStore {
     lister: Reader,
     path: PathBuf,
     swept: Mutex<Swept>,
+    keep: Mutex<Keep>,
     bell: Arc<Bell>,
+    planned_bell: Arc<Notify>,
 }
 
 /// How far old rows were swept.
 #[derive(Debug, Clone, Copy, Default)]
 struct Swept {
     inbox: inbox::Swept,
-    outbox: u64,
+    outbox: outbox::Swept,
 }
 
 /// `None` once closed: while one is open the writer cannot tidy the WAL away.
@@ -92,16 +98,22 @@ impl SqliteStore {
             lister,
             path,
             swept: Mutex::default(),
+            keep: Mutex::default(),
             bell: Arc::default(),
+            planned_bell: Arc::default(),
         })
     }
 
     fn open_reader(path: &Path) -> Result<Reader, StoreError> {
+        Self::open_connection(path).map(|reader| Arc::new(Mutex::new(Some(reader))))
+    }
+
+    fn open_connection(path: &Path) -> Result<Connection, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let reader = Connection::open_with_flags(path, flags).map_err(engine("open queue.db for reading"))?;
         reader.busy_timeout(std::time::Duration::from_secs(5)).map_err(engine("set a time-out"))?;
         reader.set_prepared_statement_cache_capacity(64);
-        Ok(Arc::new(Mutex::new(Some(reader))))
+        Ok(reader)
     }
 
     /// Where it is.
@@ -166,6 +178,13 @@ fn end(c: &Connection, finish: &Finish, mark: impl FnOnce() -> rusqlite::Result<
     Ok(finished)
 }
 
+/// A send that no event has caused, in the shape of one that ends with it.
+fn lone(send: LoneSend) -> Finish {
+    let LoneSend { account, send, cause, direct, now_ms } = send;
+    let (swaps, kv, timers) = (Vec::new(), Vec::new(), Vec::new());
+    Finish { seq: cause, account, note: None, sends: vec![send], swaps, kv, timers, direct, now_ms }
+}
+
 fn effects(c: &Connection, finish: &Finish) -> rusqlite::Result<Finished> {
     if let Some(swap) = kv::swap(c, &finish.account, &finish.swaps)? {
         return Ok(Finished::Conflict { plugin: Arc::clone(&swap.plugin), key: swap.key.clone() });
@@ -228,9 +247,7 @@ impl Store for SqliteStore {
     }
 
     fn send(&self, send: LoneSend) -> Answer<'_, Vec<ClaimedSend>> {
-        let LoneSend { account, send, cause, direct, now_ms } = send;
-        let (swaps, kv, timers) = (Vec::new(), Vec::new(), Vec::new());
-        let sent = Finish { seq: cause, account, note: None, sends: vec![send], swaps, kv, timers, direct, now_ms };
+        let sent = lone(send);
         self.write("store a send", move |c| outbox::insert(c, &sent))
     }
 
@@ -335,9 +352,10 @@ impl Store for SqliteStore {
     fn sweep(&self, now_ms: i64) -> Answer<'_, bool> {
         Box::pin(async move {
             let from = *self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+            let keep = *self.keep.lock().unwrap_or_else(PoisonError::into_inner);
             let step = self.write("sweep old rows", move |c| {
-                let (inbox, more) = inbox::sweep(c, now_ms, from.inbox)?;
-                let (outbox, more_sends) = outbox::sweep(c, now_ms, from.outbox)?;
+                let (inbox, more) = inbox::sweep(c, now_ms, &keep, from.inbox)?;
+                let (outbox, more_sends) = outbox::sweep(c, now_ms, &keep, from.outbox)?;
                 let more_texts = pace::sweep(c, now_ms)?;
                 Ok((Swept { inbox, outbox }, more || more_sends || more_texts || schema::shrink(c)?))
             });

@@ -5,11 +5,13 @@ use std::collections::HashSet;
 use rusqlite::{Connection, OptionalExtension, params};
 use wxbot_model::{AccountName, ActionKind, ContactId, MediaDigest};
 
-use super::inbox::older;
+use super::inbox::{before, older};
+use super::mend;
 use super::merge::{self, Head};
 use super::toll::{Candidate, Ruling, Toll};
 use crate::pacing::Pushes;
 use crate::pacing::rules::Class;
+use crate::store::Keep;
 use crate::store::types::{ClaimSends, ClaimedSend, Finish, NewSend, OutboxCounts, Settlement, Verdict};
 
 // States where they are written; where they are looked for, the statement names the number, or no partial index is used.
@@ -20,11 +22,11 @@ const SENT: i64 = 3;
 pub(super) const FAILED: i64 = 4;
 const EXPIRED: i64 = 5;
 pub(super) const DROPPED: i64 = 6;
+/// Why a send of a replay was dropped from the beginning.
+const WITHHELD: &str = "replay without --send";
 
 /// An own message proves an uncertain send when it comes back within this time of the try.
 const PROOF_MS: i64 = 120_000;
-/// Finished sends are kept as long as the keys of the events that caused them.
-const KEEP_MS: i64 = 30 * 86_400_000;
 /// A send never waits longer for its next try, whatever the clock did meanwhile.
 const MAX_WAIT_MS: i64 = 3_600_000;
 /// The oldest sends a claim looks at before it walks from lane to lane. With lifted pacing they hold enough free lanes
@@ -36,17 +38,17 @@ const RECOVER: &str =
      WHERE account = ?1 AND state < 2 AND state = 1";
 const INSERT: &str =
     "INSERT INTO outbox(account, conv, cause_seq, plugin, ord, client_id, state, attempts, tried_at, created_at, echo, body, media,
-         class, error, first_at)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?10, ?10 = 1, iif(?10 = 1, ?7, 0), ?7, ?8, ?9, ?11, ?12, ?13, iif(?10 = 1, ?7, 0))
+         class, error, first_at, replay)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?10, ?10 = 1, iif(?10 = 1, ?7, 0), ?7, ?8, ?9, ?11, ?12, ?13, iif(?10 = 1, ?7, 0), ?14)
      ON CONFLICT DO NOTHING";
 /// In which conversation a send is an answer: that of its event, unless a clock made it.
 const CAUSE: &str = "SELECT conv FROM inbox WHERE seq = ?1 AND kind NOT IN ('timer', 'schedule')";
 const KNOWN: &str = "SELECT 1 FROM outbox WHERE cause_seq = ?1 AND plugin = ?2 AND ord = ?3";
 /// Answers, pushes and deeds become old at different ages. Once tried, none of them may hold up its lane for longer than an
-/// answer.
+/// answer. What somebody let go out again is as old as that.
 const EXPIRE: &str =
-    "UPDATE outbox SET state = 5, error = 'older than max_age' WHERE account = ?1 AND state = 0 AND created_at < ?2
-     AND (created_at < iif(class = 0, ?2, iif(class = 1, ?3, ?4)) OR first_at > 0 AND first_at < ?2)";
+    "UPDATE outbox SET state = 5, error = 'older than max_age' WHERE account = ?1 AND state = 0 AND created_at < ?2 AND asked_at < ?2
+     AND (max(created_at, asked_at) < iif(class = 0, ?2, iif(class = 1, ?3, ?4)) OR first_at > 0 AND first_at < ?2)";
 /// Whatever else waits in the lane goes first, or is too old to go: both are for a claim of the usual kind.
 /// Pushes that wait for the end of quiet hours (?3) hold up no answer.
 const LANE_TAKEN: &str =
@@ -85,6 +87,8 @@ const PROVE: &str = "UPDATE outbox SET state = 3, error = NULL WHERE id =
      (SELECT id FROM outbox WHERE account = ?1 AND conv = ?2 AND echo = ?3 AND state = 2 AND NOT held AND tried_at > ?4 ORDER BY id LIMIT 1)";
 const NOTE_ECHO: &str = "UPDATE outbox SET echoed = 1 WHERE account = ?1 AND conv = ?2 AND state < 2 AND state = 1 AND echo = ?3 AND tried_at > ?4";
 const NEXT_ROWS: &str = "SELECT id, created_at FROM outbox WHERE id > ?1 ORDER BY id LIMIT ?2";
+/// What failed may go out again as long as it is there.
+const EMPTY: &str = "UPDATE outbox SET body = NULL WHERE id > ?1 AND id <= ?2 AND state = 3 AND body IS NOT NULL";
 /// Uncertain ones stay until somebody decides.
 const SWEEP: &str = "DELETE FROM outbox WHERE id > ?1 AND id <= ?2 AND state > 2";
 
@@ -112,6 +116,7 @@ pub(super) const HOT: &[&str] = &[
     PROVE,
     NOTE_ECHO,
     NEXT_ROWS,
+    EMPTY,
     SWEEP,
 ];
 
@@ -126,7 +131,11 @@ pub(super) fn insert(c: &Connection, finish: &Finish) -> rusqlite::Result<Vec<Cl
     if finish.sends.is_empty() {
         return Ok(claimed);
     }
-    let mut door = finish.direct.as_ref().map(|ask| Door::new(c, ask)).transpose()?;
+    // Here, so that nobody above can send by mistake what was to be handled again without sending.
+    let replay = mend::withholds(c, finish.seq)?;
+    let withheld = replay == Some(true);
+    let direct = finish.direct.as_ref().filter(|_| !withheld);
+    let mut door = direct.map(|ask| Door::new(c, ask)).transpose()?;
     let here: Option<String> = c.prepare_cached(CAUSE)?.query_row([finish.seq], |r| r.get(0)).optional()?;
     let mut insert = c.prepare_cached(INSERT)?;
     for send in &finish.sends {
@@ -154,12 +163,16 @@ pub(super) fn insert(c: &Connection, finish: &Finish) -> rusqlite::Result<Vec<Cl
                 finish.now_ms,
                 send.echo,
                 send.body,
-                state,
+                if withheld { DROPPED } else { state },
                 send.media.as_ref().map(MediaDigest::as_str),
                 class.number(),
-                ended,
+                if withheld { Some(WITHHELD) } else { ended.as_deref() },
+                replay.is_some(),
             ];
             if insert.execute(values)? > 0 {
+                if withheld {
+                    break;
+                }
                 let id = u64::try_from(c.last_insert_rowid()).unwrap_or(0);
                 if let (SENDING, Some(door)) = (state, &door) {
                     door.toll.went(&candidate, id)?;
@@ -430,11 +443,23 @@ pub(super) fn counts(c: &Connection, account: &AccountName) -> rusqlite::Result<
     Ok(counts)
 }
 
+/// How far old rows were swept since the start.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Swept {
+    emptied: u64,
+    deleted: u64,
+}
+
 /// One step on after `swept`; how far it came, and true when there is more to do.
-pub(super) fn sweep(c: &Connection, now_ms: i64, swept: u64) -> rusqlite::Result<(u64, bool)> {
-    let (until, more) = older(c, NEXT_ROWS, swept, now_ms - KEEP_MS, now_ms)?;
-    if until > swept {
-        c.prepare_cached(SWEEP)?.execute([swept, until])?;
-    }
-    Ok((until, more))
+pub(super) fn sweep(c: &Connection, now_ms: i64, keep: &Keep, swept: Swept) -> rusqlite::Result<(Swept, bool)> {
+    let step = |sql, after, keep| -> rusqlite::Result<(u64, bool)> {
+        let (until, more) = older(c, NEXT_ROWS, after, before(now_ms, keep), now_ms)?;
+        if until > after {
+            c.prepare_cached(sql)?.execute([after, until])?;
+        }
+        Ok((until, more))
+    };
+    let (emptied, more_to_empty) = step(EMPTY, swept.emptied, keep.done)?;
+    let (deleted, more_to_delete) = step(SWEEP, swept.deleted, keep.sends)?;
+    Ok((Swept { emptied, deleted }, more_to_empty || more_to_delete))
 }

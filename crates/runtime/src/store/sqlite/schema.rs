@@ -90,6 +90,7 @@ CREATE INDEX outbox_media ON outbox(media) WHERE media IS NOT NULL AND state < 3
     CLOCK,
     PACE,
     HALT,
+    MEND,
 ];
 
 /// Who is who after a login (ADR 0016): more marks, of which login they are, members of rooms, and sends that are held.
@@ -127,6 +128,21 @@ CREATE TABLE schedule(
     last_ms INTEGER NOT NULL,           -- the last due time that became an event, or when it was first wanted
     PRIMARY KEY(account, plugin, name)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// What is handled once more, and what goes out once more because somebody asked for it (ADR 0029).
+const MEND: &str = r"
+ALTER TABLE inbox ADD COLUMN replay TEXT;                         -- why it is handled once more, as JSON
+ALTER TABLE outbox ADD COLUMN replay INTEGER NOT NULL DEFAULT 0;  -- a replayed event caused it
+ALTER TABLE outbox ADD COLUMN asked_at INTEGER NOT NULL DEFAULT 0; -- somebody let it go out again then
+CREATE TABLE planned(                   -- messages that go out at a time
+    id INTEGER PRIMARY KEY AUTOINCREMENT, account TEXT NOT NULL, conv TEXT NOT NULL, body TEXT NOT NULL,
+    cron TEXT, tz TEXT,
+    missed INTEGER NOT NULL,            -- 0 skip, 1 once
+    due_at INTEGER NOT NULL, made_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX planned_due ON planned(due_at);
+CREATE INDEX planned_account ON planned(account);
 ";
 
 /// What a send is to the pacing, and which texts went where lately.
@@ -234,6 +250,9 @@ fn set_up(c: &Connection) -> rusqlite::Result<()> {
     // Pages are written again and again: bringing them into the main file every 16 MiB instead of every 4 saves half
     // of that.
     c.pragma_update(None, "wal_autocheckpoint", 4096)?;
+    // What is deleted or replaced is overwritten: sessions above all, and what people said. Retention alone frees whole pages,
+    // so that is where it costs.
+    c.pragma_update_and_check(None, "secure_delete", "ON", |_| Ok(()))?;
     // Otherwise a statement whose values could choose another plan is parsed again for each set of values.
     c.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     c.pragma_update(None, "foreign_keys", "ON")?;
@@ -250,15 +269,23 @@ fn copy(c: &Connection, path: &Path, found: i64) -> Result<(), StoreError> {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(io(e)),
         Err(_) | Ok(()) => {}
     }
-    // VACUUM INTO takes an empty file as it is, with its mode.
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part).map_err(io)?;
-    c.execute("VACUUM INTO ?1", [part.to_string_lossy().as_ref()]).map_err(|e| trouble(what, &part, &e))?;
-    file.sync_all().and_then(|()| std::fs::rename(&part, &whole)).map_err(io)?;
+    copy_into(c, &part)?;
+    std::fs::rename(&part, &whole).map_err(io)?;
     // The name too must be on the disk before the original changes.
     match whole.parent() {
         Some(dir) => File::open(dir).and_then(|dir| dir.sync_all()).map_err(io),
         None => Ok(()),
     }
+}
+
+/// Writes a consistent copy of everything into a new file, mode 0600, and onto the disk.
+pub(super) fn copy_into(c: &Connection, to: &Path) -> Result<(), StoreError> {
+    let what = "copy its file";
+    // VACUUM INTO takes an empty file as it is, with its mode.
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to);
+    let file = made.map_err(|e| trouble(what, to, &e))?;
+    c.execute("VACUUM INTO ?1", [to.to_string_lossy().as_ref()]).map_err(|e| trouble(what, to, &e))?;
+    file.sync_all().map_err(|e| trouble(what, to, &e))
 }
 
 /// Gives free pages back to the file system, 4 MiB a step, once they are more than a quarter of the file: fewer will

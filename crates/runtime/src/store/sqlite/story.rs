@@ -4,7 +4,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use wxbot_model::{AccountName, ContactId, EventKey, IdError};
 
-use super::SqliteStore;
+use super::{SqliteStore, mend};
 use crate::store::Answer;
 use crate::store::story::{EventState, SendState, SendStory, Story, StoryStore};
 
@@ -12,7 +12,8 @@ use crate::store::story::{EventState, SendState, SendStory, Story, StoryStore};
 /// write, for what somebody asks once a week.
 const LOOKED_AT: u64 = 20_000;
 
-const EVENT: &str = "SELECT account, src_key, conv, kind, state, attempts, errors, note, recv_at, done, not_before
+const EVENT: &str =
+    "SELECT account, src_key, conv, kind, state, attempts, errors, note, recv_at, done, not_before, replay
      FROM inbox WHERE seq = ?1";
 const SENDS: &str = "SELECT id, plugin, ord, conv, state, attempts, server_id, error, created_at, tried_at, held
      FROM outbox WHERE cause_seq = ?1 ORDER BY plugin, ord";
@@ -52,12 +53,14 @@ fn event(seq: u64, r: &Row<'_>) -> rusqlite::Result<Story> {
         note: r.get(7)?,
         recv_ms: r.get(8)?,
         done: done.map(|done| done.split(' ').map(str::to_owned).collect()).unwrap_or_default(),
+        replay: mend::replay(r.get::<_, Option<String>>(11)?.as_deref()),
         sends: Vec::new(),
     })
 }
 
-fn send(r: &Row<'_>) -> rusqlite::Result<SendStory> {
-    let state = match (r.get::<_, i64>(4)?, r.get(10)?) {
+/// How far a send is, as its row says it.
+pub(super) fn send_state(state: i64, held: bool) -> SendState {
+    match (state, held) {
         (0, _) => SendState::Queued,
         (1, _) => SendState::Sending,
         (2, false) => SendState::Uncertain,
@@ -66,14 +69,17 @@ fn send(r: &Row<'_>) -> rusqlite::Result<SendStory> {
         (4, _) => SendState::Failed,
         (5, _) => SendState::Expired,
         _ => SendState::Dropped,
-    };
+    }
+}
+
+fn send(r: &Row<'_>) -> rusqlite::Result<SendStory> {
     let tried_ms: i64 = r.get(9)?;
     Ok(SendStory {
         id: r.get(0)?,
         plugin: r.get(1)?,
         ord: r.get(2)?,
         conv: r.get::<_, String>(3)?.parse().map_err(bad(3))?,
-        state,
+        state: send_state(r.get(4)?, r.get(10)?),
         attempts: r.get(5)?,
         server_id: r.get(6)?,
         error: r.get(7)?,

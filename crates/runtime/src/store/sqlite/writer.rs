@@ -92,6 +92,12 @@ impl Writer {
         &self.health
     }
 
+    /// Whether nothing is queued.
+    pub(super) fn is_idle(&self) -> bool {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.as_ref().is_none_or(|queue| queue.capacity() == queue.max_capacity())
+    }
+
     pub(super) async fn run<T: Send + 'static>(
         &self,
         what: &'static str,

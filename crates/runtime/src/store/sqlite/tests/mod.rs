@@ -1,7 +1,8 @@
 //! Does each step keep its promise on a real file?
 //!
 //! [`held`] sends to nobody known → [`inbox`] taking, claiming and ending events → [`outbox`] sends → [`pace`] what they cost →
-//! [`kv`] what plugins remember → [`timer`] what is due → [`story`] looking back →
+//! [`kv`] what plugins remember → [`timer`] what is due → [`story`] looking back → [`mend`] what went
+//! wrong → [`planned`] messages that go out at a time → [`keep`] retention and backup →
 //! [`media`] files and who needs them → [`writer`] group commit and closing →
 //! [`health`] files that cannot be written → [`file`] rights, versions and damage → [`plans`] does every hot statement use an index? → [`model`] random interleavings →
 //! [`schedules`] a hundred thousand of inbox and outbox, against their [`twin`].
@@ -10,11 +11,14 @@ mod file;
 mod health;
 mod held;
 mod inbox;
+mod keep;
 mod kv;
 mod media;
+mod mend;
 mod model;
 mod outbox;
 mod pace;
+mod planned;
 mod plans;
 mod schedules;
 mod story;

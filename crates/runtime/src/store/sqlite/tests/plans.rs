@@ -1,6 +1,6 @@
 //! Does every hot statement go by an index? A walk through a table costs more every day a bot runs.
 
-use super::super::{held, history, inbox, kv, media, merge, outbox, pace, story, timer};
+use super::super::{held, history, inbox, kv, media, mend, merge, outbox, pace, planned, story, timer};
 use super::*;
 
 #[tokio::test]
@@ -16,6 +16,8 @@ async fn no_hot_statement_walks_through_a_table() {
         timer::HOT,
         story::HOT,
         history::HOT,
+        mend::HOT,
+        planned::HOT,
         pace::HOT,
         merge::HOT,
     ];
