@@ -5,6 +5,7 @@
 //! - `tools`: what the tests need that is not in the repository
 //! - `clients`: real third-party clients against the simulator
 //! - `bench`: messages per second, delays, CPU and memory on this machine
+//! - `fuzz`: any bytes for every parser
 //! - `command`: child processes that can be repeated by hand
 //! - `support`: shared with the black-box tests in `tests/`
 
@@ -14,6 +15,7 @@
 mod bench;
 mod clients;
 mod command;
+mod fuzz;
 mod steps;
 #[path = "../../tests/support/mod.rs"]
 mod support;
@@ -42,7 +44,14 @@ cargo xtask bench [options]   measures the release build on a simulator over loo
     --push           instead: pushes of a PC hook, answered when they are on disk: 500/s, then a burst
     --seconds N      with --push: how long 500/s (20)
     --posts N        with --push: posts of the burst (100000)
-cargo xtask soak [--kills N]  the kill test with more kills (200)
+cargo xtask fuzz [options]    any bytes for every parser, optimised, on all cores; `--help` tells the options
+    --seconds N      how long each target (20)
+    --executions N   how many inputs each instead
+    TARGET…          these only
+    repeat T FILE    one saved input again
+cargo xtask soak [options]    what takes longer than anybody wants to wait for in `cargo xtask test`
+    --kills N        kills of the kill test (200)
+    --executions N   inputs for each fuzz target (500000)
 ";
 
 /// Exit code for a command line that cannot be understood, as in the wxbot binary.
@@ -53,7 +62,12 @@ fn main() -> ExitCode {
     let result = match args.0.pop_front().as_deref() {
         Some("test") => args.flag("--fast").and_then(|fast| args.end().map(|()| fast)).map(test::run),
         Some("bench") => bench::Options::read(&mut args).and_then(|found| args.end().map(|()| found)).map(bench::run),
-        Some("soak") => args.number("--kills", 200).and_then(|kills| args.end().map(|()| kills)).map(soak),
+        Some("fuzz") => Ok(fuzz::run(args.0.make_contiguous())),
+        Some("soak") => args
+            .number("--kills", 200)
+            .and_then(|kills| args.number("--executions", 500_000).map(|executions| (kills, executions)))
+            .and_then(|asked| args.end().map(|()| asked))
+            .map(|(kills, executions)| soak(kills).and_then(|()| fuzz::soak(executions))),
         Some("help" | "--help" | "-h") => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;

@@ -21,6 +21,8 @@ mod console;
 mod contacts;
 mod control;
 mod demo;
+#[doc(hidden)]
+pub mod doors;
 mod explain;
 mod hook;
 mod init;

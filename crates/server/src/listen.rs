@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
@@ -146,8 +147,25 @@ async fn converse(stream: TcpStream, peer: SocketAddr, routes: Router, limits: L
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "Cannot set TCP_NODELAY.");
     }
+    talk(stream, peer.ip(), routes, limits, stop).await;
+}
+
+/// One connection over anything that carries bytes: what the fuzz targets talk to. No part of the API.
+pub async fn converse_over<S>(stream: S, peer: IpAddr, settings: Settings, accounts: Arc<dyn Accounts>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let limits = settings.limits;
+    let hall = Hall { accounts, settings: Arc::new(settings), figures: Arc::default() };
+    talk(stream, peer, push::everything(hall), limits, CancellationToken::new()).await;
+}
+
+async fn talk<S>(stream: S, peer: IpAddr, routes: Router, limits: Limits, stop: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let service = service_fn(move |mut request: http::Request<Incoming>| {
-        request.extensions_mut().insert(Peer(peer.ip()));
+        request.extensions_mut().insert(Peer(peer));
         // A router is always ready.
         routes.clone().call(request)
     });
@@ -165,7 +183,7 @@ async fn converse(stream: TcpStream, peer: SocketAddr, routes: Router, limits: L
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(from = %peer.ip(), %error, "A connection ended badly.");
+        tracing::debug!(from = %peer, %error, "A connection ended badly.");
     }
 }
 
