@@ -314,7 +314,7 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "bot-toml",
         run: settings::bot_toml,
-        seeds: Seeds(&[place(CONFIG, &[".toml"]), place("", &["bot.toml"])]),
+        seeds: Seeds(&[place(CONFIG, &[".toml"]), place("", &["bot.toml"]), place("crates/runtime/src/config/testdata", &[".toml"])]),
         words: &[
             "[[accounts]]\n",
             "name = \"a\"\n",
@@ -337,7 +337,7 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "plugin-settings",
         run: settings::of_plugins,
-        seeds: Seeds(&[place("fuzz/corpus/bot-toml", &[""])]),
+        seeds: Seeds(&[place("fuzz/corpus/bot-toml", &[".toml"])]),
         words: &[
             "[[rules]]\n",
             "exact = [\"hi\"]\n",
@@ -358,7 +358,7 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "plugin-abi",
         run: plugins::abi,
-        seeds: Seeds(&[place("fuzz/corpus/plugin-abi", &[""])]),
+        seeds: Seeds::NONE,
         words: &["\u{81}\u{a7}effects", "\u{a4}kind", "\u{a7}message", "\u{90}", "\u{c0}"],
         factor: 64,
         slack: SLACK,
@@ -408,7 +408,7 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "keyword-lists",
         run: plugins::lists,
-        seeds: Seeds(&[place("plugins/keyword/tests", &[".csv", ".toml", ".txt"])]),
+        seeds: Seeds::NONE,
         words: &["keyword,reply,tag\n", "[[entries]]\nkeyword = \"a\"\n", "a => b\n", "re:", "\u{feff}", "\"a\nb\",", "# "],
         factor: 400,
         slack: 4096 * KIB,

@@ -89,7 +89,7 @@ pub(super) fn words(input: &[u8]) {
 fn settings() -> [Value; 3] {
     [
         json!({
-            "away": {},
+            "away": { "text": "不在,稍后回" },
             "rules": [
                 { "exact": ["你好", "hi"], "reply": "{{ sender }}: 你好" },
                 { "regex": r"^天气\s*(?P<city>\S+)$", "reply": "{{ named.city }} {{ groups[1] }}" },
