@@ -84,7 +84,8 @@ fn spawn(program: &std::path::Path, target: &Target, order: Order) -> Result<Rep
 /// The rows as a table, then what was found; true when nothing was.
 pub fn table(rows: &[Row], began: Instant) -> (String, bool) {
     let width = rows.iter().map(|(target, _)| target.name.len()).max().unwrap_or(0);
-    let mut text = format!("{:<width$}  {:>10}  {:>9}  {:>6}  {:>6}\n", "target", "executions", "a second", "seeds", "ways");
+    let mut text =
+        format!("{:<width$}  {:>10}  {:>9}  {:>6}  {:>6}\n", "target", "executions", "a second", "seeds", "ways");
     let (mut all, mut found) = (0, String::new());
     for (target, row) in rows {
         match row {

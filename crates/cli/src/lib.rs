@@ -26,6 +26,7 @@ pub mod doors;
 mod explain;
 mod hook;
 mod init;
+mod key;
 mod login;
 mod logs;
 mod mapped;

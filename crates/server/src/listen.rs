@@ -151,12 +151,17 @@ async fn converse(stream: TcpStream, peer: SocketAddr, routes: Router, limits: L
 }
 
 /// One connection over anything that carries bytes: what the fuzz targets talk to. No part of the API.
-pub async fn converse_over<S>(stream: S, peer: IpAddr, settings: Settings, accounts: Arc<dyn Accounts>)
-where
+pub async fn converse_over<S>(
+    stream: S,
+    peer: IpAddr,
+    settings: Settings,
+    accounts: Arc<dyn Accounts>,
+    figures: Arc<Figures>,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let limits = settings.limits;
-    let hall = Hall { accounts, settings: Arc::new(settings), figures: Arc::default() };
+    let hall = Hall { accounts, settings: Arc::new(settings), figures };
     talk(stream, peer, push::everything(hall), limits, CancellationToken::new()).await;
 }
 

@@ -81,7 +81,7 @@ async fn served(input: &[u8]) {
         ours.read_to_end(&mut answer).await.ok();
         answer
     };
-    let serve = converse_over(theirs, listen.ip(), Settings::on(listen), Arc::new(One(door)));
+    let serve = converse_over(theirs, listen.ip(), Settings::on(listen), Arc::new(One(door)), Arc::default());
     let (answer, ()) = tokio::join!(talk, serve);
     assert!(answer.is_empty() || answer.starts_with(b"HTTP/1."), "an answer is HTTP");
     assert!(!answer.windows(SECRET.len()).any(|part| part == SECRET.as_bytes()), "the secret is not said back");

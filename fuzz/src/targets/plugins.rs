@@ -28,7 +28,8 @@ thread_local! {
 pub(super) fn wait<T>(work: impl Future<Output = T>) -> T {
     RUNTIME.with(|runtime| {
         let mut runtime = runtime.borrow_mut();
-        let runtime = runtime.get_or_insert_with(|| Builder::new_current_thread().enable_all().build().expect("a runtime"));
+        let runtime =
+            runtime.get_or_insert_with(|| Builder::new_current_thread().enable_all().build().expect("a runtime"));
         runtime.block_on(work)
     })
 }
@@ -149,7 +150,8 @@ async fn talk<P: Plugin>(settings: Value, text: &str) {
 /// A file of keywords, of each format.
 pub(super) fn lists(input: &[u8]) {
     let (which, bytes) = super::choice(input, 4);
-    let name = ["words.txt", "words.csv", "words.toml", "words.tsv"].get(usize::from(which)).copied().unwrap_or("words");
+    let name =
+        ["words.txt", "words.csv", "words.toml", "words.tsv"].get(usize::from(which)).copied().unwrap_or("words");
     let folder = Folder::new(Folding::default());
     if let Err(problems) = files::read_bytes(Path::new(name), bytes.to_vec(), folder) {
         assert!(!problems.is_empty(), "a refusal has a reason");

@@ -62,7 +62,8 @@ pub(super) fn sealed(input: &[u8]) {
     // Signed, and not sealed by us: never told apart from a wrong signature.
     let encrypt = STANDARD.encode(input);
     let opened = keys.open(&signed(&encrypt), &encrypt, NOW_S);
-    let quiet = matches!(opened, Err(CallbackError::Forged)) || (input.is_empty() && opened == Err(CallbackError::Form));
+    let quiet =
+        matches!(opened, Err(CallbackError::Forged)) || (input.is_empty() && opened == Err(CallbackError::Form));
     assert!(quiet, "a wrong padding is told as a wrong signature: {opened:?}");
 }
 

@@ -49,7 +49,8 @@ pub(super) fn scripts(input: &[u8]) {
         if let Ok((hosts, to)) = Hosts::before_login().redirected(&redirect) {
             // Cookies go there (security R15).
             let host = to.host_str().unwrap_or_default();
-            let inside = ["qq.com", "wechat.com"].iter().any(|known| host == *known || host.ends_with(&format!(".{known}")));
+            let inside =
+                ["qq.com", "wechat.com"].iter().any(|known| host == *known || host.ends_with(&format!(".{known}")));
             assert!(inside && to.scheme() == "https", "a redirect leads out: {host}");
             assert!([&hosts.api, &hosts.login, &hosts.file, &hosts.push].iter().all(|url| url.scheme() == "https"));
         }

@@ -53,7 +53,9 @@ pub(super) fn clock(input: &[u8]) {
     }
     if let Ok(hours) = first.parse::<Hours>() {
         let zone = Zone::default();
-        if hours.covers(from_ms, &zone) && let Some(end) = hours.ends_after(from_ms, &zone) {
+        if hours.covers(from_ms, &zone)
+            && let Some(end) = hours.ends_after(from_ms, &zone)
+        {
             assert!(end > 0, "hours that began end later");
         }
     }

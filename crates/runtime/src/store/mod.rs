@@ -1,10 +1,11 @@
 //! Where does everything live that must survive? Behind [`Store`]: whole steps, each atomic in itself.
 //!
 //! No method hands out a transaction: the cluster engine has none that spans subjects. [`sqlite`] is the engine for one
-//! machine; [`seal`] encrypts session secrets before any engine sees them; [`media`] are the steps around media files,
+//! machine; [`seal`] encrypts session secrets before any engine sees them, under a key out of [`key`]; [`media`] are the steps around media files,
 //! [`clock`] those around timers and schedules, [`story`] those that look back; [`types`] are the words of all.
 
 pub mod clock;
+pub mod key;
 pub mod media;
 pub mod seal;
 pub mod sqlite;
