@@ -63,13 +63,13 @@ impl Vault {
         match known {
             Some(sealed) if opened(&vault.cipher, CHECK, &sealed).is_some() => {}
             Some(sealed) if vault.older.as_ref().is_some_and(|older| opened(older, CHECK, &sealed).is_some()) => {
-                write_whole(&check, &sealed_with(&vault.cipher, CHECK, CHECKED)?)?;
+                write_whole(&check, &sealed_with(&vault.cipher, CHECK, CHECKED, "check")?)?;
             }
             Some(_) => {
                 let why = "it is not the key that the data was sealed under; give that one, or remove `seal.check` and log in anew";
                 return Err(wrong(why));
             }
-            None => write_whole(&check, &sealed_with(&vault.cipher, CHECK, CHECKED)?)?,
+            None => write_whole(&check, &sealed_with(&vault.cipher, CHECK, CHECKED, "check")?)?,
         }
         Ok(vault)
     }
@@ -94,10 +94,7 @@ impl Vault {
         field: &'static str,
         plain: &Secret<Vec<u8>>,
     ) -> Result<Vec<u8>, StoreError> {
-        sealed_with(&self.cipher, &aad(account, field), plain.expose()).map_err(|error| match error {
-            StoreError::Seal { .. } => StoreError::Seal { field },
-            other => other,
-        })
+        sealed_with(&self.cipher, &aad(account, field), plain.expose(), field)
     }
 
     /// Opens what [`seal`](Self::seal) made.
@@ -125,14 +122,18 @@ fn cipher_of(key: &[u8; KEY]) -> XChaCha20Poly1305 {
 }
 
 /// Version, nonce, and what is sealed.
-fn sealed_with(cipher: &XChaCha20Poly1305, aad: &str, plain: &[u8]) -> Result<Vec<u8>, StoreError> {
+fn sealed_with(
+    cipher: &XChaCha20Poly1305,
+    aad: &str,
+    plain: &[u8],
+    field: &'static str,
+) -> Result<Vec<u8>, StoreError> {
     let mut nonce = [0u8; NONCE];
     rand::rngs::SysRng
         .try_fill_bytes(&mut nonce)
         .map_err(|e| StoreError::Engine { what: "draw a nonce", reason: e.to_string() })?;
     let payload = Payload { msg: plain, aad: aad.as_bytes() };
-    let sealed =
-        cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_ignored| StoreError::Seal { field: "check" })?;
+    let sealed = cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_ignored| StoreError::Seal { field })?;
     let mut out = Vec::with_capacity(1 + NONCE + sealed.len());
     out.push(VERSION);
     out.extend_from_slice(&nonce);
