@@ -6,6 +6,7 @@
 #[path = "support/files.rs"]
 mod files;
 #[path = "support/source.rs"]
+#[allow(dead_code, reason = "`tidy.rs` uses the rest of it")]
 mod source;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -7,6 +7,9 @@ use wxbot_runtime::config::{self, Registry};
 use crate::control::Request;
 use crate::report::drawn;
 
+/// How many mistakes of one text are drawn.
+const DRAWN: usize = 3;
+
 /// One line of the control socket: whether it is understood.
 pub fn control_request(line: &[u8]) -> bool {
     // As the socket's side reads it: a line is text.
@@ -15,6 +18,8 @@ pub fn control_request(line: &[u8]) -> bool {
 
 /// What `wxbot check` says of a text as `bot.toml`; `None` when it is good.
 pub fn bot_toml(text: &str, registry: &Registry) -> Option<String> {
-    let mistakes = config::parse(text, Path::new("bot.toml"), registry).err()?;
+    let mut mistakes = config::parse(text, Path::new("bot.toml"), registry).err()?;
+    // Drawing is most of the work, and one mistake is drawn like another.
+    mistakes.list.truncate(DRAWN);
     Some(drawn(&mistakes, "nothing was started", false))
 }
