@@ -1,4 +1,5 @@
 //! Does each saved input do what it may? Every file of the corpus and of the fixtures, once, as `cargo xtask fuzz` begins.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "the helpers of tests fail like tests")]
 
 use wxbot_fuzz::judge::judge;
 use wxbot_fuzz::{TARGETS, Target, corpus};

@@ -1,4 +1,5 @@
 //! What is a WeCom callback answered over HTTP, again and again, forged and spoilt (security R04)?
+#![expect(clippy::unwrap_used, reason = "the helpers of tests fail like tests")]
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
