@@ -36,7 +36,20 @@ const MAY_DEPEND: [(&str, &[&str]); 12] = [
     ("crates/runtime/tests/", &["wxbot-plugin"]),
     ("plugins/", &["wxbot-plugin"]),
     ("examples/", &["wxbot-plugin", "wxbot"]),
-    ("fuzz/", &["wxbot-model", "wxbot-core", "wxbot-plugin", "wxbot-runtime", "wxbot-server"]),
+    (
+        "fuzz/",
+        &[
+            "wxbot",
+            "wxbot-model",
+            "wxbot-core",
+            "wxbot-plugin",
+            "wxbot-runtime",
+            "wxbot-server",
+            "wxbot-auto-reply",
+            "wxbot-group-admin",
+            "wxbot-keyword",
+        ],
+    ),
     ("xtask", &[]),
 ];
 

@@ -27,7 +27,17 @@ pub(crate) fn binary() -> PathBuf {
 pub(crate) fn command(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(binary());
     command.args(args).current_dir(folder).stdin(Stdio::null()).env("LC_ALL", "C.UTF-8");
-    for name in ["RUST_LOG", "NO_COLOR", "WXBOT_CONFIG", "WXBOT_DATA_DIR", "WXBOT_LOG"] {
+    for name in [
+        "RUST_LOG",
+        "NO_COLOR",
+        "WXBOT_CONFIG",
+        "WXBOT_DATA_DIR",
+        "WXBOT_LOG",
+        "WXBOT_KEY_FD",
+        "WXBOT_KEY_FILE",
+        "WXBOT_PASSPHRASE_FILE",
+        "CREDENTIALS_DIRECTORY",
+    ] {
         command.env_remove(name);
     }
     command

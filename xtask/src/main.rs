@@ -5,6 +5,7 @@
 //! - `tools`: what the tests need that is not in the repository
 //! - `clients`: real third-party clients against the simulator
 //! - `bench`: messages per second, delays, CPU and memory on this machine
+//! - `fuzz`: any bytes for every parser
 //! - `command`: child processes that can be repeated by hand
 //! - `support`: shared with the black-box tests in `tests/`
 
@@ -14,6 +15,7 @@
 mod bench;
 mod clients;
 mod command;
+mod fuzz;
 mod steps;
 #[path = "../../tests/support/mod.rs"]
 mod support;
@@ -44,11 +46,17 @@ cargo xtask bench [options]   measures the release build on a simulator over loo
     --seconds N      with --push: how long 500/s (20)
     --queue          instead: pushed messages that wait behind a slow plugin, and the memory that it costs
     --posts N        with --push: posts of the burst; with --queue: how many wait (100000)
-cargo xtask soak [options]    what only many ends of the process can show, with the release build
+cargo xtask fuzz [options]    any bytes for every parser, optimised, on all cores; `--help` tells the options
+    --seconds N      how long each target (20)
+    --executions N   how many inputs each instead
+    TARGET…          these only
+    repeat T FILE    one saved input again
+cargo xtask soak [options]    what takes longer than anybody wants to wait for in `cargo xtask test`
     --kills N        ends by SIGKILL at random moments, at 500 messages a second (1000), and a quarter of them for each
                      process of a keeper
     --terms N        ends by SIGTERM under load (50)
     --losses N       losses of power (30)
+    --executions N   inputs for each fuzz target (500000)
 ";
 
 /// Exit code for a command line that cannot be understood, as in the wxbot binary.
@@ -59,6 +67,7 @@ fn main() -> ExitCode {
     let result = match args.0.pop_front().as_deref() {
         Some("test") => args.flag("--fast").and_then(|fast| args.end().map(|()| fast)).map(test::run),
         Some("bench") => bench::Options::read(&mut args).and_then(|found| args.end().map(|()| found)).map(bench::run),
+        Some("fuzz") => Ok(fuzz::run(args.0.make_contiguous())),
         Some("soak") => Soak::read(&mut args).and_then(|found| args.end().map(|()| found)).map(soak),
         Some("help" | "--help" | "-h") => {
             print!("{USAGE}");
@@ -86,6 +95,7 @@ struct Soak {
     kills: usize,
     terms: usize,
     losses: usize,
+    executions: usize,
 }
 
 impl Soak {
@@ -94,12 +104,13 @@ impl Soak {
             kills: args.number("--kills", 1_000)?,
             terms: args.number("--terms", 50)?,
             losses: args.number("--losses", 30)?,
+            executions: args.number("--executions", 500_000)?,
         })
     }
 }
 
 /// The crash tests, longer than anybody wants to wait for in `cargo xtask test`; one after the other, since they measure.
-fn soak(Soak { kills, terms, losses }: Soak) -> io::Result<()> {
+fn soak(Soak { kills, terms, losses, executions }: Soak) -> io::Result<()> {
     let binary = build_release()?;
     let tests = ["kill::", "terminate::", "power_loss::"];
     let words = ["test", "--locked", "--package", "wxbot", "--test", "crash", "--", "--nocapture", "--test-threads=1"];
@@ -115,7 +126,8 @@ fn soak(Soak { kills, terms, losses }: Soak) -> io::Result<()> {
     Cmd::cargo(&["test", "--locked", "--package", "wxbot", "--test", "keeper", "--", "--nocapture", "--test-threads=1"])
         .env("WXBOT_BIN", &binary)
         .env("WXBOT_KEEPER_KILLS", (kills / 4).max(10).to_string())
-        .run()
+        .run()?;
+    fuzz::soak(executions)
 }
 
 /// Builds the binary that the black-box tests and the bench run, and gives its path.

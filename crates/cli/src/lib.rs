@@ -26,6 +26,8 @@ mod control;
 mod dead;
 mod demo;
 mod doctor;
+#[doc(hidden)]
+pub mod doors;
 mod explain;
 mod forget;
 mod handover;
@@ -34,6 +36,7 @@ mod ingress;
 mod inherited;
 mod init;
 mod keeper;
+mod key;
 mod login;
 mod logs;
 mod mapped;

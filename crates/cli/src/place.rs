@@ -8,11 +8,12 @@ use tokio::time::Instant;
 use wxbot_core::source::Source;
 use wxbot_runtime::config::{self, Config, ConfigError, Loaded, MediaSettings, Registry};
 use wxbot_runtime::media::MediaFolder;
-use wxbot_runtime::store::seal::Vault;
+use wxbot_runtime::store::seal::{KeySource, Vault};
 use wxbot_runtime::store::sqlite::{DataDir, SqliteStore};
 use wxbot_runtime::store::{Store, StoreError};
 
 use crate::args::Args;
+use crate::key;
 use crate::report::{Failure, chain, say};
 
 /// Reads the configuration; warnings are shown, mistakes end the command with 78.
@@ -48,6 +49,8 @@ pub(crate) struct Place {
     pub(crate) dir: DataDir,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) vault: Arc<Vault>,
+    /// Where the vault's key came from.
+    pub(crate) key: KeySource,
 }
 
 /// Commands like `wxbot accounts` hold the directory for a moment; a start waits that long.
@@ -78,9 +81,11 @@ impl Place {
 
     fn try_open(path: &Path) -> Result<Self, StoreError> {
         let dir = DataDir::open(path)?;
-        let vault = Arc::new(Vault::open(path)?);
+        let source =
+            key::source().map_err(|why| StoreError::Key { source_of_key: "the environment".to_owned(), why })?;
+        let vault = Arc::new(Vault::open_with(path, &source)?);
         let store = Arc::new(SqliteStore::open(&dir)?);
-        Ok(Self { dir, store, vault })
+        Ok(Self { dir, store, vault, key: source })
     }
 }
 
@@ -103,7 +108,12 @@ pub(crate) fn failure(error: StoreError) -> Failure {
         StoreError::TooNew { .. } => {
             "; run the newer wxbot, or restore the copy that was made before it changed the file"
         }
-        StoreError::Rights { .. } | StoreError::Engine { .. } | StoreError::Seal { .. } | StoreError::Closed | _ => "",
+        StoreError::Rights { .. }
+        | StoreError::Engine { .. }
+        | StoreError::Seal { .. }
+        | StoreError::Key { .. }
+        | StoreError::Closed
+        | _ => "",
     };
     Failure::new(format!("{}{cure}", chain(&error)))
 }

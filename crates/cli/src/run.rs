@@ -25,6 +25,7 @@ use wxbot_runtime::runtime::{Ingredients, Patience, Runtime};
 use wxbot_runtime::session::cure::Cure;
 use wxbot_runtime::session::phase::Phase;
 use wxbot_runtime::store::sqlite::SqliteArchive;
+use wxbot_runtime::store::seal::KeySource;
 use wxbot_runtime::store::{Store, StoreError};
 
 use crate::alerts::Courier;
@@ -33,6 +34,7 @@ use crate::control::{self, Served};
 use crate::demo::Demo;
 use crate::handover;
 use crate::inherited;
+use crate::key;
 use crate::login::show_qr;
 use crate::place::{Place, data_dir, read_config};
 use crate::registry;
@@ -319,7 +321,8 @@ pub(crate) fn run(registry: Registry, args: &Args, options: &RunOptions) -> Resu
         let hang_up = unix_signal(SignalKind::hangup()).or_exit("cannot listen for SIGHUP")?;
         let place = Place::open_patiently(&dir).await?;
         place.store.set_keep(config.keep);
-        say(&welcome(lang, args, &registry, &accounts, &dir));
+        key::log(&place.key, &dir, place.vault.has_older_key());
+        say(&welcome(lang, args, &registry, &accounts, (&dir, &place.key)));
         let server = match kept {
             Some(_) => None,
             None => server::bind(&config.server, &accounts, inherited).await?,
@@ -429,7 +432,13 @@ pub(crate) fn run(registry: Registry, args: &Args, options: &RunOptions) -> Resu
 }
 
 /// The first screen, under fifteen lines whatever the number of accounts.
-fn welcome(lang: Lang, args: &Args, registry: &Registry, accounts: &[AccountConfig], dir: &std::path::Path) -> String {
+fn welcome(
+    lang: Lang,
+    args: &Args,
+    registry: &Registry,
+    accounts: &[AccountConfig],
+    (dir, source): (&std::path::Path, &KeySource),
+) -> String {
     let mut lines = vec![format!("wxbot {} · {}", env!("CARGO_PKG_VERSION"), args.config.display())];
     for account in accounts.iter().take(6) {
         let way = match &account.endpoint {
@@ -458,15 +467,7 @@ fn welcome(lang: Lang, args: &Args, registry: &Registry, accounts: &[AccountConf
     }
     let plugins: Vec<String> = all.iter().map(|p| format!("{} {}", p.id(), p.manifest().version)).collect();
     lines.push(format!("{}  {}", lang.pick("plugins", "插件"), plugins.join(", ")));
-    lines.push(format!(
-        "{}  {} {}",
-        lang.pick("data", "数据"),
-        dir.display(),
-        lang.pick(
-            "(sessions sealed with a key file there: that protects backups only)",
-            "(会话用其中的密钥文件加密:只保护备份)"
-        )
-    ));
+    lines.push(format!("{}  {} {}", lang.pick("data", "数据"), dir.display(), key::told(source, lang)));
     lines.push(
         lang.pick("next: `wxbot accounts` shows states; Ctrl-C stops", "下一步:`wxbot accounts` 查看状态;Ctrl-C 停止")
             .to_owned(),

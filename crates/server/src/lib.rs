@@ -28,6 +28,8 @@ use wxbot_runtime::account::Account;
 use wxbot_runtime::roster::Roster;
 
 pub use figures::Figures;
+#[doc(hidden)]
+pub use listen::converse_over;
 pub use listen::Server;
 pub use places::{Inherited, Places, Socket, StartError};
 pub use settings::Settings;

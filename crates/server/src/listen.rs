@@ -191,6 +191,21 @@ async fn accept(listener: Listener, routes: Router, crowd: Arc<Crowd>, stop: Can
     connections.shutdown().await;
 }
 
+/// One connection over anything that carries bytes: what the fuzz targets talk to. No part of the API.
+pub async fn converse_over<S>(
+    stream: S,
+    peer: IpAddr,
+    settings: Settings,
+    accounts: Arc<dyn Accounts>,
+    figures: Arc<Figures>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let limits = settings.limits;
+    let hall = Hall { accounts, settings: Arc::new(settings), figures };
+    converse(stream, peer, push::everything(hall), limits, CancellationToken::new()).await;
+}
+
 async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send>(
     stream: S,
     peer: IpAddr,

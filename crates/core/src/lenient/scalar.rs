@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn scalars() {
+    fn sec_r09_ids_never_pass_through_a_float() {
         for (json, want) in [
             ("{}", Row::default()),
             (r#"{"i":null,"u":null,"t":null}"#, Row::default()),
@@ -210,6 +210,12 @@ mod tests {
                 Row { i: -7, u: 8_410_419_333_108_271_670, t: "8410419333108271670".into() },
             ),
             (r#"{"i":1.5,"u":-1,"t":true}"#, Row::default()),
+            // Larger than any integer: serde reads a float, and a rounded id is worse than none.
+            (r#"{"i":1e3,"u":18446744073709551616,"t":99999999999999999999999}"#, Row::default()),
+            (
+                r#"{"i":-9223372036854775808,"u":18446744073709551615,"t":9007199254740993}"#,
+                Row { i: i64::MIN, u: u64::MAX, t: "9007199254740993".into() },
+            ),
         ] {
             assert_eq!(serde_json::from_str::<Row>(json).unwrap(), want, "{json}");
         }

@@ -298,13 +298,46 @@ mod tests {
         assert!(matches!(escape("你好\n"), Cow::Borrowed(_)));
     }
 
+    /// Whatever nests, it is counted and not called: a thread with next to no stack reads it.
     #[test]
-    fn limits() {
+    fn sec_r08_nesting_takes_no_stack() {
+        let deep = "<a>".repeat(300_000);
+        let closed = deep.clone() + &"</a>".repeat(300_000);
+        let read = move || {
+            for text in [&deep, &closed] {
+                assert_eq!(
+                    parse(text).unwrap_err(),
+                    if text.len() > MAX_LEN { XmlError::TooLong } else { XmlError::TooDeep }
+                );
+                assert!(parse_repaired(text).is_err() && place_of(text, "b").is_err());
+            }
+            let most = "<a>".repeat(MAX_DEPTH) + &"</a>".repeat(MAX_DEPTH);
+            assert!(parse(&most).is_ok());
+        };
+        std::thread::Builder::new().stack_size(64 * 1024).spawn(read).unwrap().join().unwrap();
+    }
+
+    /// Text of a message may hold XML, whose texts may hold XML: of a quoted message its kind and title are read, and
+    /// what it quotes in turn stays text.
+    #[test]
+    fn sec_r08_xml_in_xml_is_read_two_levels_deep() {
+        let third = escape("<msg><appmsg><title>third</title><type>5</type></appmsg></msg>").into_owned();
+        let second = format!(
+            "<msg><appmsg><title>second</title><type>57</type><refermsg><type>49</type><content>{third}</content></refermsg></appmsg></msg>"
+        );
+        assert_eq!(super::super::app::quoted_app(&second), ("quote", "second".to_owned()));
+    }
+
+    #[test]
+    fn sec_r08_limits_hold_and_a_doctype_is_refused_wherever_it_stands() {
         let deep = "<a>".repeat(40) + &"</a>".repeat(40);
         let wide = format!("<a>{}</a>", "<b/>".repeat(MAX_NODES + 1));
         let attrs = format!("<a {}/>", (0..65).map(|i| format!("x{i}='1' ")).collect::<String>());
         for (name, text, want) in [
             ("doctype", r#"<!DOCTYPE a [<!ENTITY x "y">]><a>&x;</a>"#, XmlError::Doctype),
+            ("a late doctype", r#"<a><!DOCTYPE b SYSTEM "file:///etc/passwd"></a>"#, XmlError::Doctype),
+            ("after a comment", "<!-- --><!DOCTYPE a><a/>", XmlError::Doctype),
+            ("long", &"x".repeat(MAX_LEN + 1), XmlError::TooLong),
             ("deep", &deep, XmlError::TooDeep),
             ("wide", &wide, XmlError::TooMany),
             ("attrs", &attrs, XmlError::TooMany),

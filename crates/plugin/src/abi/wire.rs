@@ -8,6 +8,10 @@ use serde::de::DeserializeOwned;
 
 use super::words::{Fault, LogRecord, Status};
 
+/// How deep a record may nest. Ours nest a dozen times; a value of JSON in one of them may nest as deep as JSON may. Without
+/// it, two kilobytes of opening brackets end the process: the reader calls itself for each, and the stack is over.
+const MAX_DEPTH: usize = 160;
+
 /// Encodes a value.
 ///
 /// # Errors
@@ -21,7 +25,9 @@ pub fn encode(value: &impl Serialize) -> Result<Vec<u8>, Fault> {
 /// # Errors
 /// A fault of the status DECODE. It names the place, never the bytes: they may be somebody's message.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
-    rmp_serde::from_slice(bytes).map_err(|e| {
+    let mut reader = rmp_serde::Deserializer::from_read_ref(bytes);
+    reader.set_max_depth(MAX_DEPTH);
+    T::deserialize(&mut reader).map_err(|e| {
         // What stands in quotes is a value.
         let e = e.to_string();
         let why = e.split(['"', '`']).next().unwrap_or_default().trim_end();
@@ -84,6 +90,18 @@ mod tests {
         let sent = encode(&serde_json::json!({ "message": "hi", "fields": "meet me at eight" })).unwrap();
         let fault = decode::<LogRecord>(&sent).map(|record| record.message).unwrap_err();
         assert!(fault.message.contains("cannot be decoded") && !fault.message.contains("eight"), "{fault:?}");
+    }
+
+    /// A library may write anything. Found by the fuzz target `plugin-abi`.
+    #[test]
+    fn sec_r10_a_record_that_nests_without_end_is_refused() {
+        let deep = |times: usize| [vec![0x91; times], vec![0xc0]].concat();
+        for times in [MAX_DEPTH + 1, 2_000, 1_000_000] {
+            let fault = decode::<serde_json::Value>(&deep(times)).unwrap_err();
+            assert_eq!(fault.status, Status::DECODE, "{times}");
+        }
+        let whole = decode::<serde_json::Value>(&deep(128)).unwrap();
+        assert_eq!(encode(&whole).unwrap(), deep(128), "as deep as JSON may be");
     }
 
     /// Old and new sides: fields that one of them does not know are skipped, those it misses are filled.

@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_too_much_is_told() {
+    fn sec_r32_what_is_too_much_is_told() {
         let timer = |name: &str, after: Duration, payload: &str| Effects::none().timer(name, after, &payload).unwrap();
         let hour = Duration::from_secs(3_600);
         for (name, effects, want) in [

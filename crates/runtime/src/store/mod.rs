@@ -1,9 +1,10 @@
 //! Where does everything live that must survive? Behind [`Store`]: whole steps, each atomic in itself.
 //!
 //! No method hands out a transaction: the cluster engine has none that spans subjects. [`sqlite`] is the engine for one
-//! machine; [`seal`] encrypts session secrets before any engine sees them; [`media`] are the steps around media files,
+//! machine; [`seal`] encrypts session secrets before any engine sees them, under a key out of [`key`].
 //!
-//! - [`clock`] the steps around timers and schedules, [`planned`] around messages that go out at a time
+//! - [`media`] the steps around media files
+//! - [`clock`] those around timers and schedules, [`planned`] around messages that go out at a time
 //! - [`pace`] those around the pacing
 //! - [`halt`] why an account waits for a person
 //! - [`story`] those that look back, [`mend`] those that give another end to what went wrong
@@ -18,6 +19,7 @@ pub mod clock;
 pub mod halt;
 pub mod health;
 pub mod keep;
+pub mod key;
 pub mod media;
 pub mod mend;
 pub mod pace;

@@ -1,68 +1,87 @@
-//! How are session secrets kept? Sealed with XChaCha20-Poly1305 under a key file beside the data (security R18).
+//! How are session secrets kept? Sealed with XChaCha20-Poly1305 under a master key (security R18).
 //!
-//! A key file protects backups of the database and nothing more; the start says so. Other key sources come later.
+//! [`KeySource`] says where that key comes from. Beside the data lies a check, by which a wrong key is known at the start
+//! and not when the sessions are lost.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
-use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
+use chacha20poly1305::{Key as CipherKey, XChaCha20Poly1305, XNonce};
 use rand::TryRng;
 use wxbot_model::{AccountName, Secret};
-use zeroize::Zeroizing;
 
 use super::StoreError;
-use crate::failpoint::fail_point;
+use super::key::{KEY, beside, write_whole};
+pub use super::key::{KEY_FILE, KeySource};
 
 const NONCE: usize = 24;
-const KEY: usize = 32;
 const VERSION: u8 = 1;
-/// Name of the key file in the data directory.
-pub const KEY_FILE: &str = "seal.key";
+/// What only the right key opens.
+const CHECK_FILE: &str = "seal.check";
+const CHECKED: &[u8] = b"wxbot";
+const CHECK: &str = "wxbot/1/check";
 
 /// Seals and opens secrets of accounts.
 pub struct Vault {
     cipher: XChaCha20Poly1305,
+    /// What the key beside the data sealed, before another source was given.
+    older: Option<XChaCha20Poly1305>,
 }
 
 impl Vault {
-    /// The vault of a data directory; its key file is made on first use, mode 0600.
+    /// The vault of a data directory under the key beside it, which is made on first use, mode 0600.
     ///
     /// # Errors
-    /// When the file cannot be read or made, or others may read it.
+    /// As [`open_with`](Self::open_with).
     pub fn open(data_dir: &Path) -> Result<Self, StoreError> {
-        let path = data_dir.join(KEY_FILE);
-        let shown = path.display().to_string();
-        let engine = |what| move |e: io::Error| StoreError::Engine { what, reason: format!("{e}") };
-        let mut key = Zeroizing::new([0u8; KEY]);
-        match File::open(&path) {
-            Ok(mut file) => {
-                let meta = file.metadata().map_err(engine("look at the key file"))?;
-                if meta.mode() & 0o077 != 0 {
-                    return Err(StoreError::Rights {
-                        path: shown,
-                        why: "others may read the key; run `chmod 600` on it".into(),
-                    });
-                }
-                file.read_exact(&mut *key).map_err(engine("read the key file"))?;
-            }
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                rand::rngs::SysRng
-                    .try_fill_bytes(&mut *key)
-                    .map_err(|e| StoreError::Engine { what: "draw a key", reason: e.to_string() })?;
-                make(&path, &key).map_err(engine("write the key file"))?;
-                fail_point!("open: key made");
-            }
-            Err(e) => return Err(engine("open the key file")(e)),
+        Self::open_with(data_dir, &KeySource::Beside)
+    }
+
+    /// The vault of a data directory under a key of this source. What the key beside the data sealed opens, too, as long as
+    /// that lies there; whatever is sealed from now on is sealed under the key of the source.
+    ///
+    /// # Errors
+    /// When the key cannot be had, others may read it, or it is not the one that the data was sealed under.
+    pub fn open_with(data_dir: &Path, source: &KeySource) -> Result<Self, StoreError> {
+        let check = data_dir.join(CHECK_FILE);
+        let known = match std::fs::read(&check) {
+            Ok(bytes) => Some(bytes),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
+            Err(e) => return Err(StoreError::Engine { what: "read the check of the key", reason: e.to_string() }),
+        };
+        let wrong = |why: &str| StoreError::Key { source_of_key: source.shown(data_dir), why: why.to_owned() };
+        if *source == KeySource::Beside && known.is_some() && !data_dir.join(KEY_FILE).exists() {
+            // A new key would open nothing of what is there.
+            return Err(wrong(
+                "it is gone, and the data was sealed under it or another one; put it back, name the other, or remove `seal.check` and log in anew",
+            ));
         }
-        Ok(Self::with_key(&key))
+        let cipher = cipher_of(&*source.key(data_dir)?);
+        let older =
+            if *source == KeySource::Beside { None } else { beside(data_dir, false)?.map(|key| cipher_of(&key)) };
+        let vault = Self { cipher, older };
+        match known {
+            Some(sealed) if opened(&vault.cipher, CHECK, &sealed).is_some() => {}
+            Some(sealed) if vault.older.as_ref().is_some_and(|older| opened(older, CHECK, &sealed).is_some()) => {
+                write_whole(&check, &sealed_with(&vault.cipher, CHECK, CHECKED, "check")?)?;
+            }
+            Some(_) => {
+                let why = "it is not the key that the data was sealed under; give that one, or remove `seal.check` and log in anew";
+                return Err(wrong(why));
+            }
+            None => write_whole(&check, &sealed_with(&vault.cipher, CHECK, CHECKED, "check")?)?,
+        }
+        Ok(vault)
+    }
+
+    /// True while a key that lies beside the data still opens what it sealed before.
+    pub fn has_older_key(&self) -> bool {
+        self.older.is_some()
     }
 
     /// A vault of a given key.
     pub fn with_key(key: &[u8; KEY]) -> Self {
-        Self { cipher: XChaCha20Poly1305::new(&Key::from(*key)) }
+        Self { cipher: cipher_of(key), older: None }
     }
 
     /// Seals `plain` so that it opens only for the same account and field.
@@ -75,19 +94,7 @@ impl Vault {
         field: &'static str,
         plain: &Secret<Vec<u8>>,
     ) -> Result<Vec<u8>, StoreError> {
-        let mut nonce = [0u8; NONCE];
-        rand::rngs::SysRng
-            .try_fill_bytes(&mut nonce)
-            .map_err(|e| StoreError::Engine { what: "draw a nonce", reason: e.to_string() })?;
-        let aad = aad(account, field);
-        let payload = Payload { msg: plain.expose(), aad: &aad };
-        let sealed =
-            self.cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_ignored| StoreError::Seal { field })?;
-        let mut out = Vec::with_capacity(1 + NONCE + sealed.len());
-        out.push(VERSION);
-        out.extend_from_slice(&nonce);
-        out.extend_from_slice(&sealed);
-        Ok(out)
+        sealed_with(&self.cipher, &aad(account, field), plain.expose(), field)
     }
 
     /// Opens what [`seal`](Self::seal) made.
@@ -100,38 +107,48 @@ impl Vault {
         field: &'static str,
         sealed: &[u8],
     ) -> Result<Secret<Vec<u8>>, StoreError> {
-        let bad = || StoreError::Seal { field };
-        let (version, rest) = sealed.split_first().ok_or_else(bad)?;
-        let (nonce, body) = rest.split_at_checked(NONCE).ok_or_else(bad)?;
-        let nonce: [u8; NONCE] = nonce.try_into().map_err(|_ignored| bad())?;
-        if *version != VERSION {
-            return Err(bad());
-        }
         let aad = aad(account, field);
-        self.cipher
-            .decrypt(&XNonce::from(nonce), Payload { msg: body, aad: &aad })
-            .map(Secret::new)
-            .map_err(|_ignored| bad())
+        let older = || self.older.as_ref().and_then(|older| opened(older, &aad, sealed));
+        opened(&self.cipher, &aad, sealed).or_else(older).map(Secret::new).ok_or(StoreError::Seal { field })
     }
 }
 
-/// Writes the key file whole or not at all: half a key, left by a process that ended here, would refuse every later start.
-fn make(path: &Path, key: &[u8; KEY]) -> io::Result<()> {
-    let part = path.with_extension("part");
-    match std::fs::remove_file(&part) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-        Err(_) | Ok(()) => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part)?;
-    file.write_all(key).and_then(|()| file.sync_all())?;
-    fail_point!("open: key written");
-    std::fs::rename(&part, path)?;
-    // What is sealed with it may be on the disk in a moment; so must its name.
-    path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
+fn aad(account: &AccountName, field: &str) -> String {
+    format!("wxbot/{VERSION}/{account}/{field}")
 }
 
-fn aad(account: &AccountName, field: &str) -> Vec<u8> {
-    format!("wxbot/{VERSION}/{account}/{field}").into_bytes()
+fn cipher_of(key: &[u8; KEY]) -> XChaCha20Poly1305 {
+    XChaCha20Poly1305::new(&CipherKey::from(*key))
+}
+
+/// Version, nonce, and what is sealed.
+fn sealed_with(
+    cipher: &XChaCha20Poly1305,
+    aad: &str,
+    plain: &[u8],
+    field: &'static str,
+) -> Result<Vec<u8>, StoreError> {
+    let mut nonce = [0u8; NONCE];
+    rand::rngs::SysRng
+        .try_fill_bytes(&mut nonce)
+        .map_err(|e| StoreError::Engine { what: "draw a nonce", reason: e.to_string() })?;
+    let payload = Payload { msg: plain, aad: aad.as_bytes() };
+    let sealed = cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_ignored| StoreError::Seal { field })?;
+    let mut out = Vec::with_capacity(1 + NONCE + sealed.len());
+    out.push(VERSION);
+    out.extend_from_slice(&nonce);
+    out.extend_from_slice(&sealed);
+    Ok(out)
+}
+
+fn opened(cipher: &XChaCha20Poly1305, aad: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+    let (version, rest) = sealed.split_first()?;
+    let (nonce, body) = rest.split_at_checked(NONCE)?;
+    let nonce: [u8; NONCE] = nonce.try_into().ok()?;
+    if *version != VERSION {
+        return None;
+    }
+    cipher.decrypt(&XNonce::from(nonce), Payload { msg: body, aad: aad.as_bytes() }).ok()
 }
 
 impl std::fmt::Debug for Vault {
@@ -161,13 +178,54 @@ mod tests {
         assert!(vault.open_sealed(&a, "session", &sealed[..10]).is_err());
     }
 
+    fn file(dir: &Path, name: &str, byte: u8) -> KeySource {
+        let path = dir.join(name);
+        std::fs::write(&path, [byte; KEY]).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        KeySource::File(path)
+    }
+
     #[test]
-    fn sec_r17_a_key_that_others_may_read_is_refused() {
+    fn sec_r18_a_wrong_key_is_known_at_the_start() {
         let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        let (right, wrong) = (file(dir, "right", 1), file(dir, "wrong", 2));
+        Vault::open_with(dir, &right).unwrap();
+        Vault::open_with(dir, &right).unwrap();
+        for other in [&wrong, &KeySource::Beside] {
+            let error = Vault::open_with(dir, other).unwrap_err();
+            assert!(matches!(error, StoreError::Key { .. }), "{error}");
+        }
+        assert!(!dir.join(KEY_FILE).exists(), "no key is made that opens nothing");
+    }
+
+    #[test]
+    fn sec_r18_another_source_takes_over_from_the_key_beside_the_data() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        let account: AccountName = "a".parse().unwrap();
+        let plain = Secret::new(b"skey".to_vec());
+        let old = Vault::open(dir).unwrap().seal(&account, "session", &plain).unwrap();
+        let elsewhere = file(dir, "elsewhere", 3);
+        let vault = Vault::open_with(dir, &elsewhere).unwrap();
+        assert!(vault.has_older_key());
+        assert_eq!(vault.open_sealed(&account, "session", &old).unwrap(), plain, "no session is lost");
+        let new = vault.seal(&account, "session", &plain).unwrap();
+        // The key beside the data opens nothing new, and may go.
+        assert!(Vault::open(dir).is_err());
+        std::fs::remove_file(dir.join(KEY_FILE)).unwrap();
+        let vault = Vault::open_with(dir, &elsewhere).unwrap();
+        assert!(!vault.has_older_key());
+        assert_eq!(vault.open_sealed(&account, "session", &new).unwrap(), plain);
+        assert!(vault.open_sealed(&account, "session", &old).is_err());
+    }
+
+    /// As a crash between two steps leaves them.
+    #[test]
+    fn a_key_is_written_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("seal.new"), b"half").unwrap();
         Vault::open(dir.path()).unwrap();
-        let path = dir.path().join(KEY_FILE);
-        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(matches!(Vault::open(dir.path()), Err(StoreError::Rights { .. })));
+        Vault::open(dir.path()).unwrap();
     }
 }

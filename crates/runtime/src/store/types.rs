@@ -57,6 +57,14 @@ pub enum StoreError {
         /// Which.
         field: &'static str,
     },
+    /// The master key cannot be had, or is another one.
+    #[error("{source_of_key}: {why}")]
+    Key {
+        /// Where it should come from.
+        source_of_key: String,
+        /// What is wrong, and what to do.
+        why: String,
+    },
     /// The store was closed.
     #[error("the store is closed")]
     Closed,

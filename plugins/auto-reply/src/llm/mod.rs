@@ -30,6 +30,7 @@ mod call;
 mod caps;
 mod chunk;
 mod endpoint;
+mod fuzz;
 mod gate;
 mod history;
 mod links;
@@ -59,6 +60,9 @@ use self::trouble::{Told, Trouble};
 use crate::command::given;
 
 pub use settings::LlmSettings;
+
+#[doc(hidden)]
+pub use fuzz::{read_stream, read_whole};
 
 /// What `/reset` answers.
 const RESET: &str = "好的,我们重新开始 (the conversation begins anew)";

@@ -8,7 +8,7 @@ use wxbot_plugin::model::{EventKind, Who};
 use wxbot_plugin::testing::Kit;
 
 #[test]
-fn broken_patterns_are_told() {
+fn sec_r11_patterns_that_are_too_large_or_look_around_are_refused() {
     for (pattern, why) in [
         ("(", "bad regex: unclosed group"),
         (r"\w{100}{100}", "bad regex: it needs more than 1048576 bytes when compiled"),

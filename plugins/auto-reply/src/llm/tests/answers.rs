@@ -211,7 +211,7 @@ async fn a_long_answer_becomes_messages_and_is_cut(bot: Kit<Talk>) {
 }
 
 #[wxbot_plugin::test(settings = with(json!({ "per_sender_per_day": 2, "used_up": "U" })))]
-async fn a_person_has_so_many_answers_a_day(bot: Kit<Talk>) {
+async fn sec_r33_a_person_has_so_many_answers_a_day(bot: Kit<Talk>) {
     let (fake, alice, bob) = (fake(), bot.user("alice"), bot.user("bob"));
     let room = bot.room("群", [&alice]);
     fake.will((0..4).map(|_| say(&["好"])));
@@ -229,7 +229,7 @@ async fn a_person_has_so_many_answers_a_day(bot: Kit<Talk>) {
 }
 
 #[wxbot_plugin::test(settings = with(json!({ "per_day": 2, "used_up": "" })))]
-async fn the_account_has_so_many_answers_a_day(bot: Kit<Talk>) {
+async fn sec_r33_the_account_has_so_many_answers_a_day(bot: Kit<Talk>) {
     let fake = fake();
     fake.will((0..3).map(|_| say(&["好"])));
     bot.user("a").say("1").await.gets("好");
@@ -242,7 +242,7 @@ async fn the_account_has_so_many_answers_a_day(bot: Kit<Talk>) {
 }
 
 #[wxbot_plugin::test(settings = with(json!({ "per_sender_per_day": 1 })))]
-async fn questions_at_the_same_time_cannot_pass_a_cap_together(bot: Kit<Talk>) {
+async fn sec_r33_questions_at_the_same_time_cannot_pass_a_cap_together(bot: Kit<Talk>) {
     let (fake, alice) = (fake(), bot.user("alice"));
     let room = alice.in_room(&bot.room("群", [&alice]));
     fake.will([stream(vec![Piece::Wait(Duration::from_secs(1)), word("好"), Piece::Bytes("data: [DONE]\n\n".into())])]);
