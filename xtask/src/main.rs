@@ -123,10 +123,20 @@ fn soak(Soak { kills, terms, losses, executions }: Soak) -> io::Result<()> {
         .env("WXBOT_LOSSES", losses.to_string())
         .run()?;
     // Each of its scenes kills so often.
-    Cmd::cargo(&["test", "--locked", "--package", "wxbot", "--test", "keeper", "--", "--nocapture", "--test-threads=1"])
-        .env("WXBOT_BIN", &binary)
-        .env("WXBOT_KEEPER_KILLS", (kills / 4).max(10).to_string())
-        .run()?;
+    Cmd::cargo(&[
+        "test",
+        "--locked",
+        "--package",
+        "wxbot",
+        "--test",
+        "keeper",
+        "--",
+        "--nocapture",
+        "--test-threads=1",
+    ])
+    .env("WXBOT_BIN", &binary)
+    .env("WXBOT_KEEPER_KILLS", (kills / 4).max(10).to_string())
+    .run()?;
     fuzz::soak(executions)
 }
 

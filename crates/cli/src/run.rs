@@ -24,8 +24,8 @@ use wxbot_runtime::plan::{Change, Plan};
 use wxbot_runtime::runtime::{Ingredients, Patience, Runtime};
 use wxbot_runtime::session::cure::Cure;
 use wxbot_runtime::session::phase::Phase;
-use wxbot_runtime::store::sqlite::SqliteArchive;
 use wxbot_runtime::store::seal::KeySource;
+use wxbot_runtime::store::sqlite::SqliteArchive;
 use wxbot_runtime::store::{Store, StoreError};
 
 use crate::alerts::Courier;

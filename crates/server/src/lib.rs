@@ -28,9 +28,9 @@ use wxbot_runtime::account::Account;
 use wxbot_runtime::roster::Roster;
 
 pub use figures::Figures;
+pub use listen::Server;
 #[doc(hidden)]
 pub use listen::converse_over;
-pub use listen::Server;
 pub use places::{Inherited, Places, Socket, StartError};
 pub use settings::Settings;
 
