@@ -65,7 +65,7 @@ impl Scene {
     fn open(server: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("wxbot-keeper-").tempdir().unwrap();
         let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let account = FRIENDS.iter().fold(AccountSpec::new("shop"), |account, friend| account.friend(friend));
+        let account = FRIENDS.iter().fold(AccountSpec::new("shop"), |account, friend| account.friend(*friend));
         let world = World { accounts: vec![account], ..World::default() };
         let hook = tokio.block_on(HookSim::start(&world, HookSetup::new(folder.path().join("windows")))).unwrap();
         let friends = FRIENDS.iter().map(|friend| hook.id_of("shop", friend).unwrap()).collect();
