@@ -25,7 +25,12 @@ fn a_send_that_risk_control_stops_waits_over_a_restart_for_a_person() {
     let fault = json!({ "endpoint": "webwxsendmsg", "kind": { "ret": { "ret": 1205, "msg": "操作频繁" } } });
     sim.api().post("/__sim/faults", &fault).unwrap();
     sim.deliver(&rig::account(1), &rig::friend(1), "hello").unwrap();
-    let stopped = wxbot::until_state(path, "a1", &["needs_login"], WITHIN).unwrap();
+    // The state is told a moment before the send is back in the queue.
+    let stopped = wait::until("the send to wait", WITHIN, || {
+        let one = wxbot::until_state(path, "a1", &["needs_login"], WITHIN)?;
+        Ok((one["outbox"]["sending"] == json!(0)).then_some(one))
+    })
+    .unwrap();
     assert!(stopped["why"].as_str().unwrap().contains("1205 (操作频繁)"), "{stopped}");
     assert_eq!((&stopped["cure"], &stopped["outbox"]["queued"]), (&json!("rest"), &json!(1)), "{stopped}");
     let text = wxbot::call(path, &["accounts"]).unwrap().out;

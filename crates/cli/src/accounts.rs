@@ -1,6 +1,6 @@
 //! `wxbot accounts`: the accounts, their states and what waits; of the running wxbot, else from the store.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use wxbot_model::span::show_duration;
@@ -40,6 +40,9 @@ pub(crate) fn run(registry: &Registry, args: &Args, as_json: bool) -> Result<(),
                 .trim_end(),
         );
         print(&format!("{}  {}", " ".repeat(width), amounts(line)));
+        for slowed in line.get("slowed").and_then(Value::as_array).into_iter().flatten() {
+            print(&format!("{}  {}", " ".repeat(width), slowed_line(slowed, lang)));
+        }
         for upload in line.get("uploads").and_then(Value::as_array).into_iter().flatten() {
             print(&format!("{}  {}", " ".repeat(width), upload_line(upload)));
         }
@@ -56,7 +59,26 @@ pub(crate) fn ago(since_s: i64) -> String {
         7_200..=172_799 => age / 3_600 * 3_600,
         _ => age / 86_400 * 86_400,
     };
-    show_duration(std::time::Duration::from_secs(rounded))
+    show_duration(Duration::from_secs(rounded))
+}
+
+/// Why it sends less than its pace, and for how long.
+fn slowed_line(slowed: &Value, lang: Lang) -> String {
+    let by = slowed.get("by").and_then(Value::as_str).unwrap_or_default();
+    let (en, zh) = match by {
+        "quiet_hours" => ("quiet hours: nothing is sent", "安静时段:暂停发送"),
+        "quiet_hours_for_pushes" => ("quiet hours: only who writes is answered", "安静时段:只回复来信"),
+        "warm_up" => ("slower after its login", "新登录,放慢发送"),
+        "pace" => ("its pace is used up", "额度用完"),
+        other => (other, other),
+    };
+    let until_ms = slowed.get("until_ms").and_then(Value::as_i64).unwrap_or(0);
+    let left_s = u64::try_from((until_ms - control::now_ms()).max(0)).unwrap_or(0).div_ceil(1_000);
+    let left = show_duration(Duration::from_secs(if left_s < 120 { left_s } else { left_s.div_ceil(60) * 60 }));
+    match lang {
+        Lang::En => format!("slowed: {en}, for {left}"),
+        Lang::Zh => format!("放慢:{zh},还有 {left}"),
+    }
 }
 
 /// Only what is not zero, so that trouble stands out.
@@ -85,11 +107,31 @@ fn from_store(accounts: &[wxbot_runtime::config::AccountConfig], dir: &std::path
             let counts = place.store.counts(&account.name).await.or_exit("cannot count what waits")?;
             lines.push(json!({
                 "name": account.name, "protocol": account.protocol, "state": "stopped",
-                "why": "wxbot does not run", "todo": Cure::Start.tell(account.name.as_str(), Lang::En.into()), "cure": Cure::Start, "duplicates": 0,
-                "inbox": counts.inbox, "outbox": counts.outbox, "uploads": [], "error": null,
+                "why": "wxbot does not run", "todo": Cure::Start.tell(account.name.as_str(), Lang::En.into()),
+                "cure": Cure::Start, "duplicates": 0, "inbox": counts.inbox, "outbox": counts.outbox, "slowed": [],
+                "uploads": [], "error": null,
             }));
         }
         place.store.close().await.ok();
         Ok(lines)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn why_an_account_is_slow() {
+        for (by, left_ms, lang, want) in [
+            ("quiet_hours", 7_190_000, Lang::En, "slowed: quiet hours: nothing is sent, for 2h"),
+            ("quiet_hours_for_pushes", 90_000, Lang::En, "slowed: quiet hours: only who writes is answered, for 90s"),
+            ("warm_up", 1_200_000, Lang::Zh, "放慢:新登录,放慢发送,还有 20min"),
+            ("pace", 0, Lang::En, "slowed: its pace is used up, for 0ms"),
+        ] {
+            // Whatever passes meanwhile is rounded away.
+            let slowed = json!({ "by": by, "until_ms": control::now_ms() + left_ms });
+            assert_eq!(slowed_line(&slowed, lang), want);
+        }
+    }
 }

@@ -7,11 +7,11 @@ use wxbot_plugin::middleware::Station;
 use wxbot_plugin::{Plugin, StationConfig};
 use wxbot_runtime::config::{self, Registry};
 
-use crate::args::{Args, Command, MediaCommand};
+use crate::args::{Args, Command, MediaCommand, RunOptions};
 use crate::report::{Failure, OrExit};
 use crate::{
-    accounts, check, contacts, doctor, explain, init, login, logs, media, messages, plugin, process, registry, reload,
-    run, sim,
+    accounts, check, contacts, doctor, explain, ingress, init, keeper, login, logs, media, messages, plugin, process,
+    registry, reload, run, sim,
 };
 
 /// wxbot with a set of plugins.
@@ -49,9 +49,13 @@ impl App {
     /// Reads the command line, does what it says, and answers the exit code: 0 done, 1 failed, 2 usage, 78 bad
     /// configuration.
     pub fn main(self) -> ExitCode {
-        let args = Args::parse();
         process::protect();
+        let args = Args::parse();
         logs::start(&args);
+        #[cfg(debug_assertions)]
+        if let Err(failure) = process::arm() {
+            return failure.show();
+        }
         match self.dispatch(args) {
             Ok(()) => ExitCode::SUCCESS,
             Err(failure) => failure.show(),
@@ -59,9 +63,18 @@ impl App {
     }
 
     fn dispatch(mut self, args: Args) -> Result<(), Failure> {
+        // They open no plugins.
+        if let Command::Run(RunOptions { keeper: true, .. }) = args.command {
+            return keeper::run(&self.registry, &args);
+        }
+        if let Command::Ingress = args.command {
+            return ingress::run(self.registry, &args);
+        }
         let _while_plugins_are_opened = plugin::shelf::Place::prepare(&mut self.registry, &args);
         match args.command {
-            Command::Run => run::run(self.registry, &args),
+            // Done above.
+            Command::Ingress => Ok(()),
+            Command::Run(ref options) => run::run(self.registry, &args, options),
             Command::Check { json } => check::run(&self.registry, &args, json),
             Command::Login(ref options) => login::run(&self.registry, &args, options),
             Command::Accounts { json } => accounts::run(&self.registry, &args, json),

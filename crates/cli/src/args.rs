@@ -65,7 +65,10 @@ impl LogFormat {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run all accounts of the configuration
-    Run,
+    Run(RunOptions),
+    /// Takes pushes for `wxbot run --keeper`
+    #[command(hide = true)]
+    Ingress,
     /// Check the configuration; shows all mistakes at once
     Check {
         /// Print the mistakes as JSON
@@ -132,6 +135,16 @@ pub(crate) enum Command {
         /// Which shell
         shell: clap_complete::Shell,
     },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunOptions {
+    /// As three processes: what services push is taken and kept even while the others start again
+    #[arg(long)]
+    pub(crate) keeper: bool,
+    /// As the child of a keeper
+    #[arg(long, hide = true, conflicts_with = "keeper")]
+    pub(crate) kept: bool,
 }
 
 #[derive(Debug, Subcommand)]

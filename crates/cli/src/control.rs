@@ -118,9 +118,9 @@ pub(crate) struct Served {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) asks: mpsc::Sender<Ask>,
     pub(crate) media: Arc<MediaFolder>,
+    pub(crate) archiver: Arc<Archiver>,
     /// Where the server for pushes is, as reached from this machine.
     pub(crate) server: Option<String>,
-    pub(crate) archiver: Arc<Archiver>,
 }
 
 /// Serves the socket until `stop`.
@@ -204,6 +204,8 @@ pub(crate) async fn account_line(account: &Account, store: &dyn Store) -> Value 
         Ok(counts) => (counts, None),
         Err(error) => (Counts::default(), Some(error.to_string())),
     };
+    // Where the store cannot be read, that is the error above.
+    let slowed = account.slowed().await.unwrap_or_default();
     json!({
         "name": account.name,
         "protocol": account.protocol_name(),
@@ -215,6 +217,7 @@ pub(crate) async fn account_line(account: &Account, store: &dyn Store) -> Value 
         "duplicates": account.duplicates(),
         "inbox": counts.inbox,
         "outbox": counts.outbox,
+        "slowed": slowed,
         "uploads": media::uploads(account, now_ms()),
         "error": error,
     })

@@ -11,7 +11,8 @@
 //! Reading order: [`App`] → `args` what can be typed → `registry` what is built in → one file a command → `watch` what asks
 //! for a reload → `control` the socket of a running wxbot → `console` the protocol of the terminal, `hook` and
 //! `wecom` what accounts say that are pushed to, with `mapped` what both say alike → `server`
-//! where services push to → `qr`, `report`, `logs`, `words` what is shown.
+//! where services push to, `inherited` which sockets are held for it → `keeper` who holds them itself, `handover` how it
+//! gives them to its children, `ingress` the one that takes pushes, `spooled` how they come to the accounts → `qr`, `report`, `logs`, `words` what is shown.
 
 mod accounts;
 mod alerts;
@@ -24,8 +25,12 @@ mod control;
 mod demo;
 mod doctor;
 mod explain;
+mod handover;
 mod hook;
+mod ingress;
+mod inherited;
 mod init;
+mod keeper;
 mod login;
 mod logs;
 mod mapped;
@@ -42,6 +47,7 @@ mod report;
 mod run;
 mod server;
 mod sim;
+mod spooled;
 mod watch;
 mod wecom;
 mod words;

@@ -28,15 +28,18 @@ use wxbot_runtime::store::sqlite::SqliteArchive;
 use wxbot_runtime::store::{Store, StoreError};
 
 use crate::alerts::Courier;
-use crate::args::Args;
+use crate::args::{Args, RunOptions};
 use crate::control::{self, Served};
 use crate::demo::Demo;
+use crate::handover;
+use crate::inherited;
 use crate::login::show_qr;
 use crate::place::{Place, data_dir, read_config};
 use crate::registry;
 use crate::reload::Reloader;
 use crate::report::{Failure, OrExit, chain, say};
 use crate::server::{self, Around};
+use crate::spooled;
 use crate::watch::{self as changes, ASKS, Ask, Watcher, hang_ups, print_of};
 use crate::words::Lang;
 
@@ -294,7 +297,10 @@ pub(crate) async fn build(
     Ok(Built { runtime, ways, tasks, stop, attendants: HashMap::new(), shown: None, alerts })
 }
 
-pub(crate) fn run(registry: Registry, args: &Args) -> Result<(), Failure> {
+pub(crate) fn run(registry: Registry, args: &Args, options: &RunOptions) -> Result<(), Failure> {
+    // Before there are threads. Those of a keeper are its ingress's.
+    let kept = if options.kept { Some(handover::take()?) } else { None };
+    let inherited = if options.kept { Vec::new() } else { inherited::take()? };
     // Before it is read, so that a change in between is one.
     let before = print_of(&args.config, &[]);
     let config = read_config(&registry, args)?;
@@ -307,28 +313,52 @@ pub(crate) fn run(registry: Registry, args: &Args) -> Result<(), Failure> {
     let lang = Lang::of_environment();
     let tokio = tokio_runtime()?;
     let done = tokio.block_on(async {
+        // A limit on the size of files is a full disk, which is borne, and no reason to be killed.
+        let _handled = unix_signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()));
         // From here on a SIGHUP ends nothing, even before there is something to reload.
         let hang_up = unix_signal(SignalKind::hangup()).or_exit("cannot listen for SIGHUP")?;
         let place = Place::open_patiently(&dir).await?;
         say(&welcome(lang, args, &registry, &accounts, &dir));
-        let server = server::bind(&config.server, &accounts).await?;
+        let server = match kept {
+            Some(_) => None,
+            None => server::bind(&config.server, &accounts, inherited).await?,
+        };
         let mut around = Around::of(&config.file, place.dir.path());
         if let Some(server) = &server {
             around.base = server::base(server.address().or_exit("cannot tell the server's address")?);
             around.listens = true;
         }
+        if let Some(base) = kept.as_ref().and_then(|kept| kept.base.clone()) {
+            (around.base, around.listens) = (base, true);
+        }
         let base = around.listens.then(|| around.base.clone());
         let mut built = build(accounts, &place, config.media, true, around).await?;
+        built.runtime.keep_free(place.dir.path().to_owned(), config.store.reserve);
         if let Some(server) = server {
             let (roster, stop) = (Arc::new(built.runtime.roster()), built.stop.clone());
             built.tasks.spawn(async move { server.serve(roster, stop).await });
         }
-        built.tell_by(config.alerts.clone());
-        built.watch_over(&place, &config.file)?;
+        let keeper_gone = CancellationToken::new();
+        if let Some(kept) = kept {
+            let gone = keeper_gone.clone();
+            let watched = async move {
+                kept.keeper.gone().await;
+                tracing::warn!("The keeper is gone; wxbot stops.");
+                gone.cancel();
+            };
+            let stop = built.stop.clone();
+            built.tasks.spawn(async move { stop.run_until_cancelled(watched).await.unwrap_or_default() });
+            if kept.base.is_some() {
+                let (roster, dir, stop) = (built.runtime.roster(), place.dir.path().to_owned(), built.stop.clone());
+                built.tasks.spawn(spooled::follow(roster, dir, stop));
+            }
+        }
         let archive = SqliteArchive::open(&place.dir).or_exit("cannot open the archive")?;
         let (store, roster) = (Arc::clone(&place.store), built.runtime.roster());
         let archiver = Arc::new(Archiver::new(Arc::new(archive), store, roster, Source::system(), config.archive));
         let archiving = built.stop.clone();
+        built.tell_by(config.alerts.clone());
+        built.watch_over(&place, &config.file)?;
         let (asks, mut asked) = mpsc::channel(ASKS);
         let served = Served {
             accounts: built.runtime.roster(),
@@ -359,6 +389,7 @@ pub(crate) fn run(registry: Registry, args: &Args) -> Result<(), Failure> {
             tokio::select! {
                 signal = signal() => signal,
                 () = gone.cancelled() => Signal::Terminate,
+                () = keeper_gone.cancelled() => Signal::Terminate,
             }
         };
         let mut ended = std::pin::pin!(ended);

@@ -24,6 +24,7 @@ use crate::media::MediaFolder;
 use crate::media::uploads::{Upload, Uploads};
 use crate::outbox::Desk;
 use crate::plugin::{Held, Trouble};
+use crate::reserve::Reserve;
 use crate::session::cure::Cure;
 use crate::session::phase::Phase;
 use crate::session::rows::Filed;
@@ -50,6 +51,10 @@ pub struct Account {
     pub(crate) media: Arc<MediaFolder>,
     pub(crate) uploads: Uploads,
     status: watch::Sender<Status>,
+    /// Reason and cure of the state without what the disk adds to them; changed together with the state.
+    own: Mutex<(String, Cure)>,
+    /// What may be done as far as the disk goes.
+    pub(crate) reserve: Arc<Reserve>,
     login_asked: Notify,
     watchers: AtomicUsize,
     pub(crate) duplicates: AtomicU64,
@@ -112,6 +117,7 @@ pub(crate) struct Parts {
     pub(crate) media: Arc<MediaFolder>,
     pub(crate) traces: Arc<Traces>,
     pub(crate) dialogs: Dialogs,
+    pub(crate) reserve: Arc<Reserve>,
 }
 
 impl Account {
@@ -140,6 +146,8 @@ impl Account {
             media: parts.media,
             uploads: Uploads::default(),
             status: watch::Sender::new(status),
+            own: Mutex::new((String::new(), Cure::Nothing)),
+            reserve: parts.reserve,
             login_asked: Notify::new(),
             watchers: AtomicUsize::new(0),
             duplicates: AtomicU64::new(0),
@@ -195,14 +203,17 @@ impl Account {
         let now = self.source.now_ms();
         let why = if why.is_empty() { phase.usual_why().to_owned() } else { why };
         let changed = self.status.send_if_modified(|status| {
+            let cure = Cure::of(&phase, risk);
+            *self.own.lock().unwrap_or_else(PoisonError::into_inner) = (why.clone(), cure);
+            let (why, cure, todo) = self.with_lack(why, cure);
             if status.phase == phase && status.why == why {
                 return false;
             }
             if status.phase.word() != phase.word() {
                 status.since_ms = since_ms.unwrap_or(now);
             }
-            status.cure = Cure::of(&phase, risk);
-            status.todo = status.cure.tell(self.name.as_str(), Lang::En);
+            status.cure = cure;
+            status.todo = todo;
             status.phase = phase;
             status.why = why;
             true
@@ -223,6 +234,26 @@ impl Account {
                 }
             }
         }
+    }
+
+    /// Adds what the disk lacks to what is shown, or takes it away again.
+    pub(crate) fn show_lack(&self) {
+        self.status.send_if_modified(|status| {
+            let (why, cure) = self.own.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let (why, cure, todo) = self.with_lack(why, cure);
+            let changed = (&status.why, &status.todo) != (&why, &todo);
+            (status.why, status.cure, status.todo) = (why, cure, todo);
+            changed
+        });
+    }
+
+    /// A reason and an advice with those of the disk before them: as long as it lacks room, nothing else helps.
+    fn with_lack(&self, why: String, cure: Cure) -> (String, Cure, String) {
+        let level = self.reserve.level();
+        let todo = cure.tell(self.name.as_str(), Lang::En);
+        let Some(lack) = level.lack() else { return (why, cure, todo) };
+        let both = |first: &str, own: String| if own.is_empty() { first.to_owned() } else { format!("{first}; {own}") };
+        (both(&lack.why, why), Cure::Room, both(&lack.todo, todo))
     }
 
     pub(crate) fn next_round(&self) {

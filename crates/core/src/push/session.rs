@@ -80,6 +80,7 @@ pub struct PushedSession<R> {
     contacts: Vec<Arc<Contact>>,
     /// Where the next reader goes on.
     cursor: Bytes,
+    credentials: Secret<Vec<u8>>,
 }
 
 impl<R: Reads> PushedSession<R> {
@@ -105,6 +106,7 @@ impl<R: Reads> PushedSession<R> {
             trouble: String::new(),
             contacts: Vec::new(),
             cursor: Bytes::new(),
+            credentials: Secret::default(),
         }
     }
 
@@ -119,6 +121,13 @@ impl<R: Reads> PushedSession<R> {
     #[must_use]
     pub fn from_cursor(mut self, cursor: Bytes) -> Self {
         self.cursor = cursor;
+        self
+    }
+
+    /// The same, gone on with from what was sealed.
+    #[must_use]
+    pub fn with_credentials(mut self, credentials: Secret<Vec<u8>>) -> Self {
+        self.credentials = credentials;
         self
     }
 
@@ -194,6 +203,9 @@ impl<R: Reads> PushedSession<R> {
         if let Some(cursor) = &batch.cursor {
             self.cursor = cursor.clone();
         }
+        if let Some(credentials) = &batch.credentials {
+            self.credentials = credentials.clone();
+        }
         batch
     }
 }
@@ -217,9 +229,10 @@ impl<R> fmt::Debug for PushedSession<R> {
 
 /// Adds what one body told. What is not ours is not kept, and whoever pushed it learns that.
 fn add(batch: &mut Batch, read: Read, kept: Kept) {
-    let Read { events, contacts, cursor, logged_out, self_id: _, refused, mismatches } = read;
+    let Read { events, contacts, cursor, credentials, logged_out, self_id: _, refused, mismatches } = read;
     if let Some(not_ours) = refused {
         tracing::warn!(why = %not_ours, "A push is not for this account; nothing of it was kept.");
+        kept.refuse();
         return;
     }
     if mismatches > 0 {
@@ -229,6 +242,7 @@ fn add(batch: &mut Batch, read: Read, kept: Kept) {
     let met = |change| if let ContactChange::Upsert(contact) = change { ContactChange::Met(contact) } else { change };
     batch.contacts.extend(contacts.into_iter().map(met));
     batch.cursor = cursor.or(batch.cursor.take());
+    batch.credentials = credentials.or(batch.credentials.take());
     // A message behind it says that somebody logged in again.
     batch.logged_out = match logged_out {
         Some(LoggedOut { text, .. }) => Some(text),
@@ -264,7 +278,7 @@ impl<R: Reads> Session for PushedSession<R> {
     }
 
     fn saved(&self) -> Result<SavedSession, Error> {
-        Ok(SavedSession { credentials: Secret::default(), cursor: self.cursor.clone() })
+        Ok(SavedSession { credentials: self.credentials.clone(), cursor: self.cursor.clone() })
     }
 
     fn log_out(&mut self) -> BoxFuture<'_, ()> {

@@ -44,6 +44,10 @@ pub mod codes {
         BAD_DURATION = "bad_duration";
         /// Not a rate like `20/min`.
         BAD_RATE = "bad_rate";
+        /// Not hours like `23:00-07:00`.
+        BAD_HOURS = "bad_hours";
+        /// Not a time zone like `Asia/Shanghai`.
+        BAD_ZONE = "bad_zone";
         /// Not a size like `512MiB`, or too small a one.
         BAD_SIZE = "bad_size";
         /// Not one of the allowed words.

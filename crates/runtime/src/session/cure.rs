@@ -45,6 +45,8 @@ pub enum Cure {
     Trust,
     /// Risk control says that it was too often: rest, do less, and only then go on.
     Rest,
+    /// The disk is full, or what is stored cannot be written.
+    Room,
     /// wxbot, or the account in it, does not run.
     Start,
 }
@@ -84,6 +86,10 @@ impl Cure {
                 "risk control: nothing is tried by itself. Leave the account alone for some hours, lower `pacing`, then run \
                  `wxbot login {}`; what waits goes out then",
                 "风控:不会自动重试。请让账号休息几个小时,调低 `pacing`,然后运行 `wxbot login {}`;等待中的消息届时发出",
+            ),
+            Self::Room => (
+                "free some space on the disk of the data directory, or let wxbot write there; it goes on by itself",
+                "请在数据目录所在的磁盘上腾出空间,或允许 wxbot 写入;之后会自动继续",
             ),
             Self::Start => ("run `wxbot run`, or enable it in `bot.toml`", "运行 `wxbot run`,或在 `bot.toml` 中启用它"),
         };

@@ -9,6 +9,8 @@ mod media;
 #[cfg(test)]
 mod owner;
 #[cfg(test)]
+mod pacing;
+#[cfg(test)]
 mod reload;
 #[cfg(test)]
 mod relogin;
