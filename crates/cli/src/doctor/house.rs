@@ -184,15 +184,14 @@ fn disk_of(lang: Lang, free: u64, reserve: u64) -> Finding {
         "make room, or move `data_dir`; `wxbot media clear` removes old media",
         "请清理磁盘或移动 `data_dir`;`wxbot media clear` 可清除旧媒体",
     );
-    match () {
-        () if free < reserve => {
-            let says = lang.pick("less is free than wxbot needs to keep what comes:", "剩余空间不足以保存收到的消息:");
-            Finding::problem("disk", says).with(format!("{} < {}", show_size(free), show_size(reserve))).cured(cure)
-        }
-        () if free < reserve.saturating_mul(4) => {
-            Finding::warning("disk", lang.pick("little is free:", "剩余空间较少:")).with(show_size(free)).cured(cure)
-        }
-        () => Finding::ok("disk", lang.pick("free:", "剩余:")).with(show_size(free)),
+    if free < reserve {
+        let says = lang.pick("less is free than wxbot needs to keep what comes:", "剩余空间不足以保存收到的消息:");
+        let figures = format!("{} < {}", show_size(free), show_size(reserve));
+        Finding::problem("disk", says).with(figures).cured(cure)
+    } else if free < reserve.saturating_mul(4) {
+        Finding::warning("disk", lang.pick("little is free:", "剩余空间较少:")).with(show_size(free)).cured(cure)
+    } else {
+        Finding::ok("disk", lang.pick("free:", "剩余:")).with(show_size(free))
     }
 }
 
