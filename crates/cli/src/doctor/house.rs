@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use wxbot_model::size::show_size;
 use wxbot_model::span::show_duration;
-use wxbot_runtime::alerts::{DISK_RESERVE, watch::free};
+use wxbot_runtime::alerts::watch::free;
 use wxbot_runtime::config::{Config, SecretSource};
 use wxbot_runtime::store::seal::{KEY_FILE, Vault};
 use wxbot_runtime::store::sqlite::{QUEUE_FILE, examine};
@@ -171,30 +171,27 @@ pub(super) fn key(doctor: &Arc<Doctor>, data: &Path) -> Option<Finding> {
 }
 
 /// Room on the disk.
-pub(super) fn disk(doctor: &Arc<Doctor>, data: &Path) -> Option<Finding> {
+pub(super) fn disk(doctor: &Arc<Doctor>, data: &Path, reserve: u64) -> Option<Finding> {
     let lang = doctor.lang;
     let place = data.ancestors().find(|place| place.is_dir()).unwrap_or(Path::new("."));
     let free = free(place)?;
-    let finding = disk_of(lang, free);
+    let finding = disk_of(lang, free, reserve);
     Some(finding.of(place.display()))
 }
 
-fn disk_of(lang: Lang, free: u64) -> Finding {
+fn disk_of(lang: Lang, free: u64, reserve: u64) -> Finding {
     let cure = lang.pick(
         "make room, or move `data_dir`; `wxbot media clear` removes old media",
         "请清理磁盘或移动 `data_dir`;`wxbot media clear` 可清除旧媒体",
     );
-    match free {
-        0..DISK_RESERVE => {
-            let says = lang.pick("less is free than wxbot needs to keep what comes:", "剩余空间不足以保存收到的消息:");
-            Finding::problem("disk", says)
-                .with(format!("{} < {}", show_size(free), show_size(DISK_RESERVE)))
-                .cured(cure)
-        }
-        _ if free < 4 * DISK_RESERVE => {
-            Finding::warning("disk", lang.pick("little is free:", "剩余空间较少:")).with(show_size(free)).cured(cure)
-        }
-        _ => Finding::ok("disk", lang.pick("free:", "剩余:")).with(show_size(free)),
+    if free < reserve {
+        let says = lang.pick("less is free than wxbot needs to keep what comes:", "剩余空间不足以保存收到的消息:");
+        let figures = format!("{} < {}", show_size(free), show_size(reserve));
+        Finding::problem("disk", says).with(figures).cured(cure)
+    } else if free < reserve.saturating_mul(4) {
+        Finding::warning("disk", lang.pick("little is free:", "剩余空间较少:")).with(show_size(free)).cured(cure)
+    } else {
+        Finding::ok("disk", lang.pick("free:", "剩余:")).with(show_size(free))
     }
 }
 
@@ -387,6 +384,7 @@ fn is_program(place: &Path) -> bool {
 mod tests {
     use super::super::finding::Level;
     use super::*;
+    use wxbot_runtime::alerts::DISK_RESERVE;
 
     #[test]
     fn room_on_the_disk() {
@@ -398,7 +396,7 @@ mod tests {
             (u64::MAX, Level::Ok),
         ] {
             for lang in [Lang::En, Lang::Zh] {
-                let finding = disk_of(lang, free);
+                let finding = disk_of(lang, free, DISK_RESERVE);
                 assert_eq!((finding.level, finding.cure.is_empty()), (level, level == Level::Ok), "{free}");
             }
         }

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::task::JoinSet;
+use wxbot_runtime::alerts::DISK_RESERVE;
 use wxbot_runtime::config::{self, Config, ConfigError, Registry};
 
 use self::finding::{Finding, Level};
@@ -61,7 +62,8 @@ async fn look_at_all(doctor: &Arc<Doctor>, registry: &Registry, args: &Args) -> 
     let place = data.clone();
     findings.extend(doctor.blocking("store", move |lang| house::store(lang, &place)).await);
     findings.extend(house::key(doctor, &data));
-    findings.extend(house::disk(doctor, &data));
+    let reserve = config.as_ref().map_or(DISK_RESERVE, |config| config.store.reserve);
+    findings.extend(house::disk(doctor, &data, reserve));
     if let Some(config) = &config {
         let (place, most) = (data.clone(), config.media.max_size);
         findings.extend(doctor.blocking("media", move |lang| house::media(lang, &place, most)).await);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AlertSettings, Bulletin, DISK_RESERVE, Report, Subject};
+use super::{AlertSettings, Bulletin, Report, Subject};
 use crate::session::cure::Cure;
 
 /// What begins or ends within this time after the first is told with it.
@@ -156,7 +156,7 @@ impl Book {
                 cure: Cure::Nothing,
                 count: free,
             };
-            self.judge(disk, free < DISK_RESERVE, Duration::ZERO, settings, now_ms);
+            self.judge(disk, free < settings.reserve, Duration::ZERO, settings, now_ms);
         }
     }
 

@@ -1,6 +1,7 @@
 //! Incidents in virtual time: when each is told, repeated and over.
 
 use super::*;
+use crate::alerts::DISK_RESERVE;
 use crate::explain::Lang;
 
 const S: i64 = 1_000;
@@ -15,6 +16,7 @@ fn settings() -> AlertSettings {
         qr: false,
         webhook: None,
         command: Vec::new(),
+        reserve: DISK_RESERVE,
         via: None,
     }
 }

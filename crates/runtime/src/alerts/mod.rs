@@ -22,7 +22,7 @@ pub use watch::{Deliver, Watched};
 use crate::config::SecretSource;
 use crate::session::cure::Cure;
 
-/// The disk is low when less than this is free: then wxbot cannot promise to keep what comes.
+/// What stays free of the disk where `[store]` does not say otherwise.
 pub const DISK_RESERVE: u64 = 256 << 20;
 
 /// What `[alerts]` of `bot.toml` says.
@@ -42,6 +42,8 @@ pub struct AlertSettings {
     pub webhook: Option<Webhook>,
     /// A program and its arguments; empty: none.
     pub command: Vec<String>,
+    /// What `[store]` wants to stay free of the disk, in bytes: less is an incident.
+    pub reserve: u64,
     /// Through the outbox of which account, and to whom.
     pub via: Option<(AccountName, ContactId)>,
 }
@@ -73,7 +75,7 @@ pub enum Format {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "about")]
 pub enum Subject {
-    /// The disk has less than [`DISK_RESERVE`].
+    /// The disk has less than its reserve.
     Disk,
     /// An account does not work.
     Account {

@@ -4,12 +4,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
+use wxbot_model::size::parse_size;
 use wxbot_model::span::parse_duration;
 
 use super::diagnostic::{Diagnostic, Report, codes, quote, suggest};
 use super::settings::SecretSource;
 use super::tree::{Node, Table};
-use crate::alerts::{AlertSettings, Format, Webhook};
+use crate::alerts::{AlertSettings, DISK_RESERVE, Format, Webhook};
 
 /// Refuses a table that nobody could be told by.
 pub(super) fn check(root: &Table, report: &mut Report) {
@@ -100,6 +101,7 @@ pub(super) fn build(root: &Table, file: &Path) -> Option<AlertSettings> {
         uncertain: table.get("uncertain").and_then(|node| node.json().as_u64()).unwrap_or(10),
         qr: yes("qr"),
         webhook: source.map(|url| Webhook { url, format }),
+        reserve: root.table("store").and_then(|store| parse_size(store.text("reserve")?).ok()).unwrap_or(DISK_RESERVE),
         command: texts.into_iter().map(|(text, _node)| text.to_owned()).collect(),
         via: via(),
     })

@@ -51,6 +51,7 @@ fn settings() -> AlertSettings {
         qr: false,
         webhook: None,
         command: Vec::new(),
+        reserve: 0,
         via: None,
     }
 }
