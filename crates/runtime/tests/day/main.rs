@@ -110,7 +110,6 @@ fn registry() -> Registry {
         takes_proxy: true,
         only_one: false,
         judge: None,
-        supplies: None,
         simulated: true,
         options: &[],
         supplies: None,
