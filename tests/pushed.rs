@@ -176,6 +176,7 @@ fn a_hook_that_is_away_is_named_and_told_again_when_it_is_back() {
 fn checked(config: &str) -> (Option<i32>, Vec<(u64, String, String)>) {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("bot.toml"), config).unwrap();
+    fs::write(folder.path().join("a.txt"), "a text").unwrap();
     let said = wxbot::call(folder.path(), &["check", "--json"]).unwrap();
     let told: Value =
         serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{error}: {}{}", said.out, said.err));
@@ -207,19 +208,19 @@ fn check_names_the_action_that_a_profile_lacks_who_needs_it_and_what_to_write() 
     assert_eq!(checked(&(bare + action)), (Some(0), Vec::new()));
 
     // One of several things: a warning, and the account is good.
-    let video = rule("reply = { video = \"a.mp4\" }");
-    let (code, told) = checked(&(rule("reply = \"a\"") + &video + &account("v4")));
+    let file = rule("reply = { file = \"a.txt\" }");
+    let (code, told) = checked(&(rule("reply = \"a\"") + &file + &account("v4")));
     let named = |(_, message, help): &(u64, String, String)| {
-        message.contains("of plugin `auto-reply` needs `send-video` (action `send_video`), which protocol `pc-hook` (profile `v4`) of account `shop`")
-            && help == "write `[accounts.actions.send_video]` for it"
+        message.contains("of plugin `auto-reply` needs `send-file` (action `send_file`), which protocol `pc-hook` (profile `v4`) of account `shop`")
+            && help == "write `[accounts.actions.send_file]` for it"
     };
     assert!(told.iter().any(named), "{code:?} {told:#?}");
 
     // The service's own accounts have no tables of one's own: nothing is promised there.
     let robot = "[[accounts]]\nname = \"ops\"\nprotocol = \"wecom\"\nprofile = \"aibot\"\n\
         callback_token = { env = \"T\" }\ncallback_aes_key = { env = \"K\" }\n";
-    let (_, told) = checked(&(video + robot));
-    assert!(told.iter().any(|(_, message, _)| message.contains("needs `send-video`")), "{told:#?}");
+    let (_, told) = checked(&(file + robot));
+    assert!(told.iter().any(|(_, message, _)| message.contains("needs `send-file`")), "{told:#?}");
     assert!(told.iter().all(|(_, message, help)| !format!("{message}{help}").contains("action")), "{told:#?}");
 }
 
