@@ -119,6 +119,8 @@ fn kill_often(sim: &Sim, bot: &mut Bot, kills: usize, quiet: &AtomicBool, mut ra
     let mut lives = Lives::default();
     let mut began_ms = now_ms();
     for round in 1..=kills {
+        // Services hand a batch out twice now and then, and always when a client was cut off: its keys are known.
+        sim.api().post("/__sim/faults", &json!({ "endpoint": "webwxsync", "kind": "duplicate" }))?;
         wait::pause(Duration::from_millis(20 + random.below(280)));
         let killed_ms = now_ms();
         bot.kill()?;
