@@ -185,16 +185,27 @@ impl Scene {
     /// Kills a child again and again, each time when the one before it is back.
     fn kill_often(&self, name: &str, to: SocketAddr) {
         for round in 1..=kills() {
-            // Some lives end in their start, the others when they have done something.
-            if round % 5 != 0 {
-                self.until_up(to);
-            }
+            // What is killed three times in its hand is given up, by design: a life ends when it has done what it found.
+            self.until_up(to);
+            self.until_handled();
             wait::pause(Duration::from_millis(50 + 70 * round as u64 % 200));
             let pid = self.child(name);
             signal("KILL", pid);
             wait::until("another one", WITHIN, || Ok((self.child(name) != pid).then_some(()))).unwrap();
         }
         self.until_up(to);
+    }
+
+    /// Waits until all is handled that is there now.
+    fn until_handled(&self) {
+        let mut wanted = None;
+        wait::until("what was there to be handled", WITHIN, || {
+            let inbox = wxbot::account(self.path(), "shop")?["inbox"].clone();
+            let of = |word: &str| inbox[word].as_u64().unwrap_or(0);
+            let wanted = *wanted.get_or_insert(of("done") + of("waiting"));
+            if of("done") >= wanted { Ok(Some(())) } else { Err(io::Error::other(format!("{wanted}: {inbox}"))) }
+        })
+        .unwrap_or_else(|error| panic!("{error}\n{}", self.err()));
     }
 
     /// Rows of the inbox, when all of them are handled.

@@ -241,7 +241,9 @@ async fn tend(role: Role, nursery: &Nursery, mut orders: mpsc::Receiver<Number>)
         };
         if told {
             tracing::info!(child, %status, "Ended, as it was told.");
-            return Ok(Ended::Told(code(status)));
+            // One that was told before it could listen ended all the same, and nothing was lost.
+            let early = [Number::TERM, Number::INT].map(Number::as_raw).map(Some).contains(&status.signal());
+            return Ok(Ended::Told(code(status).filter(|_| !early)));
         }
         if let Some(code) = status.code().filter(|code| first && HOPELESS.contains(code)) {
             return Ok(Ended::Hopeless(code));

@@ -65,6 +65,24 @@ pub(crate) enum Signal {
     Terminate,
 }
 
+/// Ctrl-C and SIGTERM, listened to from the moment this is made: before that they end the process at once.
+struct Signals(tokio::signal::unix::Signal, tokio::signal::unix::Signal);
+
+impl Signals {
+    fn listen() -> Result<Self, Failure> {
+        let listen = |kind, name: &str| unix_signal(kind).or_exit(&format!("cannot listen for {name}"));
+        Ok(Self(listen(SignalKind::interrupt(), "SIGINT")?, listen(SignalKind::terminate(), "SIGTERM")?))
+    }
+
+    /// The next one, also when it came before this was asked.
+    async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.0.recv() => Signal::Interrupt,
+            _ = self.1.recv() => Signal::Terminate,
+        }
+    }
+}
+
 /// Waits for Ctrl-C or SIGTERM.
 pub(crate) async fn signal() -> Signal {
     let (Ok(mut interrupt), Ok(mut terminate)) =
@@ -318,6 +336,7 @@ pub(crate) fn run(registry: Registry, args: &Args, options: &RunOptions) -> Resu
         // A limit on the size of files is a full disk, which is borne, and no reason to be killed.
         let _handled = unix_signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()));
         // From here on a SIGHUP ends nothing, even before there is something to reload.
+        let mut signals = Signals::listen()?;
         let hang_up = unix_signal(SignalKind::hangup()).or_exit("cannot listen for SIGHUP")?;
         let place = Place::open_patiently(&dir).await?;
         place.store.set_keep(config.keep);
@@ -390,28 +409,30 @@ pub(crate) fn run(registry: Registry, args: &Args, options: &RunOptions) -> Resu
         asks.try_send(Ask::File).ok();
         built.attend(true);
         let mut reloader = Reloader::new(&registry, args, &place, lang, config, seen);
-        let ended = async {
-            tokio::select! {
-                signal = signal() => signal,
-                () = gone.cancelled() => Signal::Terminate,
-                () = keeper_gone.cancelled() => Signal::Terminate,
-            }
-        };
-        let mut ended = std::pin::pin!(ended);
-        let first = loop {
-            let ask = tokio::select! {
-                first = &mut ended => break first,
-                Some(ask) = asked.recv() => ask,
+        let first = {
+            let ended = async {
+                tokio::select! {
+                    signal = signals.next() => signal,
+                    () = gone.cancelled() => Signal::Terminate,
+                    () = keeper_gone.cancelled() => Signal::Terminate,
+                }
             };
-            tokio::select! {
-                first = &mut ended => break first,
-                () = reloader.answer(&mut built, ask) => {}
-            }
-            if let Ok(watcher) = &mut watcher {
-                watcher.follow(reloader.libraries());
-            }
-            if watcher.as_mut().is_ok_and(Watcher::renew) {
-                asks.try_send(Ask::File).ok();
+            let mut ended = std::pin::pin!(ended);
+            loop {
+                let ask = tokio::select! {
+                    first = &mut ended => break first,
+                    Some(ask) = asked.recv() => ask,
+                };
+                tokio::select! {
+                    first = &mut ended => break first,
+                    () = reloader.answer(&mut built, ask) => {}
+                }
+                if let Ok(watcher) = &mut watcher {
+                    watcher.follow(reloader.libraries());
+                }
+                if watcher.as_mut().is_ok_and(Watcher::renew) {
+                    asks.try_send(Ask::File).ok();
+                }
             }
         };
         drop(watcher);
@@ -423,7 +444,7 @@ pub(crate) fn run(registry: Registry, args: &Args, options: &RunOptions) -> Resu
         tokio::select! {
             () = built.stop(patience) => Ok(()),
             // As safe as kill -9: everything accepted is on disk.
-            _ = signal() => std::process::exit(code),
+            _ = signals.next() => std::process::exit(code),
         }
     });
     // Standard input is read on a blocking thread that only Enter would end.

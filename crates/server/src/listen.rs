@@ -26,6 +26,8 @@ use crate::settings::{Limits, Settings};
 
 /// Pause after a failed accept: out of file descriptors, mostly, which does not change within microseconds.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long a connection that has said nothing yet may take to say it at a stop.
+const FIRST: Duration = Duration::from_millis(500);
 /// How long connections may take to end their request at a stop.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -213,7 +215,10 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send>(
     limits: Limits,
     stop: CancellationToken,
 ) {
+    let begun = CancellationToken::new();
+    let heard = begun.clone();
     let service = service_fn(move |mut request: http::Request<Incoming>| {
+        heard.cancel();
         request.extensions_mut().insert(Peer(peer));
         // A router is always ready.
         routes.clone().call(request)
@@ -227,8 +232,14 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send>(
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+            // Taken out of the socket's queue and not heard yet: nobody else can answer it any more.
+            tokio::select! {
+                ended = connection.as_mut() => ended,
+                _ = tokio::time::timeout(FIRST, begun.cancelled()) => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            }
         }
     };
     if let Err(error) = ended {

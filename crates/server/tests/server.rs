@@ -7,6 +7,8 @@ mod rig;
 use std::time::Duration;
 
 use rig::{Hook, Town, ask, post};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const OLD: &str = "fedcba9876543210fedcba9876543210";
@@ -211,4 +213,24 @@ async fn a_storm_is_taken_in_order_of_each_sender() {
 fn secrets_of_the_rig_are_these() {
     let hook = Hook::new("shop", &[SECRET, OLD], false);
     assert!(!format!("{hook:?}").contains(SECRET));
+}
+
+/// Whoever was let in is answered: after a stop nobody else could.
+#[tokio::test]
+async fn a_connection_that_was_taken_and_not_heard_is_answered_at_a_stop() {
+    let mut town = Town::open(|_| {}).await;
+    town.shop.keep_all();
+    let mut silent = TcpStream::connect(town.address).await.unwrap();
+    // A second one is answered, so the first was taken.
+    assert_eq!(ask(town.address, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await.status, 200);
+    town.stop();
+    tokio::task::yield_now().await;
+    let (path, body) = (path("shop", SECRET), "shop late");
+    let request = format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    silent.write_all(request.as_bytes()).await.unwrap();
+    let mut said = String::new();
+    silent.read_to_string(&mut said).await.unwrap();
+    assert!(said.starts_with("HTTP/1.1 200"), "{said}");
+    town.ended().await;
+    assert_eq!(town.shop.kept(), ["shop late"]);
 }
