@@ -41,16 +41,21 @@ cargo xtask bench [options]   measures the release build on a simulator over loo
     --scale LIST     instead: start, idle cost and load with so many accounts each, like 50,500,2000
     --plot FILE      with --scale: a picture of it (SVG)
     --storm          instead: 1,000 messages in 10 s in one room, and how late others are answered meanwhile
+    --sick N         instead: N accounts (200), of which one in ten is sick: how late are the others answered?
     --push           instead: pushes of a PC hook, answered when they are on disk: 500/s, then a burst
     --seconds N      with --push: how long 500/s (20)
-    --posts N        with --push: posts of the burst (100000)
+    --queue          instead: pushed messages that wait behind a slow plugin, and the memory that it costs
+    --posts N        with --push: posts of the burst; with --queue: how many wait (100000)
 cargo xtask fuzz [options]    any bytes for every parser, optimised, on all cores; `--help` tells the options
     --seconds N      how long each target (20)
     --executions N   how many inputs each instead
     TARGET…          these only
     repeat T FILE    one saved input again
-cargo xtask soak [options]    what takes longer than anybody wants to wait for in `cargo xtask test`
-    --kills N        kills of the kill test (200)
+cargo xtask soak [options]    what only many ends of the process can show, with the release build
+    --kills N        ends by SIGKILL at random moments, at 500 messages a second (1000), and a quarter of them for each
+                     process of a keeper
+    --terms N        ends by SIGTERM under load (50)
+    --losses N       losses of power (30)
     --executions N   inputs for each fuzz target (500000)
 ";
 
@@ -63,11 +68,7 @@ fn main() -> ExitCode {
         Some("test") => args.flag("--fast").and_then(|fast| args.end().map(|()| fast)).map(test::run),
         Some("bench") => bench::Options::read(&mut args).and_then(|found| args.end().map(|()| found)).map(bench::run),
         Some("fuzz") => Ok(fuzz::run(args.0.make_contiguous())),
-        Some("soak") => args
-            .number("--kills", 200)
-            .and_then(|kills| args.number("--executions", 500_000).map(|executions| (kills, executions)))
-            .and_then(|asked| args.end().map(|()| asked))
-            .map(|(kills, executions)| soak(kills).and_then(|()| fuzz::soak(executions))),
+        Some("soak") => Soak::read(&mut args).and_then(|found| args.end().map(|()| found)).map(soak),
         Some("help" | "--help" | "-h") => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;
@@ -88,13 +89,55 @@ fn main() -> ExitCode {
     }
 }
 
-/// The kill test, longer than anybody wants to wait for in `cargo xtask test`.
-fn soak(kills: usize) -> io::Result<()> {
+/// How often each kind of end.
+#[derive(Debug)]
+struct Soak {
+    kills: usize,
+    terms: usize,
+    losses: usize,
+    executions: usize,
+}
+
+impl Soak {
+    fn read(args: &mut Args) -> Result<Self, String> {
+        Ok(Self {
+            kills: args.number("--kills", 1_000)?,
+            terms: args.number("--terms", 50)?,
+            losses: args.number("--losses", 30)?,
+            executions: args.number("--executions", 500_000)?,
+        })
+    }
+}
+
+/// The crash tests, longer than anybody wants to wait for in `cargo xtask test`; one after the other, since they measure.
+fn soak(Soak { kills, terms, losses, executions }: Soak) -> io::Result<()> {
     let binary = build_release()?;
-    Cmd::cargo(&["test", "--locked", "--package", "wxbot", "--test", "kill", "--", "--nocapture"])
+    let tests = ["kill::", "terminate::", "power_loss::"];
+    let words = ["test", "--locked", "--package", "wxbot", "--test", "crash", "--", "--nocapture", "--test-threads=1"];
+    Cmd::cargo(&[&words[..], &tests].concat())
         .env("WXBOT_BIN", &binary)
+        .env("WXBOT_SOAK", "1")
         .env("WXBOT_KILLS", kills.to_string())
-        .run()
+        .env("WXBOT_RATE", "500")
+        .env("WXBOT_TERMS", terms.to_string())
+        .env("WXBOT_LOSSES", losses.to_string())
+        .run()?;
+    // Each of its scenes kills so often.
+    Cmd::cargo(&[
+        "test",
+        "--locked",
+        "--package",
+        "wxbot",
+        "--test",
+        "keeper",
+        "--",
+        "--nocapture",
+        "--test-threads=1",
+    ])
+    .env("WXBOT_BIN", &binary)
+    .env("WXBOT_KEEPER_KILLS", (kills / 4).max(10).to_string())
+    .run()?;
+    fuzz::soak(executions)
 }
 
 /// Builds the binary that the black-box tests and the bench run, and gives its path.

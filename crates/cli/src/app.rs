@@ -7,10 +7,11 @@ use wxbot_plugin::middleware::Station;
 use wxbot_plugin::{Plugin, StationConfig};
 use wxbot_runtime::config::{self, Registry};
 
-use crate::args::{Args, Command, MediaCommand};
+use crate::args::{Args, Command, MediaCommand, RunOptions};
 use crate::report::{Failure, OrExit};
 use crate::{
-    accounts, check, contacts, explain, init, login, logs, media, plugin, process, registry, reload, run, sim,
+    accounts, check, contacts, doctor, explain, ingress, init, keeper, login, logs, media, messages, plugin, process,
+    registry, reload, run, sim,
 };
 
 /// wxbot with a set of plugins.
@@ -48,9 +49,13 @@ impl App {
     /// Reads the command line, does what it says, and answers the exit code: 0 done, 1 failed, 2 usage, 78 bad
     /// configuration.
     pub fn main(self) -> ExitCode {
-        let args = Args::parse();
         process::protect();
+        let args = Args::parse();
         logs::start(&args);
+        #[cfg(debug_assertions)]
+        if let Err(failure) = process::arm() {
+            return failure.show();
+        }
         match self.dispatch(args) {
             Ok(()) => ExitCode::SUCCESS,
             Err(failure) => failure.show(),
@@ -58,12 +63,21 @@ impl App {
     }
 
     fn dispatch(mut self, args: Args) -> Result<(), Failure> {
+        // They open no plugins.
+        match args.command {
+            Command::Run(RunOptions { keeper: true, .. }) => return keeper::run(&self.registry, &args),
+            Command::Ingress => return ingress::run(self.registry, &args),
+            _ => {}
+        }
         let _while_plugins_are_opened = plugin::shelf::Place::prepare(&mut self.registry, &args);
         match args.command {
-            Command::Run => run::run(self.registry, &args),
+            // Done above.
+            Command::Ingress => Ok(()),
+            Command::Run(ref options) => run::run(self.registry, &args, options),
             Command::Check { json } => check::run(&self.registry, &args, json),
             Command::Login(ref options) => login::run(&self.registry, &args, options),
             Command::Accounts { json } => accounts::run(&self.registry, &args, json),
+            Command::Doctor { json } => doctor::run(&self.registry, &args, json),
             Command::Reload { json } => reload::run(&self.registry, &args, json),
             Command::Media { ref command, json } => {
                 media::run(&self.registry, &args, command.as_ref().unwrap_or(&MediaCommand::List), json)
@@ -71,6 +85,7 @@ impl App {
             Command::Plugin { ref command } => plugin::run(&self.registry, &args, command),
             Command::Dev(ref options) => plugin::dev::run(&self.registry, &args, options),
             Command::Contacts(ref options) => contacts::run(&self.registry, &args, options),
+            Command::Messages { ref command } => messages::run(&self.registry, &args, command),
             Command::Explain(ref options) => explain::run(&self.registry, &args, options),
             Command::Init { ref dir } => init::run(dir),
             Command::Sim(ref options) => sim::run(options),

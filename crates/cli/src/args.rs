@@ -65,7 +65,10 @@ impl LogFormat {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run all accounts of the configuration
-    Run,
+    Run(RunOptions),
+    /// Takes pushes for `wxbot run --keeper`
+    #[command(hide = true)]
+    Ingress,
     /// Check the configuration; shows all mistakes at once
     Check {
         /// Print the mistakes as JSON
@@ -76,6 +79,12 @@ pub(crate) enum Command {
     Login(LoginOptions),
     /// List the accounts, their states and what waits
     Accounts {
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Look for what is wrong here, and tell the cure; sends no message
+    Doctor {
         /// Print as JSON
         #[arg(long)]
         json: bool,
@@ -104,6 +113,11 @@ pub(crate) enum Command {
     Dev(DevOptions),
     /// Find people and rooms of an account by a part of their names
     Contacts(ContactsOptions),
+    /// Search what was said, or delete it; needs `[archive]` in bot.toml
+    Messages {
+        #[command(subcommand)]
+        command: MessagesCommand,
+    },
     /// Tell why a message was answered, or why not
     Explain(ExplainOptions),
     /// Write an annotated bot.toml to begin with
@@ -123,6 +137,16 @@ pub(crate) enum Command {
     },
 }
 
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunOptions {
+    /// As three processes: what services push is taken and kept even while the others start again
+    #[arg(long)]
+    pub(crate) keeper: bool,
+    /// As the child of a keeper
+    #[arg(long, hide = true, conflicts_with = "keeper")]
+    pub(crate) kept: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum MediaCommand {
     /// List the files, the last used first, and how full the folder is
@@ -131,6 +155,52 @@ pub(crate) enum MediaCommand {
     Clear(ClearOptions),
     /// Copy a file out of the folder under a safe name
     Export(ExportOptions),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MessagesCommand {
+    /// Find messages by words; without words, the newest ones
+    Search(SearchOptions),
+    /// Delete what was said with a contact: its conversation, and what it said in rooms
+    Forget(ForgetOptions),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SearchOptions {
+    /// Words that must all be there, of one Chinese character or more
+    pub(crate) words: Vec<String>,
+    /// Of this account only
+    #[arg(long, value_name = "NAME")]
+    pub(crate) account: Option<String>,
+    /// In this conversation only: a contact id
+    #[arg(long, value_name = "ID")]
+    pub(crate) chat: Option<String>,
+    /// Said by this person only: a contact id
+    #[arg(long, value_name = "ID")]
+    pub(crate) from: Option<String>,
+    /// Not before: 2026-01-31, "2026-01-31 08:00", or 7d for seven days ago
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Before this moment
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    /// At most so many, the newest ones
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(crate) limit: usize,
+    /// Print as JSON, one object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ForgetOptions {
+    /// Whose conversation
+    pub(crate) account: String,
+    /// With whom: a contact id, as `wxbot contacts` shows it
+    pub(crate) contact: String,
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use wxbot_plugin::ContactQuery;
 use wxbot_runtime::account::Account;
+use wxbot_runtime::archive::Archiver;
 use wxbot_runtime::contacts::find_stored;
 use wxbot_runtime::media::MediaFolder;
 use wxbot_runtime::roster::Roster;
@@ -27,6 +28,7 @@ use wxbot_runtime::store::{Counts, Store, StoreError};
 
 use crate::explain;
 use crate::media::{self, MediaAsk};
+use crate::messages;
 use crate::report::{Failure, OrExit};
 use crate::watch::Ask;
 use crate::words::Lang;
@@ -41,6 +43,8 @@ const MAX_REQUEST: u64 = 64 * 1024;
 pub(crate) enum Request {
     /// One line per account.
     Accounts,
+    /// What runs here; one line.
+    About,
     /// One line per contact that fits.
     Contacts {
         /// Whose.
@@ -66,6 +70,13 @@ pub(crate) enum Request {
     },
     /// What lies in the media folder, or clear it.
     Media(MediaAsk),
+    /// Delete what was said with a contact; one line, how many messages.
+    Forget {
+        /// Whose.
+        account: String,
+        /// With whom.
+        contact: String,
+    },
 }
 
 /// The socket's address through an open directory: paths of sockets are limited to 108 bytes, directories are not.
@@ -107,6 +118,9 @@ pub(crate) struct Served {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) asks: mpsc::Sender<Ask>,
     pub(crate) media: Arc<MediaFolder>,
+    pub(crate) archiver: Arc<Archiver>,
+    /// Where the server for pushes is, as reached from this machine.
+    pub(crate) server: Option<String>,
 }
 
 /// Serves the socket until `stop`.
@@ -143,11 +157,18 @@ async fn client(stream: tokio::net::UnixStream, served: Served) {
                     tell.send(account_line(account, &*served.store).await).await.ok();
                 }
             }
+            Ok(Request::About) => {
+                let about = json!({ "pid": std::process::id(), "server": served.server });
+                tell.send(about).await.ok();
+            }
             Ok(Request::Contacts { account, query }) => contacts(&served, &account, &query, &tell).await,
             Ok(Request::Login { accounts }) => log_in(&served, &accounts, &tell).await,
             Ok(Request::Reload) => drop(tell.send(reload(&served).await).await),
             Ok(Request::Explain { accounts, event, lang }) => {
                 explain::answer(&served, &accounts, &event, lang, &tell).await;
+            }
+            Ok(Request::Forget { account, contact }) => {
+                messages::answer_forget(&served.archiver, &account, &contact, &tell).await;
             }
             Ok(Request::Media(ask)) => media::answer(&served.media, ask, &tell).await,
             Err(error) => drop(tell.send(json!({ "error": format!("not understood: {error}") })).await),
@@ -183,6 +204,8 @@ pub(crate) async fn account_line(account: &Account, store: &dyn Store) -> Value 
         Ok(counts) => (counts, None),
         Err(error) => (Counts::default(), Some(error.to_string())),
     };
+    // Where the store cannot be read, that is the error above.
+    let slowed = account.slowed().await.unwrap_or_default();
     json!({
         "name": account.name,
         "protocol": account.protocol_name(),
@@ -190,9 +213,11 @@ pub(crate) async fn account_line(account: &Account, store: &dyn Store) -> Value 
         "since_s": status.since_ms / 1000,
         "why": status.why,
         "todo": status.todo,
+        "cure": status.cure,
         "duplicates": account.duplicates(),
         "inbox": counts.inbox,
         "outbox": counts.outbox,
+        "slowed": slowed,
         "uploads": media::uploads(account, now_ms()),
         "error": error,
     })

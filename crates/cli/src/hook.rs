@@ -6,15 +6,17 @@ use std::time::Duration;
 
 use serde_json::Value;
 use url::Url;
-use wxbot_core::mapping::Profile;
-use wxbot_core::pchook::{self, AccountSettings, Callback, PcHook, Settings};
+use wxbot_core::mapping::{self, Profile};
+use wxbot_core::pchook::{self, AccountSettings, Callback, HookDoor, PcHook, Settings};
 use wxbot_core::protocol::Protocol;
+use wxbot_core::push::Door;
 use wxbot_core::source::Source;
 use wxbot_core::transport::Transport;
 use wxbot_model::span::{Rate, parse_duration};
-use wxbot_model::{Capabilities, PeerId, Secret};
+use wxbot_model::{Capabilities, Capability, PeerId, Secret};
 use wxbot_plugin::ConfigProblem;
 use wxbot_runtime::config::{AccountConfig, Endpoint, Key, Kind, Pacing, Preset, ProtocolSpec, Said};
+use wxbot_runtime::pacing::{Manners, WarmUp};
 
 use crate::mapped::{self, Mapped};
 use crate::server::{self, Around};
@@ -72,6 +74,7 @@ const OPTIONS: &[Key] = &[
         "Where received media lie; nothing else of the hook is opened.",
         Kind::List(&Kind::Table(ROOTS)),
     ),
+    mapped::MEDIA_HOSTS,
     Key::new("headers", "Headers of every request to the hook.", Kind::Map(&Kind::Text)),
     Key::new("actions", "Actions by name, in place of the profile's.", Kind::Settings),
 ];
@@ -80,12 +83,11 @@ const OPTIONS: &[Key] = &[
 const PORT: u64 = 30_001;
 
 /// As a fast person types: the hook presses the keys of a real client.
-const PACING: Pacing = Pacing {
-    per_account: Rate::new(1, Duration::from_secs(1)),
-    burst: 3,
-    per_chat: Rate::new(20, Duration::from_secs(60)),
-    max_age: Duration::from_secs(600),
-};
+const PACING: Pacing =
+    Pacing::new(Rate::new(1, Duration::from_secs(1)), 3, Rate::new(20, MINUTE), Duration::from_secs(600))
+        // The phone's own login is nobody's news here: a client that is hooked stays logged in.
+        .with(Manners { warm_up: WarmUp::NONE, ..Manners::PERSON });
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// What configuration knows of it.
 pub(crate) fn spec() -> ProtocolSpec {
@@ -95,6 +97,7 @@ pub(crate) fn spec() -> ProtocolSpec {
         profiles: &["v3", "v4", "none"],
         capabilities: pchook::capabilities(Profile::V3.actions()),
         judge: Some(judge),
+        supplies: Some(supplies),
         simulated: false,
         takes_endpoint: true,
         takes_proxy: false,
@@ -106,6 +109,11 @@ pub(crate) fn spec() -> ProtocolSpec {
 
 fn profile_of(word: Option<&str>) -> Profile {
     Profile::PC_HOOK.into_iter().find(|profile| Some(profile.word()) == word).unwrap_or(Profile::V3)
+}
+
+/// The actions that give an account what it lacks.
+fn supplies(_profile: Option<&str>, capability: Capability) -> &'static [&'static str] {
+    mapping::actions_of(capability)
 }
 
 fn judge(said: &Said<'_>) -> Result<Capabilities, Vec<ConfigProblem>> {
@@ -130,6 +138,31 @@ fn judge(said: &Said<'_>) -> Result<Capabilities, Vec<ConfigProblem>> {
     }
 }
 
+/// What an account says of the pushes that are its own.
+fn pushes(account: &AccountConfig) -> Settings {
+    let text = |key: &str| account.options.get(key).and_then(Value::as_str).unwrap_or_default();
+    let port = account.options.get("server_port").and_then(Value::as_u64);
+    Settings {
+        server_port: port.and_then(|port| u16::try_from(port).ok()),
+        self_wxid: text("self_wxid").parse().ok(),
+        nick_name: text("nick_name").to_owned(),
+        offset_s: None,
+    }
+}
+
+fn default_path(account: &AccountConfig) -> bool {
+    account.options.get("default_path").and_then(Value::as_bool).unwrap_or(false)
+}
+
+/// What is let in to an account, for whom nothing else of it is.
+///
+/// # Errors
+/// When a secret of its address cannot be read.
+pub(crate) fn door(account: &AccountConfig, around: &Around) -> Result<Arc<dyn Door>, String> {
+    let secrets = server::push_secrets(account, around)?;
+    Ok(Arc::new(HookDoor::new(&pushes(account), secrets, default_path(account))))
+}
+
 /// The protocol of one account.
 ///
 /// # Errors
@@ -142,7 +175,6 @@ pub(crate) fn protocol(
 ) -> Result<Arc<dyn Protocol>, String> {
     let text = |key: &str| account.options.get(key).and_then(Value::as_str).unwrap_or_default();
     let number = |key: &str| account.options.get(key).and_then(Value::as_u64);
-    let flag = |key: &str| account.options.get(key).and_then(Value::as_bool).unwrap_or(false);
     let profile = profile_of(account.profile.as_deref());
     let Mapped { actions, headers, secrets: named_secrets } = mapped::read(profile, account)?;
     let secrets = server::push_secrets(account, around)?;
@@ -161,15 +193,10 @@ pub(crate) fn protocol(
     };
     let settings = AccountSettings {
         account: account.name.to_string(),
-        pushes: Settings {
-            server_port: number("server_port").and_then(|port| u16::try_from(port).ok()),
-            self_wxid: text("self_wxid").parse().ok(),
-            nick_name: text("nick_name").to_owned(),
-            offset_s: None,
-        },
+        pushes: pushes(account),
         callback: callback.map(|secret| Callback { url: address(secret), mode }),
         secrets,
-        default_path: flag("default_path"),
+        default_path: default_path(account),
         profile: profile.word().to_owned(),
         actions,
         base: base.ok_or("there is no address of the hook")?,
@@ -179,6 +206,7 @@ pub(crate) fn protocol(
         max_concurrency: number("max_concurrency").and_then(|n| u32::try_from(n).ok()).unwrap_or(1),
         way: mapped::way(account, around),
         media_roots: roots(account, &around.folder),
+        outward: mapped::outward(account)?,
     };
     Ok(Arc::new(PcHook::new(settings, transport, source.clone())))
 }

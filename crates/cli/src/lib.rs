@@ -11,9 +11,11 @@
 //! Reading order: [`App`] → `args` what can be typed → `registry` what is built in → one file a command → `watch` what asks
 //! for a reload → `control` the socket of a running wxbot → `console` the protocol of the terminal, `hook` and
 //! `wecom` what accounts say that are pushed to, with `mapped` what both say alike → `server`
-//! where services push to → `qr`, `report`, `logs`, `words` what is shown.
+//! where services push to, `inherited` which sockets are held for it → `keeper` who holds them itself, `handover` how it
+//! gives them to its children, `ingress` the one that takes pushes, `spooled` how they come to the accounts → `qr`, `report`, `logs`, `words` what is shown.
 
 mod accounts;
+mod alerts;
 mod app;
 mod args;
 mod check;
@@ -21,16 +23,23 @@ mod console;
 mod contacts;
 mod control;
 mod demo;
+mod doctor;
 #[doc(hidden)]
 pub mod doors;
 mod explain;
+mod handover;
 mod hook;
+mod ingress;
+mod inherited;
 mod init;
+mod keeper;
 mod key;
 mod login;
 mod logs;
 mod mapped;
 mod media;
+mod messages;
+mod moment;
 mod place;
 mod plugin;
 mod process;
@@ -41,6 +50,7 @@ mod report;
 mod run;
 mod server;
 mod sim;
+mod spooled;
 mod watch;
 mod wecom;
 mod words;

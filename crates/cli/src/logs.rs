@@ -13,7 +13,7 @@ use crate::args::{Args, Command, LogFormat};
 pub(crate) fn start(args: &Args) {
     let terminal = std::io::stderr().is_terminal();
     // On a terminal the reporter shows states; in a service log they belong to the log itself.
-    let default = match (matches!(args.command, Command::Run), terminal) {
+    let default = match (matches!(args.command, Command::Run(_) | Command::Ingress), terminal) {
         (true, false) => "info",
         (true, true) => "warn,wxbot_runtime::account=error",
         (false, _) => "warn",

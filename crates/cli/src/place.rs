@@ -89,7 +89,20 @@ impl Place {
     }
 }
 
-fn failure(error: StoreError) -> Failure {
+/// Makes a data directory if need be, looks at its rights and locks it, waiting a little for another command to end.
+pub(crate) async fn lock_patiently(path: &Path) -> Result<DataDir, Failure> {
+    let until = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match DataDir::open(path) {
+            Err(StoreError::Locked { .. }) if Instant::now() < until => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            other => return other.map_err(failure),
+        }
+    }
+}
+
+pub(crate) fn failure(error: StoreError) -> Failure {
     let cure = match &error {
         StoreError::Locked { .. } => "; stop it first, or use another `data_dir`",
         StoreError::TooNew { .. } => {

@@ -11,7 +11,7 @@ use serde_json::Value;
 use wxbot_core::wecom::Tokens;
 use wxbot_model::Secret;
 use wxbot_runtime::config::{AccountConfig, SecretSource, ServerConfig};
-use wxbot_server::{Server, Settings};
+use wxbot_server::{Inherited, Places, Server, Settings};
 
 use crate::report::{Failure, chain, say};
 use crate::wecom;
@@ -61,20 +61,38 @@ impl Around {
     }
 }
 
-/// Takes the server's places, when an account needs one or the file asks for it.
-pub(crate) async fn bind(config: &ServerConfig, accounts: &[AccountConfig]) -> Result<Option<Server>, Failure> {
-    if !config.wanted && !accounts.iter().any(|account| account.enabled && is_pushed(account)) {
-        return Ok(None);
-    }
-    let settings = Settings {
+/// Whether there is a server: an account needs one, or the file asks for it.
+pub(crate) fn is_wanted(config: &ServerConfig, accounts: &[AccountConfig]) -> bool {
+    config.wanted || accounts.iter().any(|account| account.enabled && is_pushed(account))
+}
+
+/// What `[server]` says, for the server.
+pub(crate) fn settings(config: &ServerConfig) -> Settings {
+    Settings {
         listen: config.listen,
         default_path: config.default_path_listen,
         plain_is_known: config.plain_is_known,
         hosts: config.hosts.clone(),
         allow: config.allow.clone(),
         ..Settings::default()
-    };
-    Server::bind(settings).await.map(Some).map_err(|error| {
+    }
+}
+
+/// Takes the server's places, when there is to be one: those that were handed to us, and what is missing.
+pub(crate) async fn bind(
+    config: &ServerConfig,
+    accounts: &[AccountConfig],
+    inherited: Vec<Inherited>,
+) -> Result<Option<Server>, Failure> {
+    if !is_wanted(config, accounts) {
+        if !inherited.is_empty() {
+            tracing::warn!("Listening sockets were handed to wxbot, and no account is pushed to; they are closed.");
+        }
+        return Ok(None);
+    }
+    let settings = settings(config);
+    let server = Places::take(&settings, inherited).and_then(|places| Server::at(places, settings));
+    server.map(Some).map_err(|error| {
         Failure::new(format!("{}; is another wxbot running? `listen` in `[server]` says where", chain(&error)))
     })
 }
@@ -151,9 +169,24 @@ fn made(account: &AccountConfig, around: &Around) -> Result<Secret<String>, Stri
     getrandom::fill(&mut bytes).map_err(|error| failed(io::Error::other(error.to_string())))?;
     let secret = Secret::new(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
     fs::create_dir_all(&folder).map_err(failed)?;
-    let mut file =
-        fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path).map_err(failed)?;
-    file.write_all(secret.expose().as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+    // Whole or not at all, and never over another one: two processes may make it at the same moment.
+    let part = folder.join(format!(".{}.{}", account.name, std::process::id()));
+    let write = || {
+        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
+        file.write_all(secret.expose().as_bytes()).and_then(|()| file.sync_all())?;
+        if fs::metadata(&path).is_ok_and(|found| found.len() < SHORTEST as u64) {
+            fs::remove_file(&path)?;
+        }
+        fs::hard_link(&part, &path)
+    };
+    let written = write();
+    fs::remove_file(&part).ok();
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            return fs::read_to_string(&path).map(|text| Secret::new(text.trim().to_owned())).map_err(failed);
+        }
+        written => written.map_err(failed)?,
+    }
     // Shown once: whoever has it can push to this account.
     let said = account.options.get("callback_base").and_then(Value::as_str).unwrap_or(&around.base);
     let base = said.trim_end_matches('/');

@@ -10,13 +10,14 @@
 //! A pushed body is answered when it is committed, and not before: 200 means that a crash does not lose it, 503 that it was
 //! not kept. TLS is the reverse proxy's.
 //!
-//! Reading order: [`settings`] → `listen` connections and their limits → `gate` who may ask at all → `push` → `health` and
-//! `figures`.
+//! Reading order: [`settings`] → [`places`] at which sockets → `listen` connections and their limits → `gate` who may ask at
+//! all → `push` → `health` and `figures`.
 
 mod figures;
 mod gate;
 mod health;
 mod listen;
+pub mod places;
 mod push;
 pub mod settings;
 
@@ -27,9 +28,10 @@ use wxbot_runtime::account::Account;
 use wxbot_runtime::roster::Roster;
 
 pub use figures::Figures;
+pub use listen::Server;
 #[doc(hidden)]
 pub use listen::converse_over;
-pub use listen::{Server, StartError};
+pub use places::{Inherited, Places, Socket, StartError};
 pub use settings::Settings;
 
 /// Whom the server knows: asked anew for each request, because a reload changes it.
@@ -40,6 +42,33 @@ pub trait Accounts: Send + Sync {
     fn shared(&self) -> Vec<(String, Arc<dyn Door>)>;
     /// Each account with the word of its state, and whether it works.
     fn states(&self) -> Vec<(String, &'static str, bool)>;
+    /// The same in lines for people: state, since when, why, and what to do.
+    fn told(&self) -> Vec<String> {
+        self.states().iter().map(|(account, state, _)| format!("{account} {state}")).collect()
+    }
+
+    /// What lies between the answer and the accounts; `None` where pushes go straight to them.
+    fn spool(&self) -> Option<Spool> {
+        None
+    }
+}
+
+/// What was answered and no account has yet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Spool {
+    /// Whether those are there who take from it.
+    pub core_up: bool,
+    /// Why nothing more is taken in; empty while it is.
+    pub full: String,
+    /// Bodies and bytes by account; those that nothing waits for may be left out.
+    pub waiting: Vec<(String, u64, u64)>,
+}
+
+impl Spool {
+    /// Bodies of all accounts.
+    pub fn bodies(&self) -> u64 {
+        self.waiting.iter().map(|(_, bodies, _)| bodies).sum()
+    }
 }
 
 impl Accounts for Roster {
@@ -60,5 +89,9 @@ impl Accounts for Roster {
             (one.name.to_string(), status.phase.word(), status.phase.works())
         };
         self.now().iter().map(of).collect()
+    }
+
+    fn told(&self) -> Vec<String> {
+        self.now().iter().map(|one| one.status().borrow().line(one.name.as_str())).collect()
     }
 }

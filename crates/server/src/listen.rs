@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +20,7 @@ use tower_service::Service as _;
 
 use crate::Accounts;
 use crate::figures::Figures;
+use crate::places::{Places, Socket, StartError};
 use crate::push::{self, Hall, Peer};
 use crate::settings::{Limits, Settings};
 
@@ -31,31 +32,60 @@ const GRACE: Duration = Duration::from_secs(5);
 /// A server that listens.
 #[derive(Debug)]
 pub struct Server {
-    main: TcpListener,
-    second: Option<TcpListener>,
+    main: Vec<Listener>,
+    second: Vec<Listener>,
     settings: Arc<Settings>,
     figures: Arc<Figures>,
 }
 
-/// Why there is no server.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// Others could read what is pushed.
-    #[error(
-        "the server would listen on {0} in plain HTTP, where others can reach it: listen on 127.0.0.1 behind a reverse proxy \
-         with TLS, or say `i_know_this_is_plain = true`"
-    )]
-    Exposed(SocketAddr),
-    /// The address cannot be had.
-    #[error("the server cannot listen on {address}")]
-    Bind {
-        /// Which.
-        address: SocketAddr,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
+/// A socket that this runtime waits at.
+#[derive(Debug)]
+enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+/// A connection that was taken.
+enum Taken {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Listener {
+    fn of(socket: Socket) -> io::Result<Self> {
+        match socket {
+            Socket::Tcp(listener) => {
+                listener.set_nonblocking(true)?;
+                TcpListener::from_std(listener).map(Self::Tcp)
+            }
+            Socket::Unix(listener) => {
+                listener.set_nonblocking(true)?;
+                UnixListener::from_std(listener).map(Self::Unix)
+            }
+        }
+    }
+
+    fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().ok(),
+            Self::Unix(_) => None,
+        }
+    }
+
+    /// Cancel safe.
+    async fn accept(&self) -> io::Result<(Taken, IpAddr)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                Ok((Taken::Tcp(stream), peer.ip()))
+            }
+            // Only a process of this user on this machine can connect.
+            Self::Unix(listener) => {
+                let (stream, _) = listener.accept().await?;
+                Ok((Taken::Unix(stream), IpAddr::V4(Ipv4Addr::LOCALHOST)))
+            }
+        }
+    }
 }
 
 impl Server {
@@ -64,24 +94,34 @@ impl Server {
     /// # Errors
     /// When a place cannot be had, or must not be.
     pub async fn bind(settings: Settings) -> Result<Self, StartError> {
-        settings.exposed().map_err(StartError::Exposed)?;
-        let bind = async |address: SocketAddr| {
-            TcpListener::bind(address).await.map_err(|source| StartError::Bind { address, source })
+        let places = Places::take(&settings, Vec::new())?;
+        Self::at(places, settings)
+    }
+
+    /// The server at these places. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// When a socket cannot be waited at.
+    pub fn at(places: Places, settings: Settings) -> Result<Self, StartError> {
+        let all = |sockets: Vec<Socket>| {
+            let one = |socket: Socket| {
+                let name = socket.to_string();
+                Listener::of(socket).map_err(|source| StartError::Unusable { name, source })
+            };
+            sockets.into_iter().map(one).collect::<Result<Vec<_>, _>>()
         };
-        let main = bind(settings.listen).await?;
-        let second = match settings.default_path {
-            Some(address) => Some(bind(address).await?),
-            None => None,
-        };
+        let (main, second) = (all(places.main)?, all(places.default_path)?);
         Ok(Self { main, second, settings: Arc::new(settings), figures: Arc::default() })
     }
 
-    /// Where it listens: the kernel's choice where port 0 was asked for.
+    /// Where it listens: the kernel's choice where port 0 was asked for. The first of several places.
     ///
     /// # Errors
-    /// When the system does not say.
+    /// When it only listens at sockets of the file system.
     pub fn address(&self) -> io::Result<SocketAddr> {
-        self.main.local_addr()
+        let none =
+            || io::Error::new(io::ErrorKind::AddrNotAvailable, "the server listens at no address of the network");
+        self.main.iter().find_map(Listener::address).ok_or_else(none)
     }
 
     /// Where the path without a secret is served besides.
@@ -89,7 +129,7 @@ impl Server {
     /// # Errors
     /// When the system does not say.
     pub fn default_path_address(&self) -> Option<io::Result<SocketAddr>> {
-        self.second.as_ref().map(TcpListener::local_addr)
+        self.second.iter().find_map(Listener::address).map(Ok)
     }
 
     /// What it counts.
@@ -101,18 +141,18 @@ impl Server {
     pub async fn serve(self, accounts: Arc<dyn Accounts>, stop: CancellationToken) {
         let hall = Hall { accounts, settings: Arc::clone(&self.settings), figures: self.figures };
         let crowd = Arc::new(Crowd::new(self.settings.limits));
-        let main = accept(self.main, push::everything(hall.clone()), Arc::clone(&crowd), stop.clone());
-        match self.second {
-            Some(second) => {
-                let second = accept(second, push::default_path_alone(hall), crowd, stop);
-                tokio::join!(main, second);
-            }
-            None => main.await,
+        let (everything, shared) = (push::everything(hall.clone()), push::default_path_alone(hall));
+        let main = self.main.into_iter().map(|listener| (listener, everything.clone()));
+        let all = main.chain(self.second.into_iter().map(|listener| (listener, shared.clone())));
+        let mut serving = JoinSet::new();
+        for (listener, routes) in all {
+            serving.spawn(accept(listener, routes, Arc::clone(&crowd), stop.clone()));
         }
+        while serving.join_next().await.is_some() {}
     }
 }
 
-async fn accept(listener: TcpListener, routes: Router, crowd: Arc<Crowd>, stop: CancellationToken) {
+async fn accept(listener: Listener, routes: Router, crowd: Arc<Crowd>, stop: CancellationToken) {
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
@@ -123,11 +163,19 @@ async fn accept(listener: TcpListener, routes: Router, crowd: Arc<Crowd>, stop: 
             Some(Ok((stream, peer))) => {
                 let (routes, crowd, stop) = (routes.clone(), Arc::clone(&crowd), stop.clone());
                 connections.spawn(async move {
-                    let entered = tokio::time::timeout(crowd.limits.arrival, crowd.enter(peer.ip())).await;
-                    match entered {
-                        Ok(_one_of_its_address) => converse(stream, peer, routes, crowd.limits, stop).await,
-                        Err(_elapsed) => {
-                            tracing::warn!(from = %peer.ip(), "Too many connections from one address; one was closed.");
+                    let entered = tokio::time::timeout(crowd.limits.arrival, crowd.enter(peer)).await;
+                    match (entered, stream) {
+                        (Ok(_one_of_its_address), Taken::Tcp(stream)) => {
+                            if let Err(error) = stream.set_nodelay(true) {
+                                tracing::debug!(%error, "Cannot set TCP_NODELAY.");
+                            }
+                            converse(stream, peer, routes, crowd.limits, stop).await;
+                        }
+                        (Ok(_one_of_its_address), Taken::Unix(stream)) => {
+                            converse(stream, peer, routes, crowd.limits, stop).await;
+                        }
+                        (Err(_elapsed), _) => {
+                            tracing::warn!(from = %peer, "Too many connections from one address; one was closed.");
                         }
                     }
                     drop(place);
@@ -143,32 +191,26 @@ async fn accept(listener: TcpListener, routes: Router, crowd: Arc<Crowd>, stop: 
     connections.shutdown().await;
 }
 
-async fn converse(stream: TcpStream, peer: SocketAddr, routes: Router, limits: Limits, stop: CancellationToken) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "Cannot set TCP_NODELAY.");
-    }
-    talk(stream, peer.ip(), routes, limits, stop).await;
-}
-
 /// One connection over anything that carries bytes: what the fuzz targets talk to. No part of the API.
-pub async fn converse_over<S>(
+pub async fn converse_over<S: AsyncRead + AsyncWrite + Unpin + Send>(
     stream: S,
     peer: IpAddr,
     settings: Settings,
     accounts: Arc<dyn Accounts>,
     figures: Arc<Figures>,
-) where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+) {
     let limits = settings.limits;
     let hall = Hall { accounts, settings: Arc::new(settings), figures };
-    talk(stream, peer, push::everything(hall), limits, CancellationToken::new()).await;
+    converse(stream, peer, push::everything(hall), limits, CancellationToken::new()).await;
 }
 
-async fn talk<S>(stream: S, peer: IpAddr, routes: Router, limits: Limits, stop: CancellationToken)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send>(
+    stream: S,
+    peer: IpAddr,
+    routes: Router,
+    limits: Limits,
+    stop: CancellationToken,
+) {
     let service = service_fn(move |mut request: http::Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer));
         // A router is always ready.

@@ -15,7 +15,7 @@ use http::{StatusCode, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use subtle::ConstantTimeEq as _;
 use tokio::time::timeout;
-use wxbot_core::push::{Door, Knock, Knocked, Refused, Reply};
+use wxbot_core::push::{Door, Knock, Knocked, NotKept, Refused, Reply};
 
 use crate::figures::Figures;
 use crate::settings::Settings;
@@ -169,6 +169,8 @@ impl Hall {
                 door.kept(&mark, now_ms());
                 ("kept", said(reply))
             }
+            // Its reader knows better than its door: it has read who else pushes.
+            Ok(Err(NotKept::NotOurs)) => return self.refused(account, Refusal::ByDoor(Refused::WrongAccount)),
             Ok(Err(error)) => {
                 tracing::error!(account, %error, "A push was not kept; its sender was told.");
                 ("not_kept", unavailable())

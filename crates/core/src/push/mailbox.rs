@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -16,6 +17,7 @@ pub struct Mailbox {
     door: mpsc::Sender<Post>,
     waiting: Mutex<mpsc::Receiver<Post>>,
     room: Arc<Semaphore>,
+    shut: AtomicBool,
 }
 
 /// One pushed body.
@@ -23,9 +25,12 @@ pub struct Post {
     /// As it came.
     pub body: Bytes,
     /// To be told when what was read out of it is committed.
-    kept: oneshot::Sender<()>,
+    kept: Waiter,
     _room: OwnedSemaphorePermit,
 }
+
+/// Told what became of a body. Dropped instead, it says that the body was not stored.
+type Waiter = oneshot::Sender<Result<(), NotKept>>;
 
 /// Why a body was not kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -34,13 +39,16 @@ pub enum NotKept {
     /// The session that took it ended, or its store refused. The same body may be kept later.
     #[error("it could not be stored")]
     NotStored,
+    /// It was read, and is not for this account. The same body never will be.
+    #[error("it is not for this account")]
+    NotOurs,
 }
 
 impl Mailbox {
     /// An empty one.
     pub fn new() -> Self {
         let (door, waiting) = mpsc::channel(POSTS);
-        Self { door, waiting: Mutex::new(waiting), room: Arc::new(Semaphore::new(KIB)) }
+        Self { door, waiting: Mutex::new(waiting), room: Arc::new(Semaphore::new(KIB)), shut: AtomicBool::new(false) }
     }
 
     /// Puts a body in and waits until it is kept. However long that takes: whoever pushes sets the limit.
@@ -50,11 +58,19 @@ impl Mailbox {
     /// # Errors
     /// When it was not kept.
     pub async fn put(&self, body: Bytes) -> Result<(), NotKept> {
+        if self.shut.load(Ordering::Acquire) {
+            return Err(NotKept::NotStored);
+        }
         let kib = u32::try_from(body.len().div_ceil(1024).clamp(1, KIB)).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.room).acquire_many_owned(kib).await.map_err(|_closed| NotKept::NotStored)?;
         let (kept, told) = oneshot::channel();
         self.door.send(Post { body, kept, _room: room }).await.map_err(|_closed| NotKept::NotStored)?;
-        told.await.map_err(|_dropped| NotKept::NotStored)
+        told.await.map_err(|_dropped| NotKept::NotStored)?
+    }
+
+    /// While it is shut, nothing more is put in: whoever pushes is told at once. What waits goes on waiting.
+    pub fn shut(&self, shut: bool) {
+        self.shut.store(shut, Ordering::Release);
     }
 
     /// How many bodies wait to be taken.
@@ -87,7 +103,7 @@ impl Post {
 
 /// Who waits to be told that a batch is committed. Dropped instead, they learn that it is not.
 #[derive(Default)]
-pub struct Kept(Vec<oneshot::Sender<()>>);
+pub struct Kept(Vec<Waiter>);
 
 impl Kept {
     /// Those of another one too.
@@ -97,9 +113,18 @@ impl Kept {
 
     /// Tells them.
     pub fn tell(self) {
+        self.answer(Ok(()));
+    }
+
+    /// Tells them that it is not for this account.
+    pub fn refuse(self) {
+        self.answer(Err(NotKept::NotOurs));
+    }
+
+    fn answer(self, answer: Result<(), NotKept>) {
         for kept in self.0 {
             // Whoever pushed it may have gone.
-            _ = kept.send(());
+            _ = kept.send(answer);
         }
     }
 
@@ -172,11 +197,13 @@ mod tests {
         let mailbox = Mailbox::new();
         let session = async {
             drop(mailbox.take(1).await);
+            mailbox.take(1).await.into_iter().for_each(|post| post.open().1.refuse());
             let posts = mailbox.take(9).await;
             posts.into_iter().for_each(|post| post.open().1.tell());
         };
-        let (first, second, ()) = tokio::join!(mailbox.put(body("a")), mailbox.put(body("b")), session);
-        assert_eq!((first, second), (Err(NotKept::NotStored), Ok(())));
+        let puts = (mailbox.put(body("a")), mailbox.put(body("b")), mailbox.put(body("c")));
+        let (first, second, third, ()) = tokio::join!(puts.0, puts.1, puts.2, session);
+        assert_eq!((first, second, third), (Err(NotKept::NotStored), Err(NotKept::NotOurs), Ok(())));
     }
 
     #[tokio::test(start_paused = true)]

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use wxbot_model::{Contact, ContactKind, PeerId, Secret};
 
 use super::{Door, Kept, LoggedOut, Read};
@@ -15,6 +16,8 @@ use crate::error::Error;
 use crate::protocol::{ActionSender, Batch, ContactChange, SavedSession, Session};
 use crate::source::Source;
 
+/// Neither a push nor an answer for so long: nothing is heard. Three rounds of asking, which comes each minute.
+const UNHEARD: Duration = Duration::from_secs(180);
 /// Bodies that one batch is made of at most. More only wait longer for the same fsync.
 const BODIES: usize = 256;
 
@@ -65,6 +68,12 @@ pub struct PushedSession<R> {
     name: String,
     nobody: PeerId,
     attending: Option<Attending>,
+    /// When something was pushed, or asking began to fail: the later of the two. `None` while asking works.
+    silent_since: Option<Instant>,
+    /// It was told that nothing is heard.
+    unheard: bool,
+    /// What is wrong with asking.
+    trouble: String,
     /// Known from the beginning.
     contacts: Vec<Arc<Contact>>,
     /// Where the next reader goes on.
@@ -81,7 +90,20 @@ impl<R: Reads> PushedSession<R> {
         name: String,
         nobody: PeerId,
     ) -> Self {
-        Self { reader, door, sender, source, name, nobody, attending: None, contacts: Vec::new(), cursor: Bytes::new() }
+        Self {
+            reader,
+            door,
+            sender,
+            source,
+            name,
+            nobody,
+            attending: None,
+            silent_since: None,
+            unheard: false,
+            trouble: String::new(),
+            contacts: Vec::new(),
+            cursor: Bytes::new(),
+        }
     }
 
     /// The same with these contacts known from the beginning.
@@ -112,6 +134,11 @@ impl<R: Reads> PushedSession<R> {
         self
     }
 
+    /// What to tell now that something was heard.
+    fn heard(&mut self) -> Option<String> {
+        std::mem::take(&mut self.unheard).then(String::new)
+    }
+
     /// Waits for bodies, or for the time when something expires. Cancel safe: reading is done without waiting.
     async fn gather(&mut self) -> Batch {
         let expiry = self.reader.next_expiry_ms();
@@ -122,17 +149,40 @@ impl<R: Reads> PushedSession<R> {
                 None => std::future::pending().await,
             }
         };
+        let silent = async {
+            match self.silent_since.filter(|_| !self.unheard) {
+                Some(since) => tokio::time::sleep_until(since + UNHEARD).await,
+                None => std::future::pending().await,
+            }
+        };
         let mut batch = Batch::default();
         let posts = tokio::select! {
             posts = self.door.mailbox().take(BODIES) => posts,
             () = expires => Vec::new(),
+            () = silent => {
+                self.unheard = true;
+                let s = UNHEARD.as_secs();
+                batch.unheard = Some(format!("neither a push nor an answer of the service for {s} s: {}", self.trouble));
+                return batch;
+            }
             found = news(self.attending.as_mut()) => {
                 let known = |contact: Arc<Contact>| ContactChange::Upsert(contact);
                 batch.contacts.extend(found.contacts.into_iter().map(known));
+                self.trouble.clone_from(&found.trouble);
+                if found.trouble.is_empty() {
+                    self.silent_since = None;
+                    batch.unheard = self.heard();
+                } else {
+                    self.silent_since.get_or_insert_with(Instant::now);
+                }
                 batch.trouble = Some(found.trouble);
                 return batch;
             }
         };
+        if !posts.is_empty() {
+            self.silent_since = self.silent_since.map(|_| Instant::now());
+            batch.unheard = self.heard();
+        }
         let now_ms = self.source.now_ms();
         add(&mut batch, self.reader.expire(now_ms), Kept::default());
         for post in posts {
@@ -168,6 +218,7 @@ fn add(batch: &mut Batch, read: Read, kept: Kept) {
     let Read { events, contacts, cursor, logged_out, self_id: _, refused, mismatches } = read;
     if let Some(not_ours) = refused {
         tracing::warn!(why = %not_ours, "A push is not for this account; nothing of it was kept.");
+        kept.refuse();
         return;
     }
     if mismatches > 0 {

@@ -18,8 +18,9 @@ use super::door::SealedDoor;
 use super::official::{self, AGENT_ID, CORP_ID, CORP_SECRET, Silent, after_some, few_parts};
 use super::people::{self, Rooms, Unnamed};
 use crate::error::{Error, FetchError, SendError};
+use crate::http::Outward;
 use crate::mapping::{Dialect, Engine, EngineSettings, Headers, MappedSender, MediaWay};
-use crate::protocol::{ActionSender, LoginWatcher, Outgoing, Protocol, Receipt, SavedSession, Session};
+use crate::protocol::{ActionSender, Fetch, Fetched, LoginWatcher, Outgoing, Protocol, Receipt, SavedSession, Session};
 use crate::push::{Beside, Door, PushedSession, Read, Reads};
 use crate::source::Source;
 use crate::transport::Transport;
@@ -54,6 +55,8 @@ pub struct ApplicationSettings {
     pub rooms: Vec<PeerId>,
     /// Limit of one call that is not known.
     pub timeout: Duration,
+    /// Who fetches what messages have an address of.
+    pub outward: Arc<Outward>,
 }
 
 /// An application's account (profile `app`).
@@ -74,8 +77,17 @@ impl Application {
     /// When its callback's token or key cannot be one.
     #[expect(clippy::expect_used, reason = "a word and digits")]
     pub fn new(settings: ApplicationSettings, transport: Arc<dyn Transport>, source: Source) -> Result<Self, KeyError> {
-        let ApplicationSettings { account, endpoint, corp_id, agent_id, corp_secret, callback, rooms, timeout } =
-            settings;
+        let ApplicationSettings {
+            account,
+            endpoint,
+            corp_id,
+            agent_id,
+            corp_secret,
+            callback,
+            rooms,
+            timeout,
+            outward,
+        } = settings;
         let me: PeerId = format!("app:{agent_id}").parse().expect("printable");
         let heard = callback.map(|CallbackSettings { token, aes_key, path_secrets }| {
             let keys = Keys::new(token, &aes_key, corp_id.clone())?;
@@ -101,7 +113,7 @@ impl Application {
         let engine = Arc::new(Engine::new(engine, transport, source.clone()).judged_by(official::judge));
         let way = MediaWay::default();
         let mapped = MappedSender { engine, way, dialect: Dialect::Plain, names: Arc::new(Unnamed) };
-        let sender = Arc::new(Sender { mapped, rooms: Rooms::default() });
+        let sender = Arc::new(Sender { mapped, rooms: Rooms::default(), outward });
         Ok(Self {
             account,
             me,
@@ -121,8 +133,10 @@ impl Application {
 
 impl Protocol for Application {
     fn capabilities(&self) -> Capabilities {
-        let hears = Some(Capability::PrivateMessages).filter(|_| self.heard.is_some());
-        hears.into_iter().fold(self.engine().actions().capabilities(), Capabilities::with)
+        // Of what comes, pictures have an address.
+        let hears = [Capability::PrivateMessages, Capability::FetchMedia];
+        let hears = hears.into_iter().filter(|_| self.heard.is_some());
+        hears.fold(self.engine().actions().capabilities(), Capabilities::with)
     }
 
     fn needs_login(&self) -> bool {
@@ -200,6 +214,7 @@ impl Reads for SealedReads {
 struct Sender {
     mapped: MappedSender,
     rooms: Rooms,
+    outward: Arc<Outward>,
 }
 
 impl Sender {
@@ -234,6 +249,10 @@ impl Sender {
 impl ActionSender for Sender {
     fn perform(&self, outgoing: Outgoing) -> BoxFuture<'_, Result<Receipt, SendError>> {
         Box::pin(self.act(outgoing))
+    }
+
+    fn fetch(&self, what: Fetch) -> BoxFuture<'_, Result<Fetched, FetchError>> {
+        Box::pin(async move { people::at_its_address(&self.outward, &what).await })
     }
 
     fn look_up<'a>(&'a self, peer: &'a PeerId) -> BoxFuture<'a, Result<Arc<Contact>, FetchError>> {

@@ -8,17 +8,20 @@ use wxbot_model::size::parse_size;
 use wxbot_model::span::parse_duration;
 use wxbot_plugin::Place;
 
+use super::alerts;
 use super::check;
 use super::keys;
+use super::pacing;
 use super::plugins;
 use super::registry::Registry;
 use super::roles;
 use super::server;
 use super::settings::{
-    AccountConfig, Config, MediaSettings, MiddlewareUse, OnUncertain, Pacing, PluginUse, SecretSource,
+    AccountConfig, ArchivePolicy, ArchiveSettings, Config, MediaSettings, MiddlewareUse, OnUncertain, PluginUse,
+    SecretSource, StoreSettings,
 };
 use super::stations;
-use super::tree::{Node, Shape, Table};
+use super::tree::Table;
 use super::view::{Account, Named, accounts, plugin_entries};
 
 /// Builds what the checks have passed. What they would have refused is left out.
@@ -27,8 +30,11 @@ pub(super) fn config(root: &Table, file: &Path, registry: &Registry) -> Config {
         file: file.to_owned(),
         data_dir: data_dir(root, file),
         media: media(root.table("media")),
+        archive: archive(root.table("archive")),
+        store: store(root.table("store")),
         libraries: libraries(root, file),
         server: server::build(root),
+        alerts: alerts::build(root, file),
         accounts: accounts(root, registry).iter().filter_map(|account| one(account, file, registry)).collect(),
     }
 }
@@ -56,6 +62,25 @@ fn media(table: Option<&Table>) -> MediaSettings {
     settings
 }
 
+fn archive(table: Option<&Table>) -> ArchiveSettings {
+    let keep = table.and_then(|table| table.text("keep")).and_then(|text| parse_duration(text).ok());
+    keep.map_or_else(ArchiveSettings::default, |keep| ArchiveSettings { keep })
+}
+
+fn archive_policy(account: &Account<'_>) -> ArchivePolicy {
+    let common = account.root.table("archive").and_then(|table| table.text("policy"));
+    match account.table.text("archive").or(common) {
+        Some("metadata") => ArchivePolicy::Metadata,
+        Some("full") => ArchivePolicy::Full,
+        Some(_) | None => ArchivePolicy::Off,
+    }
+}
+
+fn store(table: Option<&Table>) -> StoreSettings {
+    let reserve = table.and_then(|table| table.text("reserve")).and_then(|text| parse_size(text).ok());
+    reserve.map_or_else(StoreSettings::default, |reserve| StoreSettings { reserve })
+}
+
 fn one(account: &Account<'_>, file: &Path, registry: &Registry) -> Option<AccountConfig> {
     let spec = account.protocol?;
     let table = account.table;
@@ -74,12 +99,14 @@ fn one(account: &Account<'_>, file: &Path, registry: &Registry) -> Option<Accoun
             stations.retain(|named| registry.guard(named.name).is_some());
             plugins_of(stations, account, file, registry)
         },
-        pacing: pacing(account, spec.pacing),
+        pacing: pacing::pacing(account, spec.pacing),
+        quiet: pacing::quiet(account),
         on_uncertain: match table.text("on_uncertain") {
             Some("resend") => OnUncertain::Resend,
             Some("drop") => OnUncertain::Drop,
             Some(_) | None => OnUncertain::Hold,
         },
+        archive: archive_policy(account),
         roles: roles::build(table.table("roles"), spec.only_one),
         builtin: account.root.get("builtin").is_none_or(|node| node.json() != Value::Bool(false)),
         prefixes: plugins::prefixes(account.root),
@@ -121,21 +148,6 @@ fn middleware(account: &Account<'_>, file: &Path, registry: &Registry) -> Vec<Mi
         MiddlewareUse { name: name.to_owned(), settings: layers(name), place, own }
     };
     list.iter().map(|named| used(named.name)).collect()
-}
-
-fn pacing(account: &Account<'_>, mut pacing: Pacing) -> Pacing {
-    for table in [account.root, account.table].into_iter().filter_map(|table| table.table("pacing")) {
-        let rate = |key: &str| table.text(key).and_then(|text| text.parse().ok());
-        pacing.per_account = rate("per_account").unwrap_or(pacing.per_account);
-        pacing.per_chat = rate("per_chat").unwrap_or(pacing.per_chat);
-        if let Some(age) = table.text("max_age").and_then(|text| parse_duration(text).ok()) {
-            pacing.max_age = age;
-        }
-        if let Some(Node { shape: Shape::Integer(burst), .. }) = table.get("burst") {
-            pacing.burst = u32::try_from(*burst).unwrap_or(pacing.burst);
-        }
-    }
-    pacing
 }
 
 pub(super) fn options(table: &Table, keys: &[keys::Key]) -> Map<String, Value> {

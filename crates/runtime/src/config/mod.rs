@@ -3,17 +3,19 @@
 //! Reading order: [`settings`] (what a good file says) → [`registry`] (what this binary knows) → [`keys`] (which keys
 //! there are) → `tree` (text → values with places) → `check` (one key alone) → `view` (which table covers which) →
 //! `accounts` (the file as a whole), `roles` (who is named there) → `plugins` and `stations` (what plugins and middleware say
-//! about their settings) → `build` (the result) →
+//! about their settings) → `build` and `pacing` (the result) →
 //! [`diagnostic`] (how it is told) → `redact` (what is not shown) → [`schema`](mod@schema) (for editors).
 
 use std::path::{Path, PathBuf};
 
 mod accounts;
+mod alerts;
 mod build;
 mod check;
 pub mod diagnostic;
 pub mod keys;
 mod libraries;
+mod pacing;
 mod plugins;
 mod redact;
 pub mod registry;
@@ -34,8 +36,8 @@ pub use libraries::{Libraries, Refusal};
 pub use registry::{Judge, ProtocolSpec, Registry, Said};
 pub use schema::schema;
 pub use settings::{
-    AccountConfig, Config, Endpoint, Loaded, MediaSettings, MiddlewareUse, OnUncertain, Pacing, PluginUse,
-    SecretSource, ServerConfig,
+    AccountConfig, ArchivePolicy, ArchiveSettings, Config, Endpoint, Loaded, MediaSettings, MiddlewareUse, OnUncertain,
+    Pacing, PluginUse, Quiet, SecretSource, ServerConfig, StoreSettings,
 };
 
 use diagnostic::{Report, codes};
@@ -74,6 +76,29 @@ pub fn data_dir(file: &Path) -> PathBuf {
     build::data_dir(&tree::read(&text).root, file)
 }
 
+/// What a file says of accounts that are pushed to and of the server, for a process that takes pushes and runs nothing: no
+/// plugin is opened, accounts have none, and mistakes that touch neither the server nor the text as a whole are left to
+/// those who run the accounts. Of two accounts of one name the first counts.
+///
+/// # Errors
+/// The file cannot be read, is no TOML, or its `[server]` must not be.
+pub fn read_for_pushes(path: &Path, registry: &Registry) -> Result<Config, ConfigError> {
+    let text = std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let text = text.map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    let mut reading = tree::read(&text);
+    let mut report = Report::default();
+    server::check(&reading.root, &mut report);
+    report.mistakes.append(&mut reading.syntax);
+    if !report.mistakes.is_empty() {
+        return Err(mistakes(text, path, &reading.root, report).into());
+    }
+    let bare = Registry { plugins: Vec::new(), libraries: None, ..registry.clone() };
+    let mut config = build::config(&reading.root, path, &bare);
+    let mut names = std::collections::BTreeSet::new();
+    config.accounts.retain(|account| names.insert(account.name.clone()));
+    Ok(config)
+}
+
 /// Checks a text as if it stood in `file`, which is not touched.
 ///
 /// # Errors
@@ -86,6 +111,7 @@ pub fn parse(text: &str, file: &Path, registry: &Registry) -> Result<Loaded, Mis
     plugins::check(&reading.root, file, registry, &mut report);
     stations::check(&reading.root, file, registry, &mut report);
     server::check(&reading.root, &mut report);
+    alerts::check(&reading.root, &mut report);
     report.mistakes.append(&mut reading.limits);
     report.mistakes.retain(|mistake| !is_noise(mistake, &reading));
     report.mistakes.append(&mut reading.syntax);

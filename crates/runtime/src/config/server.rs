@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use wxbot_model::size::parse_size;
+
 use super::check;
 use super::diagnostic::{Diagnostic, Report, codes};
 use super::settings::ServerConfig;
@@ -9,6 +11,9 @@ use super::tree::{Node, Shape, Table};
 
 /// Where it listens when nobody says otherwise.
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8_460);
+
+/// What may wait in the spool when nobody says otherwise.
+const SPOOL_MAX: u64 = 1 << 30;
 
 /// Refuses a server in plain HTTP that others can reach, unless it is meant (security R01), and a path without a secret
 /// that anybody else than this machine can reach.
@@ -48,6 +53,7 @@ pub(super) fn build(root: &Table) -> ServerConfig {
         default_path_listen: table.and_then(|table| address(table, "default_path_listen")),
         plain_is_known: table.is_some_and(is_meant),
         hosts: texts("hosts"),
+        spool_max: table.and_then(|table| parse_size(table.text("spool_max")?).ok()).unwrap_or(SPOOL_MAX),
         allow: texts("allow").iter().filter_map(|text| check::network(text)).collect(),
     }
 }

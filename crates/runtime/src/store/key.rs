@@ -12,6 +12,7 @@ use rand::TryRng;
 use zeroize::Zeroizing;
 
 use super::StoreError;
+use crate::failpoint::fail_point;
 
 /// Bytes of a key.
 pub(super) const KEY: usize = 32;
@@ -102,6 +103,7 @@ pub(super) fn beside(data_dir: &Path, make: bool) -> Result<Option<Key>, StoreEr
     let mut key = Key::default();
     draw("draw a key", &mut *key)?;
     write_whole(&path, &*key)?;
+    fail_point!("open: key made");
     Ok(Some(key))
 }
 
@@ -180,6 +182,7 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     std::fs::remove_file(&next).ok();
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&next).map_err(failed)?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed)?;
+    fail_point!("open: key written");
     std::fs::rename(&next, path).map_err(failed)?;
     let folder = path.parent().unwrap_or(Path::new("."));
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
@@ -190,7 +193,7 @@ fn draw(what: &'static str, bytes: &mut [u8]) -> Result<(), StoreError> {
 }
 
 fn no_key(path: &Path, why: String) -> StoreError {
-    StoreError::Key { source_of_key: path.display().to_string(), why }
+    StoreError::Key { source_of_key: format!("the key file {}", path.display()), why }
 }
 
 #[cfg(test)]

@@ -7,11 +7,15 @@ mod media;
 #[cfg(test)]
 mod owner;
 #[cfg(test)]
+mod pacing;
+#[cfg(test)]
 mod reload;
 #[cfg(test)]
 mod relogin;
 #[cfg(test)]
 mod rig;
+#[cfg(test)]
+mod risk;
 #[cfg(test)]
 mod rooms;
 #[cfg(test)]

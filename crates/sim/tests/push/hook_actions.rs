@@ -227,7 +227,7 @@ async fn wrong_requests_are_violations() {
         ("GetContact", json!({"wxids": wang}), "`wxids` is not a list of ids"),
         ("ConfigureMsgRecive", json!({"isEnable": 1, "url": "http://x"}), "`isEnable` is not a text of digits"),
         ("ConfigureMsgRecive", json!({"isEnable": "9", "url": "http://x"}), "`isEnable` is none of 0, 1, 2, 3, 4"),
-        ("QueryDB", json!({"dbname": "a", "sql": "DELETE FROM x"}), "the statement is not one SELECT"),
+        ("QueryDB", json!({"dbname": "a", "sql": "DELETE FROM x"}), "the statement is not one question"),
         ("AddFriendToChatRoom", json!({"gid": "1@chatroom", "wxidlist": wang}), "`gid` is no room of this account"),
     ] {
         let before = town.hook.violations().len();
