@@ -10,7 +10,7 @@ use wxbot_model::size::show_size;
 use wxbot_model::span::show_duration;
 use wxbot_runtime::alerts::watch::free;
 use wxbot_runtime::config::{Config, SecretSource};
-use wxbot_runtime::store::seal::{KEY_FILE, Vault};
+use wxbot_runtime::store::seal::{KEY_FILE, KeySource, Vault};
 use wxbot_runtime::store::sqlite::{QUEUE_FILE, examine};
 
 use super::Doctor;
@@ -142,6 +142,17 @@ pub(super) fn key(doctor: &Arc<Doctor>, data: &Path) -> Option<Finding> {
     let (lang, path) = (doctor.lang, data.join(KEY_FILE));
     if !data.is_dir() {
         return None;
+    }
+    let source = match crate::key::source() {
+        Ok(source) => source,
+        Err(why) => return Some(Finding::problem("key", why)),
+    };
+    if source != KeySource::Beside {
+        let finding = match Vault::open_with(data, &source) {
+            Ok(_) => Finding::ok("key", lang.pick("it can be read, and lies elsewhere", "可读,放在别处")),
+            Err(error) => Finding::problem("key", chain(&error)),
+        };
+        return Some(finding.of(source.shown(data)));
     }
     let finding = if path.exists() {
         match Vault::open(data) {

@@ -193,7 +193,7 @@ fn draw(what: &'static str, bytes: &mut [u8]) -> Result<(), StoreError> {
 }
 
 fn no_key(path: &Path, why: String) -> StoreError {
-    StoreError::Key { source_of_key: path.display().to_string(), why }
+    StoreError::Key { source_of_key: format!("the key file {}", path.display()), why }
 }
 
 #[cfg(test)]
