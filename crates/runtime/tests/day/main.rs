@@ -33,7 +33,7 @@ const HOURS: usize = 24;
 const EVERY: usize = 5;
 /// … and in the first hour so many times in each minute, so that everything that has a size is full after it: the steps of
 /// the last two thousand events, and what SQLite keeps of its file.
-const AT_FIRST: usize = 5;
+const AT_FIRST: usize = 9;
 /// Rows of a month ago that lie in the store at the beginning.
 const OLD: usize = 4_000;
 /// Memory may grow so much after the first hour.
