@@ -114,7 +114,7 @@ mod tests {
     }
 
     fn timeout() -> Result<SyncCheck, Error> {
-        failed(TransportError::Timeout { host: "h".into(), after: std::time::Duration::from_secs(35) })
+        failed(TransportError::Timeout { host: "h".into(), after: Duration::from_secs(35) })
     }
 
     fn nowhere() -> Result<SyncCheck, Error> {

@@ -165,7 +165,7 @@ async fn sends_and_polls_do_not_wait_for_each_other() {
     let rig = Rig::new();
     let mut session = rig.online().await;
     let (sender, alice) = (session.sender(), peer(&*session, "Alice"));
-    let start = tokio::time::Instant::now();
+    let start = Instant::now();
     let (batch, sent) = tokio::join!(session.next_batch(), async {
         let sent = sender.perform(outgoing(&rig, alice, "while polling")).await;
         assert!(start.elapsed() < Duration::from_secs(1));
