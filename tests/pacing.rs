@@ -76,7 +76,7 @@ impl Rig {
     fn until_queued(&self, want: u64) -> Value {
         wait::until("an answer that waits", WITHIN, || {
             let account = self.account();
-            Ok((account["outbox"]["queued"] == want).then_some(account))
+            Ok((account.pointer("/outbox/queued") == Some(&want.into())).then_some(account))
         })
         .unwrap()
     }

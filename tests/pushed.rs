@@ -172,73 +172,72 @@ fn a_hook_that_is_away_is_named_and_told_again_when_it_is_back() {
     assert_eq!(town.until_texts("小红", 1, &running), ["a1"]);
 }
 
-/// What `wxbot check` says of a file.
-fn checked(config: &str) -> wxbot::Said {
+/// The exit code of `wxbot check --json`, and each mistake and warning: its line, message and help.
+fn checked(config: &str) -> (Option<i32>, Vec<(u64, String, String)>) {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("bot.toml"), config).unwrap();
-    wxbot::call(folder.path(), &["check"]).unwrap()
+    let said = wxbot::call(folder.path(), &["check", "--json"]).unwrap();
+    let told: Value =
+        serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{error}: {}{}", said.out, said.err));
+    let lists = ["mistakes", "warnings"].into_iter().filter_map(|key| told[key].as_array());
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let one = |told: &Value| (told["line"].as_u64().unwrap(), text(&told["message"]), text(&told["help"]));
+    (said.code, lists.flatten().map(one).collect())
 }
+
+/// The exit code for a `bot.toml` that is not good.
+const BAD_CONFIG: Option<i32> = Some(78);
 
 #[test]
 fn check_names_the_action_that_a_profile_lacks_who_needs_it_and_what_to_write() {
     let rule = |reply: &str| format!("[[plugins.auto-reply.rules]]\ncontains = [\"q\"]\n{reply}\n\n");
-    let account =
-        |lines: &str| format!("[[accounts]]\nname = \"shop\"\nprotocol = \"pc-hook\"\nserver_port = 30001\n{lines}");
+    let account = |profile: &str| {
+        format!("[[accounts]]\nname = \"shop\"\nprotocol = \"pc-hook\"\nserver_port = 30001\nprofile = \"{profile}\"\n")
+    };
     // Nothing is left of the plugin: a mistake, with the names and the cure.
-    let bare = rule("reply = \"a\"") + &account("profile = \"none\"\n");
-    let said = checked(&bare);
-    assert_eq!(said.code, Some(1), "{}{}", said.out, said.err);
-    for part in [
-        "plugin `auto-reply` needs `send-text` (action `send_text`)",
-        "protocol `pc-hook` (profile `none`) of account `shop`",
-        "write `[accounts.actions.send_text]` for it",
-    ] {
-        assert!(said.err.contains(part), "{part}:\n{}", said.err);
-    }
+    let bare = rule("reply = \"a\"") + &account("none");
+    let (code, told) = checked(&bare);
+    let lacks = "plugin `auto-reply` needs `send-text` (action `send_text`), which protocol `pc-hook` (profile `none`) of account \
+        `shop` cannot do";
+    let cure = "write `[accounts.actions.send_text]` for it, or give the account a `use` list without `auto-reply`";
+    assert_eq!(code, BAD_CONFIG);
+    assert!(told.iter().any(|(_, message, help)| message == lacks && help == cure), "{told:#?}");
     // The cure cures.
-    let cured =
-        bare + "\n[accounts.actions.send_text]\npath = \"/Send\"\nbody = { to = \"{{to}}\", text = \"{{text}}\" }\n";
-    let said = checked(&cured);
-    assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
+    let action = "\n[accounts.actions.send_text]\npath = \"/Send\"\nbody = { to = \"{{to}}\", text = \"{{text}}\" }\n";
+    assert_eq!(checked(&(bare + action)), (Some(0), Vec::new()));
+
     // One of several things: a warning, and the account is good.
-    let two = rule("reply = \"a\"") + &rule("reply = { video = \"a.mp4\" }") + &account("profile = \"v4\"\n");
-    let said = checked(&two);
-    let both = said.out + &said.err;
-    for part in [
-        "of plugin `auto-reply` needs `send-video` (action `send_video`)",
-        "write `[accounts.actions.send_video]` for it",
-    ] {
-        assert!(both.contains(part), "{part}:\n{both}");
-    }
+    let video = rule("reply = { video = \"a.mp4\" }");
+    let (code, told) = checked(&(rule("reply = \"a\"") + &video + &account("v4")));
+    let named = |(_, message, help): &(u64, String, String)| {
+        message.contains("of plugin `auto-reply` needs `send-video` (action `send_video`), which protocol `pc-hook` (profile `v4`) of account `shop`")
+            && help == "write `[accounts.actions.send_video]` for it"
+    };
+    assert!(told.iter().any(named), "{code:?} {told:#?}");
+
     // The service's own accounts have no tables of one's own: nothing is promised there.
     let robot = "[[accounts]]\nname = \"ops\"\nprotocol = \"wecom\"\nprofile = \"aibot\"\n\
         callback_token = { env = \"T\" }\ncallback_aes_key = { env = \"K\" }\n";
-    let said = checked(&(rule("reply = { video = \"a.mp4\" }") + robot));
-    let both = said.out + &said.err;
-    assert!(both.contains("send-video") && !both.contains("accounts.actions"), "{both}");
+    let (_, told) = checked(&(video + robot));
+    assert!(told.iter().any(|(_, message, _)| message.contains("needs `send-video`")), "{told:#?}");
+    assert!(told.iter().all(|(_, message, help)| !format!("{message}{help}").contains("action")), "{told:#?}");
 }
 
 #[test]
-fn names_of_rooms_and_ids_are_judged_with_a_caret_before_anything_starts() {
+fn names_of_rooms_and_ids_are_judged_at_their_place_before_anything_starts() {
     let long = "r".repeat(600);
     let app = "corp_id = \"ww1\"\nagent_id = 1\ncorp_secret = { env = \"S\" }\n";
     for (profile, lines, line, what) in [
-        ("robot", format!("rooms = {{ ops = {{ env = \"A\" }}, \"\" = {{ env = \"B\" }} }}\n"), 4, "`rooms`"),
-        ("robot", format!("[accounts.rooms]\nops = {{ env = \"A\" }}\n{long} = {{ env = \"B\" }}\n"), 6, "`rooms`"),
-        ("app", format!("{app}app_rooms = [\"good\", \"a\\tb\"]\n"), 7, "`app_rooms`"),
-        ("none", "endpoint = \"http://127.0.0.1:1\"\nself_id = \"a\\nb\"\n".to_owned(), 5, "`self_id`"),
+        ("robot", "rooms = { ops = { env = \"A\" }, \"\" = { env = \"B\" } }\n".to_owned(), 5, "`rooms`"),
+        ("robot", format!("[accounts.rooms]\nops = {{ env = \"A\" }}\n{long} = {{ env = \"B\" }}\n"), 7, "`rooms`"),
+        ("app", format!("{app}app_rooms = [\"good\", \"a\\tb\"]\n"), 8, "`app_rooms`"),
+        ("none", "endpoint = \"http://127.0.0.1:1\"\nself_id = \"a\\nb\"\n".to_owned(), 6, "`self_id`"),
     ] {
-        let said = checked(
-            &format!("[[accounts]]\nname = \"ops\"\nprotocol = \"wecom\"\nprofile = \"{profile}\"\n{lines}")
-                .replacen("profile", "profile", 1),
-        );
-        assert_eq!(said.code, Some(1), "{profile}: {}{}", said.out, said.err);
-        assert!(said.err.contains(what) && said.err.contains('^'), "{profile}:\n{}", said.err);
-        assert!(
-            said.err.contains(&format!("bot.toml:{}:", line + usize::from(line == 4))),
-            "{profile} {line}:\n{}",
-            said.err
-        );
+        let account = "[[accounts]]\nname = \"ops\"\nprotocol = \"wecom\"\n";
+        let (code, told) = checked(&format!("{account}profile = \"{profile}\"\n{lines}"));
+        assert_eq!(code, BAD_CONFIG, "{profile}: {told:#?}");
+        let [(at, message, help)] = told.as_slice() else { panic!("{profile}: {told:#?}") };
+        assert!(*at == line && message.starts_with(what) && !help.is_empty(), "{profile}: {told:#?}");
     }
 }
 

@@ -283,7 +283,7 @@ mod tests {
     fn the_png_shows_the_same_modules_as_the_code() {
         let code = code(PAYLOAD).unwrap();
         let bytes = png(&code).unwrap();
-        let mut reader = png::Decoder::new(std::io::Cursor::new(bytes)).read_info().unwrap();
+        let mut reader = png::Decoder::new(io::Cursor::new(bytes)).read_info().unwrap();
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         let info = reader.next_frame(&mut pixels).unwrap();
         let side = info.width as usize;

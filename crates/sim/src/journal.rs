@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::Sim;
 use crate::account::{Account, State};
+use crate::log::Entry;
 use crate::names::Peer;
 
 /// A snapshot of everything that happened, each list in order of time.
@@ -286,10 +287,20 @@ impl Record {
 }
 
 impl Sim {
-    /// Forgets what the journal holds, but not what accounts were told: for runs that are longer than memory.
+    /// Forgets what the journal holds, and what was in messages that a client has been given: for runs that are longer than
+    /// memory. A client that asks for those again gets them empty.
     pub fn forget(&self) {
         for account in self.accounts() {
-            account.lock().record = Record::default();
+            let mut state = account.lock();
+            state.record = Record::default();
+            let end = state.log.end();
+            for entry in state.log.batch_mut(0, end) {
+                if let Entry::Message(message) = entry
+                    && message.handed > 0
+                {
+                    (message.content, message.fields) = (Arc::from(""), None);
+                }
+            }
         }
     }
 

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use tokio::sync::watch;
 use url::Url;
 use wxbot_model::{Action, Capabilities, Capability, ClientMsgId, Contact, ContactKind, PeerId, Secret};
 
@@ -15,13 +14,13 @@ use super::account::{ClientIds, no_login};
 use super::callback::{Audience, Callback};
 use super::crypt::{KeyError, Keys};
 use super::door::SealedDoor;
-use super::official::{self, AGENT_ID, CORP_ID, CORP_SECRET, Silent, after_some, few_parts};
+use super::official::{self, AGENT_ID, CORP_ID, CORP_SECRET, Silent, Standing, after_some, few_parts};
 use super::people::{self, Rooms, Unnamed};
 use crate::error::{Error, FetchError, SendError};
 use crate::http::Outward;
 use crate::mapping::{Dialect, Engine, EngineSettings, Headers, MappedSender, MediaWay};
 use crate::protocol::{ActionSender, Fetch, Fetched, LoginWatcher, Outgoing, Protocol, Receipt, SavedSession, Session};
-use crate::push::{Beside, Door, PushedSession, Read, Reads};
+use crate::push::{Door, PushedSession, Read, Reads};
 use crate::source::Source;
 use crate::transport::Transport;
 
@@ -113,7 +112,7 @@ impl Application {
         let engine = Arc::new(Engine::new(engine, transport, source.clone()).judged_by(official::judge));
         let way = MediaWay::default();
         let mapped = MappedSender { engine, way, dialect: Dialect::Plain, names: Arc::new(Unnamed) };
-        let sender = Arc::new(Sender { mapped, rooms: Rooms::default(), outward });
+        let sender = Arc::new(Sender { mapped, rooms: Rooms::default(), outward, standing: Standing::new() });
         Ok(Self {
             account,
             me,
@@ -153,6 +152,7 @@ impl Protocol for Application {
         };
         let contacts: Vec<_> = self.known.iter().map(room).collect();
         contacts.iter().for_each(|contact| self.sender.rooms.saw(contact));
+        let standing = self.sender.standing.watch();
         let sender = Arc::clone(&self.sender) as Arc<dyn ActionSender>;
         Box::pin(async move {
             Ok(match &self.heard {
@@ -160,15 +160,14 @@ impl Protocol for Application {
                     let reads = SealedReads(Arc::clone(callback));
                     let door = Arc::clone(door) as Arc<dyn Door>;
                     let (source, name, me) = (self.source.clone(), self.account.clone(), self.me.clone());
-                    let (tell, found) = watch::channel(Beside::default());
-                    let known = async move { tell.send_replace(Beside { contacts, ..Beside::default() }) };
                     let session = PushedSession::new(reads, door, sender, source, name, me);
-                    Box::new(session.attended(async { drop(known.await) }, found)) as Box<dyn Session>
+                    self.sender.standing.know(contacts);
+                    Box::new(session.attended(std::future::ready(()), standing)) as Box<dyn Session>
                 }
                 None => {
                     let me = Contact::nameless(self.me.clone(), ContactKind::Myself);
                     let me = Contact { nick_name: self.account.as_str().into(), ..me };
-                    Box::new(Silent { sender, me, contacts })
+                    Box::new(Silent { sender, me, contacts, standing })
                 }
             })
         })
@@ -215,6 +214,7 @@ struct Sender {
     mapped: MappedSender,
     rooms: Rooms,
     outward: Arc<Outward>,
+    standing: Standing,
 }
 
 impl Sender {
@@ -248,7 +248,11 @@ impl Sender {
 
 impl ActionSender for Sender {
     fn perform(&self, outgoing: Outgoing) -> BoxFuture<'_, Result<Receipt, SendError>> {
-        Box::pin(self.act(outgoing))
+        Box::pin(async move {
+            let done = self.act(outgoing).await;
+            self.standing.note(&done);
+            done
+        })
     }
 
     fn fetch(&self, what: Fetch) -> BoxFuture<'_, Result<Fetched, FetchError>> {

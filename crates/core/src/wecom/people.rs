@@ -121,13 +121,16 @@ impl GatewaySender {
     /// Lists people and rooms, as far as the actions can, until it worked once. What is pushed does not wait for it.
     pub(super) async fn list_to(&self, tell: &watch::Sender<Beside>) {
         loop {
-            let (contacts, trouble) = match self.everybody().await {
+            let (contacts, trouble, silent) = match self.everybody().await {
                 Ok(contacts) if contacts.is_empty() && tell.borrow().trouble.is_empty() => return,
-                Ok(contacts) => (contacts, String::new()),
-                Err(error) => (Vec::new(), format!("its contacts cannot be listed: {error}")),
+                Ok(contacts) => (contacts, String::new(), false),
+                Err(error) => {
+                    let silent = matches!(error, FetchError::NotNow { .. });
+                    (Vec::new(), format!("its contacts cannot be listed: {error}"), silent)
+                }
             };
             let listed = trouble.is_empty();
-            tell.send_replace(Beside { trouble, contacts });
+            tell.send_replace(Beside { trouble, silent, contacts });
             if listed {
                 return;
             }

@@ -114,6 +114,8 @@ fn each_key_is_work_or_session() {
         ("secrets = { KEY = { env = \"A\" } }", "secrets = { KEY = { file = \"A\" } }", "session secrets"),
         ("", "pacing = { burst = 9 }", "work pacing"),
         ("", "pacing = { burst = 5 }", "same"),
+        ("", "pacing = { quiet = \"23:00-07:00\" }", "work pacing"),
+        ("", "pacing = { friend_requests = \"1/h\" }", "work pacing"),
         ("", "on_uncertain = \"drop\"", "work on_uncertain"),
         ("", "archive = \"full\"", "work archive"),
         ("", "roles = { owner = [\"p1\"] }", "work roles"),

@@ -196,7 +196,15 @@ impl Driver {
         let row = account.store.session(&account.name).await.map_err(|e| store_trouble(&e))?;
         if !self.protocol.needs_login() {
             return match row {
-                Some(row) => Ok(SavedSession { credentials: Secret::default(), cursor: row.cursor }),
+                Some(row) => {
+                    let sealed = account.vault.open_sealed(&account.name, SESSION_FIELD, &row.sealed);
+                    // Nobody logs in here: whatever cannot be opened any more takes no message from the account.
+                    let credentials = sealed.unwrap_or_else(|error| {
+                        tracing::warn!(account = %account.name, %error, "What the account had sealed cannot be opened; it goes on without.");
+                        Secret::default()
+                    });
+                    Ok(SavedSession { credentials, cursor: row.cursor })
+                }
                 None => self.save_nothing().await,
             };
         }

@@ -270,6 +270,14 @@ impl Rig {
         self.runtime.as_ref().unwrap()
     }
 
+    pub(crate) fn source(&self) -> &Source {
+        &self.source
+    }
+
+    pub(crate) fn data(&self) -> std::path::PathBuf {
+        self.dir.path().join("data")
+    }
+
     pub(crate) fn why(&self) -> String {
         self.account().status().borrow().why.clone()
     }

@@ -243,9 +243,9 @@ async fn waiting_pushes_of_a_chat_become_one_message() {
     rig.push(vec![text("p2", "1", "one"), text("p2", "2", "two"), text("p3", "3", "else"), text("p2", "4", &long)])
         .await;
     let sends = rig.store.claim_sends(merge(NOW)).await.unwrap().0;
-    let said = |send: &ClaimedSend| match serde_json::from_str(&send.body).unwrap() {
-        Action::SendText { text, .. } => text,
-        other => panic!("{other:?}"),
+    let said = |send: &ClaimedSend| {
+        let Action::SendText { text, .. } = serde_json::from_str(&send.body).unwrap() else { panic!("{send:?}") };
+        text
     };
     assert_eq!(sends.iter().map(|s| (s.id, said(s))).collect::<Vec<_>>(), [(1, "one\ntwo".into()), (3, "else".into())]);
     assert_eq!(rig.why(2), (6, "merged into send 1".to_owned()));
@@ -283,7 +283,7 @@ async fn answers_pushes_and_deeds_become_old_at_different_ages() {
     rig.store.settle(1, again(day_later, false)).await.unwrap();
     assert_eq!(rig.claim(by(Manners::NONE, day_later + 900)).await, [1]);
     rig.store.settle(1, again(day_later, false)).await.unwrap();
-    rig.sql().execute_batch("UPDATE outbox SET created_at = created_at + 86400000").unwrap();
+    rig.sql().execute_batch("UPDATE outbox SET created_at = created_at + 3600000").unwrap();
     assert_eq!(rig.claim(by(Manners::NONE, day_later + 600_000)).await, [1]);
     rig.store.settle(1, again(day_later, false)).await.unwrap();
     assert!(rig.claim(by(Manners::NONE, day_later + 600_001)).await.is_empty());
@@ -346,13 +346,12 @@ proptest! {
                     rig = rig.killed();
                 }
             }
-            let scopes: [(&str, fn(&(i64, String, bool)) -> bool, i64, i64); 3] = [
-                ("account", |_| true, 3, 500),
-                ("chat", |went| went.1 == "p2", 2, 1_000),
-                ("friend requests", |went| went.2, 1, 4_000),
-            ];
-            for (name, of, burst, interval_ms) in scopes {
-                let at: Vec<i64> = went.iter().filter(|one| of(one)).map(|(at, ..)| *at).collect();
+            let all = || went.iter();
+            for (name, at, burst, interval_ms) in [
+                ("account", all().map(|one| one.0).collect::<Vec<_>>(), 3, 500),
+                ("chat", all().filter(|one| one.1 == "p2").map(|one| one.0).collect(), 2, 1_000),
+                ("friend requests", all().filter(|one| one.2).map(|one| one.0).collect(), 1, 4_000),
+            ] {
                 for (n, from) in at.iter().enumerate() {
                     for (m, until) in at.iter().enumerate().skip(n) {
                         let most = burst + (until - from) / interval_ms;
