@@ -173,6 +173,7 @@ fn claim(account: &str) -> crate::store::ClaimSends {
         max_age_ms: DAY_MS,
         per_account: lifted,
         per_chat: lifted,
+        rules: crate::pacing::Rules::default(),
     }
 }
 
