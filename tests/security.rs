@@ -1,7 +1,7 @@
 //! Has every security requirement a test of its name, and does the binary hold nothing that some of them forbid?
 //!
 //! Requirements have numbers (SECURITY.md); a test that proves Rnn is called `sec_rNN_…`, wherever it lies.
-#![expect(clippy::unwrap_used, reason = "the helpers of tests fail like tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "the helpers of tests fail like tests")]
 
 #[path = "support/files.rs"]
 mod files;
