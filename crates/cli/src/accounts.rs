@@ -1,16 +1,18 @@
 //! `wxbot accounts`: the accounts, their states and what waits; of the running wxbot, else from the store.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use wxbot_model::span::show_duration;
 use wxbot_runtime::config::Registry;
+use wxbot_runtime::session::cure::Cure;
 
 use crate::args::Args;
 use crate::control::{self, Request};
 use crate::media::upload_line;
 use crate::place::{Place, data_dir, read_config};
 use crate::report::{Failure, OrExit, print, say};
+use crate::words::Lang;
 
 pub(crate) fn run(registry: &Registry, args: &Args, as_json: bool) -> Result<(), Failure> {
     let config = read_config(registry, args)?;
@@ -24,22 +26,23 @@ pub(crate) fn run(registry: &Registry, args: &Args, as_json: bool) -> Result<(),
         print(&Value::Array(lines).to_string());
         return Ok(());
     }
+    let lang = Lang::of_environment();
     let text = |line: &Value, key: &str| line.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let width = lines.iter().map(|l| text(l, "name").chars().count()).max().unwrap_or(0);
     for line in &lines {
         let name = text(line, "name");
         let pad = " ".repeat(width - name.chars().count());
-        let why = [text(line, "why"), text(line, "todo")]
-            .into_iter()
-            .filter(|t| !t.is_empty())
-            .collect::<Vec<_>>()
-            .join("; ");
+        let why =
+            [text(line, "why"), lang.cure(line)].into_iter().filter(|t| !t.is_empty()).collect::<Vec<_>>().join("; ");
         let since = line.get("since_s").and_then(Value::as_i64).map(ago).unwrap_or_default();
         print(
             format!("{name}{pad}  {:<8} {:<16} {since:<10} {why}", text(line, "protocol"), text(line, "state"))
                 .trim_end(),
         );
         print(&format!("{}  {}", " ".repeat(width), amounts(line)));
+        for slowed in line.get("slowed").and_then(Value::as_array).into_iter().flatten() {
+            print(&format!("{}  {}", " ".repeat(width), slowed_line(slowed, lang)));
+        }
         for upload in line.get("uploads").and_then(Value::as_array).into_iter().flatten() {
             print(&format!("{}  {}", " ".repeat(width), upload_line(upload)));
         }
@@ -56,7 +59,26 @@ pub(crate) fn ago(since_s: i64) -> String {
         7_200..=172_799 => age / 3_600 * 3_600,
         _ => age / 86_400 * 86_400,
     };
-    show_duration(std::time::Duration::from_secs(rounded))
+    show_duration(Duration::from_secs(rounded))
+}
+
+/// Why it sends less than its pace, and for how long.
+fn slowed_line(slowed: &Value, lang: Lang) -> String {
+    let by = slowed.get("by").and_then(Value::as_str).unwrap_or_default();
+    let (en, zh) = match by {
+        "quiet_hours" => ("quiet hours: nothing is sent", "安静时段:暂停发送"),
+        "quiet_hours_for_pushes" => ("quiet hours: only who writes is answered", "安静时段:只回复来信"),
+        "warm_up" => ("slower after its login", "新登录,放慢发送"),
+        "pace" => ("its pace is used up", "额度用完"),
+        other => (other, other),
+    };
+    let until_ms = slowed.get("until_ms").and_then(Value::as_i64).unwrap_or(0);
+    let left_s = u64::try_from((until_ms - control::now_ms()).max(0)).unwrap_or(0).div_ceil(1_000);
+    let left = show_duration(Duration::from_secs(if left_s < 120 { left_s } else { left_s.div_ceil(60) * 60 }));
+    match lang {
+        Lang::En => format!("slowed: {en}, for {left}"),
+        Lang::Zh => format!("放慢:{zh},还有 {left}"),
+    }
 }
 
 /// Only what is not zero, so that trouble stands out.
@@ -85,11 +107,31 @@ fn from_store(accounts: &[wxbot_runtime::config::AccountConfig], dir: &std::path
             let counts = place.store.counts(&account.name).await.or_exit("cannot count what waits")?;
             lines.push(json!({
                 "name": account.name, "protocol": account.protocol, "state": "stopped",
-                "why": "wxbot does not run", "todo": "run `wxbot run`", "duplicates": 0,
-                "inbox": counts.inbox, "outbox": counts.outbox, "uploads": [], "error": null,
+                "why": "wxbot does not run", "todo": Cure::Start.tell(account.name.as_str(), Lang::En.into()),
+                "cure": Cure::Start, "duplicates": 0, "inbox": counts.inbox, "outbox": counts.outbox, "slowed": [],
+                "uploads": [], "error": null,
             }));
         }
         place.store.close().await.ok();
         Ok(lines)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn why_an_account_is_slow() {
+        for (by, left_ms, lang, want) in [
+            ("quiet_hours", 7_190_000, Lang::En, "slowed: quiet hours: nothing is sent, for 2h"),
+            ("quiet_hours_for_pushes", 90_000, Lang::En, "slowed: quiet hours: only who writes is answered, for 90s"),
+            ("warm_up", 1_200_000, Lang::Zh, "放慢:新登录,放慢发送,还有 20min"),
+            ("pace", 0, Lang::En, "slowed: its pace is used up, for 0ms"),
+        ] {
+            // Whatever passes meanwhile is rounded away.
+            let slowed = json!({ "by": by, "until_ms": control::now_ms() + left_ms });
+            assert_eq!(slowed_line(&slowed, lang), want);
+        }
+    }
 }

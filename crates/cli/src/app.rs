@@ -10,8 +10,8 @@ use wxbot_runtime::config::{self, Registry};
 use crate::args::{Args, Command, MediaCommand, RunOptions};
 use crate::report::{Failure, OrExit};
 use crate::{
-    accounts, check, contacts, explain, ingress, init, keeper, login, logs, media, messages, plugin, process, registry,
-    reload, run, sim,
+    accounts, check, contacts, doctor, explain, ingress, init, keeper, login, logs, media, messages, plugin, process,
+    registry, reload, run, sim,
 };
 
 /// wxbot with a set of plugins.
@@ -52,6 +52,10 @@ impl App {
         process::protect();
         let args = Args::parse();
         logs::start(&args);
+        #[cfg(debug_assertions)]
+        if let Err(failure) = process::arm() {
+            return failure.show();
+        }
         match self.dispatch(args) {
             Ok(()) => ExitCode::SUCCESS,
             Err(failure) => failure.show(),
@@ -74,6 +78,7 @@ impl App {
             Command::Check { json } => check::run(&self.registry, &args, json),
             Command::Login(ref options) => login::run(&self.registry, &args, options),
             Command::Accounts { json } => accounts::run(&self.registry, &args, json),
+            Command::Doctor { json } => doctor::run(&self.registry, &args, json),
             Command::Reload { json } => reload::run(&self.registry, &args, json),
             Command::Media { ref command, json } => {
                 media::run(&self.registry, &args, command.as_ref().unwrap_or(&MediaCommand::List), json)

@@ -83,6 +83,12 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Look for what is wrong here, and tell the cure; sends no message
+    Doctor {
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Let the running wxbot read the configuration again
     Reload {
         /// Print the outcome as JSON

@@ -43,6 +43,8 @@ const MAX_REQUEST: u64 = 64 * 1024;
 pub(crate) enum Request {
     /// One line per account.
     Accounts,
+    /// What runs here; one line.
+    About,
     /// One line per contact that fits.
     Contacts {
         /// Whose.
@@ -117,6 +119,8 @@ pub(crate) struct Served {
     pub(crate) asks: mpsc::Sender<Ask>,
     pub(crate) media: Arc<MediaFolder>,
     pub(crate) archiver: Arc<Archiver>,
+    /// Where the server for pushes is, as reached from this machine.
+    pub(crate) server: Option<String>,
 }
 
 /// Serves the socket until `stop`.
@@ -152,6 +156,10 @@ async fn client(stream: tokio::net::UnixStream, served: Served) {
                 for account in served.accounts.now().iter() {
                     tell.send(account_line(account, &*served.store).await).await.ok();
                 }
+            }
+            Ok(Request::About) => {
+                let about = json!({ "pid": std::process::id(), "server": served.server });
+                tell.send(about).await.ok();
             }
             Ok(Request::Contacts { account, query }) => contacts(&served, &account, &query, &tell).await,
             Ok(Request::Login { accounts }) => log_in(&served, &accounts, &tell).await,
@@ -196,6 +204,8 @@ pub(crate) async fn account_line(account: &Account, store: &dyn Store) -> Value 
         Ok(counts) => (counts, None),
         Err(error) => (Counts::default(), Some(error.to_string())),
     };
+    // Where the store cannot be read, that is the error above.
+    let slowed = account.slowed().await.unwrap_or_default();
     json!({
         "name": account.name,
         "protocol": account.protocol_name(),
@@ -203,9 +213,11 @@ pub(crate) async fn account_line(account: &Account, store: &dyn Store) -> Value 
         "since_s": status.since_ms / 1000,
         "why": status.why,
         "todo": status.todo,
+        "cure": status.cure,
         "duplicates": account.duplicates(),
         "inbox": counts.inbox,
         "outbox": counts.outbox,
+        "slowed": slowed,
         "uploads": media::uploads(account, now_ms()),
         "error": error,
     })

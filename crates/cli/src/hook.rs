@@ -6,16 +6,17 @@ use std::time::Duration;
 
 use serde_json::Value;
 use url::Url;
-use wxbot_core::mapping::Profile;
+use wxbot_core::mapping::{self, Profile};
 use wxbot_core::pchook::{self, AccountSettings, Callback, HookDoor, PcHook, Settings};
 use wxbot_core::protocol::Protocol;
 use wxbot_core::push::Door;
 use wxbot_core::source::Source;
 use wxbot_core::transport::Transport;
 use wxbot_model::span::{Rate, parse_duration};
-use wxbot_model::{Capabilities, PeerId, Secret};
+use wxbot_model::{Capabilities, Capability, PeerId, Secret};
 use wxbot_plugin::ConfigProblem;
 use wxbot_runtime::config::{AccountConfig, Endpoint, Key, Kind, Pacing, Preset, ProtocolSpec, Said};
+use wxbot_runtime::pacing::{Manners, WarmUp};
 
 use crate::mapped::{self, Mapped};
 use crate::server::{self, Around};
@@ -73,6 +74,7 @@ const OPTIONS: &[Key] = &[
         "Where received media lie; nothing else of the hook is opened.",
         Kind::List(&Kind::Table(ROOTS)),
     ),
+    mapped::MEDIA_HOSTS,
     Key::new("headers", "Headers of every request to the hook.", Kind::Map(&Kind::Text)),
     Key::new("actions", "Actions by name, in place of the profile's.", Kind::Settings),
 ];
@@ -81,12 +83,11 @@ const OPTIONS: &[Key] = &[
 const PORT: u64 = 30_001;
 
 /// As a fast person types: the hook presses the keys of a real client.
-const PACING: Pacing = Pacing {
-    per_account: Rate::new(1, Duration::from_secs(1)),
-    burst: 3,
-    per_chat: Rate::new(20, Duration::from_secs(60)),
-    max_age: Duration::from_secs(600),
-};
+const PACING: Pacing =
+    Pacing::new(Rate::new(1, Duration::from_secs(1)), 3, Rate::new(20, MINUTE), Duration::from_secs(600))
+        // The phone's own login is nobody's news here: a client that is hooked stays logged in.
+        .with(Manners { warm_up: WarmUp::NONE, ..Manners::PERSON });
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// What configuration knows of it.
 pub(crate) fn spec() -> ProtocolSpec {
@@ -96,6 +97,7 @@ pub(crate) fn spec() -> ProtocolSpec {
         profiles: &["v3", "v4", "none"],
         capabilities: pchook::capabilities(Profile::V3.actions()),
         judge: Some(judge),
+        supplies: Some(supplies),
         simulated: false,
         takes_endpoint: true,
         takes_proxy: false,
@@ -107,6 +109,11 @@ pub(crate) fn spec() -> ProtocolSpec {
 
 fn profile_of(word: Option<&str>) -> Profile {
     Profile::PC_HOOK.into_iter().find(|profile| Some(profile.word()) == word).unwrap_or(Profile::V3)
+}
+
+/// The actions that give an account what it lacks.
+fn supplies(_profile: Option<&str>, capability: Capability) -> &'static [&'static str] {
+    mapping::actions_of(capability)
 }
 
 fn judge(said: &Said<'_>) -> Result<Capabilities, Vec<ConfigProblem>> {
@@ -199,6 +206,7 @@ pub(crate) fn protocol(
         max_concurrency: number("max_concurrency").and_then(|n| u32::try_from(n).ok()).unwrap_or(1),
         way: mapped::way(account, around),
         media_roots: roots(account, &around.folder),
+        outward: mapped::outward(account)?,
     };
     Ok(Arc::new(PcHook::new(settings, transport, source.clone())))
 }

@@ -15,6 +15,7 @@
 //! gives them to its children, `ingress` the one that takes pushes, `spooled` how they come to the accounts → `qr`, `report`, `logs`, `words` what is shown.
 
 mod accounts;
+mod alerts;
 mod app;
 mod args;
 mod check;
@@ -22,6 +23,7 @@ mod console;
 mod contacts;
 mod control;
 mod demo;
+mod doctor;
 mod explain;
 mod handover;
 mod hook;

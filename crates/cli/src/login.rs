@@ -10,7 +10,7 @@ use wxbot_runtime::runtime::Patience;
 use crate::args::{Args, LoginOptions};
 use crate::control::{self, Request};
 use crate::place::{Place, data_dir, read_config};
-use crate::qr;
+use crate::qr::{self, QrPlace};
 use crate::report::{Failure, print, say};
 use crate::server::Around;
 
@@ -45,7 +45,8 @@ pub(crate) fn run(registry: &Registry, args: &Args, options: &LoginOptions) -> R
         // The service may take its time, or not answer at all; nobody should look at an empty screen meanwhile.
         say(&format!("asking for a login code: {}", names.join(", ")));
     }
-    let mut shown = Shown { options, online: 0, failed: 0 };
+    let place = options.qr_file.as_deref().map(QrPlace::new).transpose()?;
+    let mut shown = Shown { options, place, online: 0, failed: 0 };
     match control::ask_patiently(&dir, &Request::Login { accounts: names })? {
         Some(lines) => lines.for_each(|line| shown.take(&line)),
         None => alone(wanted.clone(), config.media, &dir, &mut shown)?,
@@ -77,6 +78,8 @@ fn alone(wanted: Vec<AccountConfig>, media: MediaSettings, dir: &Path, shown: &m
 
 struct Shown<'a> {
     options: &'a LoginOptions,
+    /// The file of `--qr-file`.
+    place: Option<QrPlace>,
     online: usize,
     failed: usize,
 }
@@ -89,10 +92,11 @@ impl Shown<'_> {
             "failed" => self.failed += 1,
             _ => {}
         }
-        if let (Some(path), "qr") = (&self.options.qr_file, text("event"))
-            && let Err(failure) = qr::to_file(text("url"), path)
-        {
-            failure.show();
+        if let Some(place) = &self.place {
+            let done = if text("event") == "qr" { place.show(text("url")) } else { place.clear() };
+            if let Err(failure) = done {
+                failure.show();
+            }
         }
         if self.options.json {
             print(&line.to_string());

@@ -18,6 +18,7 @@ use wxbot_model::span::Rate;
 use wxbot_plugin::host::PluginFactory;
 use wxbot_runtime::config::{AccountConfig, Key, Kind, Pacing, Preset, ProtocolSpec, Registry};
 use wxbot_runtime::middleware;
+use wxbot_runtime::pacing::Manners;
 
 use crate::server::Around;
 use crate::{console, hook, server, wecom};
@@ -43,20 +44,17 @@ const WEB_OPTIONS: &[Key] = &[
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// Real accounts: what a fast person types, not more.
-const WEB_PACING: Pacing = Pacing {
-    per_account: Rate::new(1, Duration::from_secs(1)),
-    burst: 5,
-    per_chat: Rate::new(20, MINUTE),
-    max_age: Duration::from_secs(600),
-};
+const WEB_PACING: Pacing =
+    Pacing::new(Rate::new(1, Duration::from_secs(1)), 5, Rate::new(20, MINUTE), Duration::from_secs(600))
+        .with(Manners::PERSON);
 
 /// Nobody limits a terminal.
-const CONSOLE_PACING: Pacing = Pacing {
-    per_account: Rate::new(10_000, Duration::from_secs(1)),
-    burst: 1_000,
-    per_chat: Rate::new(10_000, Duration::from_secs(1)),
-    max_age: Duration::from_secs(600),
-};
+const CONSOLE_PACING: Pacing = Pacing::new(
+    Rate::new(10_000, Duration::from_secs(1)),
+    1_000,
+    Rate::new(10_000, Duration::from_secs(1)),
+    Duration::from_secs(600),
+);
 
 /// Everything that comes with wxbot.
 pub(crate) fn bundled() -> Registry {
@@ -71,6 +69,7 @@ pub(crate) fn bundled() -> Registry {
                 takes_proxy: true,
                 only_one: false,
                 judge: None,
+                supplies: None,
                 simulated: true,
                 options: WEB_OPTIONS,
                 pacing: WEB_PACING,
@@ -86,6 +85,7 @@ pub(crate) fn bundled() -> Registry {
                 takes_proxy: false,
                 only_one: true,
                 judge: None,
+                supplies: None,
                 simulated: false,
                 options: &[],
                 pacing: CONSOLE_PACING,

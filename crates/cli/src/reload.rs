@@ -137,10 +137,17 @@ impl<'a> Reloader<'a> {
         match built.reload(&loaded.config.accounts, self.place).await {
             Ok(plan) => {
                 let media = loaded.config.media != self.config.media;
+                let alerts = built.tell_by(loaded.config.alerts.clone());
                 built.runtime.media().set_limits(loaded.config.media);
+                let store = loaded.config.store != self.config.store;
+                built.runtime.keep_so_much_free(loaded.config.store.reserve);
                 let swapped = swapped(&self.config, &loaded.config);
+                let tables: Vec<&str> = [("media", media), ("store", store), ("alerts", alerts)]
+                    .into_iter()
+                    .filter_map(|(table, other)| other.then_some(table))
+                    .collect();
                 self.config = loaded.config;
-                (outcome(&plan, swapped, if media { &["media"] } else { &[] }, &restart), seen)
+                (outcome(&plan, swapped, &tables, &restart), seen)
             }
             Err(error) => {
                 let why = format!("error: {error}; {IN_FORCE}");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal as unix_signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -17,14 +17,17 @@ use wxbot_core::transport::Transport;
 use wxbot_model::AccountName;
 use wxbot_plugin::host::PluginFactory;
 use wxbot_runtime::account::Account;
+use wxbot_runtime::alerts::{self, AlertSettings, Watched};
 use wxbot_runtime::archive::Archiver;
 use wxbot_runtime::config::{AccountConfig, Endpoint, MediaSettings, Registry};
 use wxbot_runtime::plan::{Change, Plan};
 use wxbot_runtime::runtime::{Ingredients, Patience, Runtime};
+use wxbot_runtime::session::cure::Cure;
 use wxbot_runtime::session::phase::Phase;
 use wxbot_runtime::store::sqlite::SqliteArchive;
 use wxbot_runtime::store::{Store, StoreError};
 
+use crate::alerts::Courier;
 use crate::args::{Args, RunOptions};
 use crate::control::{self, Served};
 use crate::demo::Demo;
@@ -37,7 +40,7 @@ use crate::reload::Reloader;
 use crate::report::{Failure, OrExit, chain, say};
 use crate::server::{self, Around};
 use crate::spooled;
-use crate::watch::{ASKS, Ask, Watcher, hang_ups, print_of, watch};
+use crate::watch::{self as changes, ASKS, Ask, Watcher, hang_ups, print_of};
 use crate::words::Lang;
 
 /// Threads for what blocks: the store's writer and readers, name look-ups, standard input. Each costs memory of its
@@ -105,6 +108,8 @@ pub(crate) struct Built {
     attendants: HashMap<AccountName, CancellationToken>,
     /// Whether somebody is there to read states and talk.
     shown: Option<Lang>,
+    /// Who is told when something is wrong.
+    alerts: watch::Sender<Option<AlertSettings>>,
 }
 
 /// How accounts reach their services.
@@ -210,6 +215,32 @@ impl Built {
         self.tasks.spawn(async move { stop.run_until_cancelled(offer_logins(waiting)).await.unwrap_or_default() });
     }
 
+    /// Watches whether somebody must be told that something is wrong, as `[alerts]` says, until the end.
+    fn watch_over(&mut self, place: &Place, file: &std::path::Path) -> Result<(), Failure> {
+        let (data, folder) =
+            (place.dir.path().to_owned(), file.parent().unwrap_or(std::path::Path::new("")).to_owned());
+        let courier = Courier::new(self.runtime.roster(), folder, data.clone()).map_err(|e| Failure::new(chain(&e)))?;
+        let watched = Watched {
+            roster: self.runtime.roster(),
+            store: Arc::clone(&place.store),
+            dir: data,
+            source: self.ways.source.clone(),
+            settings: self.alerts.subscribe(),
+            memory: courier.memory(),
+        };
+        self.tasks.spawn(alerts::watch::run(watched, Arc::new(courier), self.stop.clone()));
+        Ok(())
+    }
+
+    /// Has these alerts in force from now on; true when they are others than before.
+    pub(crate) fn tell_by(&self, settings: Option<AlertSettings>) -> bool {
+        self.alerts.send_if_modified(|old| {
+            let differs = *old != settings;
+            *old = settings;
+            differs
+        })
+    }
+
     /// Makes these the accounts that run.
     ///
     /// Cancel safe: dropped before it is ready, nothing was changed.
@@ -280,7 +311,8 @@ pub(crate) async fn build(
     };
     let runtime = Runtime::start(parts).await.map_err(|e| Failure::new(chain(&e)))?;
     let (tasks, stop) = (JoinSet::new(), CancellationToken::new());
-    Ok(Built { runtime, ways, tasks, stop, attendants: HashMap::new(), shown: None })
+    let alerts = watch::Sender::new(None);
+    Ok(Built { runtime, ways, tasks, stop, attendants: HashMap::new(), shown: None, alerts })
 }
 
 pub(crate) fn run(registry: Registry, args: &Args, options: &RunOptions) -> Result<(), Failure> {
@@ -299,6 +331,8 @@ pub(crate) fn run(registry: Registry, args: &Args, options: &RunOptions) -> Resu
     let lang = Lang::of_environment();
     let tokio = tokio_runtime()?;
     let done = tokio.block_on(async {
+        // A limit on the size of files is a full disk, which is borne, and no reason to be killed.
+        let _handled = unix_signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()));
         // From here on a SIGHUP ends nothing, even before there is something to reload.
         let mut signals = Signals::listen()?;
         let hang_up = unix_signal(SignalKind::hangup()).or_exit("cannot listen for SIGHUP")?;
@@ -316,7 +350,9 @@ pub(crate) fn run(registry: Registry, args: &Args, options: &RunOptions) -> Resu
         if let Some(base) = kept.as_ref().and_then(|kept| kept.base.clone()) {
             (around.base, around.listens) = (base, true);
         }
+        let base = around.listens.then(|| around.base.clone());
         let mut built = build(accounts, &place, config.media, true, around).await?;
+        built.runtime.keep_free(place.dir.path().to_owned(), config.store.reserve);
         if let Some(server) = server {
             let (roster, stop) = (Arc::new(built.runtime.roster()), built.stop.clone());
             built.tasks.spawn(async move { server.serve(roster, stop).await });
@@ -340,6 +376,8 @@ pub(crate) fn run(registry: Registry, args: &Args, options: &RunOptions) -> Resu
         let (store, roster) = (Arc::clone(&place.store), built.runtime.roster());
         let archiver = Arc::new(Archiver::new(Arc::new(archive), store, roster, Source::system(), config.archive));
         let archiving = built.stop.clone();
+        built.tell_by(config.alerts.clone());
+        built.watch_over(&place, &config.file)?;
         let (asks, mut asked) = mpsc::channel(ASKS);
         let served = Served {
             accounts: built.runtime.roster(),
@@ -347,6 +385,7 @@ pub(crate) fn run(registry: Registry, args: &Args, options: &RunOptions) -> Resu
             media: Arc::clone(built.runtime.media()),
             archiver: Arc::clone(&archiver),
             asks: asks.clone(),
+            server: base,
         };
         let archiving = archiving.child_token();
         built.tasks.spawn(async move { archiver.run(archiving).await });
@@ -359,7 +398,7 @@ pub(crate) fn run(registry: Registry, args: &Args, options: &RunOptions) -> Resu
         let (stop, gone) = (built.stop.clone(), CancellationToken::new());
         let hang_ups = hang_ups(hang_up, asks.clone(), gone.clone());
         built.tasks.spawn(async move { stop.run_until_cancelled(hang_ups).await.unwrap_or_default() });
-        let mut watcher = watch(&args.config, asks.clone())
+        let mut watcher = changes::watch(&args.config, asks.clone())
             .inspect_err(|error| tracing::warn!(%error, "Changes of the configuration are not seen; `wxbot reload` and SIGHUP work."));
         // What was changed since it was read, and before it was watched.
         asks.try_send(Ask::File).ok();
@@ -460,7 +499,8 @@ async fn show_states(lang: Lang, account: Arc<Account>, scripted: bool) {
     let mut last = String::new();
     loop {
         let now = status.borrow_and_update().clone();
-        let parts = [now.why.as_str(), now.todo.as_str()];
+        let todo = now.cure.tell(account.name.as_str(), lang.into());
+        let parts = [now.why.as_str(), todo.as_str()];
         let details = parts.iter().filter(|t| !t.is_empty()).copied().collect::<Vec<_>>().join("; ");
         let line = format!("● {} {} {details}", account.name, lang.state(now.phase.word()));
         let login = matches!(now.phase, Phase::NeedsLogin | Phase::AwaitingScan { .. } | Phase::AwaitingConfirm);
@@ -480,7 +520,9 @@ async fn offer_logins(accounts: Vec<Arc<Account>>) {
     for account in accounts {
         let mut status = account.status();
         let settled = status.wait_for(|s| s.phase != Phase::Starting).await.map(|s| s.phase.clone());
-        if !matches!(settled, Ok(Phase::NeedsLogin | Phase::LoggedOut)) {
+        // Whom risk control stopped gets no code before somebody asks for it by name.
+        let stopped = matches!(status.borrow().cure, Cure::Rest | Cure::Trust);
+        if stopped || !matches!(settled, Ok(Phase::NeedsLogin | Phase::LoggedOut)) {
             continue;
         }
         let (tell, mut told) = mpsc::channel::<serde_json::Value>(1);

@@ -1,7 +1,9 @@
 //! Which language does the person read? Simplified Chinese where the locale says so, else English.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use wxbot_runtime::explain;
+use wxbot_runtime::session::cure::{Cure, state_word};
 
 /// A language of the start-up lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,19 +36,16 @@ impl Lang {
 
     /// The word for a state.
     pub(crate) fn state(self, word: &str) -> &str {
-        let zh = match word {
-            "starting" => "启动中",
-            "awaiting_scan" => "等待扫码",
-            "awaiting_confirm" => "等待确认",
-            "online" => "在线",
-            "reconnecting" => "重连中",
-            "degraded" => "故障",
-            "needs_login" => "需要登录",
-            "logged_out" => "已退出",
-            "stopped" => "已停止",
-            other => other,
-        };
-        self.pick(word, zh)
+        state_word(word, self.into())
+    }
+}
+
+impl Lang {
+    /// What a person can do about the state of an account, as `wxbot accounts --json` has it.
+    pub(crate) fn cure(self, account: &Value) -> String {
+        let text = |key: &str| account.get(key).and_then(Value::as_str).unwrap_or_default();
+        let known = account.get("cure").and_then(|cure| Cure::deserialize(cure).ok());
+        known.map_or_else(|| text("todo").to_owned(), |cure| cure.tell(text("name"), self.into()))
     }
 }
 

@@ -50,6 +50,22 @@ pub enum Error {
     /// The session is over; a person may have to log in again.
     #[error("the session ended: {0}")]
     Ended(EndReason),
+    /// Connections open, and nothing is ever answered: what there is of the session must be dropped, not waited for.
+    #[error("{endpoint} was not answered for {} s", after.as_secs())]
+    Silent {
+        /// The endpoint's name on the wire.
+        endpoint: &'static str,
+        /// How long nothing came.
+        after: Duration,
+    },
+    /// Risk control met another request of the same session, which is over by that. What to do is in the [`Risk`].
+    #[error("{why}")]
+    Stopped {
+        /// What the service said, and to what.
+        why: String,
+        /// What it holds against us.
+        risk: Risk,
+    },
     /// A login that did not come about: not scanned in time, cancelled on the phone, nobody watching any more.
     #[error("login not completed: {0}")]
     LoginNotCompleted(&'static str),
@@ -65,9 +81,13 @@ impl Error {
     /// True when trying the same again later may help without anybody doing anything.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Transport { .. } | Self::Status { .. } | Self::Decode { .. } => true,
+            Self::Transport { .. } | Self::Status { .. } | Self::Decode { .. } | Self::Silent { .. } => true,
             Self::Refused { refusal, .. } => refusal.advice == Advice::TryLater,
-            Self::Ended(_) | Self::LoginNotCompleted(_) | Self::BadSavedSession(_) | Self::Settings(_) => false,
+            Self::Ended(_)
+            | Self::Stopped { .. }
+            | Self::LoginNotCompleted(_)
+            | Self::BadSavedSession(_)
+            | Self::Settings(_) => false,
         }
     }
 }
@@ -93,12 +113,19 @@ pub struct Refusal {
 pub enum Advice {
     /// The same request may work later.
     TryLater,
-    /// Too often: wait at least this long before any request of this kind.
-    CoolDown(Duration),
     /// The same request will never work.
     GiveUp,
-    /// The account must not go on by itself; a person has to look (risk control, login forbidden).
-    Stop,
+    /// Risk control: the account must not go on by itself, not even later. A person has to look.
+    Stop(Risk),
+}
+
+/// What risk control holds against an account, by what a person does about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Risk {
+    /// This login or this place is not trusted, or may not be used at all (1203).
+    Forbidden,
+    /// Too much was done in too short a time (1205).
+    TooOften,
 }
 
 impl fmt::Display for Refusal {
@@ -160,6 +187,14 @@ pub enum SendError {
     /// The session is over; the action was not taken and waits for the next one.
     #[error("the session ended: {0}")]
     Ended(EndReason),
+    /// Risk control: not taken, and nothing more goes out before a person has looked. It waits.
+    #[error("stopped by risk control: {why}")]
+    Stopped {
+        /// What the service said.
+        why: String,
+        /// What it holds against us.
+        risk: Risk,
+    },
 }
 
 /// Why bytes or a description were not to be had.
@@ -187,4 +222,12 @@ pub enum FetchError {
     /// The session is over.
     #[error("the session ended: {0}")]
     Ended(EndReason),
+    /// Risk control: nothing more may be asked before a person has looked.
+    #[error("stopped by risk control: {why}")]
+    Stopped {
+        /// What the service said.
+        why: String,
+        /// What it holds against us.
+        risk: Risk,
+    },
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -18,8 +19,8 @@ pub trait Protocol: Send + Sync + fmt::Debug {
     /// What accounts of this protocol can do.
     fn capabilities(&self) -> Capabilities;
 
-    /// False for protocols that nobody logs in to: they are resumed from the cursor they left, empty at first, without
-    /// credentials.
+    /// False for protocols that nobody logs in to: they are resumed from the cursor they left and what their batches sealed
+    /// beside it, both empty at first.
     fn needs_login(&self) -> bool {
         true
     }
@@ -63,6 +64,12 @@ pub trait Session: Send + Sync {
     /// Cancel safe: what the session knows moves only when a batch is returned. A batch that could not be stored must
     /// end in dropping the session and resuming from what was stored.
     fn next_batch(&mut self) -> BoxFuture<'_, Result<Batch, Error>>;
+
+    /// [`next_batch`](Self::next_batch) has come to something within this time, or the session is dead whatever its
+    /// connections look like; `None` where silence means nothing.
+    fn heard_within(&self) -> Option<Duration> {
+        None
+    }
 
     /// The half that sends; lives as long as somebody holds it and fails with [`SendError::Ended`] after the session.
     fn sender(&self) -> Arc<dyn ActionSender>;
@@ -249,6 +256,9 @@ pub struct Batch {
     pub logged_out: Option<String>,
     /// What is wrong although the session goes on: messages come in, and sending fails. Empty when nothing is any more.
     pub trouble: Option<String>,
+    /// Nothing at all is heard of the service, neither pushes nor answers: since when, and what was tried. Empty when
+    /// something is heard again.
+    pub unheard: Option<String>,
     /// Who is told when all of it is committed.
     pub kept: Kept,
 }

@@ -1,5 +1,6 @@
 //! Wall time and chance, injected so that a run can be repeated from a seed and follows a paused clock in tests.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,6 +12,8 @@ use tokio::time::Instant;
 #[derive(Debug, Clone)]
 pub struct Source {
     clock: Clock,
+    /// How far somebody has set it, ms.
+    set: Arc<AtomicI64>,
     rng: Arc<Mutex<StdRng>>,
 }
 
@@ -27,13 +30,14 @@ enum Clock {
 impl Source {
     /// The system clock and the system's randomness.
     pub fn system() -> Self {
-        Self { clock: Clock::System, rng: Arc::new(Mutex::new(rand::make_rng())) }
+        Self { clock: Clock::System, set: Arc::default(), rng: Arc::new(Mutex::new(rand::make_rng())) }
     }
 
     /// A repeatable source: numbers from `seed`, wall time starting at `start_s` and following tokio's clock.
     pub fn seeded(seed: u64, start_s: u64) -> Self {
         Self {
             clock: Clock::Follows { base: Duration::from_secs(start_s), from: Instant::now() },
+            set: Arc::default(),
             rng: Arc::new(Mutex::new(StdRng::seed_from_u64(seed))),
         }
     }
@@ -44,7 +48,13 @@ impl Source {
             Clock::System => SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
             Clock::Follows { base, from } => base + from.elapsed(),
         };
-        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+        let now_ms = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
+        now_ms.saturating_add(self.set.load(Ordering::Relaxed))
+    }
+
+    /// Sets the wall clock forward or back, as somebody at the machine may do. Clones go along; what waits does not.
+    pub fn set_by(&self, ms: i64) {
+        self.set.fetch_add(ms, Ordering::Relaxed);
     }
 
     /// Seconds since 1970.
@@ -79,6 +89,8 @@ mod tests {
         assert_eq!(one.random_u64(), two.random_u64());
         tokio::time::advance(Duration::from_secs(5)).await;
         assert_eq!(one.now_s(), 1_005);
+        one.clone().set_by(-3_000);
+        assert_eq!(one.now_s(), 1_002);
     }
 
     #[test]

@@ -10,7 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, StreamExt};
-use http::{HeaderMap, Method};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Method};
 use url::Url;
 
 /// One request, complete with cookies and body.
@@ -125,6 +126,18 @@ impl TransportError {
 }
 
 impl HttpRequest {
+    /// A GET of this address and nothing else.
+    pub fn get(url: Url, timeout: Duration) -> Self {
+        Self { method: Method::GET, url, headers: HeaderMap::new(), body: Bytes::new(), timeout }
+    }
+
+    /// A POST of JSON to this address.
+    pub fn post_json(url: Url, body: impl Into<Bytes>, timeout: Duration) -> Self {
+        let headers =
+            HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"))]);
+        Self { method: Method::POST, url, headers, body: body.into(), timeout }
+    }
+
     /// Host and port of the address, for errors. Never the query: it holds keys.
     pub fn host(&self) -> String {
         let host = self.url.host_str().unwrap_or("?");
@@ -132,6 +145,13 @@ impl HttpRequest {
             Some(port) => format!("{host}:{port}"),
             None => host.to_owned(),
         }
+    }
+}
+
+impl HttpResponse {
+    /// A header as text; `None` where it is not there, or no text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
     }
 }
 

@@ -1,11 +1,12 @@
 //! The words that every part of wxbot uses: ids, contacts, messages, events, actions, capabilities, secrets.
 //!
 //! Reading order: [`id`] → [`contact`] with [`members`] and [`name`] → [`message`] with
-//! [`content`] → [`event`] with [`notice`] → [`action`] with [`media`], [`file_type`] and
+//! [`content`] → [`event`] with [`notice`] → [`action`] with [`action_kind`], [`media`], [`file_type`] and
 //! [`file_name`] → [`capability`] → [`secret`] → [`span`] and [`size`].
 //! Nothing here does I/O or knows a protocol; wire shapes live in `wxbot-core`.
 
 pub mod action;
+pub mod action_kind;
 pub mod capability;
 pub mod contact;
 pub mod content;
@@ -23,6 +24,7 @@ pub mod size;
 pub mod span;
 
 pub use action::{Action, Stranger};
+pub use action_kind::ActionKind;
 pub use capability::{Capabilities, Capability};
 pub use contact::{Contact, ContactKind, Member, Sex};
 pub use content::{

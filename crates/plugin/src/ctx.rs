@@ -1,4 +1,4 @@
-//! What may a handler ask while it runs? Its KV values, the time, chance, contacts, the bytes of media.
+//! What may a handler ask while it runs? Its KV values, the time, chance, contacts, the bytes of media, what may go out.
 
 use std::any::Any;
 use std::fmt;
@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use wxbot_model::{AccountName, Action, Capability, Contact, ContactId, Event, EventKey, File, MediaHandle};
 
+use crate::budget::Budget;
 use crate::config::Place;
 use crate::contacts::{ContactQuery, FoundContact, RoomMember};
 use crate::effects::Effects;
@@ -133,6 +134,24 @@ impl Ctx {
     /// When the account cannot do it, is not online, or the service refuses it.
     pub async fn send_now(&self, action: Action) -> Result<Receipt, PluginError> {
         self.link.host.send_now(&self.link.plugin, &self.account, action).await
+    }
+
+    /// What the pacing lets out now into the chat of the event: how many, when the next one may go, and whether quiet hours
+    /// or the warm-up of a new login are on. What is too much waits its turn all the same; this is for saying less instead.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or the host is of a version that tells no budget.
+    pub async fn budget(&self) -> Result<Budget, PluginError> {
+        let chat = self.turn.with(|now| now.event.chat.id.clone());
+        self.budget_of(&chat).await
+    }
+
+    /// The same for another chat of the account.
+    ///
+    /// # Errors
+    /// As of [`budget`](Self::budget).
+    pub async fn budget_of(&self, chat: &ContactId) -> Result<Budget, PluginError> {
+        self.link.host.budget(&self.account, chat).await
     }
 
     /// Wall time in milliseconds since 1970. In tests it follows the paused clock.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wxbot_model::{AccountName, Action, Capabilities, Capability, Contact, ContactId, Event, MediaHandle, MsgId};
 
+use crate::budget::Budget;
 use crate::config::{ConfigProblem, PluginConfig};
 use crate::contacts::{ContactQuery, FoundContact, RoomMember};
 use crate::ctx::{InitCtx, KvPage};
@@ -60,6 +61,14 @@ pub trait Host: Send + Sync {
         account: &'a AccountName,
         room: &'a ContactId,
     ) -> BoxFuture<'a, Result<Vec<RoomMember>, PluginError>>;
+    /// What the pacing lets out now into a chat.
+    fn budget<'a>(
+        &'a self,
+        _account: &'a AccountName,
+        _chat: &'a ContactId,
+    ) -> BoxFuture<'a, Result<Budget, PluginError>> {
+        Box::pin(std::future::ready(Err(PluginError::msg("this host tells no budget"))))
+    }
     /// Performs an action at once.
     fn send_now<'a>(
         &'a self,

@@ -29,7 +29,7 @@
 //! `#[command("ping")] fn ping(&self) -> &'static str`.
 //!
 //! Reading order: [`plugin`](mod@plugin) → [`macro@plugin`] with [`extract`] and [`reply`] → [`effects`] and [`actions`] →
-//! [`ctx`] with [`contacts`], [`ask`], [`stored`] and [`dialogue`] → [`media`] → [`manifest`] and [`help`] → [`middleware`] →
+//! [`ctx`] with [`contacts`], [`ask`], [`stored`], [`dialogue`] and [`budget`] → [`media`] → [`manifest`] and [`help`] → [`middleware`] →
 //! [`testing`]; [`text`], `template` and `local` are a toolbox for plugins that match and write texts by settings; [`route`] is what the macro calls, and [`host`] is the other side of the table: both are for wxbot
 //! itself. [`abi`] is what a library and wxbot lay out between them.
 //!
@@ -49,6 +49,7 @@ pub mod abi;
 pub mod actions;
 pub mod args;
 pub mod ask;
+pub mod budget;
 pub mod config;
 mod confirm;
 pub mod contacts;
@@ -77,6 +78,7 @@ pub mod text;
 
 pub use args::FromArg;
 pub use ask::Ask;
+pub use budget::{Allowance, Budget};
 pub use config::{ConfigProblem, NoConfig, Place, PluginConfig};
 pub use contacts::{ContactQuery, FoundContact, RoomMember};
 pub use ctx::{Ctx, InitCtx, KvPage};
@@ -299,7 +301,7 @@ pub mod prelude {
         Sender, Stored, Text, Verdict, plugin,
     };
     pub use wxbot_model::{
-        Action, Capability, ChatKind, ContactId, Content, Event, EventKind, FileType, FriendRequest, MediaHandle,
-        MediaShape, MembersJoined, Mentions, Message, Quote,
+        Action, ActionKind, Capability, ChatKind, ContactId, Content, Event, EventKind, FileType, FriendRequest,
+        MediaHandle, MediaShape, MembersJoined, Mentions, Message, Quote,
     };
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde::Serialize;
 use tokio::sync::{Notify, watch};
+use wxbot_core::error::Risk;
 use wxbot_core::protocol::{ActionSender, Protocol};
 use wxbot_core::push::Door;
 use wxbot_core::source::Source;
@@ -18,12 +19,14 @@ use crate::contacts::Contacts;
 use crate::contacts::ask::Asking;
 use crate::dispatch::dialogs::Dialogs;
 use crate::dispatch::feed::Feed;
-use crate::explain::{Recorder, Trace, Traces};
+use crate::explain::{Lang, Recorder, Trace, Traces};
 use crate::media::MediaFolder;
 use crate::media::uploads::{Upload, Uploads};
 use crate::outbox::Desk;
 use crate::plugin::{Held, Trouble};
-use crate::session::phase::{self, Phase};
+use crate::reserve::Reserve;
+use crate::session::cure::Cure;
+use crate::session::phase::Phase;
 use crate::session::rows::Filed;
 use crate::store::Store;
 use crate::store::seal::Vault;
@@ -48,6 +51,10 @@ pub struct Account {
     pub(crate) media: Arc<MediaFolder>,
     pub(crate) uploads: Uploads,
     status: watch::Sender<Status>,
+    /// Reason and cure of the state without what the disk adds to them; changed together with the state.
+    own: Mutex<(String, Cure)>,
+    /// What may be done as far as the disk goes.
+    pub(crate) reserve: Arc<Reserve>,
     login_asked: Notify,
     watchers: AtomicUsize,
     pub(crate) duplicates: AtomicU64,
@@ -81,8 +88,24 @@ pub struct Status {
     pub why: String,
     /// What a person can do; empty when nothing.
     pub todo: String,
+    /// The same for programs.
+    pub cure: Cure,
     /// Counts logins begun, so that somebody who asked for one can tell its end from an older one's.
     pub round: u64,
+}
+
+impl Status {
+    /// In one line for people: account, state, since when (UTC), why, and what to do.
+    pub fn line(&self, account: &str) -> String {
+        let since = jiff::Timestamp::from_millisecond(self.since_ms).unwrap_or_default();
+        let mut line = format!("{account} {} since {}", self.phase.word(), since.strftime("%Y-%m-%dT%H:%M:%SZ"));
+        for part in [&self.why, &self.todo].into_iter().filter(|part| !part.is_empty()) {
+            // Reasons quote services: what could break the line is left out.
+            line.push_str("; ");
+            line.extend(part.chars().filter(|c| !c.is_control()));
+        }
+        line
+    }
 }
 
 /// The parts an [`Account`] is made of.
@@ -94,6 +117,7 @@ pub(crate) struct Parts {
     pub(crate) media: Arc<MediaFolder>,
     pub(crate) traces: Arc<Traces>,
     pub(crate) dialogs: Dialogs,
+    pub(crate) reserve: Arc<Reserve>,
 }
 
 impl Account {
@@ -101,8 +125,9 @@ impl Account {
         let status = Status {
             phase: Phase::Starting,
             since_ms: parts.source.now_ms(),
-            why: String::new(),
+            why: Phase::Starting.usual_why().to_owned(),
             todo: String::new(),
+            cure: Cure::Nothing,
             round: 0,
         };
         Self {
@@ -121,6 +146,8 @@ impl Account {
             media: parts.media,
             uploads: Uploads::default(),
             status: watch::Sender::new(status),
+            own: Mutex::new((String::new(), Cure::Nothing)),
+            reserve: parts.reserve,
             login_asked: Notify::new(),
             watchers: AtomicUsize::new(0),
             duplicates: AtomicU64::new(0),
@@ -168,15 +195,25 @@ impl Account {
 
     /// Shows a state. The same state with the same reason keeps its since-when.
     pub(crate) fn show(&self, phase: Phase, why: String) {
+        self.show_as(phase, why, None, None);
+    }
+
+    /// The same where risk control is why, or where it has been so since before the process began.
+    pub(crate) fn show_as(&self, phase: Phase, why: String, risk: Option<Risk>, since_ms: Option<i64>) {
         let now = self.source.now_ms();
+        let why = if why.is_empty() { phase.usual_why().to_owned() } else { why };
         let changed = self.status.send_if_modified(|status| {
+            let cure = Cure::of(&phase, risk);
+            *self.own.lock().unwrap_or_else(PoisonError::into_inner) = (why.clone(), cure);
+            let (why, cure, todo) = self.with_lack(why, cure);
             if status.phase == phase && status.why == why {
                 return false;
             }
             if status.phase.word() != phase.word() {
-                status.since_ms = now;
+                status.since_ms = since_ms.unwrap_or(now);
             }
-            status.todo = phase::advice(&phase, self.name.as_str());
+            status.cure = cure;
+            status.todo = todo;
             status.phase = phase;
             status.why = why;
             true
@@ -185,7 +222,7 @@ impl Account {
             let status = self.status.borrow();
             match status.phase {
                 Phase::NeedsLogin | Phase::Degraded | Phase::LoggedOut => {
-                    tracing::warn!(account = %self.name, state = status.phase.word(), why = %status.why, "Account state.");
+                    tracing::warn!(account = %self.name, state = status.phase.word(), since_ms = status.since_ms, why = %status.why, todo = %status.todo, "Account state.");
                 }
                 Phase::Starting
                 | Phase::AwaitingScan { .. }
@@ -193,10 +230,30 @@ impl Account {
                 | Phase::Online
                 | Phase::Reconnecting { .. }
                 | Phase::Stopped => {
-                    tracing::info!(account = %self.name, state = status.phase.word(), why = %status.why, "Account state.");
+                    tracing::info!(account = %self.name, state = status.phase.word(), since_ms = status.since_ms, why = %status.why, todo = %status.todo, "Account state.");
                 }
             }
         }
+    }
+
+    /// Adds what the disk lacks to what is shown, or takes it away again.
+    pub(crate) fn show_lack(&self) {
+        self.status.send_if_modified(|status| {
+            let (why, cure) = self.own.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let (why, cure, todo) = self.with_lack(why, cure);
+            let changed = (&status.why, &status.todo) != (&why, &todo);
+            (status.why, status.cure, status.todo) = (why, cure, todo);
+            changed
+        });
+    }
+
+    /// A reason and an advice with those of the disk before them: as long as it lacks room, nothing else helps.
+    fn with_lack(&self, why: String, cure: Cure) -> (String, Cure, String) {
+        let level = self.reserve.level();
+        let todo = cure.tell(self.name.as_str(), Lang::En);
+        let Some(lack) = level.lack() else { return (why, cure, todo) };
+        let both = |first: &str, own: String| if own.is_empty() { first.to_owned() } else { format!("{first}; {own}") };
+        (both(&lack.why, why), Cure::Room, both(&lack.todo, todo))
     }
 
     pub(crate) fn next_round(&self) {

@@ -17,7 +17,9 @@ use wxbot_model::{Action, ClientMsgId};
 use crate::account::Account;
 use crate::address::{Addressed, address, recalled};
 use crate::config::OnUncertain;
-use crate::contacts::ask;
+use crate::contacts::ask as ask_for;
+use crate::failpoint::fail_point;
+use crate::pacing::now::ask;
 use crate::store::{ClaimSends, ClaimedSend, Settlement};
 
 /// Sends of one account under way at once, each of another conversation. Pacing holds real accounts far below it.
@@ -124,23 +126,14 @@ impl Drop for Expected<'_> {
 /// may ask at the same moment, so the bound on sends under way is kept to within the lanes that run.
 pub(crate) fn may_claim(account: &Account) -> Option<ClaimSends> {
     let free = IN_FLIGHT.saturating_sub(account.outbox.under_way.load(Ordering::Relaxed));
-    (free > 0 && account.sender.borrow().is_some()).then(|| ask(account, free))
-}
-
-fn ask(account: &Account, limit: usize) -> ClaimSends {
-    let pacing = account.settings().config.pacing;
-    ClaimSends {
-        account: account.name.clone(),
-        limit,
-        now_ms: account.source.now_ms(),
-        max_age_ms: i64::try_from(pacing.max_age.as_millis()).unwrap_or(i64::MAX / 2),
-        per_account: (pacing.per_account, pacing.burst),
-        per_chat: (pacing.per_chat, pacing.per_chat.count.min(pacing.burst)),
-    }
+    (free > 0 && account.sender.borrow().is_some() && account.reserve.is_ample()).then(|| ask(account, free))
 }
 
 /// Sends what the store has for this account until `stop`, then lets running sends end for `patience`.
 pub(crate) async fn run(account: Arc<Account>, stop: CancellationToken, patience: Duration) {
+    if account.settings().config.pacing.lifted {
+        tracing::info!(account = %account.name, "The pacing is lifted: it sends as fast as it can. Not for an account of a person.");
+    }
     let mut tasks: JoinSet<()> = JoinSet::new();
     let mut sender = account.sender.subscribe();
     while !stop.is_cancelled() {
@@ -150,8 +143,9 @@ pub(crate) async fn run(account: Arc<Account>, stop: CancellationToken, patience
             start(&account, way.as_ref(), send, &mut tasks, &stop);
         }
         let wake = match &way {
-            Some(way) => claim(&account, way, &mut tasks, &stop).await,
-            None => LONG,
+            Some(way) if account.reserve.is_ample() => claim(&account, way, &mut tasks, &stop).await,
+            // On a full disk as well: it wakes this task when it is well again.
+            Some(_) | None => LONG,
         };
         tokio::select! {
             () = stop.cancelled() => {}
@@ -191,6 +185,10 @@ fn start(
     tasks: &mut JoinSet<()>,
     stop: &CancellationToken,
 ) {
+    if let Some(error) = send.ended {
+        tracing::warn!(account = %account.name, id = send.id, chat = %send.conv, %error, "A message was not sent.");
+        return account.outbox.tell(&send.client_id, Settlement::Failed { error });
+    }
     account.outbox.under_way.fetch_add(1, Ordering::Relaxed);
     let (account, way, stop) = (Arc::clone(account), way.cloned(), stop.clone());
     tasks.spawn(async move { perform(&account, way.as_deref(), send, &stop).await });
@@ -222,8 +220,13 @@ async fn claim(
             if !sends.is_empty() || wake.is_some() || !tasks.is_empty() {
                 desk.more.store(true, Ordering::Release);
             }
+            let ended = sends.iter().any(|send| send.ended.is_some());
             for send in sends {
                 start(account, Some(way), send, tasks, stop);
+            }
+            if ended {
+                // No task of theirs wakes anybody.
+                return Duration::ZERO;
             }
             wake.map_or(LONG, |at| Duration::from_millis(u64::try_from(at - now_ms).unwrap_or(0).clamp(1, 60_000)))
         }
@@ -236,6 +239,7 @@ async fn claim(
 }
 
 async fn perform(account: &Account, way: Option<&dyn ActionSender>, send: ClaimedSend, stop: &CancellationToken) {
+    fail_point!("send: begun");
     // It may wait for a file; who stops meanwhile leaves it as it was.
     let addressed = stop.run_until_cancelled(address(account, &send)).await;
     let addressed = addressed.unwrap_or_else(|| Err(back(account, "wxbot stopped while its file was fetched")));
@@ -243,8 +247,9 @@ async fn perform(account: &Account, way: Option<&dyn ActionSender>, send: Claime
         && !others.is_empty()
     {
         // A mention is written with the name that the room shows. Without it the text goes out all the same.
-        ask::room_of(account, to).await.ok();
+        ask_for::room_of(account, to).await.ok();
     }
+    fail_point!("send: addressed");
     let settlement = match (addressed, way) {
         (Ok(Addressed { outgoing, hold: _kept }), Some(way)) => {
             let file = outgoing.media.as_ref();
@@ -255,6 +260,7 @@ async fn perform(account: &Account, way: Option<&dyn ActionSender>, send: Claime
             let result = AssertUnwindSafe(way.perform(outgoing)).catch_unwind().await.unwrap_or_else(|_panic| {
                 Err(SendError::Uncertain { why: "internal error: sending panicked; please report it".into() })
             });
+            fail_point!("send: answered");
             // What was taken back is kept as the id of the recall, so that the next one takes the message before it.
             let known = |receipt: Receipt| match recalls {
                 Some(msg) => Receipt { server_id: Some(msg.to_string()) },
@@ -278,6 +284,7 @@ async fn perform(account: &Account, way: Option<&dyn ActionSender>, send: Claime
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
+    fail_point!("send: settled");
     if matches!(settlement, Settlement::Held { .. }) {
         // Whoever it is for may have been found while it was being put aside: the session looks again.
         account.write_contacts(|book| book.mark_moved());
@@ -313,6 +320,13 @@ fn judge(account: &Account, send: &ClaimedSend, result: Result<Receipt, SendErro
         Err(SendError::Ended(reason)) => Settlement::Again {
             not_before_ms: in_ms(Duration::from_secs(1)),
             error: format!("the session ended: {reason}"),
+            counts: false,
+            unsure: false,
+        },
+        // It waits for a person as the whole account does, which sends nothing more until then.
+        Err(SendError::Stopped { why, .. }) => Settlement::Again {
+            not_before_ms: in_ms(Duration::from_secs(1)),
+            error: format!("stopped by risk control: {why}"),
             counts: false,
             unsure: false,
         },

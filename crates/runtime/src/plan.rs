@@ -68,6 +68,7 @@ fn change(old: &AccountConfig, new: &AccountConfig) -> Change {
         middleware,
         guards,
         pacing,
+        quiet,
         on_uncertain,
         archive,
         roles,
@@ -85,7 +86,7 @@ fn change(old: &AccountConfig, new: &AccountConfig) -> Change {
     let work = differing([
         ("plugins", old.plugins != *plugins),
         ("middleware", old.middleware != *middleware || old.guards != *guards),
-        ("pacing", old.pacing != *pacing),
+        ("pacing", old.pacing != *pacing || old.quiet != *quiet),
         ("on_uncertain", old.on_uncertain != *on_uncertain),
         ("archive", old.archive != *archive),
         ("roles", old.roles != *roles),
@@ -105,8 +106,8 @@ fn differing<const N: usize>(keys: [(&'static str, bool); N]) -> Vec<&'static st
 
 /// The keys whose new values only a restart can put into force: those of the process, not of an account.
 pub fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
-    // The limits of the media folder are taken at once.
-    let Config { file: _, data_dir, accounts: _, media: _, libraries: _, server, archive } = new;
+    // The limits of the media folder, the reserve, and who is told are taken at once.
+    let Config { file: _, data_dir, accounts: _, media: _, store: _, libraries: _, server, archive, alerts: _ } = new;
     differing([
         ("data_dir", old.data_dir != *data_dir),
         ("server", old.server != *server),

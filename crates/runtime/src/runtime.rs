@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::error::Error;
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,10 +27,12 @@ use crate::crew::Crew;
 use crate::dispatch::dialogs::Dialogs;
 use crate::dispatch::{Gate, RuntimeHost};
 use crate::explain::Traces;
+use crate::failpoint::{fail_point, waits_for};
 use crate::media::MediaFolder;
 use crate::middleware::{self, Guards, StationError};
 use crate::plan::{Change, Plan};
 use crate::plugin::{Held, Instances, PluginStartError};
+use crate::reserve::{self, Reserve};
 use crate::roster::Roster;
 use crate::store::seal::Vault;
 use crate::store::{Store, StoreError, Verdict};
@@ -120,6 +123,7 @@ pub struct Runtime {
     works: bool,
     media: Arc<MediaFolder>,
     traces: Arc<Traces>,
+    reserve: Arc<Reserve>,
 }
 
 /// Old rows are swept in steps of a thousand, this often.
@@ -154,6 +158,7 @@ impl Runtime {
             works,
             media,
             traces: Arc::default(),
+            reserve: Arc::default(),
         };
         let mut ways: HashMap<AccountName, Arc<dyn Protocol>> = HashMap::new();
         let mut configs = Vec::new();
@@ -275,9 +280,17 @@ impl Runtime {
     async fn account(&self, settings: Settings, dialogs: Dialogs) -> Result<Arc<Account>, StartError> {
         let name = settings.config.name.clone();
         let (store, vault) = (Arc::clone(&self.store), Arc::clone(&self.vault));
-        let (media, traces) = (Arc::clone(&self.media), Arc::clone(&self.traces));
-        let account =
-            Account::new(Parts { store, vault, source: self.source.clone(), settings, media, dialogs, traces });
+        let (media, traces, reserve) = (Arc::clone(&self.media), Arc::clone(&self.traces), Arc::clone(&self.reserve));
+        let account = Account::new(Parts {
+            store,
+            vault,
+            source: self.source.clone(),
+            settings,
+            media,
+            dialogs,
+            traces,
+            reserve,
+        });
         let failed = |source| StartError::Store { account: name.clone(), source };
         recover(&account, self.works).await.map_err(failed)?;
         account.silenced.load(&*account.store, &account.name).await.map_err(failed)?;
@@ -309,6 +322,7 @@ impl Runtime {
         self.host.know(&accounts);
         self.want_schedules(&accounts);
         self.roster.publish(accounts);
+        fail_point!("start: crews at work");
         plan
     }
 
@@ -352,7 +366,8 @@ impl Runtime {
         let (store, source, stop) = (Arc::clone(&self.store), self.source.clone(), self.stop.child_token());
         let media = Arc::clone(&self.media);
         self.chores.spawn(async move {
-            while stop.run_until_cancelled(tokio::time::sleep(SWEEP_EVERY)).await.is_some() {
+            let every = if waits_for("sweep old rows") { Duration::ZERO } else { SWEEP_EVERY };
+            while stop.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
                 media.sweep().await;
                 while let Ok(true) = store.sweep(source.now_ms()).await {
                     tokio::time::sleep(Duration::from_millis(50)).await;
@@ -363,7 +378,8 @@ impl Runtime {
 
     fn spawn_clock(&mut self) {
         let (store, source, roster) = (Arc::clone(&self.store), self.source.clone(), self.roster.clone());
-        let clock = Clock::new(store, source, roster, self.schedules.subscribe()).run(self.stop.child_token());
+        let clock = Clock::new(store, source, roster, self.schedules.subscribe());
+        let clock = clock.within(Arc::clone(&self.reserve)).run(self.stop.child_token());
         self.chores.spawn(async move {
             if AssertUnwindSafe(clock).catch_unwind().await.is_err() {
                 tracing::error!(
@@ -371,6 +387,24 @@ impl Runtime {
                 );
             }
         });
+    }
+
+    /// Watches the disk of `folder` from now on: with less than `bytes` free there, handling and sending stop, and taking
+    /// last. 0 watches only whether the store can be written.
+    pub fn keep_free(&mut self, folder: PathBuf, bytes: u64) {
+        self.reserve.set(bytes);
+        let (reserve, store, roster) = (Arc::clone(&self.reserve), Arc::clone(&self.store), self.roster.clone());
+        let watching = reserve::watch(reserve, folder, store, roster, self.stop.child_token());
+        self.chores.spawn(async move {
+            if AssertUnwindSafe(watching).catch_unwind().await.is_err() {
+                tracing::error!("Nobody looks at the disk any more: the watch panicked. Please report it.");
+            }
+        });
+    }
+
+    /// Another amount to keep free, from now on.
+    pub fn keep_so_much_free(&self, bytes: u64) {
+        self.reserve.set(bytes);
     }
 
     /// Makes the schedules of these accounts the ones in force, in place of all before. One of the same account, plugin
@@ -408,6 +442,7 @@ impl Runtime {
     /// Stops: no more events taken, handlers end, sends end, store closed. What does not end within `patience` is as
     /// safe as after kill -9.
     pub async fn stop(mut self, patience: Patience) {
+        fail_point!("stop: begun");
         let crews = std::mem::take(&mut self.crews);
         let stopping = join_all(crews.into_iter().map(|crew| crew.leave(patience, "wxbot stops")));
         // A send that waits for its file has written nothing: it goes back to the queue instead of being uncertain.
@@ -422,6 +457,7 @@ impl Runtime {
             media.stop().await;
         };
         tokio::join!(stopping, fetching, drain(&mut self.leaving, patience.handlers + patience.sends + LEAVING_MARGIN));
+        fail_point!("stop: crews gone");
         self.stop.cancel();
         drain(&mut self.chores, patience.sends).await;
         self.plugins.close().await;
@@ -455,6 +491,7 @@ enum Ready {
 async fn recover(account: &Account, works: bool) -> Result<(), StoreError> {
     let store = &account.store;
     store.recover(&account.name).await?;
+    fail_point!("start: account recovered");
     if works {
         decide(account).await?;
     }
@@ -468,6 +505,7 @@ async fn recover(account: &Account, works: bool) -> Result<(), StoreError> {
     }
     let contacts = Contacts::load(store.contacts(&account.name).await?);
     account.write_contacts(|book| *book = contacts);
+    fail_point!("start: contacts read");
     Ok(())
 }
 

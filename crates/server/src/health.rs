@@ -8,14 +8,13 @@ use http::{StatusCode, header};
 
 use crate::push::Hall;
 
-/// 200 while every account works, else 503; a line for each account. With a keeper also whether the core is there and how
-/// much waits for it: no account's name has brackets.
+/// 200 while every account works, else 503; a line for each account: state, since when, why, what to do. With a keeper also
+/// whether the core is there and how much waits for it: no account's name has brackets.
 pub(crate) async fn healthz(State(hall): State<Hall>) -> Response {
     let states = hall.accounts.states();
-    let mut text = String::new();
-    for (account, state, _) in &states {
-        // Writing into a text cannot fail.
-        _ = writeln!(text, "{account} {state}");
+    let mut text = hall.accounts.told().join("\n");
+    if !text.is_empty() {
+        text.push('\n');
     }
     let mut well = states.iter().all(|(_, _, works)| *works);
     if let Some(spool) = hall.accounts.spool() {

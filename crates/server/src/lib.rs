@@ -40,6 +40,11 @@ pub trait Accounts: Send + Sync {
     fn shared(&self) -> Vec<(String, Arc<dyn Door>)>;
     /// Each account with the word of its state, and whether it works.
     fn states(&self) -> Vec<(String, &'static str, bool)>;
+    /// The same in lines for people: state, since when, why, and what to do.
+    fn told(&self) -> Vec<String> {
+        self.states().iter().map(|(account, state, _)| format!("{account} {state}")).collect()
+    }
+
     /// What lies between the answer and the accounts; `None` where pushes go straight to them.
     fn spool(&self) -> Option<Spool> {
         None
@@ -82,5 +87,9 @@ impl Accounts for Roster {
             (one.name.to_string(), status.phase.word(), status.phase.works())
         };
         self.now().iter().map(of).collect()
+    }
+
+    fn told(&self) -> Vec<String> {
+        self.now().iter().map(|one| one.status().borrow().line(one.name.as_str())).collect()
     }
 }

@@ -26,6 +26,9 @@ pub struct Fault {
     /// How many matching requests pass before.
     #[serde(default)]
     pub skip: u32,
+    /// Of those that match, only each so-many-th; 0 and 1: each.
+    #[serde(default)]
+    pub every: u32,
     /// Only requests to hosts whose name begins so: `file.` leaves `file2.` alone.
     #[serde(default)]
     pub host: Option<String>,
@@ -38,7 +41,7 @@ fn once() -> u32 {
 impl Fault {
     /// Happens to the next request at `endpoint`, whoever sends it.
     pub fn once(endpoint: impl Into<String>, kind: FaultKind) -> Self {
-        Self { account: None, endpoint: endpoint.into(), kind, times: 1, skip: 0, host: None }
+        Self { account: None, endpoint: endpoint.into(), kind, times: 1, skip: 0, every: 0, host: None }
     }
 }
 
@@ -163,6 +166,8 @@ impl Faults {
                 fault.skip -= 1;
                 continue;
             }
+            // The next one is so many requests away.
+            fault.skip = fault.every.saturating_sub(1);
             let spent = fault.times == 1;
             fault.times = fault.times.saturating_sub(1);
             hit = Some((at, spent, fault.kind.clone()));

@@ -123,6 +123,7 @@ impl Plugin for Stress {
                 cx.send_now(action).await?;
                 Ok(Effects::reply("sent"))
             }
+            "budget" => Ok(Effects::reply(budget(cx).await?)),
             "ask" => {
                 let name = cx.ask("your name?").await?;
                 let age: u8 = cx.ask("your age?").retry(1).parse().await?;
@@ -160,6 +161,19 @@ async fn count(cx: &Ctx) -> Result<Effects, PluginError> {
     let was: Option<u64> = cx.kv_get("count").await?;
     let now = was.unwrap_or_default() + 1;
     Ok(Effects::reply(now.to_string()).swap("count", was.as_ref(), Some(&now))?)
+}
+
+async fn budget(cx: &Ctx) -> Result<String, PluginError> {
+    let budget = cx.budget().await?;
+    let [answer, push] = [budget.answer(ActionKind::Text), budget.push(ActionKind::Text)];
+    let quiet = budget.quiet.map_or(0, |quiet| quiet.until_ms);
+    Ok(format!(
+        "answers {}, pushes {} from {}, quiet until {quiet}, warm from {}",
+        answer.now,
+        push.now,
+        push.next_ms.unwrap_or(0),
+        budget.warm_up_until_ms.unwrap_or(0)
+    ))
 }
 
 fn millis(text: &str) -> Result<Duration, PluginError> {

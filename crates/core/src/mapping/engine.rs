@@ -434,6 +434,7 @@ impl Engine {
             SendError::Uncertain { why } => SendError::Uncertain { why: clean(why) },
             SendError::Failed { why } => SendError::Failed { why: clean(why) },
             SendError::Ended(reason) => SendError::Ended(reason),
+            SendError::Stopped { why, risk } => SendError::Stopped { why: clean(why), risk },
         }
     }
 }
@@ -442,7 +443,10 @@ impl Engine {
 fn before_it(error: SendError) -> SendError {
     match error {
         SendError::Uncertain { why } => SendError::NotTaken { why, after: Duration::from_secs(5) },
-        known @ (SendError::NotTaken { .. } | SendError::Failed { .. } | SendError::Ended(_)) => known,
+        known @ (SendError::NotTaken { .. }
+        | SendError::Failed { .. }
+        | SendError::Ended(_)
+        | SendError::Stopped { .. }) => known,
     }
 }
 
@@ -451,6 +455,7 @@ fn of_question(error: SendError) -> FetchError {
         SendError::NotTaken { why, .. } | SendError::Uncertain { why } => FetchError::NotNow { why },
         SendError::Failed { why } => FetchError::Refused { why },
         SendError::Ended(reason) => FetchError::Ended(reason),
+        SendError::Stopped { why, risk } => FetchError::Stopped { why, risk },
     }
 }
 

@@ -24,6 +24,7 @@ fn word(result: Result<Performed, SendError>) -> String {
         Err(SendError::Uncertain { .. }) => "uncertain".into(),
         Err(SendError::Failed { .. }) => "failed".into(),
         Err(SendError::Ended(_)) => "ended".into(),
+        Err(SendError::Stopped { why, .. }) => format!("stopped: {why}"),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -16,6 +17,7 @@ pub struct Mailbox {
     door: mpsc::Sender<Post>,
     waiting: Mutex<mpsc::Receiver<Post>>,
     room: Arc<Semaphore>,
+    shut: AtomicBool,
 }
 
 /// One pushed body.
@@ -46,7 +48,7 @@ impl Mailbox {
     /// An empty one.
     pub fn new() -> Self {
         let (door, waiting) = mpsc::channel(POSTS);
-        Self { door, waiting: Mutex::new(waiting), room: Arc::new(Semaphore::new(KIB)) }
+        Self { door, waiting: Mutex::new(waiting), room: Arc::new(Semaphore::new(KIB)), shut: AtomicBool::new(false) }
     }
 
     /// Puts a body in and waits until it is kept. However long that takes: whoever pushes sets the limit.
@@ -56,11 +58,19 @@ impl Mailbox {
     /// # Errors
     /// When it was not kept.
     pub async fn put(&self, body: Bytes) -> Result<(), NotKept> {
+        if self.shut.load(Ordering::Acquire) {
+            return Err(NotKept::NotStored);
+        }
         let kib = u32::try_from(body.len().div_ceil(1024).clamp(1, KIB)).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.room).acquire_many_owned(kib).await.map_err(|_closed| NotKept::NotStored)?;
         let (kept, told) = oneshot::channel();
         self.door.send(Post { body, kept, _room: room }).await.map_err(|_closed| NotKept::NotStored)?;
         told.await.map_err(|_dropped| NotKept::NotStored)?
+    }
+
+    /// While it is shut, nothing more is put in: whoever pushes is told at once. What waits goes on waiting.
+    pub fn shut(&self, shut: bool) {
+        self.shut.store(shut, Ordering::Release);
     }
 
     /// How many bodies wait to be taken.

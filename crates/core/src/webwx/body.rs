@@ -283,6 +283,7 @@ mod tests {
             FetchError::Gone { .. } => "gone",
             FetchError::Refused { .. } => "refused",
             FetchError::Ended(_) => "ended",
+            FetchError::Stopped { .. } => "stopped",
         }
     }
 

@@ -62,9 +62,9 @@ async fn a_room_is_made_or_not() {
         ("-2013", Box::new(move || named(-2013)), "sent"),
         ("0 without a name", Box::new(|| Reply::fixture("x-webwxcreatechatroom-emptyname.resp.json")), "failed"),
         ("-2013 without a name", Box::new(|| Reply::ret(-2013)), "failed"),
-        ("too often", Box::new(|| Reply::fixture("x-webwxcreatechatroom-freq.resp.json")), "cool down"),
+        ("too often", Box::new(|| Reply::fixture("x-webwxcreatechatroom-freq.resp.json")), "stopped"),
         ("1 without words", Box::new(|| Reply::ret(1)), "not taken"),
-        ("1205", Box::new(|| Reply::ret(1205)), "cool down"),
+        ("1205", Box::new(|| Reply::ret(1205)), "stopped"),
     ];
     for (name, made, want) in rows {
         // That it cannot be looked up changes nothing.
@@ -113,8 +113,8 @@ async fn whom_a_room_does_not_take_is_invited_where_that_may_help() {
     type Row = (&'static str, fn() -> Reply, &'static str, &'static [&'static str]);
     let rows: [Row; 5] = [
         ("1", || Reply::ret(1), "done", &["addmember", "invitemember"]),
-        ("too often", || Reply::fixture("x-webwxcreatechatroom-freq.resp.json"), "cool down", &["addmember"]),
-        ("1205", || Reply::fixture("x-webwxupdatechatroom-1205.resp.json"), "cool down", &["addmember"]),
+        ("too often", || Reply::fixture("x-webwxcreatechatroom-freq.resp.json"), "stopped", &["addmember"]),
+        ("1205", || Reply::fixture("x-webwxupdatechatroom-1205.resp.json"), "stopped", &["addmember"]),
         ("-2013", || Reply::ret(-2013), "done", &["addmember"]),
         ("time-out", Reply::timeout, "uncertain", &["addmember"]),
     ];
@@ -175,7 +175,7 @@ async fn a_stale_ticket_is_a_no_and_a_friend_who_is_not_described_is_no_error() 
     assert_eq!(word(&silent.act(accept(), None, &[]).await), "done");
     let often = rig(|_: &Asked| Reply::ret(1205));
     let ask = Action::AddFriend { person: Stranger::Peer(NIU.parse().unwrap()), greeting: "hi".into() };
-    assert_eq!(word(&often.act(ask, None, &[]).await), "cool down");
+    assert_eq!(word(&often.act(ask, None, &[]).await), "stopped");
 }
 
 // cov: 70, 72

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 use url::Url;
 use wxbot_model::{PeerId, Secret};
 
@@ -20,7 +21,7 @@ use super::wire::request::{
 };
 use super::wire::script::SyncCheck;
 use super::wire::{contact, json, text, unreadable};
-use crate::error::{Advice, Error};
+use crate::error::{Advice, Error, Risk};
 use crate::http::CookieClient;
 use crate::said::username::is_room;
 use crate::source::Source;
@@ -53,6 +54,8 @@ pub(super) struct Client {
     invite_from: AtomicU64,
     /// `EncryChatRoomId` by room: how the service wants a room named when it is asked about a member.
     room_ids: Mutex<HashMap<String, String>>,
+    /// What risk control said to any request of this session: the end of all others.
+    stopped: watch::Sender<Option<(String, Risk)>>,
 }
 
 /// `InviteStartCount` where webwxinit does not say.
@@ -69,7 +72,32 @@ impl Client {
             uploaded: Uploaded::default(),
             invite_from: AtomicU64::new(INVITE_FROM),
             room_ids: Mutex::default(),
+            stopped: watch::Sender::new(None),
         }
+    }
+
+    /// Notes that risk control stopped a request. The first word counts.
+    pub(super) fn stop(&self, why: &str, risk: Risk) {
+        self.stopped.send_if_modified(|stopped| {
+            let first = stopped.is_none();
+            stopped.get_or_insert_with(|| (why.to_owned(), risk));
+            first
+        });
+    }
+
+    /// What risk control said, if it did.
+    pub(super) fn stopped(&self) -> Option<(String, Risk)> {
+        self.stopped.borrow().clone()
+    }
+
+    /// Waits until risk control stops a request.
+    pub(super) async fn until_stopped(&self) -> Error {
+        let mut stopped = self.stopped.subscribe();
+        let Ok(said) = stopped.wait_for(Option::is_some).await.map(|said| said.clone()) else {
+            return std::future::pending().await;
+        };
+        let (why, risk) = said.unwrap_or_else(|| (String::new(), Risk::Forbidden));
+        Error::Stopped { why, risk }
     }
 
     pub(super) fn keys(&self) -> Arc<SessionKeys> {
@@ -303,6 +331,6 @@ impl Client {
 fn splits(advice: Advice) -> bool {
     match advice {
         Advice::TryLater | Advice::GiveUp => true,
-        Advice::CoolDown(_) | Advice::Stop => false,
+        Advice::Stop(_) => false,
     }
 }

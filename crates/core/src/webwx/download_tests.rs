@@ -47,6 +47,7 @@ fn word(result: &Result<Vec<u8>, FetchError>) -> &'static str {
         Err(FetchError::Gone { .. }) => "gone",
         Err(FetchError::Refused { .. }) => "refused",
         Err(FetchError::Ended(_)) => "ended",
+        Err(FetchError::Stopped { .. }) => "stopped",
     }
 }
 

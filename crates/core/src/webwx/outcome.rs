@@ -2,26 +2,28 @@
 
 use std::time::Duration;
 
-use crate::error::{Advice, Error, FetchError, SendError};
+use crate::error::{Advice, Error, FetchError, Risk, SendError};
 
 /// Of the request that does the thing.
 pub(super) fn of_act(error: Error) -> SendError {
     let why = why(&error);
     match error {
         Error::Ended(reason) => SendError::Ended(reason),
+        Error::Stopped { risk, .. } => SendError::Stopped { why, risk },
         Error::Transport { source, .. } if source.surely_not_sent() => {
             SendError::NotTaken { why, after: Duration::from_secs(1) }
         }
         Error::Status { status: 400..=499, .. } => SendError::NotTaken { why, after: Duration::from_secs(5) },
         Error::Refused { refusal, .. } => match refusal.advice {
             Advice::TryLater => SendError::NotTaken { why, after: Duration::from_secs(5) },
-            Advice::CoolDown(after) => SendError::NotTaken { why, after },
-            Advice::GiveUp | Advice::Stop => SendError::Failed { why },
+            Advice::Stop(risk) => SendError::Stopped { why, risk },
+            Advice::GiveUp => SendError::Failed { why },
         },
         // A gateway's 5xx, a cut or foreign answer, a lost connection: the message may have gone out.
         Error::Transport { .. }
         | Error::Status { .. }
         | Error::Decode { .. }
+        | Error::Silent { .. }
         | Error::LoginNotCompleted(_)
         | Error::BadSavedSession(_)
         | Error::Settings(_) => SendError::Uncertain { why },
@@ -32,7 +34,10 @@ pub(super) fn of_act(error: Error) -> SendError {
 pub(super) fn before_act(error: Error) -> SendError {
     match of_act(error) {
         SendError::Uncertain { why } => SendError::NotTaken { why, after: Duration::from_secs(5) },
-        known @ (SendError::NotTaken { .. } | SendError::Failed { .. } | SendError::Ended(_)) => known,
+        known @ (SendError::NotTaken { .. }
+        | SendError::Failed { .. }
+        | SendError::Ended(_)
+        | SendError::Stopped { .. }) => known,
     }
 }
 
@@ -41,11 +46,17 @@ pub(super) fn of_question(error: Error) -> FetchError {
     let why = why(&error);
     match error {
         Error::Ended(reason) => FetchError::Ended(reason),
+        Error::Stopped { risk, .. } => FetchError::Stopped { why, risk },
         Error::Refused { refusal, .. } => match refusal.advice {
-            Advice::TryLater | Advice::CoolDown(_) => FetchError::NotNow { why },
-            Advice::GiveUp | Advice::Stop => FetchError::Refused { why },
+            Advice::TryLater => FetchError::NotNow { why },
+            // Too many questions are answered by asking no more of them, which costs a name or a picture; an account that
+            // could not begin because of them would never work again.
+            Advice::GiveUp | Advice::Stop(Risk::TooOften) => FetchError::Refused { why },
+            Advice::Stop(risk @ Risk::Forbidden) => FetchError::Stopped { why, risk },
         },
-        Error::Transport { .. } | Error::Status { .. } | Error::Decode { .. } => FetchError::NotNow { why },
+        Error::Transport { .. } | Error::Status { .. } | Error::Decode { .. } | Error::Silent { .. } => {
+            FetchError::NotNow { why }
+        }
         Error::LoginNotCompleted(_) | Error::BadSavedSession(_) | Error::Settings(_) => FetchError::Refused { why },
     }
 }
@@ -75,12 +86,14 @@ mod tests {
             SendError::Uncertain { .. } => "uncertain",
             SendError::Failed { .. } => "failed",
             SendError::Ended(_) => "ended",
+            SendError::Stopped { .. } => "stopped",
         };
         let asked = |error| match of_question(error) {
             FetchError::NotNow { .. } => "not now",
             FetchError::Gone { .. } => "gone",
             FetchError::Refused { .. } => "refused",
             FetchError::Ended(_) => "ended",
+            FetchError::Stopped { .. } => "stopped",
         };
         type Row<'a> = (&'a str, &'a dyn Fn() -> Error, &'a str, &'a str, &'a str);
         let rows: &[Row<'_>] = &[
@@ -108,7 +121,8 @@ mod tests {
             ("502", &|| Error::Status { endpoint: "x", status: 502 }, "uncertain", "not taken", "not now"),
             ("404", &|| Error::Status { endpoint: "x", status: 404 }, "not taken", "not taken", "not now"),
             ("-1", &|| refused(-1), "not taken", "not taken", "not now"),
-            ("1205", &|| refused(1205), "not taken", "not taken", "not now"),
+            ("1205", &|| refused(1205), "stopped", "stopped", "refused"),
+            ("1203", &|| refused(1203), "stopped", "stopped", "stopped"),
             ("1204", &|| refused(1204), "failed", "failed", "refused"),
             ("-66", &|| refused(-66), "failed", "failed", "refused"),
             ("1101", &|| Error::Ended(EndReason::Replaced), "ended", "ended", "ended"),
@@ -117,8 +131,5 @@ mod tests {
             let got = [word(of_act(error())), word(before_act(error())), asked(error())];
             assert_eq!(got, [*act, before, question], "{name}");
         }
-        assert!(
-            matches!(of_act(refused(1205)), SendError::NotTaken { after, .. } if after >= Duration::from_secs(600))
-        );
     }
 }

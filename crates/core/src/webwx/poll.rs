@@ -1,16 +1,18 @@
 //! What does an answer of synccheck mean for the loop, and which push host is asked next?
 
+use std::time::Duration;
+
 use url::Url;
 
 use super::endpoint::Hosts;
 use super::ret::Ret;
 use super::wire::script::SyncCheck;
-use crate::error::{EndReason, Error};
+use crate::error::{Advice, EndReason, Error};
 use crate::transport::TransportError;
 
-/// Polls in a row without any answer that still count as quiet. The service answers an idle poll after 25 s, so three
-/// times 35 s without a word is a dead connection and not a quiet account.
-const SILENT_POLLS: u32 = 2;
+/// So many polls in a row without any answer are a dead connection and not a quiet account: the service answers an idle
+/// poll after 25 s, and each is waited for 35 s.
+const SILENT_POLLS: u32 = 3;
 
 /// What the loop does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,12 +33,13 @@ pub(super) struct Push {
     at: usize,
     proven: bool,
     refused: Option<EndReason>,
-    silent: u32,
+    /// Polls in a row that nothing answered, and how long that took.
+    silent: (u32, Duration),
 }
 
 impl Push {
     pub(super) fn new(hosts: &Hosts) -> Self {
-        Self { hosts: hosts.push_candidates(), at: 0, proven: false, refused: None, silent: 0 }
+        Self { hosts: hosts.push_candidates(), at: 0, proven: false, refused: None, silent: (0, Duration::ZERO) }
     }
 
     /// Where to poll.
@@ -58,25 +61,35 @@ impl Push {
                 self.next_host(reason)
             }
             Ok(SyncCheck::Ended(reason)) => Err(Error::Ended(reason)),
+            // Whoever says this says it of the account: another host is asked nothing.
+            Ok(SyncCheck::Refused(ret)) if matches!(ret.advice(), Advice::Stop(_)) => {
+                Err(Error::Refused { endpoint: "synccheck", refusal: ret.refusal("") })
+            }
             // A host that is none, or says something else, is not the one we look for.
             Ok(SyncCheck::Refused(_)) | Err(_) if probing => self.next_host(EndReason::LoggedOut),
             Ok(SyncCheck::Refused(ret)) => {
                 let refusal = Ret(-1).refusal(&format!("retcode {}", ret.0));
                 Err(Error::Refused { endpoint: "synccheck", refusal })
             }
-            Err(Error::Transport { source: TransportError::Timeout { .. }, .. }) if self.silent < SILENT_POLLS => {
-                self.silent += 1;
-                Ok(Next::Wait)
+            // An open connection is not life: only an answer is. Nothing is told as quiet meanwhile.
+            Err(Error::Transport { source: TransportError::Timeout { after, .. }, .. }) => {
+                self.silent.0 += 1;
+                self.silent.1 += after;
+                if self.silent.0 < SILENT_POLLS {
+                    return Ok(Next::PollAgain);
+                }
+                let (_, after) = std::mem::take(&mut self.silent);
+                Err(Error::Silent { endpoint: "synccheck", after })
             }
             Err(error) => {
-                self.silent = 0;
+                self.silent = (0, Duration::ZERO);
                 Err(error)
             }
         }
     }
 
     fn answered(&mut self, next: Next) -> Next {
-        (self.proven, self.silent) = (true, 0);
+        (self.proven, self.silent) = (true, (0, Duration::ZERO));
         next
     }
 
@@ -148,15 +161,26 @@ mod tests {
     fn silence_is_quiet_only_for_a_while() {
         let mut push = real();
         for _ in 0..2 {
-            assert_eq!(push.judge(timeout()).unwrap(), Next::Wait);
-            assert_eq!(push.judge(timeout()).unwrap(), Next::Wait);
-            assert!(push.judge(timeout()).unwrap_err().is_transient());
+            assert_eq!(push.judge(timeout()).unwrap(), Next::PollAgain);
+            assert_eq!(push.judge(timeout()).unwrap(), Next::PollAgain);
+            let error = push.judge(timeout()).unwrap_err();
+            assert!(matches!(error, Error::Silent { after, .. } if after.as_secs() == 105), "{error}");
         }
-        assert_eq!(push.judge(timeout()).unwrap(), Next::Wait);
+        assert_eq!(push.judge(timeout()).unwrap(), Next::PollAgain);
         assert_eq!(push.judge(Ok(SyncCheck::News { selector: 2 })).unwrap(), Next::Fetch);
-        assert_eq!(push.judge(timeout()).unwrap(), Next::Wait);
-        assert_eq!(push.judge(timeout()).unwrap(), Next::Wait, "only in a row");
+        assert_eq!(push.judge(timeout()).unwrap(), Next::PollAgain);
+        assert_eq!(push.judge(timeout()).unwrap(), Next::PollAgain, "only in a row");
         assert!(push.judge(Ok(SyncCheck::Refused(Ret(7)))).unwrap_err().is_transient());
         assert!(push.judge(nowhere()).unwrap_err().is_transient());
+    }
+
+    #[test]
+    fn risk_control_is_believed_of_every_host() {
+        for ret in [1203, 1205] {
+            let mut push = real();
+            push.judge(ended(EndReason::CookiesRefused)).unwrap();
+            let error = push.judge(Ok(SyncCheck::Refused(Ret(ret)))).unwrap_err();
+            assert!(matches!(&error, Error::Refused { refusal, .. } if refusal.advice == Ret(ret).advice()), "{error}");
+        }
     }
 }

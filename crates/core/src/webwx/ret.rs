@@ -1,8 +1,11 @@
 //! Web WeChat's codes and what each means for us. No other file of this folder knows a number.
 
-use std::time::Duration;
+use crate::error::{Advice, EndReason, Refusal, Risk};
 
-use crate::error::{Advice, EndReason, Refusal};
+/// Words of the service that mean risk control whatever the code: "too often" …
+const TOO_OFTEN: [&str; 4] = ["频繁", "频率过快", "too often", "frequent"];
+/// … and "not from here, not like this, or not any more".
+const FORBIDDEN: [&str; 6] = ["环境异常", "帐号安全", "账号安全", "被限制", "限制登录", "被封"];
 
 /// `BaseResponse.Ret`, `retcode` of synccheck and `<ret>` of newloginpage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,12 +54,12 @@ impl Ret {
 
     /// What to do about it where it is not the end of the session.
     ///
-    /// 1203 and 1205 are the service's risk control: going on by itself makes it worse. 1205 asks for a pause of tens of
-    /// seconds to hours; the pause begins at ten minutes.
+    /// 1203 and 1205 are the service's risk control: going on by itself makes it worse. The pause that 1205 asks for lasts
+    /// from tens of seconds to hours, and nobody is told how long: a person decides when it is over.
     pub fn advice(self) -> Advice {
         match self.0 {
-            1203 => Advice::Stop,
-            1205 => Advice::CoolDown(Duration::from_secs(600)),
+            1203 => Advice::Stop(Risk::Forbidden),
+            1205 => Advice::Stop(Risk::TooOften),
             -1 | 1 => Advice::TryLater,
             // -2 logic error, -14 ticket error, -66 not the owner, 1200 unreadable, 1204 not a friend, and what we do
             // not know: repeating an unknown no is how accounts get banned.
@@ -66,15 +69,21 @@ impl Ret {
 
     /// As a refusal with the service's words, or ours where it has none. `<e>` pages in ErrMsg are cut down to their text.
     ///
-    /// 1 is a wrong parameter or "too often": only the words tell.
+    /// 1 is a wrong parameter or "too often", −1 anything: only the words tell. A refusal that is about the one asked for
+    /// (1204, −66) stays what it is.
     pub fn refusal(self, message: &str) -> Refusal {
         let message = match (message.find("<![CDATA["), message.find("]]>")) {
             (Some(from), Some(to)) if from + 9 <= to => message.get(from + 9..to).unwrap_or(message),
             _ => message,
         };
         let message = if message.trim().is_empty() { self.words() } else { message.trim() };
-        let too_often = ["频繁", "too often", "frequent"].iter().any(|word| message.contains(word));
-        let advice = if self.0 == 1 && too_often { Self(1205).advice() } else { self.advice() };
+        let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
+        let advice = match self.0 {
+            1204 | -66 => self.advice(),
+            _ if says(&TOO_OFTEN) => Advice::Stop(Risk::TooOften),
+            _ if says(&FORBIDDEN) => Advice::Stop(Risk::Forbidden),
+            _ => self.advice(),
+        };
         Refusal { ret: self.0, message: message.chars().take(300).collect(), advice }
     }
 }
@@ -128,9 +137,13 @@ mod tests {
         assert_eq!(Ret(1101).ended(), Some(EndReason::Replaced));
         assert_eq!(Ret(1102).ended(), Some(EndReason::CookiesRefused));
         assert_eq!(Ret(0).ended(), None);
-        for (ret, advice) in
-            [(1203, Advice::Stop), (-1, Advice::TryLater), (1204, Advice::GiveUp), (4711, Advice::GiveUp)]
-        {
+        for (ret, advice) in [
+            (1203, Advice::Stop(Risk::Forbidden)),
+            (1205, Advice::Stop(Risk::TooOften)),
+            (-1, Advice::TryLater),
+            (1204, Advice::GiveUp),
+            (4711, Advice::GiveUp),
+        ] {
             assert_eq!(Ret(ret).advice(), advice, "{ret}");
         }
     }
@@ -145,7 +158,18 @@ mod tests {
     #[test]
     fn the_words_of_a_refusal_count() {
         let often = Ret(1).refusal("操作太频繁，请稍后再试。");
-        assert!(matches!(often.advice, Advice::CoolDown(_)), "{often:?}");
+        assert_eq!(often.advice, Advice::Stop(Risk::TooOften), "{often:?}");
+        for (ret, words, want) in [
+            (-1, "操作频繁", Advice::Stop(Risk::TooOften)),
+            (-1, "当前登录环境异常。为了你的帐号安全，暂时不能登录web微信。", Advice::Stop(Risk::Forbidden)),
+            (1, "功能被限制", Advice::Stop(Risk::Forbidden)),
+            (4711, "操作频率过快", Advice::Stop(Risk::TooOften)),
+            (1204, "操作频繁", Advice::GiveUp),
+            (-66, "限制登录", Advice::GiveUp),
+            (-1, "系统繁忙", Advice::TryLater),
+        ] {
+            assert_eq!(Ret(ret).refusal(words).advice, want, "{ret} {words}");
+        }
         assert_eq!(Ret(1).refusal("").advice, Advice::TryLater);
         assert_eq!(Ret(-66).refusal(" ").message, "only the owner of the room may do this");
         assert_eq!(Ret(-66).refusal("no").message, "no");

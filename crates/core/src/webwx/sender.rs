@@ -26,15 +26,38 @@ pub(super) struct WebSender {
 
 impl ActionSender for WebSender {
     fn perform(&self, outgoing: Outgoing) -> BoxFuture<'_, Result<Receipt, SendError>> {
-        Box::pin(async move { self.act(&outgoing).await })
+        Box::pin(async move {
+            if let Some((why, risk)) = self.client.stopped() {
+                return Err(SendError::Stopped { why, risk });
+            }
+            let done = self.act(&outgoing).await;
+            if let Err(SendError::Stopped { why, risk }) = &done {
+                self.client.stop(why, *risk);
+            }
+            done
+        })
     }
 
     fn fetch(&self, what: Fetch) -> BoxFuture<'_, Result<Fetched, FetchError>> {
-        Box::pin(Arc::clone(&self.client).fetch(what))
+        Box::pin(self.asked(Arc::clone(&self.client).fetch(what)))
     }
 
     fn look_up<'a>(&'a self, peer: &'a PeerId) -> BoxFuture<'a, Result<Arc<Contact>, FetchError>> {
-        Box::pin(self.ask_who(peer))
+        Box::pin(self.asked(self.ask_who(peer)))
+    }
+}
+
+impl WebSender {
+    /// Asks, unless risk control has stopped the session; its word stops it.
+    async fn asked<T>(&self, question: impl Future<Output = Result<T, FetchError>>) -> Result<T, FetchError> {
+        if let Some((why, risk)) = self.client.stopped() {
+            return Err(FetchError::Stopped { why, risk });
+        }
+        let answer = question.await;
+        if let Err(FetchError::Stopped { why, risk }) = &answer {
+            self.client.stop(why, *risk);
+        }
+        answer
     }
 }
 
@@ -56,7 +79,7 @@ impl WebSender {
         match &outgoing.action {
             Action::SendText { text, .. } => {
                 let to = to()?;
-                self.read(to).await;
+                self.read(to).await?;
                 let (text, source) = {
                     let book = self.book.read().unwrap_or_else(PoisonError::into_inner);
                     convert::mention_text(text, to, others, &book)
@@ -68,17 +91,17 @@ impl WebSender {
                 self.send_media(letter(to()?), *shape, file).await
             }
             Action::SendSticker { md5, .. } => {
-                self.read(to()?).await;
+                self.read(to()?).await?;
                 self.client.send_known_sticker(letter(to()?), md5).await.map(sent).map_err(of_act)
             }
             Action::SendLink { link, .. } => {
                 let xml = share::link(&self.client.mode, link);
-                self.read(to()?).await;
+                self.read(to()?).await?;
                 self.client.send_app(letter(to()?), share::LINK, &xml, false).await.map(sent).map_err(of_act)
             }
             Action::SendApp { app, .. } => {
                 let xml = share::app(&self.client.mode, app);
-                self.read(to()?).await;
+                self.read(to()?).await?;
                 self.client.send_app(letter(to()?), app.app_type, &xml, true).await.map(sent).map_err(of_act)
             }
             Action::Recall { msg, .. } => {
@@ -108,11 +131,15 @@ impl WebSender {
     }
 
     /// Marks a chat read before an answer in it. A courtesy: what keeps it from happening will keep the send from it too,
-    /// and is told there.
-    async fn read(&self, chat: &PeerId) {
-        if self.mark_read {
-            self.client.notify_read(&self.me, chat).await.ok();
+    /// and is told there; but risk control is not asked twice.
+    async fn read(&self, chat: &PeerId) -> Result<(), SendError> {
+        if self.mark_read
+            && let Err(error @ SendError::Stopped { .. }) =
+                self.client.notify_read(&self.me, chat).await.map_err(of_act)
+        {
+            return Err(error);
         }
+        Ok(())
     }
 
     async fn send_media(&self, letter: Letter<'_>, shape: MediaShape, file: &MediaFile) -> Result<Receipt, SendError> {
@@ -126,7 +153,7 @@ impl WebSender {
         let mut once_more = true;
         loop {
             let ready = self.client.ready(&self.me, letter.to, file, kind).await?;
-            self.read(letter.to).await;
+            self.read(letter.to).await?;
             let answer = self.send_ready(letter, kind, file, &ready).await;
             if let Err(Error::Refused { refusal, .. }) = &answer
                 && may_be_the_bytes(refusal.advice, Ret(refusal.ret))
@@ -170,7 +197,7 @@ impl WebSender {
 fn may_be_the_bytes(advice: Advice, ret: Ret) -> bool {
     match advice {
         Advice::TryLater | Advice::GiveUp => !ret.is_about_peer(),
-        Advice::CoolDown(_) | Advice::Stop => false,
+        Advice::Stop(_) => false,
     }
 }
 

@@ -266,7 +266,7 @@ async fn unclear_answers_are_uncertain_whatever_was_done() {
         ("502", || Reply::status(502), "uncertain"),
         ("cut", || Reply::bytes("{\"BaseResponse\":{"), "uncertain"),
         ("not sent", Reply::not_sent, "not taken"),
-        ("too often", || Reply::fixture("x-webwxupdatechatroom-1205.resp.json"), "cool down"),
+        ("too often", || Reply::fixture("x-webwxupdatechatroom-1205.resp.json"), "stopped"),
         ("session over", || Reply::ret(1102), "ended"),
     ];
     for (name, bad, want) in rows {

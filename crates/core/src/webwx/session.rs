@@ -16,13 +16,22 @@ use super::poll::{Next, Push};
 use super::saved::{Credentials, Cursor};
 use super::sender::WebSender;
 use super::sync::Keys;
-use crate::error::{Advice, Error};
+use crate::error::{Advice, Error, Risk};
 use crate::protocol::{ActionSender, Batch, ContactChange, Incoming, SavedSession, Session};
 
 /// Rounds in which synccheck says there is something and webwxsync gives nothing, or the same again, before the loop slows down.
 const EMPTY_ROUNDS: u32 = 3;
 /// The longest pause between such rounds, in seconds: messages that do come are seen no later.
 const EMPTY_PAUSE_S: u32 = 30;
+
+/// The longest that a poll with all that follows it may take, whatever the network does: three silent polls of 35 s, each
+/// question after it 15 s, several of them, and the pause before it.
+const HEARD_WITHIN: Duration = Duration::from_secs(300);
+
+/// So many rounds without anything behind the service's word are told, about five minutes after the first: until then it
+/// may be a passing disorder of the service.
+const LYING_ROUNDS: u32 = 24;
+const LYING: &str = "synccheck says that there is something, and webwxsync gives nothing: messages may be missing";
 
 /// One running session.
 pub(super) struct WebSession {
@@ -37,6 +46,8 @@ pub(super) struct WebSession {
     push: Push,
     more: bool,
     empty_rounds: u32,
+    /// It was told that synccheck and webwxsync contradict each other.
+    lying: bool,
     /// What the last fetch brought, to tell the same again from something new.
     last: u64,
     polls: i64,
@@ -115,6 +126,7 @@ impl WebSession {
             complete_until_s,
             more: false,
             empty_rounds: 0,
+            lying: false,
             last: 0,
             polls: 0,
             saved,
@@ -150,7 +162,7 @@ impl WebSession {
                     told.extend(convert::contacts(found, &self.me));
                     true
                 }
-                Err(error @ Error::Ended(_)) => return Err(error),
+                Err(error) if ends(&error) => return Err(error),
                 Err(error) => {
                     tracing::debug!(%error, asked = batch.len(), "The service does not tell who wrote.");
                     false
@@ -210,7 +222,8 @@ impl WebSession {
 
     async fn batch(&mut self) -> Result<Batch, Error> {
         if !self.more && !self.wait().await? {
-            let batch = self.handed(Batch::default(), None)?;
+            let mut batch = self.handed(Batch::default(), None)?;
+            batch.trouble = self.sync_trouble(false);
             self.empty_rounds = 0;
             return Ok(batch);
         }
@@ -230,8 +243,9 @@ impl WebSession {
         let brought = fingerprint(&events);
         let stood_still = keys.sync().same_place(from.sync()) && (events.is_empty() || brought == self.last);
         let moved = Some(keys).filter(|keys| *keys != self.keys);
-        let batch = self.handed(Batch { events, contacts, ..Batch::default() }, moved)?;
+        let mut batch = self.handed(Batch { events, contacts, ..Batch::default() }, moved)?;
         self.empty_rounds = if stood_still { self.empty_rounds.saturating_add(1) } else { 0 };
+        batch.trouble = self.sync_trouble(stood_still && self.empty_rounds >= LYING_ROUNDS);
         self.last = brought;
         self.more = more && !stood_still;
         self.fresh = None;
@@ -247,6 +261,12 @@ impl WebSession {
             });
         }
         Ok(batch)
+    }
+
+    /// What to tell when synccheck and webwxsync begin, or cease, to contradict each other; `None`: nothing new.
+    fn sync_trouble(&mut self, lies: bool) -> Option<String> {
+        let told = std::mem::replace(&mut self.lying, lies);
+        (told != lies).then(|| if lies { LYING.to_owned() } else { String::new() })
     }
 
     /// The batch with the state that has to be kept, which counts as kept from now on.
@@ -280,7 +300,23 @@ fn fingerprint(events: &[Incoming]) -> u64 {
 fn gives_up_position(advice: Advice) -> bool {
     match advice {
         Advice::TryLater | Advice::GiveUp => true,
-        Advice::CoolDown(_) | Advice::Stop => false,
+        Advice::Stop(_) => false,
+    }
+}
+
+/// Whether nothing more may be asked after this: the session is over, or may not be. That it was asked too often ends the
+/// asking alone: who is who is nice to know, and an account that stopped over it could never begin again.
+fn ends(error: &Error) -> bool {
+    match error {
+        Error::Ended(_) | Error::Stopped { .. } => true,
+        Error::Refused { refusal, .. } => refusal.advice == Advice::Stop(Risk::Forbidden),
+        Error::Transport { .. }
+        | Error::Status { .. }
+        | Error::Decode { .. }
+        | Error::Silent { .. }
+        | Error::LoginNotCompleted(_)
+        | Error::BadSavedSession(_)
+        | Error::Settings(_) => false,
     }
 }
 
@@ -288,7 +324,7 @@ fn gives_up_position(advice: Advice) -> bool {
 async fn load(client: &Client, mut book: Book, recent: Vec<Contact>, me: &PeerId) -> Result<(Book, bool), Error> {
     learn(&mut book, recent);
     match client.notify_up(me).await {
-        Err(error @ Error::Ended(_)) => return Err(error),
+        Err(error) if ends(&error) => return Err(error),
         Err(error) => tracing::debug!(%error, "The service did not take the notice that we are up."),
         Ok(()) => {}
     }
@@ -297,7 +333,7 @@ async fn load(client: &Client, mut book: Book, recent: Vec<Contact>, me: &PeerId
             learn(&mut book, convert::contacts(contacts, me));
             Ok((book, true))
         }
-        Err(error @ Error::Ended(_)) => Err(error),
+        Err(error) if ends(&error) => Err(error),
         // Very large accounts get no list at all; contacts are then met one by one.
         Err(error) => {
             tracing::warn!(%error, "The address book is not to be had; names come as people write.");
@@ -321,8 +357,18 @@ impl Session for WebSession {
                 let pause = self.empty_rounds.min(EMPTY_PAUSE_S);
                 tokio::time::sleep(Duration::from_secs(pause.into())).await;
             }
-            self.batch().await
+            // What risk control says to a send ends the poll too, in whatever it waits for.
+            let client = Arc::clone(&self.client);
+            tokio::select! {
+                biased;
+                stopped = client.until_stopped() => Err(stopped),
+                batch = self.batch() => batch,
+            }
         })
+    }
+
+    fn heard_within(&self) -> Option<Duration> {
+        Some(HEARD_WITHIN)
     }
 
     fn sender(&self) -> Arc<dyn ActionSender> {

@@ -313,11 +313,11 @@ pub(crate) fn word(result: &Result<Receipt, SendError>) -> &'static str {
     match result {
         Ok(receipt) if receipt.server_id.is_some() => "sent",
         Ok(_) => "done",
-        Err(SendError::NotTaken { after, .. }) if *after >= Duration::from_secs(600) => "cool down",
         Err(SendError::NotTaken { .. }) => "not taken",
         Err(SendError::Uncertain { .. }) => "uncertain",
         Err(SendError::Failed { .. }) => "failed",
         Err(SendError::Ended(_)) => "ended",
+        Err(SendError::Stopped { .. }) => "stopped",
     }
 }
 

@@ -186,7 +186,7 @@ impl Client {
         let (endpoint, refusal) = refused;
         let second = match refusal.advice {
             Advice::TryLater | Advice::GiveUp => self.hosts.second_file(),
-            Advice::CoolDown(_) | Advice::Stop => None,
+            Advice::Stop(_) => None,
         };
         let Some(second) = second else { return Err(before_act(Error::Refused { endpoint, refusal })) };
         tracing::debug!(ret = refusal.ret, "The file host refuses; trying the second one.");

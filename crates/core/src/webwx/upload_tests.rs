@@ -178,8 +178,8 @@ async fn an_upload_that_fails_was_seen_by_nobody() {
         ("html", 0, Box::new(|| Reply::bytes("<html>")), "not taken", 1),
         ("502", 1, Box::new(|| Reply::status(502)), "not taken", 2),
         ("413", 0, Box::new(|| Reply::status(413)), "not taken", 1),
-        ("too often", 1, Box::new(|| Reply::ret(1205)), "cool down", 2),
-        ("risk control", 0, Box::new(|| Reply::ret(1203)), "failed", 1),
+        ("too often", 1, Box::new(|| Reply::ret(1205)), "stopped", 2),
+        ("risk control", 0, Box::new(|| Reply::ret(1203)), "stopped", 1),
         ("session over", 1, Box::new(|| Reply::ret(1101)), "ended", 2),
     ];
     for (name, at, bad, want, asked) in rows {
@@ -188,6 +188,11 @@ async fn an_upload_that_fails_was_seen_by_nobody() {
         let file = rig.file("a.bin", &bytes(524_289));
         assert_eq!(word(&send(&rig, PEER, MediaShape::File, &file).await), want, "{name}");
         assert_eq!(rig.asked(), vec!["webwxuploadmedia"; asked], "{name}");
+        if want == "stopped" {
+            assert_eq!(word(&send(&rig, PEER, MediaShape::File, &file).await), "stopped", "{name}");
+            assert_eq!(rig.asked().len(), asked, "{name}: risk control is not asked again");
+            continue;
+        }
         // The next try begins anew, under another id.
         assert_eq!(word(&send(&rig, PEER, MediaShape::File, &file).await), "sent", "{name}");
         let ups = rig.at_endpoint("webwxuploadmedia");
@@ -368,7 +373,7 @@ async fn the_last_request_is_the_one_that_may_have_been_taken() {
         ("time-out", Reply::timeout, "uncertain"),
         ("502", || Reply::status(502), "uncertain"),
         ("not sent", Reply::not_sent, "not taken"),
-        ("too often", || Reply::ret(1205), "cool down"),
+        ("too often", || Reply::ret(1205), "stopped"),
         ("no id", || Reply::ret(0), "done"),
     ];
     for (name, bad, want) in rows {

@@ -59,9 +59,9 @@ async fn somebody_met_in_a_room_is_asked_and_accepts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn too_often_is_a_rest_and_no_answer_no_telling() {
+async fn too_often_is_the_end_and_no_answer_no_telling() {
     for (kind, want) in [
-        (FaultKind::Ret { ret: 1205, msg: String::new() }, "rest"),
+        (FaultKind::Ret { ret: 1205, msg: String::new() }, "stopped"),
         (FaultKind::DropAfter, "uncertain"),
         (FaultKind::Html, "uncertain"),
         (FaultKind::Refuse, "not taken"),
@@ -72,7 +72,7 @@ async fn too_often_is_a_rest_and_no_answer_no_telling() {
         rig.fault("webwxverifyuser", kind.clone());
         let accept = Action::AcceptFriend { user: request.user.unwrap(), ticket: request.ticket };
         let word = match rig.act(&*session, accept, None, &[], None).await.unwrap_err() {
-            SendError::NotTaken { after, .. } if after.as_secs() >= 600 => "rest",
+            SendError::Stopped { .. } => "stopped",
             SendError::NotTaken { .. } => "not taken",
             SendError::Uncertain { .. } => "uncertain",
             SendError::Failed { .. } | SendError::Ended(_) | _ => "else",

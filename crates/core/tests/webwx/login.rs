@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use tokio::time::Instant;
 use wxbot_core::Error;
-use wxbot_core::error::Advice;
+use wxbot_core::error::{Advice, Risk};
 use wxbot_core::protocol::{LoginEvent, Protocol};
 use wxbot_core::webwx::Settings;
 use wxbot_core::webwx::endpoint::Mode;
@@ -140,7 +140,7 @@ async fn a_world_of_desktops() {
     let plain = Rig::with(world(), settings());
     let error = failure(plain.web.login(&Watcher::new()).await);
     let Error::Refused { refusal, .. } = &error else { panic!("{error}") };
-    assert_eq!((refusal.ret, refusal.advice), (1203, Advice::Stop));
+    assert_eq!((refusal.ret, refusal.advice), (1203, Advice::Stop(Risk::Forbidden)));
     assert!(refusal.message.starts_with("为了你的帐号安全"));
 
     let desktop = Settings { mode: Mode { desktop: true, ..mode() }, ..settings() };

@@ -156,7 +156,7 @@ async fn an_upload_that_fails_leaves_nothing_behind_and_works_the_next_time() {
         (FaultKind::Status { code: 500 }, 1, "not taken"),
         (FaultKind::Delay { ms: 120_000 }, 0, "not taken"),
         (FaultKind::Refuse, 1, "sent"),
-        (ret(1205), 0, "cool down"),
+        (ret(1205), 0, "stopped"),
         (ret(1101), 1, "ended"),
     ] {
         let (rig, shelf) = (Rig::new(), Shelf::new());
@@ -165,9 +165,9 @@ async fn an_upload_that_fails_leaves_nothing_behind_and_works_the_next_time() {
         rig.sim.inject(Fault { skip: chunk, ..Fault::once("webwxuploadmedia", kind.clone()) });
         let word = match send(&rig, &*session, "Alice", MediaShape::Image, &file).await {
             Ok(()) => "sent",
-            Err(SendError::NotTaken { after, .. }) if after >= Duration::from_secs(600) => "cool down",
             Err(SendError::NotTaken { .. }) => "not taken",
             Err(SendError::Ended(_)) => "ended",
+            Err(SendError::Stopped { .. }) => "stopped",
             Err(error) => panic!("{kind:?}: {error}"),
         };
         assert_eq!(word, want, "{kind:?}");

@@ -74,8 +74,8 @@ async fn refusals_of_a_new_room() {
     let ret = |ret, msg: &str| FaultKind::Ret { ret, msg: msg.into() };
     for (kind, want) in [
         (FaultKind::EmptyNames, "failed"),
-        (ret(1, "操作太频繁，请稍后再试。"), "rest"),
-        (ret(1205, ""), "rest"),
+        (ret(1, "操作太频繁，请稍后再试。"), "stopped"),
+        (ret(1205, ""), "stopped"),
         (FaultKind::DropAfter, "uncertain"),
         (FaultKind::Truncate { bytes: 30 }, "uncertain"),
         (ret(1102, ""), "ended"),
@@ -86,9 +86,9 @@ async fn refusals_of_a_new_room() {
         let (alice, bob) = (peer(&*session, "Alice"), peer(&*session, "鲍勃"));
         let word = match rig.act(&*session, create("x"), None, &[&alice, &bob], None).await {
             Err(SendError::Failed { .. }) => "failed",
-            Err(SendError::NotTaken { after, .. }) if after.as_secs() >= 600 => "rest",
             Err(SendError::Uncertain { .. }) => "uncertain",
             Err(SendError::Ended(_)) => "ended",
+            Err(SendError::Stopped { .. }) => "stopped",
             other => panic!("{kind:?}: {other:?}"),
         };
         assert_eq!(word, want, "{kind:?}");

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
 use wxbot_core::SendError;
+use wxbot_core::error::{Error, FetchError, Risk};
 use wxbot_core::protocol::{Outgoing, Protocol, Receipt, Session};
 use wxbot_core::webwx::Settings;
 use wxbot_model::{Action, PeerId};
@@ -62,8 +64,8 @@ async fn outcomes_say_whether_it_may_be_sent_again() {
         (FaultKind::Status { code: 404 }, "not taken", false),
         (ret(-1), "not taken", false),
         (ret(1204), "failed", false),
-        (ret(1203), "failed", false),
-        (ret(1205), "cool down", false),
+        (ret(1203), "stopped", false),
+        (ret(1205), "stopped", false),
         (ret(1101), "ended", false),
     ] {
         let rig = Rig::new();
@@ -71,14 +73,48 @@ async fn outcomes_say_whether_it_may_be_sent_again() {
         rig.fault("webwxsendmsg", kind.clone());
         let word = match send(&rig, &*session, "Alice", "x").await {
             Ok(_) => "sent",
-            Err(SendError::NotTaken { after, .. }) if after >= Duration::from_secs(600) => "cool down",
             Err(SendError::NotTaken { .. }) => "not taken",
             Err(SendError::Uncertain { .. }) => "uncertain",
             Err(SendError::Failed { .. }) => "failed",
             Err(SendError::Ended(_)) => "ended",
+            Err(SendError::Stopped { .. }) => "stopped",
             Err(_) => "new",
         };
         assert_eq!((word, rig.sim.journal().sends.len()), (want, usize::from(arrived)), "{kind:?}");
+        rig.clean();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn risk_control_on_one_send_is_the_end_of_the_session() {
+    for (ret, risk) in [(1203, Risk::Forbidden), (1205, Risk::TooOften)] {
+        let rig = Rig::new();
+        let mut session = rig.online().await;
+        let sender = session.sender();
+        let (alice, bob) = (peer(&*session, "Alice"), peer(&*session, "鲍勃"));
+        rig.fault("webwxsendmsg", FaultKind::Ret { ret, msg: String::new() });
+        // The poll hangs at the service meanwhile; what is said to the send ends it at once.
+        let begun = Instant::now();
+        let first = outgoing(&rig, alice.clone(), "x");
+        let poll = async {
+            loop {
+                if let Err(error) = session.next_batch().await {
+                    return error;
+                }
+            }
+        };
+        let (sent, polled) = tokio::join!(sender.perform(first), poll);
+        assert!(matches!(sent, Err(SendError::Stopped { risk: said, .. }) if said == risk), "{ret}");
+        assert!(
+            matches!(&polled, Error::Stopped { risk: said, why } if *said == risk && why.contains(&ret.to_string()))
+        );
+        assert!(begun.elapsed() < Duration::from_secs(5), "{ret}: {:?}", begun.elapsed());
+        // Nothing of this session asks the service anything any more.
+        let before = rig.seen().len();
+        assert!(matches!(sender.perform(outgoing(&rig, bob, "y")).await, Err(SendError::Stopped { .. })));
+        assert!(matches!(sender.look_up(&alice).await, Err(FetchError::Stopped { .. })));
+        assert!(session.next_batch().await.is_err());
+        assert_eq!((rig.seen().len(), rig.sim.journal().sends.len()), (before, 0), "{ret}");
         rig.clean();
     }
 }

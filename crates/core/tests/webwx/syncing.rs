@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 use wxbot_core::Error;
-use wxbot_core::error::EndReason;
+use wxbot_core::error::{Advice, EndReason};
 use wxbot_core::protocol::Session;
 
 use wxbot_sim::{Deliver, Fault, FaultKind, RoomMet, World};
@@ -155,16 +155,15 @@ async fn huge_answers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_poll_without_an_answer_is_quiet_twice_and_then_trouble() {
+async fn three_polls_without_an_answer_are_a_dead_session_and_never_a_quiet_one() {
     let rig = Rig::new();
     let mut session = rig.online().await;
     rig.sim.inject(always("synccheck", FaultKind::Delay { ms: 100_000 }));
     let start = Instant::now();
-    for _ in 0..2 {
-        assert!(session.next_batch().await.unwrap().events.is_empty());
-    }
     let error = session.next_batch().await.unwrap_err();
-    assert!(error.is_transient() && matches!(error, Error::Transport { endpoint: "synccheck", .. }), "{error}");
+    assert!(error.is_transient(), "{error}");
+    assert!(matches!(error, Error::Silent { endpoint: "synccheck", after } if after.as_secs() == 105), "{error}");
+    assert!(session.heard_within().unwrap() > 2 * start.elapsed(), "the watchdog comes behind it");
     assert_eq!(start.elapsed().as_secs(), 3 * 35);
     rig.sim.clear_faults();
     rig.sim.deliver("shop", Deliver::text("Alice", "1")).unwrap();
@@ -231,5 +230,47 @@ async fn a_logout_ends_it_for_everybody() {
     session.log_out().await;
     assert_eq!(rig.sim.journal().logouts.len(), 1);
     assert!(matches!(session.next_batch().await, Err(Error::Ended(_))));
+    rig.clean();
+}
+
+#[tokio::test(start_paused = true)]
+async fn risk_control_ends_whatever_met_it() {
+    for (endpoint, risk) in [("synccheck", 1203), ("webwxsync", 1205)] {
+        let rig = Rig::new();
+        let mut session = rig.online().await;
+        rig.fault(endpoint, FaultKind::Ret { ret: risk, msg: String::new() });
+        rig.sim.deliver("shop", Deliver::text("Alice", "1")).unwrap();
+        let error = session.next_batch().await.unwrap_err();
+        let advice = match &error {
+            Error::Refused { refusal, .. } => refusal.advice,
+            other => panic!("{endpoint}: {other}"),
+        };
+        assert!(matches!(advice, Advice::Stop(_)), "{endpoint}: {error}");
+        rig.clean();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_promises_news_and_gives_none_is_told() {
+    let rig = Rig::new();
+    let mut session = rig.online().await;
+    rig.sim.inject(always("webwxsync", FaultKind::Duplicate));
+    rig.sim.deliver("shop", Deliver::text("Alice", "1")).unwrap();
+    let begun = Instant::now();
+    let told = loop {
+        if let Some(trouble) = session.next_batch().await.unwrap().trouble {
+            break trouble;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(1_800), "it is never told");
+    };
+    assert!(told.contains("webwxsync gives nothing"), "{told}");
+    assert!(begun.elapsed() > Duration::from_secs(120), "a passing disorder is nobody's news: {:?}", begun.elapsed());
+    rig.sim.clear_faults();
+    let over = loop {
+        if let Some(trouble) = session.next_batch().await.unwrap().trouble {
+            break trouble;
+        }
+    };
+    assert_eq!(over, "");
     rig.clean();
 }

@@ -116,6 +116,13 @@ pub enum Lookup {
         #[serde(default)]
         room: Option<ContactId>,
     },
+    /// What the pacing lets out now into a chat, as a [`Budget`](crate::Budget).
+    Budget {
+        /// Whose.
+        account: AccountName,
+        /// Into which.
+        chat: ContactId,
+    },
     /// Something of a later version.
     #[serde(other)]
     Unknown,
@@ -187,8 +194,11 @@ mod tests {
     use serde::de::DeserializeOwned;
     use serde_json::{Value, json};
 
+    use wxbot_model::ActionKind;
+
     use super::*;
     use crate::abi::{decode, encode};
+    use crate::budget::{Allowance, Budget};
     use crate::host::Answer;
 
     /// Crosses as what another version of the SDK wrote.
@@ -221,6 +231,19 @@ mod tests {
         assert!(answer.block);
         assert!(matches!(of_another_version(json!({ "what": "weather", "in": "Kunming" })), Lookup::Unknown));
         assert!(matches!(of_another_version(json!({ "what": "hologram" })), Fetch::Unknown));
+    }
+
+    /// A kind of actions that this side does not know yet is one of the others.
+    #[test]
+    fn budgets_cross_and_those_of_another_version_are_read() {
+        let budget =
+            Budget::unlimited().with_chat(Allowance::of(2)).with_kind(ActionKind::Recall, Allowance::not_before(7));
+        let budget = budget.in_quiet_hours(9, true).warming_up(11);
+        assert_eq!(decode::<Budget>(&encode(&budget).unwrap()).unwrap(), budget);
+        assert_eq!(of_another_version::<Budget>(json!({})), Budget::unlimited());
+        let grown = json!({ "kinds": [{ "kind": "dance", "allowance": { "now": 1, "style": "tango" } }], "mood": 3 });
+        let want = Budget::unlimited().with_kind(ActionKind::Other, Allowance::of(1));
+        assert_eq!(of_another_version::<Budget>(grown), want);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use super::asks::{Act, Fetch, Fetched, KvGet, KvList, Lookup, Release};
 use super::link::HostLink;
 use super::wire::{decode, encode};
 use super::words::{Fault, HostOp};
+use crate::budget::Budget;
 use crate::contacts::{ContactQuery, FoundContact, RoomMember};
 use crate::ctx::KvPage;
 use crate::host::{Host, ReadMedia, Receipt};
@@ -102,6 +103,15 @@ impl Host for OverLink {
         room: &'a ContactId,
     ) -> BoxFuture<'a, Result<Vec<RoomMember>, PluginError>> {
         let what = Lookup::Members { account: account.clone(), room: room.clone() };
+        Box::pin(async move { Ok(self.ask(HostOp::LOOKUP, &what).await?) })
+    }
+
+    fn budget<'a>(
+        &'a self,
+        account: &'a AccountName,
+        chat: &'a ContactId,
+    ) -> BoxFuture<'a, Result<Budget, PluginError>> {
+        let what = Lookup::Budget { account: account.clone(), chat: chat.clone() };
         Box::pin(async move { Ok(self.ask(HostOp::LOOKUP, &what).await?) })
     }
 

@@ -10,6 +10,7 @@ use wxbot_model::{
     file_name,
 };
 
+use crate::budget::Budget;
 use crate::contacts::{ContactQuery, FoundContact, RoomMember};
 use crate::ctx::KvPage;
 use crate::effects::{Effect, Effects};
@@ -45,6 +46,8 @@ pub(super) struct FakeState {
     pub(super) roles: HashMap<(ContactId, Option<ContactId>), Vec<Role>>,
     /// What the account's protocol cannot do.
     pub(super) lacks: Vec<Capability>,
+    /// What may go out, into whatever chat.
+    pub(super) budget: Budget,
 }
 
 /// Somebody else has changed this key.
@@ -247,6 +250,14 @@ impl Host for FakeHost {
         let members = self.state(|s| s.members.get(room).cloned());
         let members = members.ok_or_else(|| PluginError::msg(format!("{room} is nobody this account knows")));
         Box::pin(std::future::ready(members))
+    }
+
+    fn budget<'a>(
+        &'a self,
+        _account: &'a AccountName,
+        _chat: &'a ContactId,
+    ) -> BoxFuture<'a, Result<Budget, PluginError>> {
+        Box::pin(std::future::ready(Ok(self.state(|s| s.budget.clone()))))
     }
 
     fn send_now<'a>(

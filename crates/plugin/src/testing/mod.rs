@@ -52,6 +52,7 @@ use wxbot_model::{
     MediaShape, Mentions, Message, Person,
 };
 
+use crate::budget::Budget;
 use crate::config::Place;
 use crate::contacts::RoomMember;
 use crate::ctx::InitCtx;
@@ -166,6 +167,12 @@ impl<P: Plugin> Kit<P> {
     /// refused, so that a test sees who asks for them all the same.
     pub fn cannot(&self, what: &[Capability]) {
         self.bench.host.state(|s| s.lacks.extend_from_slice(what));
+    }
+
+    /// What [`Ctx::budget`](crate::Ctx::budget) answers from now on, for every chat; unlimited unless said. A kit sends at
+    /// once whatever it says.
+    pub fn budget(&self, budget: Budget) {
+        self.bench.host.state(|s| s.budget = budget);
     }
 
     /// Now is a time of this schedule: the handler of that name under `#[cron]`, or one that the settings plan. Which times those are is no question for

@@ -12,6 +12,8 @@ use wxbot_model::AccountName;
 use super::cron::Schedule;
 use super::event;
 use super::missed::{self, Missed};
+use crate::failpoint::fail_point;
+use crate::reserve::Reserve;
 use crate::roster::Roster;
 use crate::store::{Firing, ScheduleKey, Store, StoreError};
 
@@ -49,6 +51,8 @@ pub(crate) struct Clock {
     hands: Vec<Hand>,
     /// When it last looked, by the wall clock.
     looked_ms: i64,
+    /// Events that it makes take room on the disk.
+    reserve: Arc<Reserve>,
 }
 
 /// How far one schedule is.
@@ -87,13 +91,19 @@ impl Clock {
         roster: Roster,
         wanted: watch::Receiver<Arc<[WantedSchedule]>>,
     ) -> Self {
-        Self { store, source, roster, wanted, renew: true, hands: Vec::new(), looked_ms: i64::MIN }
+        let reserve = Arc::default();
+        Self { store, source, roster, wanted, renew: true, hands: Vec::new(), looked_ms: i64::MIN, reserve }
+    }
+
+    /// The same, resting while the disk is short.
+    pub(crate) fn within(self, reserve: Arc<Reserve>) -> Self {
+        Self { reserve, ..self }
     }
 
     /// Fires what is due until `stop`. What is not fired before that is fired after the next start.
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         let bell = self.store.bell();
-        while !stop.is_cancelled() {
+        while stop.run_until_cancelled(self.reserve.ample()).await.is_some() {
             bell.arm();
             let now_ms = self.source.now_ms();
             let next_ms = self.round(now_ms).await.unwrap_or_else(|error| {
@@ -177,6 +187,9 @@ impl Clock {
         loop {
             let (due, next) = self.store.due_timers(now_ms, BATCH).await?;
             let all = due.len() < BATCH;
+            if !due.is_empty() {
+                fail_point!("clock: found due");
+            }
             self.fire(due.into_iter().map(|timer| event::of_timer(timer, now_ms)).collect()).await?;
             if all {
                 return Ok(next);
@@ -215,6 +228,7 @@ impl Clock {
         }
         let whose: HashSet<AccountName> = firings.iter().map(|firing| firing.account.clone()).collect();
         self.store.fire(firings).await?;
+        fail_point!("clock: fired");
         // An account that does not run finds its events when it does.
         for account in self.roster.now().iter().filter(|account| whose.contains(&account.name)) {
             account.feed.look_at_parked();

@@ -8,18 +8,20 @@ use wxbot_model::size::parse_size;
 use wxbot_model::span::parse_duration;
 use wxbot_plugin::Place;
 
+use super::alerts;
 use super::check;
 use super::keys;
+use super::pacing;
 use super::plugins;
 use super::registry::Registry;
 use super::roles;
 use super::server;
 use super::settings::{
-    AccountConfig, ArchivePolicy, ArchiveSettings, Config, MediaSettings, MiddlewareUse, OnUncertain, Pacing,
-    PluginUse, SecretSource,
+    AccountConfig, ArchivePolicy, ArchiveSettings, Config, MediaSettings, MiddlewareUse, OnUncertain, PluginUse,
+    SecretSource, StoreSettings,
 };
 use super::stations;
-use super::tree::{Node, Shape, Table};
+use super::tree::Table;
 use super::view::{Account, Named, accounts, plugin_entries};
 
 /// Builds what the checks have passed. What they would have refused is left out.
@@ -29,8 +31,10 @@ pub(super) fn config(root: &Table, file: &Path, registry: &Registry) -> Config {
         data_dir: data_dir(root, file),
         media: media(root.table("media")),
         archive: archive(root.table("archive")),
+        store: store(root.table("store")),
         libraries: libraries(root, file),
         server: server::build(root),
+        alerts: alerts::build(root, file),
         accounts: accounts(root, registry).iter().filter_map(|account| one(account, file, registry)).collect(),
     }
 }
@@ -72,6 +76,11 @@ fn archive_policy(account: &Account<'_>) -> ArchivePolicy {
     }
 }
 
+fn store(table: Option<&Table>) -> StoreSettings {
+    let reserve = table.and_then(|table| table.text("reserve")).and_then(|text| parse_size(text).ok());
+    reserve.map_or_else(StoreSettings::default, |reserve| StoreSettings { reserve })
+}
+
 fn one(account: &Account<'_>, file: &Path, registry: &Registry) -> Option<AccountConfig> {
     let spec = account.protocol?;
     let table = account.table;
@@ -90,7 +99,8 @@ fn one(account: &Account<'_>, file: &Path, registry: &Registry) -> Option<Accoun
             stations.retain(|named| registry.guard(named.name).is_some());
             plugins_of(stations, account, file, registry)
         },
-        pacing: pacing(account, spec.pacing),
+        pacing: pacing::pacing(account, spec.pacing),
+        quiet: pacing::quiet(account),
         on_uncertain: match table.text("on_uncertain") {
             Some("resend") => OnUncertain::Resend,
             Some("drop") => OnUncertain::Drop,
@@ -138,21 +148,6 @@ fn middleware(account: &Account<'_>, file: &Path, registry: &Registry) -> Vec<Mi
         MiddlewareUse { name: name.to_owned(), settings: layers(name), place, own }
     };
     list.iter().map(|named| used(named.name)).collect()
-}
-
-fn pacing(account: &Account<'_>, mut pacing: Pacing) -> Pacing {
-    for table in [account.root, account.table].into_iter().filter_map(|table| table.table("pacing")) {
-        let rate = |key: &str| table.text(key).and_then(|text| text.parse().ok());
-        pacing.per_account = rate("per_account").unwrap_or(pacing.per_account);
-        pacing.per_chat = rate("per_chat").unwrap_or(pacing.per_chat);
-        if let Some(age) = table.text("max_age").and_then(|text| parse_duration(text).ok()) {
-            pacing.max_age = age;
-        }
-        if let Some(Node { shape: Shape::Integer(burst), .. }) = table.get("burst") {
-            pacing.burst = u32::try_from(*burst).unwrap_or(pacing.burst);
-        }
-    }
-    pacing
 }
 
 pub(super) fn options(table: &Table, keys: &[keys::Key]) -> Map<String, Value> {

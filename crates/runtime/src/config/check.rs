@@ -9,12 +9,16 @@ use url::Url;
 use wxbot_model::size::{parse_size, show_size};
 use wxbot_model::span::{Rate, parse_duration};
 use wxbot_model::{AccountName, ContactId};
+use wxbot_plugin::local::{Hours, Zone};
 
 use super::diagnostic::{Diagnostic, Report, codes, quote, suggest, words};
 use super::keys::{self, Key, Kind};
 use super::roles;
 use super::settings::Endpoint;
 use super::tree::{Entry, Node, Shape, Table};
+
+/// Instead of hours: none.
+pub(super) const OFF: &str = "off";
 
 /// Which table of the file, in words.
 #[derive(Debug, Clone)]
@@ -113,6 +117,29 @@ pub(super) fn value(name: &str, node: &Node, kind: &Kind, place: &Place, report:
                 let why = if plain(text) { error.to_string() } else { format!("{} is not a rate", quote(text)) };
                 report.mistake(
                     Diagnostic::new(codes::BAD_RATE, &node.span, format!("`{name}`: {why}")).label("not a rate"),
+                );
+            }
+        }
+        (Kind::Hours, Shape::Text(text)) => {
+            if text != OFF
+                && let Err(error) = text.parse::<Hours>()
+            {
+                let error = error.to_string();
+                let (why, help) = error.split_once("; ").unwrap_or((&error, ""));
+                let why = if plain(text) { why.to_owned() } else { format!("{} is no hours", quote(text)) };
+                report.mistake(
+                    Diagnostic::new(codes::BAD_HOURS, &node.span, format!("`{name}`: {why}"))
+                        .label("not hours")
+                        .help(format!("{help}; \"{OFF}\": none")),
+                );
+            }
+        }
+        (Kind::Zone, Shape::Text(text)) => {
+            if text.parse::<Zone>().is_err() {
+                report.mistake(
+                    Diagnostic::new(codes::BAD_ZONE, &node.span, format!("`{name}`: {} is no time zone", quote(text)))
+                        .label("not a time zone")
+                        .help("write a name of the tz database, like \"Asia/Shanghai\" or \"UTC\""),
                 );
             }
         }
@@ -242,7 +269,7 @@ pub(super) fn value(name: &str, node: &Node, kind: &Kind, place: &Place, report:
         (Kind::Text, _) | (Kind::Path, _) | (Kind::Bool, _) | (Kind::Integer { .. }, _) => wrong(report),
         (Kind::Duration, _) | (Kind::Rate, _) | (Kind::Size { .. }, _) | (Kind::Choice(_), _) | (Kind::Url { .. }, _) => wrong(report),
         (Kind::ContactId, _) | (Kind::AccountName, _) | (Kind::Endpoint, _) | (Kind::Secret, _) => wrong(report),
-        (Kind::Listen, _) | (Kind::Network, _) => wrong(report),
+        (Kind::Listen, _) | (Kind::Network, _) | (Kind::Hours, _) | (Kind::Zone, _) => wrong(report),
         (Kind::List(_), _) | (Kind::Table(_), _) | (Kind::Map(_), _) => wrong(report),
         (Kind::Plugins, _) | (Kind::Settings, _) | (Kind::Roles, _) | (Kind::Accounts, _) => wrong(report),
     }

@@ -44,6 +44,10 @@ pub mod codes {
         BAD_DURATION = "bad_duration";
         /// Not a rate like `20/min`.
         BAD_RATE = "bad_rate";
+        /// Not hours like `23:00-07:00`.
+        BAD_HOURS = "bad_hours";
+        /// Not a time zone like `Asia/Shanghai`.
+        BAD_ZONE = "bad_zone";
         /// Not a size like `512MiB`, or too small a one.
         BAD_SIZE = "bad_size";
         /// Not one of the allowed words.
@@ -100,6 +104,8 @@ pub mod codes {
         BAD_ROLE = "bad_role";
         /// Not a text that can stand before the word of a command.
         BAD_PREFIX = "bad_prefix";
+        /// Alerts that nobody could get.
+        BAD_ALERTS = "bad_alerts";
         /// Warning: settings that nothing reads.
         UNUSED_SETTINGS = "unused_settings";
     }

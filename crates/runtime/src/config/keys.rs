@@ -69,6 +69,10 @@ pub enum Kind {
         /// The least.
         min: u64,
     },
+    /// Hours of the day like `"23:00-07:00"`, or `"off"`.
+    Hours,
+    /// A time zone like `"Asia/Shanghai"`.
+    Zone,
     /// One of these words.
     Choice(&'static [&'static str]),
     /// A URL with one of these schemes and a host. Its text never appears in a message: it may hold a password.
@@ -114,6 +118,8 @@ impl Kind {
             Self::Integer { .. } => "a whole number".to_owned(),
             Self::Duration => "a duration like \"15s\"".to_owned(),
             Self::Size { .. } => "a size like \"512MiB\"".to_owned(),
+            Self::Hours => "hours like \"23:00-07:00\"".to_owned(),
+            Self::Zone => "a time zone like \"Asia/Shanghai\"".to_owned(),
             Self::Rate => "a rate like \"20/min\"".to_owned(),
             Self::Url { .. } => "a URL".to_owned(),
             Self::ContactId => "a contact id like \"p12\"".to_owned(),
@@ -178,7 +184,67 @@ pub(super) const PACING: &[Key] = &[
         Kind::Integer { min: 1, max: 10_000 },
     ),
     Key::new("per_chat", "How fast one account sends into one chat.", Kind::Rate),
-    Key::new("max_age", "How old an unsent message may become before it is given up.", Kind::Duration),
+    Key::new("max_age", "How old an unsent answer may become before it is given up.", Kind::Duration),
+    Key::new("texts", "How fast texts go out over all chats.", Kind::Rate),
+    Key::new("media", "How fast pictures, films, files and shared things go out over all chats.", Kind::Rate),
+    Key::new("friend_requests", "How often it asks people to become friends; one at a time.", Kind::Rate),
+    Key::new("friend_accepts", "How often it accepts people who ask; up to three at once.", Kind::Rate),
+    Key::new(
+        "room_changes",
+        "How often it changes rooms; each person brought in or put out counts, up to three at once.",
+        Kind::Rate,
+    ),
+    Key::new("recalls", "How often it takes messages back.", Kind::Rate),
+    Key::new(
+        "jitter",
+        "Each message is followed by a random time of up to so many percent of the account's interval.",
+        Kind::Integer { min: 0, max: 1_000 },
+    ),
+    Key::new(
+        "quiet",
+        "Hours in which nothing goes out by itself: `23:00-07:00`, perhaps of weekdays; `off`: none.",
+        Kind::Hours,
+    ),
+    Key::new("tz", "The time zone of the quiet hours.", Kind::Zone).preset(Preset::Text("Asia/Shanghai")),
+    Key::new(
+        "quiet_for",
+        "What waits in quiet hours: `pushes`, which answer nobody who writes just now, or `all`.",
+        Kind::Choice(&["pushes", "all"]),
+    )
+    .preset(Preset::Text("pushes")),
+    Key::new("warm_up", "For how long an account sends more slowly after a new login; `0s`: not at all.", Kind::Duration),
+    Key::new(
+        "warm_up_from",
+        "Which percent of each pace holds right after a new login.",
+        Kind::Integer { min: 1, max: 100 },
+    ),
+    Key::new(
+        "same_text",
+        "What becomes of a text that too many chats have got: `refuse`, `wait` or `allow`.",
+        Kind::Choice(&["refuse", "wait", "allow"]),
+    ),
+    Key::new("same_text_chats", "How many chats may get one text within `same_text_per`.", Kind::Integer { min: 1, max: 10_000 })
+        .preset(Preset::Integer(5)),
+    Key::new("same_text_per", "Within which time a text to many chats is too much; at most a day.", Kind::Duration).preset(Preset::Text("10min")),
+    Key::new(
+        "same_text_for",
+        "Which texts count: `pushes`, which answer nobody who writes just now, or `all`.",
+        Kind::Choice(&["pushes", "all"]),
+    )
+    .preset(Preset::Text("pushes")),
+    Key::new(
+        "repeat",
+        "What becomes of a text that its chat has just got: `space`, `drop` or `allow`.",
+        Kind::Choice(&["space", "drop", "allow"]),
+    ),
+    Key::new("repeat_after", "How soon the same text in one chat is too soon, at most a day.", Kind::Duration)
+        .preset(Preset::Text("3s")),
+    Key::new(
+        "pushes",
+        "What becomes of pushes that had to wait: `wait`, `merge` into one text for each chat, or `expire` as answers do.",
+        Kind::Choice(&["wait", "merge", "expire"]),
+    )
+    .preset(Preset::Text("wait")),
 ];
 
 /// `[media]`.
@@ -201,6 +267,45 @@ pub(super) const ARCHIVE: &[Key] = &[
 
 /// Nothing; who, where and when; the texts too.
 const POLICY: Kind = Kind::Choice(&["off", "metadata", "full"]);
+
+/// `[store]`.
+pub(super) const STORE: &[Key] = &[Key::new(
+    "reserve",
+    "How much of the disk stays free: below it handling and sending stop, and at an eighth of it taking.",
+    Kind::Size { min: 0 },
+)
+.preset(Preset::Text("256MiB"))];
+
+/// `[alerts]`.
+pub(super) const ALERTS: &[Key] = &[
+    Key::new(
+        "after",
+        "How long an account may be out of work before somebody is told; one that needs a login is told at once.",
+        Kind::Duration,
+    )
+    .preset(Preset::Text("1min")),
+    Key::new("repeat", "How often a trouble that goes on is told again.", Kind::Duration).preset(Preset::Text("6h")),
+    Key::new("all_clear", "Whether its end is told too.", Kind::Bool).preset(Preset::Bool(false)),
+    Key::new(
+        "uncertain",
+        "More held replies of one account than this are told.",
+        Kind::Integer { min: 0, max: 1_000_000 },
+    )
+    .preset(Preset::Integer(10)),
+    Key::new(
+        "qr",
+        "Whether a QR code is made when a login is needed, and told: whoever gets it can log in, and so can who reads along.",
+        Kind::Bool,
+    )
+    .preset(Preset::Bool(false)),
+    Key::new("webhook", "Where the address is that alerts are posted to.", Kind::Secret),
+    Key::new("format", "What the address understands.", Kind::Choice(&["json", "wecom", "dingtalk", "feishu"]))
+        .preset(Preset::Text("json")),
+    Key::new("command", "A program and its arguments that is run for each alert, without a shell.", LIST_OF_TEXT)
+        .preset(Preset::Texts(&[])),
+    Key::new("via", "The account through which alerts are sent.", Kind::AccountName),
+    Key::new("to", "To whom that account sends them.", Kind::ContactId),
+];
 
 /// `[server]`.
 pub(super) const SERVER: &[Key] = &[
@@ -292,7 +397,9 @@ const TOP: &[Key] = &[
     Key::new("pacing", "How fast accounts send; the protocol's own pace where absent.", Kind::Table(PACING)),
     Key::new("media", "The folder for pictures, films and files, both received and to be sent.", Kind::Table(MEDIA)),
     Key::new("archive", "The history of conversations, for `wxbot messages`.", Kind::Table(ARCHIVE)),
+    Key::new("store", "How what wxbot remembers is kept.", Kind::Table(STORE)),
     Key::new("server", "Where services push to, and where health and figures are asked.", Kind::Table(SERVER)),
+    Key::new("alerts", "Who is told when something is wrong, and how.", Kind::Table(ALERTS)),
     Key::new("plugins", "The settings of plugins, common to all accounts.", Kind::Plugins),
     Key::new("accounts", "The WeChat identities that wxbot operates.", Kind::Accounts).required(),
 ];
@@ -361,7 +468,9 @@ mod tests {
             account().collect(),
             PACING.iter().collect(),
             MEDIA.iter().collect(),
+            STORE.iter().collect(),
             SERVER.iter().collect(),
+            ALERTS.iter().collect(),
             ACCESS.iter().collect(),
         ] {
             for (n, key) in keys.iter().enumerate() {

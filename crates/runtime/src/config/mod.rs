@@ -3,17 +3,19 @@
 //! Reading order: [`settings`] (what a good file says) → [`registry`] (what this binary knows) → [`keys`] (which keys
 //! there are) → `tree` (text → values with places) → `check` (one key alone) → `view` (which table covers which) →
 //! `accounts` (the file as a whole), `roles` (who is named there) → `plugins` and `stations` (what plugins and middleware say
-//! about their settings) → `build` (the result) →
+//! about their settings) → `build` and `pacing` (the result) →
 //! [`diagnostic`] (how it is told) → `redact` (what is not shown) → [`schema`](mod@schema) (for editors).
 
 use std::path::{Path, PathBuf};
 
 mod accounts;
+mod alerts;
 mod build;
 mod check;
 pub mod diagnostic;
 pub mod keys;
 mod libraries;
+mod pacing;
 mod plugins;
 mod redact;
 pub mod registry;
@@ -35,7 +37,7 @@ pub use registry::{Judge, ProtocolSpec, Registry, Said};
 pub use schema::schema;
 pub use settings::{
     AccountConfig, ArchivePolicy, ArchiveSettings, Config, Endpoint, Loaded, MediaSettings, MiddlewareUse, OnUncertain,
-    Pacing, PluginUse, SecretSource, ServerConfig,
+    Pacing, PluginUse, Quiet, SecretSource, ServerConfig, StoreSettings,
 };
 
 use diagnostic::{Report, codes};
@@ -109,6 +111,7 @@ pub fn parse(text: &str, file: &Path, registry: &Registry) -> Result<Loaded, Mis
     plugins::check(&reading.root, file, registry, &mut report);
     stations::check(&reading.root, file, registry, &mut report);
     server::check(&reading.root, &mut report);
+    alerts::check(&reading.root, &mut report);
     report.mistakes.append(&mut reading.limits);
     report.mistakes.retain(|mistake| !is_noise(mistake, &reading));
     report.mistakes.append(&mut reading.syntax);

@@ -67,6 +67,12 @@ fn kind(kind_: &Kind, registry: &Registry) -> Value {
         Kind::Rate => {
             json!({ "type": "string", "pattern": r"^\s*[0-9]+\s*/\s*([0-9]+\s*)?(ms|s|m|min|h|d)\s*$" })
         }
+        Kind::Hours => {
+            json!({ "type": "string", "minLength": 3, "examples": ["23:00-07:00", "22:00-07:00 Mon-Fri", "off"] })
+        }
+        Kind::Zone => {
+            json!({ "type": "string", "minLength": 1, "examples": ["Asia/Shanghai", "Europe/Berlin", "UTC"] })
+        }
         Kind::Choice(words) => json!({ "enum": words }),
         Kind::Url { schemes } => {
             json!({ "type": "string", "pattern": format!("^({})://", schemes.join("|")) })

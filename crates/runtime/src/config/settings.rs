@@ -12,10 +12,13 @@ use url::Url;
 use wxbot_model::AccountName;
 use wxbot_model::span::Rate;
 use wxbot_plugin::host::PluginFactory;
+use wxbot_plugin::local::{Hours, Zone};
 use wxbot_plugin::middleware::OwnStation;
 use wxbot_plugin::{InitCtx, Place};
 
 use super::diagnostic::Diagnostic;
+use crate::alerts::AlertSettings;
+use crate::pacing::Manners;
 use crate::roles::Roles;
 
 /// A configuration without mistakes, and what is worth knowing about it.
@@ -38,10 +41,14 @@ pub struct Config {
     pub media: MediaSettings,
     /// The history of conversations.
     pub archive: ArchiveSettings,
+    /// The store.
+    pub store: StoreSettings,
     /// Files that plugins come from, as `bot.toml` names them; resolved against its folder.
     pub libraries: Vec<PathBuf>,
     /// Where services push to.
     pub server: ServerConfig,
+    /// Who is told when something is wrong; `None`: nobody.
+    pub alerts: Option<AlertSettings>,
     /// At least one, in file order; disabled ones too.
     pub accounts: Vec<AccountConfig>,
 }
@@ -105,6 +112,19 @@ pub enum ArchivePolicy {
     Full,
 }
 
+/// How what wxbot remembers is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoreSettings {
+    /// Bytes of the disk that stay free; 0: nobody looks.
+    pub reserve: u64,
+}
+
+impl Default for StoreSettings {
+    fn default() -> Self {
+        Self { reserve: 256 << 20 }
+    }
+}
+
 /// One `[[accounts]]` entry with the common settings under its own.
 #[derive(Clone)]
 pub struct AccountConfig {
@@ -128,6 +148,8 @@ pub struct AccountConfig {
     pub guards: Vec<PluginUse>,
     /// How fast it sends.
     pub pacing: Pacing,
+    /// When it does not.
+    pub quiet: Option<Quiet>,
     /// What to do with a message of which nobody knows whether it was sent.
     pub on_uncertain: OnUncertain,
     /// What is remembered of its conversations.
@@ -159,6 +181,7 @@ impl fmt::Debug for AccountConfig {
             .field("middleware", &self.middleware)
             .field("guards", &self.guards)
             .field("pacing", &self.pacing)
+            .field("quiet", &self.quiet)
             .field("on_uncertain", &self.on_uncertain)
             .field("archive", &self.archive)
             .field("roles", &self.roles)
@@ -229,8 +252,36 @@ pub struct Pacing {
     pub burst: u32,
     /// Into one chat.
     pub per_chat: Rate,
-    /// An unsent message older than this is given up.
+    /// An unsent answer older than this is given up.
     pub max_age: Duration,
+    /// What it keeps to besides.
+    pub manners: Manners,
+    /// The file lifts the pace, as for a load test: nothing of the above holds either unless the file says so itself.
+    pub lifted: bool,
+}
+
+impl Pacing {
+    /// These paces, and nothing besides.
+    pub const fn new(per_account: Rate, burst: u32, per_chat: Rate, max_age: Duration) -> Self {
+        Self { per_account, burst, per_chat, max_age, manners: Manners::NONE, lifted: false }
+    }
+
+    /// The same paces with these manners.
+    #[must_use]
+    pub const fn with(self, manners: Manners) -> Self {
+        Self { manners, ..self }
+    }
+}
+
+/// Hours in which an account is quiet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quiet {
+    /// Which.
+    pub hours: Hours,
+    /// By whose clock.
+    pub zone: Zone,
+    /// Whether answers wait too.
+    pub answers_too: bool,
 }
 
 /// What to do with a message of which nobody knows whether it was sent.

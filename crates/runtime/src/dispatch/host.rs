@@ -9,12 +9,13 @@ use serde_json::Value;
 use wxbot_core::source::Source;
 use wxbot_model::{AccountName, Action, Capabilities, Capability, Contact, ContactId, MediaHandle};
 use wxbot_plugin::host::{Host, Receipt};
-use wxbot_plugin::{ContactQuery, FoundContact, KvPage, MediaError, MediaFile, PluginError, Role, RoomMember};
+use wxbot_plugin::{Budget, ContactQuery, FoundContact, KvPage, MediaError, MediaFile, PluginError, Role, RoomMember};
 
 use super::send_now;
 use crate::account::Account;
 use crate::contacts;
 use crate::media::Wanted;
+use crate::pacing;
 use crate::store::Store;
 
 /// How long a handler waits for bytes: less than its deadline, so that it can still answer something.
@@ -106,6 +107,17 @@ impl Host for RuntimeHost {
             let account = self.account(account);
             let account = account.ok_or_else(|| PluginError::msg("wxbot is stopping"))?;
             contacts::ask::members(&account, room).await.map_err(PluginError::msg)
+        })
+    }
+
+    fn budget<'a>(
+        &'a self,
+        account: &'a AccountName,
+        chat: &'a ContactId,
+    ) -> BoxFuture<'a, Result<Budget, PluginError>> {
+        Box::pin(async move {
+            let account = self.account(account).ok_or_else(|| PluginError::msg("wxbot is stopping"))?;
+            Ok(pacing::now::budget(&account, chat).await?)
         })
     }
 

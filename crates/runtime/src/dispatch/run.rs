@@ -55,7 +55,8 @@ pub(crate) async fn run(
     let mut tasks: JoinSet<Ended> = JoinSet::new();
     let mut next_due = Instant::now();
     let mut place = None;
-    while !stop.is_cancelled() {
+    // On a full disk what was taken waits there; what is being handled goes on to its end.
+    while stop.run_until_cancelled(account.reserve.ample()).await.is_some() {
         if account.feed.take_parked() || next_due <= Instant::now() {
             next_due = Instant::now() + unpark(&account).await;
         }

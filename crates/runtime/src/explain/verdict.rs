@@ -5,7 +5,7 @@ use wxbot_plugin::host::Note;
 use super::Explanation;
 use super::tell::Lang;
 use super::trace::{Ended, Heard, Passage, PluginStep, Skip, Trace};
-use crate::store::{EventState, SendState, SendStory, Story};
+use crate::store::{EventState, MERGED_INTO, SendState, SendStory, Story};
 
 /// So many notes stand in a sentence.
 const NOTES: usize = 3;
@@ -80,6 +80,9 @@ fn state(send: &SendStory, lang: Lang) -> String {
         SendState::Failed => ("answered was refused", "的回复被拒绝"),
         SendState::Expired => {
             ("answered was not sent in time and expired (pacing.max_age)", "的回复未能及时发出,已过期 (pacing.max_age)")
+        }
+        SendState::Dropped if send.error.as_deref().is_some_and(|error| error.starts_with(MERGED_INTO)) => {
+            ("answered went with another message", "的回复已并入另一条消息")
         }
         SendState::Dropped => ("answered was dropped", "的回复被丢弃"),
     };

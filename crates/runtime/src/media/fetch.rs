@@ -146,6 +146,8 @@ impl From<FetchError> for Miss {
         match error {
             FetchError::NotNow { why } => Self::Again(why),
             FetchError::Ended(reason) => Self::Again(format!("the session ended: {reason}")),
+            // It is the account that was stopped, not this file: asked again by the next session.
+            FetchError::Stopped { why, .. } => Self::Again(why),
             FetchError::Gone { why } => Self::Never(MediaError::Gone { why }),
             FetchError::Refused { why } => Self::Never(MediaError::Refused { why }),
             other => Self::Never(MediaError::Refused { why: other.to_string() }),

@@ -41,9 +41,10 @@ fn protocol(name: &'static str, profiles: &'static [&'static str]) -> ProtocolSp
         takes_proxy: true,
         only_one: false,
         judge: None,
+        supplies: None,
         simulated: true,
         options: OPTIONS,
-        pacing: Pacing { per_account: a_second, burst: 5, per_chat: a_second, max_age: Duration::from_secs(600) },
+        pacing: Pacing::new(a_second, 5, a_second, Duration::from_secs(600)),
     }
 }
 
@@ -113,6 +114,8 @@ fn each_key_is_work_or_session() {
         ("secrets = { KEY = { env = \"A\" } }", "secrets = { KEY = { file = \"A\" } }", "session secrets"),
         ("", "pacing = { burst = 9 }", "work pacing"),
         ("", "pacing = { burst = 5 }", "same"),
+        ("", "pacing = { quiet = \"23:00-07:00\" }", "work pacing"),
+        ("", "pacing = { friend_requests = \"1/h\" }", "work pacing"),
         ("", "on_uncertain = \"drop\"", "work on_uncertain"),
         ("", "archive = \"full\"", "work archive"),
         ("", "roles = { owner = [\"p1\"] }", "work roles"),

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde::Serialize;
-use wxbot_core::error::{Advice, EndReason};
+use wxbot_core::error::{Advice, EndReason, Risk};
 
 /// The state of a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -51,6 +51,21 @@ impl Phase {
         matches!(self, Self::Starting | Self::Online | Self::Reconnecting { .. })
     }
 
+    /// What stands as the reason where nothing else is told. Being online needs none.
+    pub fn usual_why(&self) -> &'static str {
+        match self {
+            Self::Starting => "it begins",
+            Self::AwaitingScan { payload, .. } if payload.is_empty() => "the phone was asked to confirm",
+            Self::AwaitingScan { .. } => "a QR code waits to be scanned",
+            Self::AwaitingConfirm => "the code was scanned, and the phone asks for a confirmation",
+            Self::Online => "",
+            Self::Reconnecting { .. } | Self::Degraded => "it does not say why",
+            Self::NeedsLogin => "it is not logged in",
+            Self::LoggedOut => "somebody logged it out",
+            Self::Stopped => "it was stopped",
+        }
+    }
+
     /// The word for lists and JSON.
     pub fn word(&self) -> &'static str {
         match self {
@@ -75,6 +90,17 @@ pub enum Input {
         /// There is a saved session that was not refused.
         saved: bool,
     },
+    /// The beginning of an account that a former run left to a person: nothing is tried before one acts.
+    BeginStopped {
+        /// Why it was left.
+        why: String,
+        /// Whether somebody logged it out, and nothing else was wrong.
+        logged_out: bool,
+        /// What risk control held against it.
+        risk: Option<Risk>,
+        /// There is a saved session that was not refused.
+        saved: bool,
+    },
     /// A session is there (resumed or logged in).
     Entered,
     /// The order failed, or the running session did.
@@ -90,6 +116,8 @@ pub enum Input {
 pub enum Trouble {
     /// It may work later.
     Transient(String),
+    /// Nothing is answered any more: what there is of the session is dropped at once.
+    Silent(String),
     /// The session is over.
     Ended(EndReason),
     /// The service said no.
@@ -167,6 +195,11 @@ pub struct Machine {
     /// Somebody asked for a login: after a refusal a QR code follows instead of waiting.
     asked: bool,
     entered_at: Duration,
+    /// Risk control stopped a session that the service had not ended: whoever asks has it continued first. A new login is
+    /// what makes risk control stricter.
+    resume_first: bool,
+    /// The session before this one went silent: it is not said to work before a poll was answered.
+    unheard: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -185,8 +218,17 @@ enum Doing {
 pub struct Step {
     /// The state, `None` when it stays.
     pub phase: Option<(Phase, String)>,
+    /// What risk control holds against the account, where it is why.
+    pub risk: Option<Risk>,
     /// The order.
     pub order: Order,
+}
+
+impl Step {
+    /// An order under which the state stays.
+    fn quietly(order: Order) -> Self {
+        Self { phase: None, risk: None, order }
+    }
 }
 
 impl Machine {
@@ -199,6 +241,8 @@ impl Machine {
             failures: VecDeque::new(),
             asked: false,
             entered_at: Duration::ZERO,
+            resume_first: false,
+            unheard: false,
         }
     }
 
@@ -209,17 +253,27 @@ impl Machine {
                 self.go(Doing::Resuming, Phase::Starting, "continuing the saved session", Order::Resume)
             }
             Input::Begin { saved: false } => self.needs_login(Phase::NeedsLogin, "no saved session".into()),
+            Input::BeginStopped { why, logged_out, risk, saved } => {
+                self.resume_first = saved && risk.is_some();
+                let phase = if logged_out { Phase::LoggedOut } else { Phase::NeedsLogin };
+                Step { risk, ..self.needs_login(phase, why) }
+            }
             Input::Entered => {
                 self.asked = false;
-                self.attempt = 0;
                 self.entered_at = now;
+                self.resume_first = false;
+                if self.unheard {
+                    self.doing = Doing::Running;
+                    return Step::quietly(Order::Poll { anew: false });
+                }
+                self.attempt = 0;
                 self.go(Doing::Running, Phase::Online, "", Order::Poll { anew: false })
             }
             Input::LoginAsked => self.login_asked(),
             Input::WaitOver => match self.doing {
                 Doing::Waiting { session: true } => {
                     self.doing = Doing::Running;
-                    Step { phase: None, order: Order::Poll { anew: self.attempt >= self.policy.patience } }
+                    Step::quietly(Order::Poll { anew: self.attempt >= self.policy.patience })
                 }
                 Doing::Waiting { session: false }
                 | Doing::Nothing
@@ -229,7 +283,7 @@ impl Machine {
                 | Doing::Running
                 | Doing::WaitingForLogin => {
                     self.doing = Doing::Resuming;
-                    Step { phase: None, order: Order::Resume }
+                    Step::quietly(Order::Resume)
                 }
             },
             Input::Failed(trouble) => self.failed(trouble, now),
@@ -238,12 +292,15 @@ impl Machine {
 
     fn go(&mut self, doing: Doing, phase: Phase, why: &str, order: Order) -> Step {
         self.doing = doing;
-        Step { phase: Some((phase, why.to_owned())), order }
+        Step { phase: Some((phase, why.to_owned())), risk: None, order }
     }
 
     fn login_asked(&mut self) -> Step {
         self.asked = true;
         match self.doing {
+            Doing::WaitingForLogin if std::mem::take(&mut self.resume_first) => {
+                self.go(Doing::Resuming, Phase::Starting, "continuing the saved session", Order::Resume)
+            }
             Doing::WaitingForLogin | Doing::Nothing => {
                 self.go(Doing::LoggingIn, Phase::Starting, "logging in", Order::QrLogin)
             }
@@ -253,13 +310,13 @@ impl Machine {
             }
             Doing::Waiting { session: true } => {
                 self.doing = Doing::Running;
-                Step { phase: None, order: Order::Poll { anew: true } }
+                Step::quietly(Order::Poll { anew: true })
             }
             // Under way already: never a second login while the first works.
-            Doing::Running => Step { phase: None, order: Order::Poll { anew: false } },
-            Doing::Resuming => Step { phase: None, order: Order::Resume },
-            Doing::Pushing => Step { phase: None, order: Order::PushLogin },
-            Doing::LoggingIn => Step { phase: None, order: Order::QrLogin },
+            Doing::Running => Step::quietly(Order::Poll { anew: false }),
+            Doing::Resuming => Step::quietly(Order::Resume),
+            Doing::Pushing => Step::quietly(Order::PushLogin),
+            Doing::LoggingIn => Step::quietly(Order::QrLogin),
         }
     }
 
@@ -270,15 +327,27 @@ impl Machine {
         }
         self.asked = false;
         self.doing = Doing::WaitingForLogin;
-        Step { phase: Some((phase, why)), order: Order::WaitForLogin }
+        Step { phase: Some((phase, why)), risk: None, order: Order::WaitForLogin }
     }
 
     fn failed(&mut self, trouble: Trouble, now: Duration) -> Step {
         let before = self.doing;
         match trouble {
-            Trouble::Transient(why) | Trouble::Refused { why, advice: Advice::TryLater } => self.again(why, now, None),
-            Trouble::Refused { why, advice: Advice::CoolDown(wait) } => self.again(why, now, Some(wait)),
-            Trouble::Refused { why, advice: Advice::GiveUp | Advice::Stop } => match before {
+            Trouble::Transient(why) | Trouble::Refused { why, advice: Advice::TryLater } => self.again(why, now, false),
+            Trouble::Silent(why) => {
+                self.unheard = true;
+                self.again(why, now, true)
+            }
+            Trouble::Refused { why, advice: Advice::Stop(risk) } => {
+                // A person who asked meets the same refusal with any login: the reason comes first.
+                self.resume_first = match before {
+                    Doing::Running | Doing::Waiting { .. } => true,
+                    Doing::Resuming => !self.asked,
+                    Doing::Nothing | Doing::Pushing | Doing::LoggingIn | Doing::WaitingForLogin => false,
+                };
+                Step { risk: Some(risk), ..self.needs_login_now(Phase::NeedsLogin, why) }
+            }
+            Trouble::Refused { why, advice: Advice::GiveUp } => match before {
                 // A refused push says nothing new: the session was refused before it.
                 Doing::Pushing => self.needs_login(
                     Phase::NeedsLogin,
@@ -299,7 +368,7 @@ impl Machine {
             }
             Trouble::Ended(reason) => self.needs_login(Phase::NeedsLogin, reason.to_string()),
             Trouble::NotCompleted(why) | Trouble::BadSaved(why) => self.needs_login(Phase::NeedsLogin, why),
-            Trouble::Broken(why) => self.again(why, now, None),
+            Trouble::Broken(why) => self.again(why, now, false),
         }
     }
 
@@ -309,7 +378,8 @@ impl Machine {
         self.needs_login(phase, why)
     }
 
-    fn again(&mut self, why: String, now: Duration, at_least: Option<Duration>) -> Step {
+    /// Once more, later; with `dead` from what is stored, whatever there is of the session.
+    fn again(&mut self, why: String, now: Duration, dead: bool) -> Step {
         match self.doing {
             // A login is not repeated by itself: each one is a code on somebody's screen.
             Doing::LoggingIn => return self.needs_login_now(Phase::NeedsLogin, why),
@@ -328,14 +398,12 @@ impl Machine {
         while self.failures.front().is_some_and(|t| now.saturating_sub(*t) > self.policy.within) {
             self.failures.pop_front();
         }
-        let session = self.doing == Doing::Running;
+        let session = self.doing == Doing::Running && !dead;
         if self.failures.len() > self.policy.intensity {
-            let wait = self.policy.degraded_wait.max(at_least.unwrap_or_default());
-            return self.go(Doing::Waiting { session: false }, Phase::Degraded, &why, Order::Wait(wait));
+            let wait = Order::Wait(self.policy.degraded_wait);
+            return self.go(Doing::Waiting { session: false }, Phase::Degraded, &why, wait);
         }
-        let doubled =
-            self.policy.first_wait.saturating_mul(1 << (self.attempt - 1).min(16)).min(self.policy.longest_wait);
-        let wait = doubled.max(at_least.unwrap_or_default());
+        let wait = self.policy.first_wait.saturating_mul(1 << (self.attempt - 1).min(16)).min(self.policy.longest_wait);
         self.go(Doing::Waiting { session }, Phase::Reconnecting { attempt: self.attempt }, &why, Order::Wait(wait))
     }
 
@@ -343,19 +411,8 @@ impl Machine {
     pub fn polled(&mut self) -> Option<Phase> {
         let healed = self.attempt > 0;
         self.attempt = 0;
+        self.unheard = false;
         healed.then_some(Phase::Online)
-    }
-}
-
-/// What a person can do about a state.
-pub fn advice(phase: &Phase, account: &str) -> String {
-    match phase {
-        Phase::NeedsLogin | Phase::LoggedOut => format!("run `wxbot login {account}`"),
-        Phase::AwaitingScan { payload, .. } if payload.is_empty() => "confirm on the phone".to_owned(),
-        Phase::AwaitingScan { .. } => "scan the QR code with the phone".to_owned(),
-        Phase::AwaitingConfirm => "confirm on the phone".to_owned(),
-        Phase::Degraded => "check network and endpoint; it is tried every 5 min".to_owned(),
-        Phase::Starting | Phase::Online | Phase::Reconnecting { .. } | Phase::Stopped => String::new(),
     }
 }
 

@@ -14,6 +14,8 @@ fn transient() -> Input {
     Input::Failed(Trouble::Transient("no answer".into()))
 }
 
+const STOP: Advice = Advice::Stop(Risk::Forbidden);
+
 fn refused(advice: Advice) -> Input {
     Input::Failed(Trouble::Refused { why: "code 1203".into(), advice })
 }
@@ -70,10 +72,58 @@ fn risk_control_stops_without_retry() {
         if !doing {
             machine.step(Input::LoginAsked, at(0));
         }
-        let step = machine.step(refused(Advice::Stop), at(1));
+        let step = machine.step(refused(STOP), at(1));
         assert_eq!(word(&step), ("needs_login", Order::WaitForLogin));
         assert_eq!(step.phase.unwrap().1, "code 1203");
     }
+}
+
+#[test]
+fn risk_control_is_left_to_a_person_who_has_the_session_continued_before_a_new_login() {
+    let mut machine = online();
+    let step = machine.step(refused(Advice::Stop(Risk::TooOften)), at(1));
+    assert_eq!((step.risk, step.order), (Some(Risk::TooOften), Order::WaitForLogin));
+    assert_eq!(word(&machine.step(Input::LoginAsked, at(99))), ("starting", Order::Resume));
+    // The same again: the next one to ask gets a code.
+    assert_eq!(word(&machine.step(refused(STOP), at(100))), ("needs_login", Order::WaitForLogin));
+    assert_eq!(word(&machine.step(Input::LoginAsked, at(101))), ("starting", Order::QrLogin));
+    assert_eq!(word(&machine.step(refused(STOP), at(102))), ("needs_login", Order::WaitForLogin));
+
+    // After a start that nobody asked for, too.
+    let mut machine = Machine::new(Policy::default());
+    let stopped = |logged_out, risk, saved| Input::BeginStopped { why: "code 1205".into(), logged_out, risk, saved };
+    let step = machine.step(stopped(false, Some(Risk::TooOften), true), at(0));
+    assert_eq!((word(&step), step.risk), (("needs_login", Order::WaitForLogin), Some(Risk::TooOften)));
+    assert_eq!(machine.step(Input::LoginAsked, at(1)).order, Order::Resume);
+    // Whoever was logged out needs a code.
+    let mut machine = Machine::new(Policy::default());
+    assert_eq!(word(&machine.step(stopped(true, None, true), at(0))), ("logged_out", Order::WaitForLogin));
+    assert_eq!(machine.step(Input::LoginAsked, at(1)).order, Order::QrLogin);
+    // A phone that is not asked for risk control is not asked again by a code.
+    let mut machine = online();
+    machine.step(Input::Failed(Trouble::Ended(EndReason::Replaced)), at(1));
+    machine.step(Input::LoginAsked, at(2));
+    assert_eq!(word(&machine.step(refused(STOP), at(3))), ("needs_login", Order::WaitForLogin));
+}
+
+#[test]
+fn silence_drops_the_session_and_is_over_when_a_poll_is_answered() {
+    let mut machine = online();
+    let silent = || Input::Failed(Trouble::Silent("synccheck was not answered for 105 s".into()));
+    for attempt in 1..=3 {
+        let step = machine.step(silent(), at(attempt * 110));
+        if attempt == 1 {
+            assert_eq!(step.phase.unwrap().0, Phase::Reconnecting { attempt: 1 });
+        }
+        assert_eq!(machine.step(Input::WaitOver, at(attempt * 110 + 1)).order, Order::Resume, "never the same session");
+        // That a login page answers does not mean that polls are answered.
+        assert_eq!(word(&machine.step(Input::Entered, at(attempt * 110 + 2))), ("-", Order::Poll { anew: false }));
+    }
+    assert_eq!(machine.polled(), Some(Phase::Online));
+    machine.step(transient(), at(1_000));
+    machine.step(Input::WaitOver, at(1_001));
+    machine.step(Input::Failed(Trouble::Ended(EndReason::Replaced)), at(1_002));
+    assert_eq!(word(&machine.step(Input::Entered, at(1_003))).0, "online");
 }
 
 #[test]
@@ -146,7 +196,7 @@ fn asking_while_it_works_starts_no_second_login() {
 proptest::proptest! {
     /// Whatever happens, there is always exactly one next order, and waits stay within the policy.
     #[test]
-    fn it_never_hangs(inputs in proptest::collection::vec(0u8..9, 0..60)) {
+    fn it_never_hangs(inputs in proptest::collection::vec(0u8..11, 0..60)) {
         let mut machine = Machine::new(Policy::default());
         machine.step(Input::Begin { saved: true }, at(0));
         for (n, input) in inputs.into_iter().enumerate() {
@@ -157,13 +207,19 @@ proptest::proptest! {
                 3 => transient(),
                 4 => Input::Failed(Trouble::Ended(EndReason::Replaced)),
                 5 => Input::Failed(Trouble::Ended(EndReason::LoggedOut)),
-                6 => refused(Advice::Stop),
+                6 => refused(STOP),
                 7 => Input::Failed(Trouble::NotCompleted("x".into())),
+                8 => Input::Failed(Trouble::Silent("x".into())),
+                9 => refused(Advice::GiveUp),
                 _ => Input::Failed(Trouble::Broken("x".into())),
             };
-            if let Order::Wait(wait) = machine.step(input, at(n as u64)).order {
+            let stops = matches!(&input, Input::Failed(Trouble::Refused { advice: Advice::Stop(_), .. }));
+            let step = machine.step(input, at(n as u64));
+            if let Order::Wait(wait) = step.order {
                 proptest::prop_assert!(wait <= at(300));
             }
+            // Risk control is never met with anything but waiting for a person.
+            proptest::prop_assert!(!stops || (step.order == Order::WaitForLogin && step.risk.is_some()));
         }
     }
 }

@@ -3,24 +3,33 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wxbot_core::Error;
+use wxbot_core::error::Advice;
 use wxbot_core::protocol::{Batch, LoginEvent, LoginWatcher, Protocol, SavedSession, Session};
 use wxbot_model::Secret;
 
+use super::halt;
 use super::phase::{Input, Machine, Order, Phase, Policy, Step, Trouble};
 use super::rows;
 use super::rows::Filed;
 use super::who::{Settling, sort_out};
 use crate::account::Account;
 use crate::dispatch::feed::Work;
+use crate::failpoint::fail_point;
+use crate::reserve::Level;
 use crate::store::{Accept, InboxRow, NewRow, StoreError};
 
 /// Name of the sealed field, bound into the seal.
 pub(crate) const SESSION_FIELD: &str = "session";
+
+/// How long continuing a session may take, whatever the network does: the pages of the largest address book, each of them
+/// slow.
+const RESUMED_WITHIN: Duration = Duration::from_secs(600);
 
 /// Runs an account until `stop`. Never returns early and never panics: a failure is a state.
 pub(crate) async fn run(account: Arc<Account>, stop: CancellationToken) {
@@ -34,14 +43,19 @@ pub(crate) async fn run(account: Arc<Account>, stop: CancellationToken) {
         stop: stop.clone(),
         out: false,
         trouble: String::new(),
+        paused: false,
+        unheard: false,
+        halted: false,
     };
     let mut machine = Machine::new(Policy::default());
     let saved = driver.has_saved().await;
-    let mut input = Input::Begin { saved };
+    let (mut input, halted) = halt::beginning(&account, saved).await;
+    let mut since_ms = halted.as_ref().map(|halt| halt.since_ms);
+    driver.halted = halted.is_some();
     loop {
         let step = machine.step(input, driver.started.elapsed());
         if let Some((phase, why)) = step.phase.clone() {
-            account.show(phase, why);
+            account.show_as(phase, why, step.risk, since_ms.take());
         }
         input = match AssertUnwindSafe(driver.perform(&step, &mut machine)).catch_unwind().await {
             Ok(None) => break,
@@ -73,6 +87,12 @@ struct Driver {
     out: bool,
     /// What is wrong although the session goes on.
     trouble: String,
+    /// It waited for the disk, and has not polled since.
+    paused: bool,
+    /// Nothing at all was heard for long.
+    unheard: bool,
+    /// The store says that this account waits for a person.
+    halted: bool,
 }
 
 impl Driver {
@@ -97,12 +117,31 @@ impl Driver {
         self.settling = Settling::begin();
     }
 
+    /// Waits while nothing can be taken, and says so. `None` when told to stop.
+    async fn wait_for_disk(&mut self) -> Option<()> {
+        let account = Arc::clone(&self.account);
+        if matches!(account.reserve.level(), Level::Spent(_)) {
+            // Whatever the service says meanwhile is not heard. It keeps what it has; a push is refused at the door.
+            account.show(Phase::Reconnecting { attempt: 1 }, String::new());
+            self.paused = true;
+            self.stop.run_until_cancelled(account.reserve.can_take()).await?;
+        }
+        Some(())
+    }
+
     /// `None` when told to stop.
     async fn perform(&mut self, step: &Step, machine: &mut Machine) -> Option<Input> {
         let stop = self.stop.clone();
+        if !matches!(step.order, Order::Wait(_) | Order::WaitForLogin) {
+            self.wait_for_disk().await?;
+        }
         match &step.order {
             Order::Resume => {
                 self.drop_session();
+                if step.phase.is_some() {
+                    // Whoever asked for it can tell its end from an older one's.
+                    self.account.next_round();
+                }
                 match stop.run_until_cancelled(self.resume()).await? {
                     Ok(session) => Some(self.enter(session).await),
                     Err(trouble) => Some(Input::Failed(trouble)),
@@ -122,7 +161,11 @@ impl Driver {
                     match stop.run_until_cancelled(self.resume()).await? {
                         Ok(session) => match self.enter(session).await {
                             Input::Entered => {}
-                            other @ (Input::Begin { .. } | Input::Failed(_) | Input::WaitOver | Input::LoginAsked) => {
+                            other @ (Input::Begin { .. }
+                            | Input::BeginStopped { .. }
+                            | Input::Failed(_)
+                            | Input::WaitOver
+                            | Input::LoginAsked) => {
                                 return Some(other);
                             }
                         },
@@ -141,6 +184,8 @@ impl Driver {
             }
             Order::WaitForLogin => {
                 self.drop_session();
+                halt::note(&self.account, step).await;
+                self.halted = true;
                 stop.run_until_cancelled(self.account.login_wanted()).await.map(|()| Input::LoginAsked)
             }
         }
@@ -151,7 +196,15 @@ impl Driver {
         let row = account.store.session(&account.name).await.map_err(|e| store_trouble(&e))?;
         if !self.protocol.needs_login() {
             return match row {
-                Some(row) => Ok(SavedSession { credentials: Secret::default(), cursor: row.cursor }),
+                Some(row) => {
+                    let sealed = account.vault.open_sealed(&account.name, SESSION_FIELD, &row.sealed);
+                    // Nobody logs in here: whatever cannot be opened any more takes no message from the account.
+                    let credentials = sealed.unwrap_or_else(|error| {
+                        tracing::warn!(account = %account.name, %error, "What the account had sealed cannot be opened; it goes on without.");
+                        Secret::default()
+                    });
+                    Ok(SavedSession { credentials, cursor: row.cursor })
+                }
                 None => self.save_nothing().await,
             };
         }
@@ -172,7 +225,15 @@ impl Driver {
 
     async fn resume(&self) -> Result<Box<dyn Session>, Trouble> {
         let saved = self.saved().await?;
-        self.protocol.resume(&saved).await.map_err(trouble)
+        let resumed = match tokio::time::timeout(RESUMED_WITHIN, self.protocol.resume(&saved)).await {
+            Ok(session) => session.map_err(trouble),
+            Err(_elapsed) => {
+                let s = RESUMED_WITHIN.as_secs();
+                Err(Trouble::Silent(format!("the session was not continued within {s} s")))
+            }
+        };
+        fail_point!("session: resumed");
+        resumed
     }
 
     async fn login(&mut self, push: bool) -> Input {
@@ -193,12 +254,31 @@ impl Driver {
             self.protocol.login(&watcher).await
         };
         match session {
-            Ok(session) => match self.save(session.saved()).await {
-                Ok(()) => self.enter(session).await,
-                Err(trouble) => Input::Failed(trouble),
-            },
+            Ok(session) => {
+                // Before it is saved: a crash in between costs a warm-up too many, not one too few.
+                if let Err(trouble) = self.begin_warm_up().await {
+                    return Input::Failed(trouble);
+                }
+                match self.save_login(session.saved()).await {
+                    Ok(()) => self.enter(session).await,
+                    Err(trouble) => Input::Failed(trouble),
+                }
+            }
             Err(error) => Input::Failed(trouble(error)),
         }
+    }
+
+    /// An account that has just logged in sends more slowly for a while; one that resumes does not.
+    async fn begin_warm_up(&self) -> Result<(), Trouble> {
+        let account = &self.account;
+        account.store.note_login(&account.name, account.source.now_ms()).await.map_err(|e| store_trouble(&e))
+    }
+
+    async fn save_login(&self, saved: Result<SavedSession, Error>) -> Result<(), Trouble> {
+        fail_point!("login: confirmed");
+        let done = self.save(saved).await;
+        fail_point!("login: saved");
+        done
     }
 
     /// A new login is saved before its first batch, so that a crash right after it needs no second scan.
@@ -222,6 +302,13 @@ impl Driver {
         if let Err(error) = self.keep(bound).await {
             return Input::Failed(store_trouble(&error));
         }
+        if std::mem::take(&mut self.halted)
+            && let Err(error) = account.store.forget_halt(&account.name).await
+        {
+            self.halted = true;
+            return Input::Failed(store_trouble(&error));
+        }
+        fail_point!("session: contacts kept");
         // The session before this one may have been cut off between a commit and its offer. The step above was the
         // store's answer, so that commit is over, and the disk has what memory missed.
         account.feed.look_at_disk();
@@ -229,6 +316,7 @@ impl Driver {
         account.sender.send_replace(Some(session.sender()));
         account.outbox.look();
         self.session = Some(session);
+        fail_point!("session: way open");
         Input::Entered
     }
 
@@ -255,23 +343,33 @@ impl Driver {
     }
 
     async fn poll(&mut self, machine: &mut Machine) -> Option<Input> {
-        let stop = self.stop.clone();
+        let (stop, reserve) = (self.stop.clone(), Arc::clone(&self.account.reserve));
         loop {
+            self.wait_for_disk().await?;
             let Some(session) = self.session.as_mut() else {
                 return Some(Input::Failed(Trouble::Broken("no session to poll".into())));
             };
-            let batch = match stop.run_until_cancelled(session.next_batch()).await? {
+            let polled = tokio::select! {
+                polled = stop.run_until_cancelled(heard(&mut **session)) => polled?,
+                // A poll that is held open would bring what cannot be kept.
+                () = reserve.spent() => continue,
+            };
+            let batch = match polled {
                 Ok(batch) => batch,
-                Err(error) => {
-                    let trouble = trouble(error);
-                    if matches!(trouble, Trouble::Ended(_)) {
+                Err(trouble) => {
+                    if matches!(
+                        trouble,
+                        Trouble::Ended(_) | Trouble::Silent(_) | Trouble::Refused { advice: Advice::Stop(_), .. }
+                    ) {
                         self.drop_session();
                     }
                     return Some(Input::Failed(trouble));
                 }
             };
+            fail_point!("poll: batch read");
             let quiet = batch.events.is_empty() && batch.contacts.is_empty();
             let (logged_out, trouble) = (batch.logged_out.clone(), batch.trouble.clone());
+            let unheard = batch.unheard.clone();
             self.settling.note(batch.events.iter().map(|event| &event.kind));
             self.settling.round(&self.account, quiet);
             if let Err(error) = self.accept(batch).await {
@@ -279,7 +377,7 @@ impl Driver {
                 self.drop_session();
                 return Some(Input::Failed(store_trouble(&error)));
             }
-            let phase = machine.polled();
+            let phase = machine.polled().or_else(|| std::mem::take(&mut self.paused).then_some(Phase::Online));
             match logged_out {
                 Some(why) => {
                     self.out = true;
@@ -289,7 +387,15 @@ impl Driver {
                     self.out = false;
                     self.account.show(Phase::Online, String::new());
                 }
+                None if unheard.as_ref().is_some_and(|why| !why.is_empty()) => {
+                    self.unheard = true;
+                    self.account.show(Phase::Reconnecting { attempt: 1 }, unheard.unwrap_or_default());
+                }
+                None if self.unheard && unheard.is_none() => {
+                    self.trouble = trouble.unwrap_or_else(|| self.trouble.clone());
+                }
                 None => {
+                    let phase = if std::mem::take(&mut self.unheard) { Some(Phase::Online) } else { phase };
                     // Messages come in; what is wrong is the reason that stands beside it.
                     let why = trouble.unwrap_or_else(|| self.trouble.clone());
                     if phase.is_some() || (why != self.trouble && !self.out) {
@@ -330,7 +436,9 @@ impl Driver {
         let accept =
             Accept { account: account.name.clone(), rows, cursor: batch.cursor, sealed, contacts, claim, now_ms };
         let accepted = account.store.accept(accept).await?;
+        fail_point!("accept: committed");
         batch.kept.tell();
+        fail_point!("accept: told");
         // First of all: these are claimed, and nobody else will hand them on.
         let mut fresh = accepted.seqs.iter().zip(bodies.into_iter().zip(events)).filter_map(|(seq, (body, event))| {
             let row = InboxRow { seq: (*seq)?, conv: event.chat.id.clone(), recv_ms: now_ms, body, done: Vec::new() };
@@ -338,6 +446,7 @@ impl Driver {
         });
         let claimed = fresh.by_ref().take(claim).collect();
         account.feed.offer(claimed, fresh.next().is_some());
+        fail_point!("accept: offered");
         account.write_contacts(|book| book.saved(&saved));
         self.unfiled.clear();
         let known = accepted.seqs.iter().filter(|seq| seq.is_none()).count();
@@ -349,6 +458,15 @@ impl Driver {
             tracing::info!(account = %account.name, proved = accepted.proved, "Uncertain sends were proved by our own message coming back.");
         }
         self.sort_out().await
+    }
+}
+
+/// The next batch, or that nothing comes: a network that swallows everything must not look like a quiet account.
+async fn heard(session: &mut dyn Session) -> Result<Batch, Trouble> {
+    let Some(within) = session.heard_within() else { return session.next_batch().await.map_err(trouble) };
+    match tokio::time::timeout(within, session.next_batch()).await {
+        Ok(batch) => batch.map_err(trouble),
+        Err(_elapsed) => Err(Trouble::Silent(format!("nothing was heard of the service for {} s", within.as_secs()))),
     }
 }
 
@@ -391,6 +509,8 @@ fn trouble(error: Error) -> Trouble {
     };
     match &error {
         Error::Ended(reason) => Trouble::Ended(*reason),
+        Error::Stopped { risk, .. } => Trouble::Refused { why: why(), advice: Advice::Stop(*risk) },
+        Error::Silent { .. } => Trouble::Silent(why()),
         Error::Refused { refusal, .. } => Trouble::Refused { why: why(), advice: refusal.advice },
         Error::LoginNotCompleted(_) => Trouble::NotCompleted(why()),
         Error::BadSavedSession(_) => Trouble::BadSaved(why()),

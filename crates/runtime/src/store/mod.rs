@@ -2,12 +2,21 @@
 //!
 //! No method hands out a transaction: the cluster engine has none that spans subjects. [`sqlite`] is the engine for one
 //! machine; [`seal`] encrypts session secrets before any engine sees them; [`media`] are the steps around media files,
-//! [`clock`] those around timers and schedules, [`story`] those that look back, [`archive`] those of the history, which has
-//! an engine of its own, [`spool`] those of pushes that wait while nobody reads them; [`types`] are the words of all.
+//! - [`clock`] the steps around timers and schedules
+//! - [`pace`] those around the pacing
+//! - [`halt`] why an account waits for a person
+//! - [`story`] those that look back
+//! - [`archive`] those of the history, which has an engine of its own
+//! - [`spool`] those of a file apart, where pushes wait while nobody reads them
+//! - [`health`] whether it can be written
+//! - [`types`] the words of all
 
 pub mod archive;
 pub mod clock;
+pub mod halt;
+pub mod health;
 pub mod media;
+pub mod pace;
 pub mod seal;
 pub mod spool;
 pub mod sqlite;
@@ -23,7 +32,10 @@ use wxbot_model::{AccountName, ContactId};
 
 pub use archive::HistoryStore;
 pub use clock::{Bell, ClockStore, DueTimer, Firing, MOST_TIMERS, Origin, SavedSchedule, ScheduleKey, TimerChange};
+pub use halt::{Halt, HaltStore, LeftToPeople};
+pub use health::{Cause, HealthStore, Unwritable};
 pub use media::{LastSent, MediaRow, MediaSourceKey, MediaStore};
+pub use pace::{MERGED_INTO, PaceStore};
 pub use story::{EventState, SendState, SendStory, Story, StoryStore};
 pub use types::{
     Accept, Accepted, BoundContact, ClaimSends, ClaimedSend, Claims, Counts, Failure, Finish, Finished, InboxRow,
@@ -36,7 +48,9 @@ pub type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 /// The steps of inbox, outbox and sessions. Each is durable when it answers, and all or nothing.
 ///
 /// Cancel safe in this sense: a dropped future may still have done its step, never half of it.
-pub trait Store: MediaStore + ClockStore + StoryStore + HistoryStore + Send + Sync + fmt::Debug {
+pub trait Store:
+    MediaStore + ClockStore + StoryStore + HistoryStore + PaceStore + HaltStore + HealthStore + Send + Sync + fmt::Debug
+{
     /// Begins a run: events that were being handled wait again, sends that were under way are uncertain.
     fn recover(&self, account: &AccountName) -> Answer<'_, ()>;
 
@@ -71,7 +85,8 @@ pub trait Store: MediaStore + ClockStore + StoryStore + HistoryStore + Send + Sy
     /// ended.
     fn withdraw(&self, cause: u64) -> Answer<'_, bool>;
 
-    /// Takes sends that may go out now; they are marked as under way, with the pacing paid.
+    /// Takes sends that may go out now; they are marked as under way, with the pacing paid. With them come those that a rule
+    /// of the pacing has [ended](ClaimedSend::ended). Answers also when it is worth to ask again.
     fn claim_sends(&self, claim: ClaimSends) -> Answer<'_, (Vec<ClaimedSend>, Option<i64>)>;
 
     /// Notes what became of a send.

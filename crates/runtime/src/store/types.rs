@@ -10,6 +10,7 @@ use wxbot_model::{AccountName, ClientMsgId, ContactId, ContactKind, EventKey, Me
 
 use super::clock::TimerChange;
 use crate::contacts::rolls::Notes;
+use crate::pacing::Rules;
 
 /// Why a step could not be made. Nothing of it was done.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -250,6 +251,8 @@ pub struct ClaimSends {
     pub per_account: (Rate, u32),
     /// Pace of each conversation.
     pub per_chat: (Rate, u32),
+    /// What else holds: kinds of actions, jitter, quiet hours, the same text, ….
+    pub rules: Rules,
 }
 
 /// One send to perform.
@@ -265,6 +268,8 @@ pub struct ClaimedSend {
     pub body: String,
     /// This try included.
     pub attempts: u32,
+    /// It is not to be performed: it has ended by this rule, and only whoever waits for it is to be told.
+    pub ended: Option<String>,
 }
 
 /// What became of a send.

@@ -29,5 +29,7 @@ pub(crate) const SCENES: &[(&str, &[Line])] = &[
         "is told no more",
         &[("ask", Some(&["your name?"])), ("取消", Some(&["好的,已取消 (cancelled)"])), ("Ann", Some(&[]))],
     ),
+    // What the stage says: see `stage::budget`.
+    ("knows its budget", &[("budget", Some(&["answers 2, pushes 0 from 9000, quiet until 9000, warm from 11000"]))]),
     ("sends at once", &[("now 快", Some(&["快", "sent"]))]),
 ];

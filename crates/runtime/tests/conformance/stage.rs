@@ -10,7 +10,7 @@ use stress_plugin::Stress;
 use wxbot_model::{AccountName, Action, Contact, ContactId, Event};
 use wxbot_plugin::host::{Call, CallMeta, Host, OpenDialog, PluginFactory};
 use wxbot_plugin::testing::Kit;
-use wxbot_plugin::{ContactQuery, Effect, FoundContact, InitCtx, PluginError, Receipt, RoomMember};
+use wxbot_plugin::{Allowance, Budget, ContactQuery, Effect, FoundContact, InitCtx, PluginError, Receipt, RoomMember};
 use wxbot_runtime::config::PluginUse;
 use wxbot_runtime::plugin::ActivePlugin;
 
@@ -28,7 +28,9 @@ pub(crate) struct InKit(Option<Kit<Stress>>);
 
 impl Stage for InKit {
     async fn begin(&mut self) {
-        self.0 = Some(Kit::start(json!({})).await.unwrap());
+        let kit = Kit::start(json!({})).await.unwrap();
+        kit.budget(budget());
+        self.0 = Some(kit);
     }
 
     async fn say(&mut self, text: &str) -> Option<Vec<String>> {
@@ -103,6 +105,15 @@ fn event(number: u64, text: &str) -> Event {
     .unwrap()
 }
 
+/// What may go out, on every stage.
+fn budget() -> Budget {
+    Budget::unlimited()
+        .with_account(Allowance::of(5))
+        .with_chat(Allowance::of(2))
+        .in_quiet_hours(9_000, false)
+        .warming_up(11_000)
+}
+
 /// The host of one instance.
 #[derive(Default)]
 struct Desk {
@@ -138,6 +149,13 @@ impl Host for Desk {
         _room: &'a ContactId,
     ) -> BoxFuture<'a, Result<Vec<RoomMember>, PluginError>> {
         Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+    fn budget<'a>(
+        &'a self,
+        _account: &'a AccountName,
+        _chat: &'a ContactId,
+    ) -> BoxFuture<'a, Result<Budget, PluginError>> {
+        Box::pin(std::future::ready(Ok(budget())))
     }
     fn send_now<'a>(
         &'a self,

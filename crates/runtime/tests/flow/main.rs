@@ -1,17 +1,23 @@
 //! Do session, store, dispatch and outbox work together? On the in-memory simulator with a paused clock.
 
 #[cfg(test)]
+mod alerts;
+#[cfg(test)]
 mod explain;
 #[cfg(test)]
 mod media;
 #[cfg(test)]
 mod owner;
 #[cfg(test)]
+mod pacing;
+#[cfg(test)]
 mod reload;
 #[cfg(test)]
 mod relogin;
 #[cfg(test)]
 mod rig;
+#[cfg(test)]
+mod risk;
 #[cfg(test)]
 mod rooms;
 #[cfg(test)]

@@ -222,7 +222,7 @@ impl Rig {
         self.runtime = Some(Runtime::start(parts).await.unwrap());
     }
 
-    fn account(&self) -> Arc<wxbot_runtime::account::Account> {
+    pub(crate) fn account(&self) -> Arc<wxbot_runtime::account::Account> {
         Arc::clone(&self.runtime.as_ref().unwrap().accounts()[0])
     }
 
@@ -259,6 +259,23 @@ impl Rig {
 
     pub(crate) fn state(&self) -> &'static str {
         self.account().status().borrow().phase.word()
+    }
+
+    /// All that is shown of the account.
+    pub(crate) fn status(&self) -> wxbot_runtime::account::Status {
+        self.account().status().borrow().clone()
+    }
+
+    pub(crate) fn runtime(&self) -> &Runtime {
+        self.runtime.as_ref().unwrap()
+    }
+
+    pub(crate) fn source(&self) -> &Source {
+        &self.source
+    }
+
+    pub(crate) fn data(&self) -> std::path::PathBuf {
+        self.dir.path().join("data")
     }
 
     pub(crate) fn why(&self) -> String {
@@ -348,12 +365,8 @@ pub(crate) fn now_s() -> u64 {
 }
 
 pub(crate) fn registry() -> Registry {
-    let pacing = Pacing {
-        per_account: Rate::new(1, Duration::from_secs(1)),
-        burst: 5,
-        per_chat: Rate::new(20, Duration::from_secs(60)),
-        max_age: Duration::from_secs(600),
-    };
+    let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
+    let pacing = Pacing::new(Rate::new(1, second), 5, Rate::new(20, minute), Duration::from_secs(600));
     Registry {
         libraries: None,
         protocols: vec![ProtocolSpec {
@@ -365,6 +378,7 @@ pub(crate) fn registry() -> Registry {
             takes_proxy: true,
             only_one: false,
             judge: None,
+            supplies: None,
             simulated: true,
             options: &[],
             pacing,

@@ -1,6 +1,6 @@
 //! What if the service told less? A carrier that takes marks away from contacts, and pairs of ids from notices.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt;
@@ -16,13 +16,17 @@ pub(crate) struct Veil {
     inner: Arc<dyn Transport>,
     /// No pairs of ids.
     pub(crate) no_pairs: AtomicBool,
+    /// Whatever is asked vanishes: connections stay open, nothing comes, and not even a time limit is kept.
+    swallows: AtomicBool,
+    asked: AtomicUsize,
     /// The last pairs that were taken away: content and names.
     taken: Mutex<Option<(String, String)>>,
 }
 
 impl Veil {
     pub(crate) fn new(inner: Arc<dyn Transport>) -> Self {
-        Self { inner, no_pairs: AtomicBool::new(false), taken: Mutex::default() }
+        let (no_pairs, swallows) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { inner, no_pairs, swallows, asked: AtomicUsize::new(0), taken: Mutex::default() }
     }
 
     pub(crate) fn hide_pairs(&self) {
@@ -31,6 +35,15 @@ impl Veil {
 
     pub(crate) fn show_pairs(&self) {
         self.no_pairs.store(false, Ordering::SeqCst);
+    }
+
+    pub(crate) fn swallow(&self, yes: bool) {
+        self.swallows.store(yes, Ordering::SeqCst);
+    }
+
+    /// Requests so far.
+    pub(crate) fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
     }
 
     pub(crate) fn taken(&self) -> (String, String) {
@@ -65,6 +78,10 @@ impl Veil {
 impl Transport for Veil {
     fn send(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, TransportError>> {
         async move {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            if self.swallows.load(Ordering::SeqCst) {
+                return std::future::pending().await;
+            }
             let mut answer = self.inner.send(request).await?;
             if let Ok(mut body) = serde_json::from_slice::<Value>(&answer.body)
                 && body.is_object()

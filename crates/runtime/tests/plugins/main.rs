@@ -7,6 +7,8 @@ mod guards;
 #[cfg(test)]
 mod now;
 #[cfg(test)]
+mod pacing;
+#[cfg(test)]
 mod rig;
 #[cfg(test)]
 mod time;

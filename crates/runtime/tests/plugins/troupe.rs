@@ -24,6 +24,7 @@ pub(crate) fn all() -> Vec<PluginFactory> {
         PluginFactory::of::<Censor>(),
         PluginFactory::of::<Now>(),
         PluginFactory::of::<Tally>(),
+        PluginFactory::of::<crate::pacing::Herald>(),
     ]
 }
 
@@ -249,7 +250,7 @@ plugin! {
 pub(crate) static SEEN: LazyLock<Mutex<HashMap<(String, String), usize>>> = LazyLock::new(Mutex::default);
 static NOTES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-fn note(text: String) {
+pub(crate) fn note(text: String) {
     NOTES.lock().unwrap().push(text);
 }
 

@@ -303,7 +303,7 @@ impl ActionSender for Sender {
 
 fn registry(capabilities: Capabilities) -> Registry {
     let rate = Rate::new(1_000_000, Duration::from_secs(1));
-    let pacing = Pacing { per_account: rate, burst: 100, per_chat: rate, max_age: Duration::from_secs(3_600) };
+    let pacing = Pacing::new(rate, 100, rate, Duration::from_secs(3_600));
     let script = ProtocolSpec {
         name: "script",
         about: "For tests",
@@ -313,6 +313,7 @@ fn registry(capabilities: Capabilities) -> Registry {
         takes_proxy: false,
         only_one: false,
         judge: None,
+        supplies: None,
         simulated: true,
         options: &[],
         pacing,

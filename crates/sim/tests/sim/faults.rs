@@ -122,6 +122,7 @@ async fn faults_choose_whom_when_and_how_often() {
         kind: FaultKind::Status { code: 500 },
         times: 2,
         skip: 1,
+        every: 0,
         host: None,
     });
     let mut statuses = Vec::new();
@@ -130,6 +131,13 @@ async fn faults_choose_whom_when_and_how_often() {
         statuses.push(send(&mut client).await.unwrap().status);
     }
     assert_eq!(statuses, [200, 500, 500, 200]);
+    let now_and_then = Fault { times: 0, every: 3, ..Fault::once("webwxsendmsg", FaultKind::Status { code: 502 }) };
+    sim.inject(Fault { account: Some("xiaoli".to_owned()), ..now_and_then });
+    statuses.clear();
+    for _ in 0..7 {
+        statuses.push(send(&mut client).await.unwrap().status);
+    }
+    assert_eq!(statuses, [502, 200, 200, 502, 200, 200, 502]);
 }
 
 #[tokio::test(start_paused = true)]

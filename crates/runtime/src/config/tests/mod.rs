@@ -10,6 +10,7 @@ use wxbot_plugin::{InitCtx, Place};
 
 use super::diagnostic::codes;
 use super::*;
+use crate::pacing::{Kinds, Manners, OnRepeat, OnSameText, Pushes, Repeat, SameText, WarmUp};
 use rig::{check, parsed, registry, told, web};
 
 mod people;
@@ -58,6 +59,7 @@ fn a_good_file_means_what_it_says() {
     assert_eq!(config.data_dir, PathBuf::from("/etc/wxbot/state"));
     assert_eq!(config.archive, ArchiveSettings { keep: Duration::from_secs(90 * 86_400) });
     assert_eq!(config.media, MediaSettings { max_size: 2 << 30, keep: Duration::from_secs(7 * 86_400) });
+    assert_eq!(config.store, StoreSettings { reserve: 1 << 30 });
     let [shop, hook, me] = config.accounts.as_slice() else { panic!("{config:?}") };
     assert_eq!(shop.endpoint, Some(Endpoint::Url("http://127.0.0.1:9000".parse().unwrap())));
     assert_eq!(shop.proxy.as_ref().and_then(url::Url::password), Some("hunter2"));
@@ -91,6 +93,28 @@ fn a_good_file_means_what_it_says() {
     );
     assert_eq!(shop.pacing.per_account, Rate::new(5, Duration::from_secs(1)));
     assert_eq!((shop.pacing.burst, shop.pacing.max_age), (4, Duration::from_secs(7200)));
+    let (per_hour, per_minute) =
+        (|n| Some(Rate::new(n, Duration::from_secs(3_600))), |n| Some(Rate::new(n, Duration::from_secs(60))));
+    let manners = Manners {
+        kinds: Kinds {
+            text: Some(Rate::new(1, Duration::from_secs(1))),
+            media: per_minute(10),
+            friend_request: per_hour(5),
+            friend_accept: per_hour(20),
+            room_change: per_hour(15),
+            recall: per_minute(6),
+        },
+        jitter_percent: 30,
+        warm_up: WarmUp { over: Duration::from_secs(3_600), from_percent: 20 },
+        same_text: SameText { act: OnSameText::Wait, chats: 4, per: Duration::from_secs(1_200), answers_too: true },
+        repeat: Repeat { act: OnRepeat::Drop, after: Duration::from_secs(10) },
+        pushes: Pushes::Merge,
+    };
+    assert_eq!((shop.pacing.manners, shop.pacing.lifted), (manners, false));
+    let quiet = |hours: &str, answers_too| {
+        Some(Quiet { hours: hours.parse().unwrap(), zone: "Asia/Urumqi".parse().unwrap(), answers_too })
+    };
+    assert_eq!((&shop.quiet, &hook.quiet), (&quiet("12:00-13:00 Sun", false), &quiet("23:00-07:00", true)));
     assert_eq!(shop.secrets["HOOK_TOKEN"], SecretSource::Env("SHOP_HOOK_TOKEN".to_owned()));
     assert_eq!(shop.secrets["CALLBACK_KEY"], SecretSource::File(PathBuf::from("/etc/wxbot/secrets/callback")));
     assert_eq!((hook.profile.as_deref(), hook.enabled), (Some("v4"), false));
@@ -105,14 +129,43 @@ fn defaults_hold_where_nothing_is_said() {
     let config = parse(&web(""), Path::new("bot.toml"), &registry()).unwrap().config;
     assert_eq!(config.data_dir, PathBuf::from("data"));
     assert_eq!(config.media, MediaSettings { max_size: 1 << 30, keep: Duration::from_secs(30 * 86_400) });
+    assert_eq!(config.store, StoreSettings { reserve: 256 << 20 });
+    assert_eq!(Value::Object(keys::presets(keys::STORE)), json!({ "reserve": "256MiB" }));
     assert_eq!(Value::Object(keys::presets(keys::MEDIA)), json!({ "max_size": "1GiB", "keep": "30d" }));
     let account = &config.accounts[0];
     assert_eq!(account.middleware.iter().map(|m| m.name.as_str()).collect::<Vec<_>>(), DEFAULT_MIDDLEWARE);
     assert_eq!(account.middleware[1].settings, json!({ "after": "10min" }));
     assert_eq!(Value::Object(account.options.clone()), json!({ "mode": "desktop" }));
     assert_eq!((account.pacing.burst, account.enabled, account.on_uncertain), (3, true, OnUncertain::Hold));
+    assert_eq!((account.pacing.manners, account.quiet.as_ref()), (Manners::PERSON, None));
     let sim = parsed(&web("endpoint = \"sim\"")).unwrap().config;
     assert_eq!(sim.accounts[0].endpoint, Some(Endpoint::Sim));
+    let cold = Manners { warm_up: WarmUp::NONE, ..Manners::PERSON };
+    assert_eq!(sim.accounts[0].pacing.manners, cold, "nobody watches what is not WeChat");
+}
+
+/// A load test measures the machinery; what it says itself holds all the same.
+#[test]
+fn a_pace_that_is_lifted_lifts_what_belongs_to_it() {
+    for (name, lines, lifted, manners) in [
+        ("lifted", "pacing = { per_account = \"100000/s\" }", true, Manners::NONE),
+        ("only fast", "pacing = { per_account = \"100/s\" }", false, Manners::PERSON),
+        (
+            "but for one",
+            "pacing = { per_account = \"100000/s\", jitter = 7 }",
+            true,
+            Manners { jitter_percent: 7, ..Manners::NONE },
+        ),
+        (
+            "one chat alone",
+            "pacing = { per_chat = \"100000/s\", warm_up = \"0s\" }",
+            false,
+            Manners { warm_up: WarmUp { over: Duration::ZERO, from_percent: 33 }, ..Manners::PERSON },
+        ),
+    ] {
+        let pacing = parsed(&web(lines)).unwrap().config.accounts[0].pacing;
+        assert_eq!((pacing.lifted, pacing.manners), (lifted, manners), "{name}");
+    }
 }
 
 #[test]

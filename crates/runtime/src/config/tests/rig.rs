@@ -13,6 +13,7 @@ use wxbot_plugin::{
 };
 
 use crate::config::*;
+use crate::pacing::Manners;
 
 struct Rules;
 
@@ -130,12 +131,9 @@ pub(super) const PORT: &[Key] =
     &[Key::new("port", "Where it listens.", Kind::Integer { min: 1, max: 65_535 }).required()];
 
 pub(in crate::config) fn registry() -> Registry {
-    let pacing = Pacing {
-        per_account: Rate::new(1, Duration::from_secs(1)),
-        burst: 3,
-        per_chat: Rate::new(20, Duration::from_secs(60)),
-        max_age: Duration::from_secs(3600),
-    };
+    let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
+    let pacing = Pacing::new(Rate::new(1, second), 3, Rate::new(20, minute), Duration::from_secs(3600));
+    let pacing = pacing.with(Manners::PERSON);
     let talks = Capabilities::none().with(Capability::PrivateMessages).with(Capability::SendText);
     let mentions = talks.with(Capability::GroupMessages).with(Capability::Mention);
     Registry {
@@ -150,6 +148,7 @@ pub(in crate::config) fn registry() -> Registry {
                 takes_proxy: true,
                 only_one: false,
                 judge: None,
+                supplies: None,
                 simulated: true,
                 options: MODE,
                 pacing,
@@ -163,6 +162,7 @@ pub(in crate::config) fn registry() -> Registry {
                 takes_proxy: false,
                 only_one: true,
                 judge: None,
+                supplies: None,
                 simulated: true,
                 options: &[],
                 pacing,
@@ -176,6 +176,7 @@ pub(in crate::config) fn registry() -> Registry {
                 takes_proxy: false,
                 only_one: false,
                 judge: None,
+                supplies: None,
                 simulated: true,
                 options: PORT,
                 pacing,

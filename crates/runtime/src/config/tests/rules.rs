@@ -27,6 +27,12 @@ fn one_key_alone() {
             ("float", above("pacing.burst = 1.5"), &[("wrong_type", "1.5")]),
             ("nan", above("pacing.burst = nan"), &[("out_of_range", "nan")]),
             ("hexadecimal", above("pacing.burst = 0x10"), &[]),
+            ("hours", above("pacing.quiet = \"23-7\""), &[("bad_hours", "\"23-7\"")]),
+            ("no hours", above("pacing.quiet = \"off\""), &[]),
+            ("a number as hours", above("pacing.quiet = 23"), &[("wrong_type", "23")]),
+            ("time zone", above("pacing.tz = \"Mars/Base\""), &[("bad_zone", "\"Mars/Base\"")]),
+            ("word of pacing", above("pacing.pushes = \"later\""), &[("bad_choice", "\"later\"")]),
+            ("rate of a kind", above("pacing.friend_requests = \"10\""), &[("bad_rate", "\"10\"")]),
             ("date", above("data_dir = 2024-01-01"), &[("wrong_type", "2024-01-01")]),
             ("empty path", above("data_dir = \"\""), &[("empty_text", "\"\"")]),
             ("number as duration", above("old-message.after = 10"), &[("wrong_type", "10")]),
@@ -191,6 +197,46 @@ fn features_that_a_protocol_cannot_do_are_named() {
         loaded.warnings[0].message,
         "`mention` of plugin `warden` needs `mention`, which protocol `console` of account `b` cannot do: it is off there"
     );
+}
+
+#[test]
+fn alerts_that_nobody_could_get() {
+    let alerts = |lines: &str| above(&format!("[alerts]\n{lines}\n"));
+    check(
+        &[
+            ("webhook", alerts("webhook = { env = \"URL\" }\nformat = \"feishu\"\nqr = true"), &[]),
+            ("command", alerts("command = [\"notify.sh\", \"two words\"]\nafter = \"30s\""), &[]),
+            ("account", alerts("via = \"a\"\nto = \"p12\""), &[]),
+            ("nobody", alerts("after = \"5min\""), &[("bad_alerts", "[alerts]")]),
+            ("no program", alerts("command = []"), &[("bad_alerts", "[alerts]")]),
+            ("a shell line", alerts("command = [\"notify.sh urgent\"]"), &[("bad_alerts", "\"notify.sh urgent\"")]),
+            ("empty program", alerts("command = [\"\"]"), &[("bad_alerts", "\"\"")]),
+            (
+                "in clear",
+                alerts("webhook = \"https://example.com/hook?key=hunter2\""),
+                &[("secret_in_clear", "\"https://example.com/hook?key=hunter2\"")],
+            ),
+            ("format alone", alerts("command = [\"x\"]\nformat = \"json\""), &[("bad_alerts", "format")]),
+            ("format", alerts("webhook = { env = \"U\" }\nformat = \"slack\""), &[("bad_choice", "\"slack\"")]),
+            ("via alone", alerts("via = \"a\""), &[("bad_alerts", "via")]),
+            ("to alone", alerts("to = \"p12\"\ncommand = [\"x\"]"), &[("bad_alerts", "to")]),
+            ("via nobody", alerts("via = \"zzz\"\nto = \"p12\""), &[("bad_alerts", "\"zzz\"")]),
+            ("to a name", alerts("via = \"a\"\nto = \"Tom\""), &[("bad_contact_id", "\"Tom\"")]),
+            ("a code in a chat", alerts("via = \"a\"\nto = \"p12\"\nqr = true"), &[("bad_alerts", "qr")]),
+            ("never", alerts("command = [\"x\"]\nrepeat = 6"), &[("wrong_type", "6")]),
+            ("many", alerts("command = [\"x\"]\nuncertain = -1"), &[("out_of_range", "-1")]),
+        ],
+        told,
+    );
+    for clear in [alerts("webhook = \"https://example.com/hunter2\""), "[alerts\nwebhook = \"hunter2\"\n".to_owned()] {
+        let shown = parsed(&clear).unwrap_err();
+        assert!(!shown.text.contains("hunter2") && !shown.to_string().contains("hunter2"), "{shown}");
+    }
+    let config = parsed(&above("")).unwrap().config;
+    assert_eq!(config.alerts, None);
+    let alerts = parsed(&alerts("command = [\"x\"]")).unwrap().config.alerts.unwrap();
+    assert_eq!((alerts.after.as_secs(), alerts.repeat.as_secs(), alerts.uncertain), (60, 21_600, 10));
+    assert!(!alerts.qr && !alerts.all_clear, "a code is told to nobody who did not ask for it");
 }
 
 #[test]

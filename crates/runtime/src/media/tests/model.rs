@@ -7,6 +7,7 @@ use wxbot_model::MediaShape;
 use wxbot_plugin::MediaSource;
 
 use super::*;
+use crate::pacing::Rules;
 use crate::store::{ClaimSends, Settlement};
 use wxbot_model::span::Rate;
 
@@ -36,8 +37,15 @@ impl Rig {
     async fn end_one(&self, sends: &mut Sends) {
         let lifted = (Rate::new(1_000_000, Duration::from_secs(1)), 1_000);
         let (limit, now_ms) = (1, self.source.now_ms());
-        let ask =
-            ClaimSends { account: shop(), limit, now_ms, max_age_ms: now_ms, per_account: lifted, per_chat: lifted };
+        let ask = ClaimSends {
+            account: shop(),
+            limit,
+            now_ms,
+            max_age_ms: now_ms,
+            per_account: lifted,
+            per_chat: lifted,
+            rules: Rules::default(),
+        };
         let claimed = self.store.claim_sends(ask).await.unwrap().0;
         if let Some(send) = claimed.first() {
             self.store.settle(send.id, Settlement::Sent { server_id: None }).await.unwrap();

@@ -60,6 +60,7 @@ impl HostCalls for Bridge {
                         encode(&words.collect::<Vec<_>>())
                     }
                     Lookup::People { account, role, room } => encode(&host.people(&account, &role, room.as_ref())),
+                    Lookup::Budget { account, chat } => encode(&host.budget(&account, &chat).await.map_err(failed)?),
                     Lookup::Unknown | _ => Err(Fault::of(Status::UNSUPPORTED)),
                 },
                 HostOp::MEDIA => {

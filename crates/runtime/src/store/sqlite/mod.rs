@@ -1,23 +1,29 @@
 //! The store on one machine: SQLite in WAL mode, one writer with group commit, separate connections for reading.
 //!
 //! [`schema`] tables and migrations → [`writer`] group commit → [`inbox`], [`outbox`], [`held`], [`kv`], [`timer`],
-//! [`session`], [`media`], [`story`], [`history`] the steps as SQL on a connection → [`archive`] the history and [`spool`]
-//! pushes that wait, in files of their own → [`place`] the data directory and its lock. No SQL
-//! outside this folder.
+//! [`session`], [`media`], [`story`], [`history`], [`pace`] with [`toll`] and [`merge`] the steps as SQL on a connection
+//! → [`archive`] and [`spool`], files apart → [`health`] whether the file can be written → [`place`] the data directory
+//! and its lock. No SQL outside this folder.
 
 mod archive;
+mod examine;
+mod halt;
+mod health;
 mod held;
 mod history;
 mod inbox;
 mod kv;
 mod media;
+mod merge;
 mod outbox;
+mod pace;
 mod place;
 mod schema;
 mod session;
 mod spool;
 mod story;
 mod timer;
+mod toll;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -34,6 +40,7 @@ use super::types::{
 };
 use super::{Answer, Bell, Store};
 pub use archive::{ARCHIVE_FILE, SqliteArchive};
+pub use examine::{Examined, examine};
 pub use place::DataDir;
 pub use spool::{SPOOL_FILE, SqliteSpool};
 use writer::Writer;
@@ -331,7 +338,8 @@ impl Store for SqliteStore {
             let step = self.write("sweep old rows", move |c| {
                 let (inbox, more) = inbox::sweep(c, now_ms, from.inbox)?;
                 let (outbox, more_sends) = outbox::sweep(c, now_ms, from.outbox)?;
-                Ok((Swept { inbox, outbox }, more || more_sends || schema::shrink(c)?))
+                let more_texts = pace::sweep(c, now_ms)?;
+                Ok((Swept { inbox, outbox }, more || more_sends || more_texts || schema::shrink(c)?))
             });
             let (swept, more) = step.await?;
             *self.swept.lock().unwrap_or_else(PoisonError::into_inner) = swept;

@@ -3,10 +3,13 @@
 use std::collections::HashSet;
 
 use rusqlite::{Connection, OptionalExtension, params};
-use wxbot_model::{AccountName, ContactId, MediaDigest};
+use wxbot_model::{AccountName, ActionKind, ContactId, MediaDigest};
 
 use super::inbox::older;
-use crate::pacing::{Bucket, Pace};
+use super::merge::{self, Head};
+use super::toll::{Candidate, Ruling, Toll};
+use crate::pacing::Pushes;
+use crate::pacing::rules::Class;
 use crate::store::types::{ClaimSends, ClaimedSend, Finish, NewSend, OutboxCounts, Settlement, Verdict};
 
 // States where they are written; where they are looked for, the statement names the number, or no partial index is used.
@@ -14,9 +17,9 @@ const QUEUED: i64 = 0;
 const SENDING: i64 = 1;
 const UNCERTAIN: i64 = 2;
 const SENT: i64 = 3;
-const FAILED: i64 = 4;
+pub(super) const FAILED: i64 = 4;
 const EXPIRED: i64 = 5;
-const DROPPED: i64 = 6;
+pub(super) const DROPPED: i64 = 6;
 
 /// An own message proves an uncertain send when it comes back within this time of the try.
 const PROOF_MS: i64 = 120_000;
@@ -32,14 +35,24 @@ const RECOVER: &str =
     "UPDATE outbox SET state = iif(echoed, 3, 2), error = iif(echoed, NULL, 'wxbot ended while it was being sent')
      WHERE account = ?1 AND state < 2 AND state = 1";
 const INSERT: &str =
-    "INSERT INTO outbox(account, conv, cause_seq, plugin, ord, client_id, state, attempts, tried_at, created_at, echo, body, media)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?10, ?10, iif(?10, ?7, 0), ?7, ?8, ?9, ?11) ON CONFLICT DO NOTHING";
+    "INSERT INTO outbox(account, conv, cause_seq, plugin, ord, client_id, state, attempts, tried_at, created_at, echo, body, media,
+         class, error, first_at)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?10, ?10 = 1, iif(?10 = 1, ?7, 0), ?7, ?8, ?9, ?11, ?12, ?13, iif(?10 = 1, ?7, 0))
+     ON CONFLICT DO NOTHING";
+/// In which conversation a send is an answer: that of its event, unless a clock made it.
+const CAUSE: &str = "SELECT conv FROM inbox WHERE seq = ?1 AND kind NOT IN ('timer', 'schedule')";
 const KNOWN: &str = "SELECT 1 FROM outbox WHERE cause_seq = ?1 AND plugin = ?2 AND ord = ?3";
+/// Answers, pushes and deeds become old at different ages. Once tried, none of them may hold up its lane for longer than an
+/// answer.
 const EXPIRE: &str =
-    "UPDATE outbox SET state = 5, error = 'older than max_age' WHERE account = ?1 AND state = 0 AND created_at < ?2";
+    "UPDATE outbox SET state = 5, error = 'older than max_age' WHERE account = ?1 AND state = 0 AND created_at < ?2
+     AND (created_at < iif(class = 0, ?2, iif(class = 1, ?3, ?4)) OR first_at > 0 AND first_at < ?2)";
 /// Whatever else waits in the lane goes first, or is too old to go: both are for a claim of the usual kind.
-const LANE_TAKEN: &str = "SELECT 1 FROM outbox WHERE account = ?1 AND conv = ?2 AND state < 2";
-const OLDEST: &str = "SELECT conv FROM outbox WHERE account = ?1 AND state = 0 ORDER BY created_at, id LIMIT ?2";
+/// Pushes that wait for the end of quiet hours (?3) hold up no answer.
+const LANE_TAKEN: &str =
+    "SELECT 1 FROM outbox WHERE account = ?1 AND conv = ?2 AND state < 2 AND (state = 1 OR class <> 1 OR NOT ?3)";
+const OLDEST: &str = "SELECT conv FROM outbox WHERE account = ?1 AND state = 0 AND (class <> 1 OR NOT ?3)
+     ORDER BY created_at, id LIMIT ?2";
 /// Jumps from lane to lane instead of walking through the sends of each.
 const LANES: &str = "WITH RECURSIVE lane(conv) AS (
          SELECT min(conv) FROM outbox WHERE account = ?1 AND state < 2
@@ -49,11 +62,12 @@ const LANES: &str = "WITH RECURSIVE lane(conv) AS (
      ORDER BY (SELECT id FROM outbox AS o WHERE o.account = ?1 AND o.conv = lane.conv AND o.state < 2
                ORDER BY state DESC, id LIMIT 1)";
 /// A send under way comes first, and holds up the others.
-const HEAD: &str = "SELECT id, client_id, body, attempts, not_before, state FROM outbox
-     WHERE account = ?1 AND conv = ?2 AND state < 2 ORDER BY state DESC, id LIMIT 1";
+const HEAD: &str = "SELECT id, client_id, body, attempts, not_before, state, class, echo, cause_seq FROM outbox
+     WHERE account = ?1 AND conv = ?2 AND state < 2 AND (state = 1 OR class <> 1 OR NOT ?3) ORDER BY state DESC, id LIMIT 1";
 const CLAMP: &str = "UPDATE outbox SET not_before = ?2 WHERE id = ?1";
-const CLAIM: &str = "UPDATE outbox SET state = 1, attempts = attempts + 1, tried_at = ?2, echoed = 0 WHERE id = ?1";
-const LOAD_BUCKET: &str = "SELECT tat_us FROM bucket WHERE account = ?1 AND scope = ?2";
+const CLAIM: &str = "UPDATE outbox SET state = 1, attempts = attempts + 1, tried_at = ?2, echoed = 0,
+     first_at = iif(first_at = 0, ?2, first_at) WHERE id = ?1";
+const END: &str = "UPDATE outbox SET state = ?2, error = ?3 WHERE id = ?1 AND state = 0";
 const SETTLE: &str = "UPDATE outbox SET state = ?2, server_id = ?3, error = ?4 WHERE id = ?1 AND state = 1";
 /// A try that our own message has proved went out, whatever became of its answer.
 const SETTLE_UNSURE: &str =
@@ -87,7 +101,8 @@ pub(super) const HOT: &[&str] = &[
     HEAD,
     CLAMP,
     CLAIM,
-    LOAD_BUCKET,
+    CAUSE,
+    END,
     SETTLE,
     SETTLE_UNSURE,
     AGAIN,
@@ -112,17 +127,26 @@ pub(super) fn insert(c: &Connection, finish: &Finish) -> rusqlite::Result<Vec<Cl
         return Ok(claimed);
     }
     let mut door = finish.direct.as_ref().map(|ask| Door::new(c, ask)).transpose()?;
+    let here: Option<String> = c.prepare_cached(CAUSE)?.query_row([finish.seq], |r| r.get(0)).optional()?;
     let mut insert = c.prepare_cached(INSERT)?;
     for send in &finish.sends {
-        let goes = match &mut door {
-            Some(door) => claimed.len() < door.ask.limit && door.lets(&send.conv)?,
-            None => false,
+        let lane = send.conv.as_str();
+        let class = Class::of(here.as_deref(), lane, ActionKind::of_stored(&send.body));
+        let candidate = Candidate { lane, body: &send.body, echo: send.echo, class, id: 0, fresh: true };
+        let ruling = match &mut door {
+            Some(door) if claimed.len() < door.ask.limit => door.lets(&candidate)?,
+            Some(_) | None => None,
+        };
+        let (state, ended) = match ruling {
+            Some(Ruling::Goes) => (SENDING, None),
+            Some(Ruling::Ends(state, why)) => (state, Some(why)),
+            Some(Ruling::AllWait(_) | Ruling::LaneWaits(_)) | None => (QUEUED, None),
         };
         let mut client_id = send.client_id.clone();
         loop {
             let values = params![
                 finish.account.as_str(),
-                send.conv.as_str(),
+                lane,
                 finish.seq,
                 &*send.plugin,
                 send.ord,
@@ -130,14 +154,19 @@ pub(super) fn insert(c: &Connection, finish: &Finish) -> rusqlite::Result<Vec<Cl
                 finish.now_ms,
                 send.echo,
                 send.body,
-                goes,
-                send.media.as_ref().map(MediaDigest::as_str)
+                state,
+                send.media.as_ref().map(MediaDigest::as_str),
+                class.number(),
+                ended,
             ];
             if insert.execute(values)? > 0 {
-                if goes {
-                    let id = u64::try_from(c.last_insert_rowid()).unwrap_or(0);
+                let id = u64::try_from(c.last_insert_rowid()).unwrap_or(0);
+                if let (SENDING, Some(door)) = (state, &door) {
+                    door.toll.went(&candidate, id)?;
+                }
+                if state != QUEUED {
                     let (conv, body) = (send.conv.clone(), send.body.clone());
-                    claimed.push(ClaimedSend { id, conv, client_id, body, attempts: 1 });
+                    claimed.push(ClaimedSend { id, conv, client_id, body, attempts: 1, ended });
                 }
                 break;
             }
@@ -149,7 +178,7 @@ pub(super) fn insert(c: &Connection, finish: &Finish) -> rusqlite::Result<Vec<Cl
         }
     }
     if let Some(door) = door {
-        door.pacer.save(c)?;
+        door.toll.save()?;
     }
     Ok(claimed)
 }
@@ -163,33 +192,25 @@ fn bad_id(error: wxbot_model::IdError) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(1, rusqlite::types::Type::Text, Box::new(error))
 }
 
-/// Lets a new send out when nothing else is in its lane and the pace allows it.
+/// Lets a new send out when nothing else is in its lane and the toll lets it pass.
 struct Door<'a> {
     c: &'a Connection,
     ask: &'a ClaimSends,
-    pacer: Pacer<'a>,
+    toll: Toll<'a>,
 }
 
 impl<'a> Door<'a> {
     fn new(c: &'a Connection, ask: &'a ClaimSends) -> rusqlite::Result<Self> {
-        let pacer = Pacer::new(c, ask.account.as_str(), "", ask.per_account, ask.now_ms)?;
-        Ok(Self { c, ask, pacer })
+        Ok(Self { c, ask, toll: Toll::new(c, ask)? })
     }
 
-    fn lets(&mut self, lane: &ContactId) -> rusqlite::Result<bool> {
-        let (c, ask, lane) = (self.c, self.ask, lane.as_str());
-        let account = ask.account.as_str();
-        if self.pacer.wait_until().is_some() || c.prepare_cached(LANE_TAKEN)?.exists(params![account, lane])? {
-            return Ok(false);
+    /// `None`: something else is in its lane.
+    fn lets(&mut self, send: &Candidate<'_>) -> rusqlite::Result<Option<Ruling>> {
+        let values = params![self.ask.account.as_str(), send.lane, self.ask.rules.quiet.is_some()];
+        if self.c.prepare_cached(LANE_TAKEN)?.exists(values)? {
+            return Ok(None);
         }
-        let mut chat = Pacer::new(c, account, lane, ask.per_chat, ask.now_ms)?;
-        if chat.wait_until().is_some() {
-            return Ok(false);
-        }
-        self.pacer.pay();
-        chat.pay();
-        chat.save(c)?;
-        Ok(true)
+        self.toll.pass(send).map(Some)
     }
 }
 
@@ -213,25 +234,33 @@ pub(super) fn next_id(id: &str) -> String {
 
 /// Takes at most one send per conversation, the oldest, and pays the pacing for it.
 pub(super) fn claim(c: &Connection, ask: &ClaimSends) -> rusqlite::Result<(Vec<ClaimedSend>, Option<i64>)> {
-    let account = ask.account.as_str();
-    c.prepare_cached(EXPIRE)?.execute(params![account, ask.now_ms.saturating_sub(ask.max_age_ms)])?;
-    let mut round = Round {
-        c,
-        ask,
-        pacer: Pacer::new(c, account, "", ask.per_account, ask.now_ms)?,
-        seen: HashSet::new(),
-        claimed: Vec::new(),
-        wake: None,
-    };
+    let (account, rules) = (ask.account.as_str(), &ask.rules);
+    let longest_ms = i64::try_from(Pushes::LONGEST.as_millis()).unwrap_or(i64::MAX).max(ask.max_age_ms);
+    let push_age_ms = if rules.manners.pushes == Pushes::Expire { ask.max_age_ms } else { longest_ms };
+    let oldest = |age_ms: i64| ask.now_ms.saturating_sub(age_ms);
+    c.prepare_cached(EXPIRE)?.execute(params![
+        account,
+        oldest(ask.max_age_ms),
+        oldest(push_age_ms),
+        oldest(longest_ms)
+    ])?;
+    let mut round = Round { c, ask, toll: Toll::new(c, ask)?, seen: HashSet::new(), claimed: Vec::new(), wake: None };
+    if let Some(quiet) = rules.quiet {
+        round.later(quiet.until_ms);
+    }
+    if rules.quiet.is_some_and(|quiet| quiet.all) {
+        return Ok((round.claimed, round.wake));
+    }
     let mut oldest = c.prepare_cached(OLDEST)?;
-    let lanes: Vec<String> = oldest.query_map(params![account, WINDOW], |r| r.get(0))?.collect::<Result<_, _>>()?;
+    let lanes = oldest.query_map(params![account, WINDOW, rules.quiet.is_some()], |r| r.get(0))?;
+    let lanes: Vec<String> = lanes.collect::<Result<_, _>>()?;
     let more = lanes.len() == WINDOW;
     if round.visit(lanes)? && more {
         let mut rest = c.prepare_cached(LANES)?;
         let lanes: Vec<String> = rest.query_map([account], |r| r.get(0))?.collect::<Result<_, _>>()?;
         round.visit(lanes)?;
     }
-    round.pacer.save(c)?;
+    round.toll.save()?;
     Ok((round.claimed, round.wake))
 }
 
@@ -239,8 +268,7 @@ pub(super) fn claim(c: &Connection, ask: &ClaimSends) -> rusqlite::Result<(Vec<C
 struct Round<'a> {
     c: &'a Connection,
     ask: &'a ClaimSends,
-    /// Of the account.
-    pacer: Pacer<'a>,
+    toll: Toll<'a>,
     /// Lanes that were looked at.
     seen: HashSet<String>,
     claimed: Vec<ClaimedSend>,
@@ -267,10 +295,11 @@ impl Round<'_> {
         let (c, ask) = (self.c, self.ask);
         let account = ask.account.as_str();
         let mut head = c.prepare_cached(HEAD)?;
-        let mut rows = head.query(params![account, lane])?;
+        let mut rows = head.query(params![account, lane, ask.rules.quiet.is_some()])?;
         let Some(row) = rows.next()? else { return Ok(true) };
         let (id, attempts, not_before, state): (u64, u32, i64, i64) =
             (row.get(0)?, row.get(3)?, row.get(4)?, row.get(5)?);
+        let (class, echo, cause): (i64, i64, u64) = (row.get(6)?, row.get(7)?, row.get(8)?);
         if state == SENDING {
             return Ok(true);
         }
@@ -282,85 +311,55 @@ impl Round<'_> {
             self.later(not_before.min(latest));
             return Ok(true);
         }
-        if let Some(at) = self.pacer.wait_until() {
-            self.later(at);
-            return Ok(false);
-        }
-        let mut pacer = Pacer::new(c, account, lane, ask.per_chat, ask.now_ms)?;
-        if let Some(at) = pacer.wait_until() {
-            self.later(at);
-            return Ok(true);
-        }
-        self.pacer.pay();
-        pacer.pay();
-        pacer.save(c)?;
         let client_id: String = row.get(1)?;
+        let mut body = row.get::<_, Option<String>>(2)?.unwrap_or_default();
+        drop(rows);
+        let of = Class::of_number(class);
+        let candidate = Candidate { lane, body: &body, echo, class: of, id, fresh: attempts == 0 };
+        let ended = match self.toll.pass(&candidate)? {
+            Ruling::AllWait(at) => {
+                self.later(at);
+                return Ok(false);
+            }
+            Ruling::LaneWaits(at) => {
+                self.later(at);
+                return Ok(true);
+            }
+            Ruling::Ends(state, why) => {
+                c.prepare_cached(END)?.execute(params![id, state, why])?;
+                Some(why)
+            }
+            Ruling::Goes => {
+                self.toll.went(&candidate, id)?;
+                if ask.rules.manners.pushes == Pushes::Merge {
+                    let head = Head { account, lane, id, body: &body, class, attempts, cause };
+                    let longer = merge::take_along(c, &head, |other, echo| {
+                        let one = Candidate { echo, id: other, fresh: true, ..candidate };
+                        let goes = self.toll.repeats(ActionKind::Text, &one)?.is_none();
+                        if goes {
+                            self.toll.went(&one, id)?;
+                        }
+                        Ok(goes)
+                    })?;
+                    body = longer.unwrap_or(body);
+                }
+                c.prepare_cached(CLAIM)?.execute(params![id, ask.now_ms])?;
+                None
+            }
+        };
         self.claimed.push(ClaimedSend {
             id,
             conv: lane.parse().map_err(bad_id)?,
             client_id: client_id.parse().map_err(bad_id)?,
-            body: row.get::<_, Option<String>>(2)?.unwrap_or_default(),
+            body,
             attempts: attempts + 1,
+            ended,
         });
-        drop(rows);
-        c.prepare_cached(CLAIM)?.execute(params![id, ask.now_ms])?;
         Ok(true)
     }
 
     fn later(&mut self, at: i64) {
         self.wake = Some(self.wake.map_or(at, |wake| wake.min(at)));
-    }
-}
-
-/// One bucket within a claim.
-struct Pacer<'a> {
-    account: &'a str,
-    scope: String,
-    pace: Option<Pace>,
-    bucket: Bucket,
-    now_us: i64,
-    changed: bool,
-}
-
-impl<'a> Pacer<'a> {
-    fn new(
-        c: &Connection,
-        account: &'a str,
-        scope: &str,
-        (rate, burst): (wxbot_model::span::Rate, u32),
-        now_ms: i64,
-    ) -> rusqlite::Result<Self> {
-        let pace = Pace::new(rate, burst);
-        let now_us = now_ms.saturating_mul(1_000);
-        let saved: Option<i64> = match pace {
-            Some(_) => c.prepare_cached(LOAD_BUCKET)?.query_row([account, scope], |r| r.get(0)).optional()?,
-            None => None,
-        };
-        let bucket = Bucket::load(saved.unwrap_or(0), now_us);
-        Ok(Self { account, scope: scope.to_owned(), pace, bucket, now_us, changed: false })
-    }
-
-    /// When the next one may go; `None`: now.
-    fn wait_until(&self) -> Option<i64> {
-        let at_us = self.bucket.free_at(self.pace?, self.now_us)?;
-        Some(at_us / 1_000 + 1)
-    }
-
-    fn pay(&mut self) {
-        if let Some(pace) = self.pace {
-            self.bucket.pay(pace, self.now_us);
-            self.changed = true;
-        }
-    }
-
-    fn save(&self, c: &Connection) -> rusqlite::Result<()> {
-        if self.changed {
-            c.prepare_cached(
-                "INSERT INTO bucket VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET tat_us = excluded.tat_us",
-            )?
-            .execute(params![self.account, self.scope, self.bucket.tat_us()])?;
-        }
-        Ok(())
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
+use crate::failpoint::fail_point;
 use crate::store::StoreError;
 
 /// Each leads one version further; the last one's number is the version this wxbot writes.
@@ -87,6 +88,8 @@ CREATE INDEX outbox_media ON outbox(media) WHERE media IS NOT NULL AND state < 3
     CONTACTS,
     STRANGERS,
     CLOCK,
+    PACE,
+    HALT,
 ];
 
 /// Who is who after a login (ADR 0016): more marks, of which login they are, members of rooms, and sends that are held.
@@ -126,6 +129,29 @@ CREATE TABLE schedule(
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// What a send is to the pacing, and which texts went where lately.
+const PACE: &str = r"
+ALTER TABLE outbox ADD COLUMN class INTEGER NOT NULL DEFAULT 0;   -- 0 answer, 1 push, 2 deed
+ALTER TABLE outbox ADD COLUMN first_at INTEGER NOT NULL DEFAULT 0; -- when it was tried first
+CREATE TABLE said(                      -- one row for each text and chat, while an account has a rule about it
+    id INTEGER PRIMARY KEY, account TEXT NOT NULL, echo INTEGER NOT NULL, conv TEXT NOT NULL, at_ms INTEGER NOT NULL,
+    send INTEGER NOT NULL, push INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX said_text ON said(account, echo, conv);
+CREATE INDEX said_at ON said(at_ms);
+";
+
+/// Accounts that wait for a person: why, and since when. `risk` is what risk control holds against them.
+const HALT: &str = r"
+CREATE TABLE halt(
+    account TEXT PRIMARY KEY,
+    logged_out INTEGER NOT NULL,
+    why TEXT NOT NULL,
+    risk TEXT,
+    since INTEGER NOT NULL
+) STRICT;
+";
+
 /// Pages given back in one step.
 const SHRINK_PAGES: i64 = 1_000;
 
@@ -151,7 +177,9 @@ pub(super) fn open(path: &Path, migrations: &[&str]) -> Result<Connection, Store
             tx.pragma_update(None, "user_version", i64::try_from(index).unwrap_or(0) + 1)?;
             tx.commit()
         };
+        fail_point!("open: before a migration");
         step(&mut connection).map_err(sql("bring its file to this version"))?;
+        fail_point!("open: after a migration");
     }
     Ok(connection)
 }

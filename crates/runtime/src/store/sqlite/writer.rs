@@ -8,7 +8,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::engine;
+use super::health::{self, Health};
+use crate::failpoint::{Edge, fail_point, reached_step};
 use crate::store::StoreError;
+use crate::store::health::Unwritable;
 
 /// Steps that wait at most: beyond it callers wait, which slows their sources down. 4096 steps of a few hundred bytes
 /// stay below 4 MiB.
@@ -22,12 +25,28 @@ pub(super) struct Writer {
     queue: Mutex<Option<mpsc::Sender<Box<dyn Job>>>>,
     /// The lock is held while [`close`](Self::close) waits, so that a second caller waits as well.
     task: tokio::sync::Mutex<Option<JoinHandle<Result<(), StoreError>>>>,
+    health: Arc<Health>,
 }
 
 trait Job: Send {
+    /// The step in words, as its errors say it.
+    fn what(&self) -> &'static str;
     /// May run twice: when another step spoils the common transaction, each runs again in its own.
-    fn run(&mut self, connection: &Connection) -> Result<(), StoreError>;
+    fn run(&mut self, connection: &Connection) -> Result<(), Spoilt>;
     fn reply(self: Box<Self>, outcome: Result<(), StoreError>);
+}
+
+/// Why a transaction was not made.
+struct Spoilt {
+    error: StoreError,
+    /// It is the file's fault, and every other step would meet the same.
+    file: Option<Unwritable>,
+}
+
+impl Spoilt {
+    fn by(what: &'static str) -> impl Fn(rusqlite::Error) -> Self {
+        move |error| Self { file: health::of(&error), error: engine(what)(error) }
+    }
 }
 
 struct Step<T, F> {
@@ -38,13 +57,17 @@ struct Step<T, F> {
 }
 
 impl<T: Send, F: FnMut(&Connection) -> rusqlite::Result<T> + Send> Job for Step<T, F> {
-    fn run(&mut self, connection: &Connection) -> Result<(), StoreError> {
+    fn what(&self) -> &'static str {
+        self.what
+    }
+
+    fn run(&mut self, connection: &Connection) -> Result<(), Spoilt> {
         // A bug in one step must cost its caller an error and its neighbours nothing.
-        let value = catch_unwind(AssertUnwindSafe(|| (self.f)(connection))).map_err(|_panic| StoreError::Engine {
-            what: self.what,
-            reason: "internal error: the step panicked; please report it".into(),
+        let value = catch_unwind(AssertUnwindSafe(|| (self.f)(connection))).map_err(|_panic| {
+            let reason = "internal error: the step panicked; please report it".into();
+            Spoilt { error: StoreError::Engine { what: self.what, reason }, file: None }
         })?;
-        self.value = Some(value.map_err(engine(self.what))?);
+        self.value = Some(value.map_err(Spoilt::by(self.what))?);
         Ok(())
     }
 
@@ -59,9 +82,14 @@ impl Writer {
     /// Starts the writer task on the current runtime.
     pub(super) fn start(connection: Connection) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
+        let health = Arc::<Health>::default();
         #[expect(clippy::disallowed_methods, reason = "owned here: joined in close(), ended by dropping the queue")]
-        let task = tokio::spawn(pump(connection, waiting));
-        Self { queue: Mutex::new(Some(queue)), task: tokio::sync::Mutex::new(Some(task)) }
+        let task = tokio::spawn(pump(connection, waiting, Arc::clone(&health)));
+        Self { queue: Mutex::new(Some(queue)), task: tokio::sync::Mutex::new(Some(task)), health }
+    }
+
+    pub(super) fn health(&self) -> &Health {
+        &self.health
     }
 
     pub(super) async fn run<T: Send + 'static>(
@@ -88,7 +116,11 @@ impl Writer {
     }
 }
 
-async fn pump(connection: Connection, mut waiting: mpsc::Receiver<Box<dyn Job>>) -> Result<(), StoreError> {
+async fn pump(
+    connection: Connection,
+    mut waiting: mpsc::Receiver<Box<dyn Job>>,
+    health: Arc<Health>,
+) -> Result<(), StoreError> {
     let connection = Arc::new(Mutex::new(connection));
     let mut jobs = Vec::with_capacity(BATCH);
     while waiting.recv_many(&mut jobs, BATCH).await > 0 {
@@ -101,9 +133,9 @@ async fn pump(connection: Connection, mut waiting: mpsc::Receiver<Box<dyn Job>>)
             jobs.push(job);
         }
         let batch = std::mem::replace(&mut jobs, Vec::with_capacity(BATCH));
-        let connection = Arc::clone(&connection);
+        let (connection, health) = (Arc::clone(&connection), Arc::clone(&health));
         // A blocking thread of the runtime, so that a paused test clock waits for it.
-        let work = move || commit(&connection.lock().unwrap_or_else(PoisonError::into_inner), batch);
+        let work = move || commit(&connection.lock().unwrap_or_else(PoisonError::into_inner), batch, &health);
         if let Err(error) = tokio::task::spawn_blocking(work).await {
             tracing::error!(%error, "The store writer failed; the steps of this batch are answered as not done.");
         }
@@ -111,40 +143,77 @@ async fn pump(connection: Connection, mut waiting: mpsc::Receiver<Box<dyn Job>>)
     let last = move || {
         let connection = Arc::into_inner(connection).ok_or(StoreError::Closed)?;
         let connection = connection.into_inner().unwrap_or_else(PoisonError::into_inner);
+        fail_point!("close: before the checkpoint");
         connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
             .map_err(engine("bring everything into its file"))?;
-        connection.close().map_err(|(_, error)| engine("close its file")(error))
+        connection.close().map_err(|(_, error)| engine("close its file")(error))?;
+        fail_point!("close: after the checkpoint");
+        Ok(())
     };
     tokio::task::spawn_blocking(last).await.unwrap_or(Err(StoreError::Closed))
 }
 
-fn commit(connection: &Connection, mut batch: Vec<Box<dyn Job>>) {
-    match together(connection, &mut batch) {
-        Ok(()) => batch.into_iter().for_each(|job| job.reply(Ok(()))),
-        Err(_) if batch.len() > 1 => {
-            // One step spoiled it for all: each gets a transaction of its own, and only the bad one fails.
+fn commit(connection: &Connection, mut batch: Vec<Box<dyn Job>>, health: &Health) {
+    let written = connection.total_changes();
+    let spoilt = match together(connection, &mut batch) {
+        Ok(()) => {
+            // A transaction that had nothing to write says nothing about whether it could have.
+            if connection.total_changes() != written {
+                health.is(None);
+            }
+            return batch.into_iter().for_each(|job| job.reply(Ok(())));
+        }
+        Err(spoilt) => spoilt,
+    };
+    match spoilt.file {
+        // Each alone would meet the same, a lock with five seconds of waiting a step.
+        Some(file) => {
             for job in batch {
+                let (what, reason) = (job.what(), file.reason.clone());
+                job.reply(Err(StoreError::Engine { what, reason }));
+            }
+            health.is(Some(file));
+        }
+        None if batch.len() > 1 => {
+            // One step spoiled it for all: each gets a transaction of its own, and only the bad one fails.
+            let mut rest = batch.into_iter();
+            while let Some(job) = rest.next() {
                 let mut alone = vec![job];
                 let outcome = together(connection, &mut alone);
+                let file = outcome.as_ref().err().and_then(|spoilt| spoilt.file.clone());
+                let outcome = outcome.map_err(|spoilt| spoilt.error);
                 alone.into_iter().for_each(|job| job.reply(outcome.clone()));
+                if file.is_some() {
+                    health.is(file);
+                    return commit(connection, rest.collect(), health);
+                }
             }
         }
-        Err(error) => batch.into_iter().for_each(|job| job.reply(Err(error.clone()))),
+        None => batch.into_iter().for_each(|job| job.reply(Err(spoilt.error.clone()))),
     }
 }
 
-fn together(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
-    run_cached(connection, "BEGIN IMMEDIATE").map_err(engine("begin a transaction"))?;
+fn together(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<(), Spoilt> {
+    run_cached(connection, "BEGIN IMMEDIATE").map_err(Spoilt::by("begin a transaction"))?;
     let done = batch
         .iter_mut()
         .try_for_each(|job| job.run(connection))
-        .and_then(|()| run_cached(connection, "COMMIT").map(drop).map_err(engine("commit")));
+        .inspect(|()| batch_reached(batch, Edge::Before))
+        .and_then(|()| run_cached(connection, "COMMIT").map(drop).map_err(Spoilt::by("commit")));
+    if done.is_ok() {
+        batch_reached(batch, Edge::After);
+    }
     if done.is_err() && !connection.is_autocommit() {
         // The first error is the one to tell; a rollback that fails too shows at the next BEGIN.
         run_cached(connection, "ROLLBACK").ok();
     }
     done
+}
+
+/// Where tests end the process: on this side of the commit of each step.
+fn batch_reached(batch: &[Box<dyn Job>], edge: Edge) {
+    batch.iter().for_each(|job| reached_step(job.what(), edge));
 }
 
 /// Parsed once: at thousands of transactions a second, parsing BEGIN and COMMIT shows in a profile.

@@ -1,20 +1,25 @@
 //! Does each step keep its promise on a real file?
 //!
-//! [`held`] sends to nobody known → [`inbox`] taking, claiming and ending events → [`outbox`] sends and their pacing →
+//! [`held`] sends to nobody known → [`inbox`] taking, claiming and ending events → [`outbox`] sends → [`pace`] what they cost →
 //! [`kv`] what plugins remember → [`timer`] what is due → [`story`] looking back →
 //! [`media`] files and who needs them → [`writer`] group commit and closing →
-//! [`file`] rights, versions and damage → [`plans`] does every hot statement use an index? → [`model`] random interleavings.
+//! [`health`] files that cannot be written → [`file`] rights, versions and damage → [`plans`] does every hot statement use an index? → [`model`] random interleavings →
+//! [`schedules`] a hundred thousand of inbox and outbox, against their [`twin`].
 
 mod file;
+mod health;
 mod held;
 mod inbox;
 mod kv;
 mod media;
 mod model;
 mod outbox;
+mod pace;
 mod plans;
+mod schedules;
 mod story;
 mod timer;
+mod twin;
 mod writer;
 
 use std::sync::Arc;
@@ -25,6 +30,7 @@ use wxbot_model::span::Rate;
 use wxbot_model::{AccountName, ContactId};
 
 use super::{DataDir, QUEUE_FILE, SqliteStore};
+use crate::pacing::Rules;
 use crate::store::{
     Accept, ClaimSends, ClaimedSend, ClockStore, DueTimer, Failure, Finish, Finished, Firing, KvSwap, NewRow, NewSend,
     Origin, Settlement, Store, TimerChange,
@@ -178,5 +184,13 @@ fn unsure() -> Settlement {
 }
 
 fn ask() -> ClaimSends {
-    ClaimSends { account: shop(), limit: 16, now_ms: NOW, max_age_ms: 600_000, per_account: LIFTED, per_chat: LIFTED }
+    ClaimSends {
+        account: shop(),
+        limit: 16,
+        now_ms: NOW,
+        max_age_ms: 600_000,
+        per_account: LIFTED,
+        per_chat: LIFTED,
+        rules: Rules::default(),
+    }
 }

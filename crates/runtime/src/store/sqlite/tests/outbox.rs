@@ -18,8 +18,14 @@ async fn one_send_of_a_conversation_at_a_time_and_in_order() {
     let rig = rig();
     rig.queue(vec![send("a", 0, "p1", "10"), send("a", 1, "p1", "11"), send("a", 0, "p2", "12")]).await;
     let (sends, wake) = rig.store.claim_sends(ask()).await.unwrap();
-    let first =
-        ClaimedSend { id: 1, conv: conv("p1"), client_id: "10".parse().unwrap(), body: "a/0".into(), attempts: 1 };
+    let first = ClaimedSend {
+        id: 1,
+        conv: conv("p1"),
+        client_id: "10".parse().unwrap(),
+        body: "a/0".into(),
+        attempts: 1,
+        ended: None,
+    };
     assert_eq!((&sends[0], sends.len(), wake), (&first, 2, None));
     assert!(rig.claim(ask()).await.is_empty(), "both lanes are busy");
     rig.store.settle(1, again(NOW + 50, true)).await.unwrap();

@@ -1,13 +1,24 @@
 //! Does every hot statement go by an index? A walk through a table costs more every day a bot runs.
 
-use super::super::{held, history, inbox, kv, media, outbox, story, timer};
+use super::super::{held, history, inbox, kv, media, merge, outbox, pace, story, timer};
 use super::*;
 
 #[tokio::test]
 async fn no_hot_statement_walks_through_a_table() {
     let rig = rig();
     let c = rig.sql();
-    let all = [inbox::HOT, outbox::HOT, media::HOT, held::HOT, kv::HOT, timer::HOT, story::HOT, history::HOT];
+    let all = [
+        inbox::HOT,
+        outbox::HOT,
+        media::HOT,
+        held::HOT,
+        kv::HOT,
+        timer::HOT,
+        story::HOT,
+        history::HOT,
+        pace::HOT,
+        merge::HOT,
+    ];
     for statement in all.into_iter().flatten() {
         let mut plan = c.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();
         let (mut rows, mut lines) = (plan.raw_query(), Vec::<String>::new());

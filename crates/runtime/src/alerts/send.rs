@@ -1,0 +1,56 @@
+//! How does an alert go out through an account? Like a reply: stored first, then sent by its outbox, at its pace.
+
+use std::sync::Arc;
+
+use wxbot_model::{Action, Capability, ContactId};
+
+use crate::account::Account;
+use crate::outbox::{self, echo_of};
+use crate::session::phase::Phase;
+use crate::store::{LoneSend, NewSend};
+
+/// Who asks for it, in the outbox.
+const WHO: &str = "wxbot-alerts";
+/// Numbers from here on are of no event.
+const NO_EVENT: u64 = 1 << 62;
+
+/// Stores a text for this contact. It goes out when the account's pace lets it.
+///
+/// # Errors
+/// In words: the account does not work just now, does not know this contact, or the store refuses.
+pub async fn send(account: &Account, to: &ContactId, text: String) -> Result<(), String> {
+    let name = &account.name;
+    let state = account.status().borrow().phase.clone();
+    if state != Phase::Online {
+        return Err(format!("account `{name}` is {}", state.word()));
+    }
+    if account.read_contacts(|book| book.contact(to).is_none()) {
+        return Err(format!("account `{name}` knows no `{to}`; `wxbot contacts {name}` shows whom it knows"));
+    }
+    let settings = account.settings();
+    if !settings.protocol.capabilities().has(Capability::SendText) {
+        return Err(format!("account `{name}` cannot send texts"));
+    }
+    let echo = echo_of(&text);
+    let action = Action::SendText { to: to.clone(), text, mention: Vec::new() };
+    let body = serde_json::to_string(&action).map_err(|error| error.to_string())?;
+    let send = NewSend {
+        plugin: Arc::from(WHO),
+        ord: 0,
+        conv: to.clone(),
+        client_id: settings.protocol.draw_client_msg_id(),
+        body,
+        echo,
+        media: None,
+    };
+    let stored = LoneSend {
+        account: name.clone(),
+        send,
+        cause: NO_EVENT | account.source.random_u64() >> 2,
+        direct: outbox::may_claim(account),
+        now_ms: account.source.now_ms(),
+    };
+    let claimed = account.store.send(stored).await.map_err(|error| error.to_string())?;
+    account.outbox.stored(1, claimed);
+    Ok(())
+}
