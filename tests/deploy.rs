@@ -106,7 +106,7 @@ fn the_socket_unit_holds_what_the_preset_asks_for() {
 /// What `[server]` listens at when nobody says otherwise, as the schema tells it.
 fn directives_of_schema() -> String {
     let schema: serde_json::Value = serde_json::from_str(&shipped("bot.schema.json")).unwrap();
-    schema["properties"]["server"]["properties"]["listen"].to_string()
+    schema.pointer("/properties/server/properties/listen").unwrap().to_string()
 }
 
 #[test]

@@ -4,13 +4,18 @@
 
 mod support;
 
+#[path = "support/library.rs"]
+mod library;
+
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use serde_json::{Value, json};
+use support::http::Client;
 use support::wait;
 use support::wxbot::{self, Running};
-use wxbot_sim::{AccountSpec, HookSay, HookSetup, HookSim, World};
+use wxbot_sim::{AccountSpec, HookSay, HookSetup, HookSim, Said, World};
 
 const WITHIN: Duration = Duration::from_secs(20);
 
@@ -52,6 +57,21 @@ impl Town {
         })
         .unwrap_or_else(|error| panic!("{error}\n{}", running.err().unwrap()));
         running
+    }
+
+    /// Pushes what no client of WeChat says, to where the hook was told last; answers the status.
+    fn post(&self, body: &Value) -> u16 {
+        let journal = self.hook.journal();
+        let told = journal.asked_at("/ConfigureMsgRecive").last().unwrap().body["url"].as_str().unwrap().to_owned();
+        let at = told.find("/push/").unwrap();
+        match Client::new(&told[..at]).unwrap().post(&told[at..], body) {
+            Ok(_) => 200,
+            Err(error) => {
+                let error = error.to_string();
+                let status = error.split_once(" answered ").and_then(|(_, rest)| rest.get(..3)?.parse().ok());
+                status.unwrap_or_else(|| panic!("{error}"))
+            }
+        }
     }
 
     fn texts_to(&self, name: &str) -> Vec<String> {
@@ -150,6 +170,148 @@ fn a_hook_that_is_away_is_named_and_told_again_when_it_is_back() {
     assert!(asked.is_ok(), "{asked:?} {}", running.err().unwrap());
     town.say(HookSay::text("小红", "q1"));
     assert_eq!(town.until_texts("小红", 1, &running), ["a1"]);
+}
+
+/// The exit code of `wxbot check --json`, and each mistake and warning: its line, message and help.
+fn checked(config: &str) -> (Option<i32>, Vec<(u64, String, String)>) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("bot.toml"), config).unwrap();
+    let said = wxbot::call(folder.path(), &["check", "--json"]).unwrap();
+    let told: Value =
+        serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{error}: {}{}", said.out, said.err));
+    let lists = ["mistakes", "warnings"].into_iter().filter_map(|key| told[key].as_array());
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let one = |told: &Value| (told["line"].as_u64().unwrap(), text(&told["message"]), text(&told["help"]));
+    (said.code, lists.flatten().map(one).collect())
+}
+
+/// The exit code for a `bot.toml` that is not good.
+const BAD_CONFIG: Option<i32> = Some(78);
+
+#[test]
+fn check_names_the_action_that_a_profile_lacks_who_needs_it_and_what_to_write() {
+    let rule = |reply: &str| format!("[[plugins.auto-reply.rules]]\ncontains = [\"q\"]\n{reply}\n\n");
+    let account = |profile: &str| {
+        format!("[[accounts]]\nname = \"shop\"\nprotocol = \"pc-hook\"\nserver_port = 30001\nprofile = \"{profile}\"\n")
+    };
+    // Nothing is left of the plugin: a mistake, with the names and the cure.
+    let bare = rule("reply = \"a\"") + &account("none");
+    let (code, told) = checked(&bare);
+    let lacks = "plugin `auto-reply` needs `send-text` (action `send_text`), which protocol `pc-hook` (profile `none`) of account \
+        `shop` cannot do";
+    let cure = "write `[accounts.actions.send_text]` for it, or give the account a `use` list without `auto-reply`";
+    assert_eq!(code, BAD_CONFIG);
+    assert!(told.iter().any(|(_, message, help)| message == lacks && help == cure), "{told:#?}");
+    // The cure cures.
+    let action = "\n[accounts.actions.send_text]\npath = \"/Send\"\nbody = { to = \"{{to}}\", text = \"{{text}}\" }\n";
+    assert_eq!(checked(&(bare + action)), (Some(0), Vec::new()));
+
+    // One of several things: a warning, and the account is good.
+    let video = rule("reply = { video = \"a.mp4\" }");
+    let (code, told) = checked(&(rule("reply = \"a\"") + &video + &account("v4")));
+    let named = |(_, message, help): &(u64, String, String)| {
+        message.contains("of plugin `auto-reply` needs `send-video` (action `send_video`), which protocol `pc-hook` (profile `v4`) of account `shop`")
+            && help == "write `[accounts.actions.send_video]` for it"
+    };
+    assert!(told.iter().any(named), "{code:?} {told:#?}");
+
+    // The service's own accounts have no tables of one's own: nothing is promised there.
+    let robot = "[[accounts]]\nname = \"ops\"\nprotocol = \"wecom\"\nprofile = \"aibot\"\n\
+        callback_token = { env = \"T\" }\ncallback_aes_key = { env = \"K\" }\n";
+    let (_, told) = checked(&(video + robot));
+    assert!(told.iter().any(|(_, message, _)| message.contains("needs `send-video`")), "{told:#?}");
+    assert!(told.iter().all(|(_, message, help)| !format!("{message}{help}").contains("action")), "{told:#?}");
+}
+
+#[test]
+fn names_of_rooms_and_ids_are_judged_at_their_place_before_anything_starts() {
+    let long = "r".repeat(600);
+    let app = "corp_id = \"ww1\"\nagent_id = 1\ncorp_secret = { env = \"S\" }\n";
+    for (profile, lines, line, what) in [
+        ("robot", "rooms = { ops = { env = \"A\" }, \"\" = { env = \"B\" } }\n".to_owned(), 5, "`rooms`"),
+        ("robot", format!("[accounts.rooms]\nops = {{ env = \"A\" }}\n{long} = {{ env = \"B\" }}\n"), 7, "`rooms`"),
+        ("app", format!("{app}app_rooms = [\"good\", \"a\\tb\"]\n"), 8, "`app_rooms`"),
+        ("none", "endpoint = \"http://127.0.0.1:1\"\nself_id = \"a\\nb\"\n".to_owned(), 6, "`self_id`"),
+    ] {
+        let account = "[[accounts]]\nname = \"ops\"\nprotocol = \"wecom\"\n";
+        let (code, told) = checked(&format!("{account}profile = \"{profile}\"\n{lines}"));
+        assert_eq!(code, BAD_CONFIG, "{profile}: {told:#?}");
+        let [(at, message, help)] = told.as_slice() else { panic!("{profile}: {told:#?}") };
+        assert!(*at == line && message.starts_with(what) && !help.is_empty(), "{profile}: {told:#?}");
+    }
+}
+
+#[test]
+fn sec_r03_a_login_that_was_learnt_keeps_others_out_with_403() {
+    let town = Town::open(ECHO);
+    let config = fs::read_to_string(town.path().join("bot.toml")).unwrap();
+    let unsaid: String =
+        config.lines().filter(|line| !line.starts_with("self_wxid")).map(|line| format!("{line}\n")).collect();
+    fs::write(town.path().join("bot.toml"), unsaid).unwrap();
+    let running = town.run();
+    town.say(HookSay::text("小红", "q1"));
+    assert_eq!(town.until_texts("小红", 1, &running), ["a1"]);
+    let port = town.hook.port("shop").unwrap();
+    let post = |wxid: &str| {
+        let port = port.to_string();
+        town.post(&json!({ "ServerPort": port, "selfwxid": wxid, "sendorrecv": "2", "msglist": [] }))
+    };
+    assert_eq!((post(&town.hook.wxid("shop").unwrap()), post("wxid_another")), (200, 403));
+    // It is remembered.
+    drop(running);
+    let _running = town.run();
+    assert_eq!((post("wxid_another"), post(&town.hook.wxid("shop").unwrap())), (403, 200));
+}
+
+/// The bytes in wxbot's media folder.
+fn kept(town: &Town) -> Vec<Vec<u8>> {
+    let listed = wxbot::call(town.path(), &["media", "list", "--json"]).unwrap();
+    let listed: Value = serde_json::from_str(&listed.out).unwrap();
+    let read = |file: &Value| {
+        let digest = file["digest"].as_str().unwrap();
+        fs::read(town.path().join("data/media").join(&digest[..2]).join(&digest[2..])).unwrap()
+    };
+    listed["files"].as_array().unwrap().iter().map(read).collect()
+}
+
+#[test]
+fn sec_r07_a_pushed_path_is_opened_below_the_roots_alone_and_its_bytes_reach_the_media_folder() {
+    let town = Town::open(&format!("[plugins.assistant]\npath = {:?}\n", library::library("assistant-plugin")));
+    let (windows, file) = (town.path().join("windows"), town.path().join("bot.toml"));
+    let config = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{config}media_roots = [{{ remote = {windows:?} }}]\n")).unwrap();
+    let running = town.run();
+    let picture = |bytes: &'static [u8]| HookSay::said("小红", Said::Image { data: Some(bytes.into()) });
+    // The hook lays the picture on its disk and says where; the plugin asks for it, tells its size and sends it back.
+    town.say(picture(b"\x89PNG\r\n\x1a\nfirst"));
+    let texts = town.until_texts("小红", 1, &running);
+    assert!(texts[0].contains("13 字节"), "{texts:?}");
+    let first = kept(&town);
+    let stem = windows.join("WeChat Files").join(town.hook.wxid("shop").unwrap()).join("FileStorage/MsgAttach/Image");
+    let laid = fs::read_dir(stem).unwrap().next().unwrap().unwrap().path();
+    assert_eq!(first, [fs::read(laid).unwrap()], "byte by byte as it lies there");
+
+    // Below the root by its name, and elsewhere by a link.
+    let outside = tempfile::tempdir().unwrap();
+    let real = outside.path().join("moved");
+    fs::rename(windows.join("WeChat Files"), &real).unwrap();
+    std::os::unix::fs::symlink(&real, windows.join("WeChat Files")).unwrap();
+    let refused = |what: &str| {
+        wait::until(what, WITHIN, || Ok(running.err()?.contains(what).then_some(())))
+            .unwrap_or_else(|error| panic!("{error}\n{}", running.err().unwrap()));
+    };
+    town.say(picture(b"\x89PNG\r\n\x1a\nsecond"));
+    refused("the file leads out of the account's `media_roots`");
+    // By its name already.
+    let (port, wxid) = (town.hook.port("shop").unwrap().to_string(), town.hook.wxid("shop").unwrap());
+    let entry = json!({
+        "index": "1", "time": "2023-03-05 13:07:54", "msgtype": "3", "msgsvrid": "77", "msg": "<msg><img length=\"9\"/></msg>",
+        "img_path": "/etc/passwd", "fromwxid": "wxid_stranger", "toid": wxid,
+    });
+    let push = json!({ "ServerPort": port, "selfwxid": wxid, "sendorrecv": "2", "msglist": [entry] });
+    assert_eq!(town.post(&push), 200);
+    refused("the file lies in none of the account's `media_roots`");
+    assert_eq!(kept(&town), first, "nothing else came in");
 }
 
 /// What the repository says about accounts that are pushed to.

@@ -7,7 +7,7 @@
 //! - `network`: connections that are cut, answers that are none, codes that nobody knows, sessions that end
 //! - `plugins`: one that hangs, one that panics, one that never lets go, beside one that answers
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "the helpers of tests fail like tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "the helpers of tests fail like tests")]
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -13,6 +13,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../support/library.rs"]
+mod library;
+
 mod door;
 mod group;
 mod libraries;

@@ -11,7 +11,8 @@
 //! - `files`: the Rust sources of this repository
 //! - `skip`: how a test says that it was skipped, and why
 //!
-//! `source` (the scanner of `tidy.rs`) lies beside them and is included by `tidy.rs` alone.
+//! `source` (the scanner of `tidy.rs`) lies beside them and is included by `tidy.rs` alone, `library` (a plugin as a file) by
+//! tests that load one.
 
 #![allow(dead_code, reason = "each test binary, and xtask, uses its own part of this folder")]
 

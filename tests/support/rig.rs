@@ -3,6 +3,7 @@
 //! Output goes to files in that folder (`sim.out`, `sim.log`, `wxbot.log`, `login.out`): files need no reader
 //! thread, may be polled with a deadline, and are what a person wants to see after a failure.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -132,6 +133,15 @@ impl Sim {
         Ok(sends.iter().map(Sent::read).collect())
     }
 
+    /// Of what happened since then, ms since 1970: what clients sent, and the ids of messages that were handed out.
+    pub(crate) fn since(&self, at_ms: u64) -> io::Result<(Vec<Sent>, HashSet<String>)> {
+        let journal = self.api.get(&format!("/__sim/journal?since_ms={at_ms}"))?;
+        let list = |key| journal.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let handed = list("delivered").iter().filter(|one| one.get("handed").and_then(Value::as_u64) > Some(0));
+        let ids = handed.filter_map(|one| one.get("msg_id").and_then(Value::as_str)).map(str::to_owned);
+        Ok((list("sends").iter().map(Sent::read).collect(), ids.collect()))
+    }
+
     /// What clients did that the real service refuses, one line each; and what it bears of others but we promise not to
     /// do: an id that names two messages.
     pub(crate) fn hard_violations(&self) -> io::Result<Vec<String>> {
@@ -159,13 +169,16 @@ pub(crate) struct Sent {
     pub(crate) content: String,
     /// When the simulator took it, ms since 1970.
     pub(crate) at_ms: u64,
+    /// ClientMsgId.
+    pub(crate) client_id: String,
 }
 
 impl Sent {
     fn read(entry: &Value) -> Self {
         let text = |key| entry.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         let at_ms = entry.get("at_ms").and_then(Value::as_u64).unwrap_or_default();
-        Self { account: text("account"), to: text("to"), content: text("content"), at_ms }
+        let client_id = text("client_msg_id");
+        Self { account: text("account"), to: text("to"), content: text("content"), at_ms, client_id }
     }
 }
 
@@ -186,12 +199,54 @@ impl Bot {
 
     /// Starts `wxbot run` and returns its process id at once.
     pub(crate) fn start(&mut self) -> io::Result<u32> {
+        self.spawn(self.command(&["run"]))
+    }
+
+    /// As [`start`](Self::start), to end at a fail point of a debug build.
+    pub(crate) fn start_until(&mut self, point: &str) -> io::Result<u32> {
+        let mut command = self.command(&["run"]);
+        command.env("WXBOT_FAIL_AT", point);
+        self.spawn(command)
+    }
+
+    /// As [`start`](Self::start), as the child of another program: its name and options, before wxbot's own.
+    pub(crate) fn start_under(&mut self, program: &Path, options: &[&str]) -> io::Result<u32> {
+        let run = self.command(&["run"]);
+        let mut command = Command::new(program);
+        command.args(options).arg(run.get_program()).args(run.get_args());
+        command.env_remove("RUST_LOG").current_dir(&self.folder).stdin(Stdio::null());
+        self.spawn(command)
+    }
+
+    fn spawn(&mut self, mut command: Command) -> io::Result<u32> {
         let log = OpenOptions::new().create(true).append(true).open(self.folder.join("wxbot.log"))?;
-        let child = self.command(&["run"]).stdout(Stdio::null()).stderr(log).spawn();
+        let child = command.stdout(Stdio::null()).stderr(log).spawn();
         let child = child.map_err(|error| about(&self.binary, error))?;
         let pid = child.id();
         self.child = Some(child);
         Ok(pid)
+    }
+
+    /// Where it keeps its state.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    /// What it said so far, in all its lives.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("wxbot.log")).unwrap_or_default()
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn has_ended(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.child.as_mut().map_or(Ok(None), Child::try_wait)
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) fn until_ended(&mut self, limit: Duration) -> io::Result<ExitStatus> {
+        let status = wait::until("wxbot to end", limit, || self.has_ended())?;
+        self.child = None;
+        Ok(status)
     }
 
     /// Ends it with SIGKILL. Fails when it had ended by itself before: nothing here may make it do that.
@@ -206,9 +261,8 @@ impl Bot {
 
     /// Asks it to stop with SIGTERM, and fails unless it exits with 0.
     pub(crate) fn stop(&mut self) -> io::Result<()> {
+        self.terminate()?;
         let Some(mut child) = self.child.take() else { return Ok(()) };
-        // std can only send SIGKILL, and xtask has no dependency that could send another one.
-        Command::new("kill").args(["-TERM", &child.id().to_string()]).status()?;
         let status = wait::until("wxbot to stop after SIGTERM", STOPS_WITHIN, || child.try_wait());
         if status.is_err() {
             end(&mut child);
@@ -217,12 +271,31 @@ impl Bot {
         if status.success() { Ok(()) } else { Err(self.ended(status)) }
     }
 
+    /// Sends SIGTERM and does not wait.
+    pub(crate) fn terminate(&self) -> io::Result<()> {
+        let Some(child) = &self.child else { return Ok(()) };
+        // std can only send SIGKILL, and xtask has no dependency that could send another one.
+        Command::new("kill").args(["-TERM", &child.id().to_string()]).status().map(drop)
+    }
+
     /// Logs in all accounts, scanning each QR code with the simulator's phones.
-    pub(crate) fn log_in_all(&self, sim: &Sim, limit: Duration) -> io::Result<()> {
+    pub(crate) fn log_in_all(&mut self, sim: &Sim, limit: Duration) -> io::Result<()> {
+        self.log_in_or_end(sim, limit)?;
+        match self.has_ended()? {
+            Some(status) => Err(self.ended(status)),
+            None => Ok(()),
+        }
+    }
+
+    /// As [`log_in_all`](Self::log_in_all); good too when wxbot ends before.
+    pub(crate) fn log_in_or_end(&mut self, sim: &Sim, limit: Duration) -> io::Result<()> {
         let (out, log) = (self.folder.join("login.out"), self.folder.join("login.log"));
         let mut running: Option<Child> = None;
         let mut read = 0;
         let done = wait::until("all accounts to be logged in", limit, || {
+            if self.has_ended()?.is_some() {
+                return Ok(Some(()));
+            }
             let Some(child) = &mut running else {
                 // Without a control socket `login` works on the store alone, and would keep `run` out of it.
                 if !self.folder.join("data/wxbot.sock").exists() {
@@ -273,6 +346,10 @@ impl Bot {
             ended = self.child.as_mut().and_then(|child| child.try_wait().transpose()).transpose()?;
             if ended.is_some() {
                 return Ok(Some(()));
+            }
+            // Without a control socket `accounts` reads, and so opens, the store by itself.
+            if !self.data().join("wxbot.sock").exists() {
+                return Ok(None);
             }
             let state = |one: &Value| one.get("state").and_then(Value::as_str).unwrap_or_default().to_lowercase();
             let accounts = self.accounts()?;

@@ -42,8 +42,13 @@ cargo xtask bench [options]   measures the release build on a simulator over loo
     --sick N         instead: N accounts (200), of which one in ten is sick: how late are the others answered?
     --push           instead: pushes of a PC hook, answered when they are on disk: 500/s, then a burst
     --seconds N      with --push: how long 500/s (20)
-    --posts N        with --push: posts of the burst (100000)
-cargo xtask soak [--kills N]  the kill test with more kills (200), and a quarter of them for each process of a keeper
+    --queue          instead: pushed messages that wait behind a slow plugin, and the memory that it costs
+    --posts N        with --push: posts of the burst; with --queue: how many wait (100000)
+cargo xtask soak [options]    what only many ends of the process can show, with the release build
+    --kills N        ends by SIGKILL at random moments, at 500 messages a second (1000), and a quarter of them for each
+                     process of a keeper
+    --terms N        ends by SIGTERM under load (50)
+    --losses N       losses of power (30)
 ";
 
 /// Exit code for a command line that cannot be understood, as in the wxbot binary.
@@ -54,7 +59,7 @@ fn main() -> ExitCode {
     let result = match args.0.pop_front().as_deref() {
         Some("test") => args.flag("--fast").and_then(|fast| args.end().map(|()| fast)).map(test::run),
         Some("bench") => bench::Options::read(&mut args).and_then(|found| args.end().map(|()| found)).map(bench::run),
-        Some("soak") => args.number("--kills", 200).and_then(|kills| args.end().map(|()| kills)).map(soak),
+        Some("soak") => Soak::read(&mut args).and_then(|found| args.end().map(|()| found)).map(soak),
         Some("help" | "--help" | "-h") => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;
@@ -75,12 +80,36 @@ fn main() -> ExitCode {
     }
 }
 
-/// The kill test, longer than anybody wants to wait for in `cargo xtask test`.
-fn soak(kills: usize) -> io::Result<()> {
+/// How often each kind of end.
+#[derive(Debug)]
+struct Soak {
+    kills: usize,
+    terms: usize,
+    losses: usize,
+}
+
+impl Soak {
+    fn read(args: &mut Args) -> Result<Self, String> {
+        Ok(Self {
+            kills: args.number("--kills", 1_000)?,
+            terms: args.number("--terms", 50)?,
+            losses: args.number("--losses", 30)?,
+        })
+    }
+}
+
+/// The crash tests, longer than anybody wants to wait for in `cargo xtask test`; one after the other, since they measure.
+fn soak(Soak { kills, terms, losses }: Soak) -> io::Result<()> {
     let binary = build_release()?;
-    Cmd::cargo(&["test", "--locked", "--package", "wxbot", "--test", "kill", "--", "--nocapture"])
+    let tests = ["kill::", "terminate::", "power_loss::"];
+    let words = ["test", "--locked", "--package", "wxbot", "--test", "crash", "--", "--nocapture", "--test-threads=1"];
+    Cmd::cargo(&[&words[..], &tests].concat())
         .env("WXBOT_BIN", &binary)
+        .env("WXBOT_SOAK", "1")
         .env("WXBOT_KILLS", kills.to_string())
+        .env("WXBOT_RATE", "500")
+        .env("WXBOT_TERMS", terms.to_string())
+        .env("WXBOT_LOSSES", losses.to_string())
         .run()?;
     // Each of its scenes kills so often.
     Cmd::cargo(&["test", "--locked", "--package", "wxbot", "--test", "keeper", "--", "--nocapture", "--test-threads=1"])

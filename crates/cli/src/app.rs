@@ -52,6 +52,10 @@ impl App {
         process::protect();
         let args = Args::parse();
         logs::start(&args);
+        #[cfg(debug_assertions)]
+        if let Err(failure) = process::arm() {
+            return failure.show();
+        }
         match self.dispatch(args) {
             Ok(()) => ExitCode::SUCCESS,
             Err(failure) => failure.show(),
@@ -60,10 +64,11 @@ impl App {
 
     fn dispatch(mut self, args: Args) -> Result<(), Failure> {
         // They open no plugins.
-        match args.command {
-            Command::Run(RunOptions { keeper: true, .. }) => return keeper::run(&self.registry, &args),
-            Command::Ingress => return ingress::run(self.registry, &args),
-            _ => {}
+        if let Command::Run(RunOptions { keeper: true, .. }) = args.command {
+            return keeper::run(&self.registry, &args);
+        }
+        if let Command::Ingress = args.command {
+            return ingress::run(self.registry, &args);
         }
         let _while_plugins_are_opened = plugin::shelf::Place::prepare(&mut self.registry, &args);
         match args.command {

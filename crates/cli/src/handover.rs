@@ -112,9 +112,8 @@ fn receive(line: &OwnedFd) -> io::Result<(Message, Vec<OwnedFd>)> {
     let mut bytes = vec![0; MOST_BYTES];
     let got = recvmsg(line, &mut [IoSliceMut::new(&mut bytes)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
     let message = serde_json::from_slice(bytes.get(..got.bytes).unwrap_or_default())?;
-    let rights = control.drain().filter_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(sockets) => Some(sockets),
-        _ => None,
+    let rights = control.drain().filter_map(|message| {
+        if let RecvAncillaryMessage::ScmRights(sockets) = message { Some(sockets) } else { None }
     });
     Ok((message, rights.flatten().collect()))
 }

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use serde_json::Value;
 use url::Url;
-use wxbot_core::mapping::Profile;
+use wxbot_core::mapping::{self, Profile};
 use wxbot_core::pchook::{self, AccountSettings, Callback, HookDoor, PcHook, Settings};
 use wxbot_core::protocol::Protocol;
 use wxbot_core::push::Door;
 use wxbot_core::source::Source;
 use wxbot_core::transport::Transport;
 use wxbot_model::span::{Rate, parse_duration};
-use wxbot_model::{Capabilities, PeerId, Secret};
+use wxbot_model::{Capabilities, Capability, PeerId, Secret};
 use wxbot_plugin::ConfigProblem;
 use wxbot_runtime::config::{AccountConfig, Endpoint, Key, Kind, Pacing, Preset, ProtocolSpec, Said};
 use wxbot_runtime::pacing::{Manners, WarmUp};
@@ -74,6 +74,7 @@ const OPTIONS: &[Key] = &[
         "Where received media lie; nothing else of the hook is opened.",
         Kind::List(&Kind::Table(ROOTS)),
     ),
+    mapped::MEDIA_HOSTS,
     Key::new("headers", "Headers of every request to the hook.", Kind::Map(&Kind::Text)),
     Key::new("actions", "Actions by name, in place of the profile's.", Kind::Settings),
 ];
@@ -96,6 +97,7 @@ pub(crate) fn spec() -> ProtocolSpec {
         profiles: &["v3", "v4", "none"],
         capabilities: pchook::capabilities(Profile::V3.actions()),
         judge: Some(judge),
+        supplies: Some(supplies),
         simulated: false,
         takes_endpoint: true,
         takes_proxy: false,
@@ -107,6 +109,11 @@ pub(crate) fn spec() -> ProtocolSpec {
 
 fn profile_of(word: Option<&str>) -> Profile {
     Profile::PC_HOOK.into_iter().find(|profile| Some(profile.word()) == word).unwrap_or(Profile::V3)
+}
+
+/// The actions that give an account what it lacks.
+fn supplies(_profile: Option<&str>, capability: Capability) -> &'static [&'static str] {
+    mapping::actions_of(capability)
 }
 
 fn judge(said: &Said<'_>) -> Result<Capabilities, Vec<ConfigProblem>> {
@@ -199,6 +206,7 @@ pub(crate) fn protocol(
         max_concurrency: number("max_concurrency").and_then(|n| u32::try_from(n).ok()).unwrap_or(1),
         way: mapped::way(account, around),
         media_roots: roots(account, &around.folder),
+        outward: mapped::outward(account)?,
     };
     Ok(Arc::new(PcHook::new(settings, transport, source.clone())))
 }

@@ -251,7 +251,7 @@ async fn tend(role: Role, nursery: &Nursery, mut orders: mpsc::Receiver<Number>)
         if began.elapsed() >= SOUND || status.signal() == Some(Number::KILL.as_raw()) {
             wait = WAIT.0;
         }
-        tracing::error!(child, %status, again_in_ms = wait.as_millis() as u64, "A child ended by itself; it is started again.");
+        tracing::error!(child, %status, again_in = ?wait, "A child ended by itself; it is started again.");
         let until = Instant::now() + wait;
         wait = (wait * 2).min(WAIT.1);
         loop {

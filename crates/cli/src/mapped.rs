@@ -4,8 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 use url::Url;
+use wxbot_core::http::Outward;
 use wxbot_core::mapping::{ActionMap, Headers, MediaWay, PathPair, Problem, Profile, Served};
 use wxbot_model::Secret;
 use wxbot_plugin::ConfigProblem;
@@ -17,6 +20,13 @@ pub(crate) const PATHS: &[Key] = &[
     Key::new("local", "The folder as wxbot sees it, relative to this file.", Kind::Path).required(),
     Key::new("remote", "The same folder as the hook sees it, like `Z:\\media`.", Kind::Text).required(),
 ];
+
+/// Where bytes are fetched from beside public addresses.
+pub(crate) const MEDIA_HOSTS: Key = Key::new(
+    "media_hosts",
+    "Places of one's own that addresses in messages may lead to, like `http://192.168.1.20:8080`; public ones need none.",
+    Kind::List(&Kind::Url { schemes: &["http", "https"] }),
+);
 
 /// What an account's tables come to.
 pub(crate) struct Mapped {
@@ -94,6 +104,17 @@ pub(crate) fn way(account: &AccountConfig, around: &Around) -> MediaWay {
         served: base.map(|url| Served { local: around.media.clone(), url }),
         same_machine: here,
     }
+}
+
+/// Who fetches what messages have an address of: from public places, and from those that the owner wrote.
+///
+/// # Errors
+/// When the account's proxy cannot be used.
+pub(crate) fn outward(account: &AccountConfig) -> Result<Arc<Outward>, String> {
+    let hosts = account.options.get("media_hosts").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let own = account.options.get("media_base_url").into_iter().chain(hosts);
+    let own = own.filter_map(Value::as_str).filter_map(|url| Url::parse(url).ok()).collect();
+    Outward::new(account.proxy.as_ref(), own).map(Arc::new).map_err(|error| error.to_string())
 }
 
 /// A path of `bot.toml`, whole.

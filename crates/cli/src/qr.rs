@@ -203,8 +203,8 @@ mod tests {
         for (name, magic) in [("a.svg", &b"<svg"[..]), ("a.png", &b"\x89PNG"[..])] {
             let path = dir.path().join(name);
             let file = QrFile::write(PAYLOAD, &path).unwrap();
-            assert!(std::fs::read(&path).unwrap().starts_with(magic), "{name}");
-            assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+            assert!(fs::read(&path).unwrap().starts_with(magic), "{name}");
+            assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
             drop(file);
             assert!(!path.exists());
         }
@@ -215,23 +215,23 @@ mod tests {
     fn sec_r24_a_code_takes_over_no_rights_and_follows_no_link() {
         let dir = tempfile::tempdir().unwrap();
         let (path, elsewhere) = (dir.path().join("a.png"), dir.path().join("elsewhere"));
-        std::fs::write(&path, "mine").unwrap();
-        std::fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
+        fs::write(&path, "mine").unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
         let file = QrFile::write(PAYLOAD, &path).unwrap();
-        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600, "not the rights of the file before");
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600, "not the rights of the file before");
         drop(file);
-        std::fs::write(&elsewhere, "theirs").unwrap();
+        fs::write(&elsewhere, "theirs").unwrap();
         std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
         let file = QrFile::write(PAYLOAD, &path).unwrap();
-        assert_eq!(std::fs::read_to_string(&elsewhere).unwrap(), "theirs");
-        assert!(std::fs::symlink_metadata(&path).unwrap().is_file());
+        assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "theirs");
+        assert!(fs::symlink_metadata(&path).unwrap().is_file());
         drop(file);
-        let names: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names, ["elsewhere"], "nothing is left");
         let folder = dir.path().join("qr");
-        std::fs::create_dir(&folder).unwrap();
+        fs::create_dir(&folder).unwrap();
         QrFile::folder(&folder).unwrap();
-        assert_eq!(std::fs::metadata(&folder).unwrap().mode() & 0o777, 0o700);
+        assert_eq!(fs::metadata(&folder).unwrap().mode() & 0o777, 0o700);
     }
 
     #[tokio::test(start_paused = true)]
@@ -283,7 +283,7 @@ mod tests {
     fn the_png_shows_the_same_modules_as_the_code() {
         let code = code(PAYLOAD).unwrap();
         let bytes = png(&code).unwrap();
-        let mut reader = png::Decoder::new(std::io::Cursor::new(bytes)).read_info().unwrap();
+        let mut reader = png::Decoder::new(io::Cursor::new(bytes)).read_info().unwrap();
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         let info = reader.next_frame(&mut pixels).unwrap();
         let side = info.width as usize;

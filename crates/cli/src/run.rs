@@ -338,10 +338,6 @@ pub(crate) fn run(registry: Registry, args: &Args, options: &RunOptions) -> Resu
             let (roster, stop) = (Arc::new(built.runtime.roster()), built.stop.clone());
             built.tasks.spawn(async move { server.serve(roster, stop).await });
         }
-        let archive = SqliteArchive::open(&place.dir).or_exit("cannot open the archive")?;
-        let (store, roster) = (Arc::clone(&place.store), built.runtime.roster());
-        let archiver = Arc::new(Archiver::new(Arc::new(archive), store, roster, Source::system(), config.archive));
-        let archiving = built.stop.clone();
         let keeper_gone = CancellationToken::new();
         if let Some(kept) = kept {
             let gone = keeper_gone.clone();
@@ -357,6 +353,10 @@ pub(crate) fn run(registry: Registry, args: &Args, options: &RunOptions) -> Resu
                 built.tasks.spawn(spooled::follow(roster, dir, stop));
             }
         }
+        let archive = SqliteArchive::open(&place.dir).or_exit("cannot open the archive")?;
+        let (store, roster) = (Arc::clone(&place.store), built.runtime.roster());
+        let archiver = Arc::new(Archiver::new(Arc::new(archive), store, roster, Source::system(), config.archive));
+        let archiving = built.stop.clone();
         built.tell_by(config.alerts.clone());
         built.watch_over(&place, &config.file)?;
         let (asks, mut asked) = mpsc::channel(ASKS);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use wxbot_core::mapping::{EngineSettings, Profile};
+use wxbot_core::mapping::{self, EngineSettings, Profile};
 use wxbot_core::protocol::Protocol;
 use wxbot_core::push::{Door, NOBODY};
 use wxbot_core::source::Source;
@@ -14,7 +14,7 @@ use wxbot_core::wecom::app::CallbackSettings;
 use wxbot_core::wecom::callback::Audience;
 use wxbot_core::wecom::door::{GatewayDoor, SealedDoor};
 use wxbot_core::wecom::{
-    Application, ApplicationSettings, Callback, Gateway, GatewaySettings, GroupRobot, GroupRobotSettings, Keys,
+    self, Application, ApplicationSettings, Callback, Gateway, GatewaySettings, GroupRobot, GroupRobotSettings, Keys,
     SmartRobot, SmartRobotSettings, Unnamed, endpoint as places,
 };
 use wxbot_model::span::{Rate, parse_duration};
@@ -59,6 +59,7 @@ const OPTIONS: &[Key] = &[
         "An address under which the gateway can fetch the files of wxbot's media folder.",
         Kind::Url { schemes: &["http", "https"] },
     ),
+    mapped::MEDIA_HOSTS,
     Key::new("headers", "Headers of every request to a gateway.", Kind::Map(&Kind::Text)),
     Key::new("actions", "Actions by name, in place of the profile's.", Kind::Settings),
 ];
@@ -78,6 +79,7 @@ pub(crate) fn spec() -> ProtocolSpec {
         profiles: &["robot", "app", "aibot", "qw-api", "wxwork", "none"],
         capabilities: Capability::ALL.into_iter().collect(),
         judge: Some(judge),
+        supplies: Some(supplies),
         simulated: false,
         takes_endpoint: true,
         takes_proxy: true,
@@ -100,6 +102,11 @@ fn gateway(word: Option<&str>) -> Option<Profile> {
     Profile::WECOM.into_iter().find(|profile| Some(profile.word()) == word)
 }
 
+/// The actions that give an account behind a gateway what it lacks. The service's own accounts have no others than theirs.
+fn supplies(profile: Option<&str>, capability: Capability) -> &'static [&'static str] {
+    if gateway(profile).is_some() { mapping::actions_of(capability) } else { &[] }
+}
+
 fn judge(said: &Said<'_>) -> Result<Capabilities, Vec<ConfigProblem>> {
     let missing = |keys: &[&str]| -> Vec<ConfigProblem> {
         let absent = keys.iter().filter(|key| said.options.get(**key).is_none_or(Value::is_null));
@@ -112,14 +119,19 @@ fn judge(said: &Said<'_>) -> Result<Capabilities, Vec<ConfigProblem>> {
     };
     let told =
         |problems: Vec<ConfigProblem>, can: Capabilities| if problems.is_empty() { Ok(can) } else { Err(problems) };
+    let unnamed = names(said);
+    let told = |mut problems: Vec<ConfigProblem>, can| {
+        problems.extend(unnamed.iter().cloned());
+        told(problems, can)
+    };
     let all = |list: &[Capability]| list.iter().copied().fold(Capabilities::none(), Capabilities::with);
     let sends = [Capability::SendText, Capability::SendImage, Capability::SendFile, Capability::SendLink];
     if let Some(profile) = gateway(said.profile) {
-        let actions = mapped::judge(profile, said)?;
-        let hears = [Capability::PrivateMessages, Capability::GroupMessages, Capability::MemberEvents];
-        let can = actions.capabilities();
-        let sends = Capability::ALL.into_iter().filter(|one| can.has(*one) && *one != Capability::FetchMedia);
-        return Ok(sends.chain(hears).collect());
+        let actions = match mapped::judge(profile, said) {
+            Ok(actions) => actions,
+            Err(problems) => return told(problems, Capabilities::none()),
+        };
+        return told(Vec::new(), wecom::capabilities(&actions));
     }
     match said.profile {
         Some("robot") => {
@@ -142,7 +154,9 @@ fn judge(said: &Said<'_>) -> Result<Capabilities, Vec<ConfigProblem>> {
                 Capability::RenameRoom,
             ];
             let can = rooms.into_iter().fold(all(&sends), Capabilities::with);
-            told(problems, if hears { can.with(Capability::PrivateMessages) } else { can })
+            // Of what comes, pictures have an address.
+            let heard = [Capability::PrivateMessages, Capability::FetchMedia];
+            told(problems, if hears { heard.into_iter().fold(can, Capabilities::with) } else { can })
         }
         Some("aibot") => {
             let hears = [
@@ -186,6 +200,28 @@ pub(crate) fn door(account: &AccountConfig, around: &Around) -> Result<Option<Ar
         .map_err(|error| format!("account `{}`: {error}", account.name))?;
     let me = NOBODY.parse().map_err(|error| format!("account `{}`: {error}", account.name))?;
     Ok(Some(Arc::new(SealedDoor::new(Arc::new(Callback::new(keys, audience, me)), path_secrets))))
+}
+
+/// Names and ids that are none, each at its place.
+fn names(said: &Said<'_>) -> Vec<ConfigProblem> {
+    let wrong = |pointer: String, id: &str, key: &str, cure: &str| {
+        let error = id.parse::<PeerId>().err()?;
+        Some(ConfigProblem::at(pointer, format!("`{key}`: {error}")).help(cure))
+    };
+    let rooms = said.options.get("rooms").and_then(Value::as_object);
+    let rooms = rooms.into_iter().flatten().filter_map(|(name, _)| {
+        let pointer = format!("/rooms/{}", name.replace('~', "~0").replace('/', "~1"));
+        wrong(pointer, name, "rooms", "the name is yours to choose: letters, digits and `-` do")
+    });
+    let made = said.options.get("app_rooms").and_then(Value::as_array);
+    let made = made.into_iter().flatten().enumerate().filter_map(|(nth, room)| {
+        let cure = "write the `chatid` that the service gave when the room was made";
+        wrong(format!("/app_rooms/{nth}"), room.as_str()?, "app_rooms", cure)
+    });
+    let own = said.options.get("self_id").and_then(Value::as_str).filter(|id| !id.is_empty());
+    let own =
+        own.and_then(|id| wrong("/self_id".to_owned(), id, "self_id", "write the account's own id, digits alone"));
+    rooms.chain(made).chain(own).collect()
 }
 
 /// The protocol of one account.
@@ -244,6 +280,7 @@ pub(crate) fn protocol(
             instance: secret("instance")?,
             path_secrets: server::push_secrets(account, around)?,
             way: mapped::way(account, around),
+            outward: mapped::outward(account)?,
         };
         return Ok(Arc::new(Gateway::new(
             settings,
@@ -266,6 +303,7 @@ pub(crate) fn protocol(
                 callback: heard.then(callback).transpose()?,
                 rooms: rooms(account),
                 timeout,
+                outward: mapped::outward(account)?,
             };
             Arc::new(Application::new(settings, transport, source.clone()).map_err(|error| bad_key(&error))?)
         }

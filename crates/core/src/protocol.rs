@@ -19,8 +19,8 @@ pub trait Protocol: Send + Sync + fmt::Debug {
     /// What accounts of this protocol can do.
     fn capabilities(&self) -> Capabilities;
 
-    /// False for protocols that nobody logs in to: they are resumed from the cursor they left, empty at first, without
-    /// credentials.
+    /// False for protocols that nobody logs in to: they are resumed from the cursor they left and what their batches sealed
+    /// beside it, both empty at first.
     fn needs_login(&self) -> bool {
         true
     }

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::account::Account;
 use crate::dispatch::{self, Gate, Handler};
+use crate::failpoint::fail_point;
 use crate::outbox;
 use crate::runtime::Patience;
 use crate::session;
@@ -79,6 +80,7 @@ impl Crew {
     pub(crate) async fn leave(mut self, patience: Patience, why: &str) {
         self.intake.cancel();
         drain(&self.account, &mut self.sessions, SESSION_ENDS_WITHIN).await;
+        fail_point!("stop: intake ended");
         self.account.show(Phase::Stopped, why.to_owned());
         self.work.cancel();
         // Handlers and sends share the workers; the outbox goes on until the handlers had their time.
@@ -88,6 +90,7 @@ impl Crew {
             }
         };
         tokio::time::timeout(patience.handlers, idle).await.ok();
+        fail_point!("stop: handlers ended");
         self.sends.cancel();
         drain(&self.account, &mut self.workers, patience.sends).await;
         // Whoever still looks at the account must not keep its plugins from ending.

@@ -6,7 +6,7 @@
 //! [`dispatch`] lanes, [`middleware`], [`plugin`], `builtin` what wxbot answers itself, [`explain`] why → [`clock`] timers
 //! and schedules → [`outbox`], `address` and [`pacing`] → [`media`] pictures, films and files on their way in and out →
 //! [`archive`] what is remembered of conversations → [`reserve`] what a full disk stops → [`alerts`] when somebody must be told
-//! that something is wrong.
+//! that something is wrong → [`failpoint`] where tests end it all.
 
 pub mod account;
 mod address;
@@ -19,6 +19,7 @@ pub mod contacts;
 mod crew;
 mod dispatch;
 pub mod explain;
+pub mod failpoint;
 pub mod media;
 pub mod middleware;
 mod outbox;

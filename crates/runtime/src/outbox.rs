@@ -18,6 +18,7 @@ use crate::account::Account;
 use crate::address::{Addressed, address, recalled};
 use crate::config::OnUncertain;
 use crate::contacts::ask as ask_for;
+use crate::failpoint::fail_point;
 use crate::pacing::now::ask;
 use crate::store::{ClaimSends, ClaimedSend, Settlement};
 
@@ -238,6 +239,7 @@ async fn claim(
 }
 
 async fn perform(account: &Account, way: Option<&dyn ActionSender>, send: ClaimedSend, stop: &CancellationToken) {
+    fail_point!("send: begun");
     // It may wait for a file; who stops meanwhile leaves it as it was.
     let addressed = stop.run_until_cancelled(address(account, &send)).await;
     let addressed = addressed.unwrap_or_else(|| Err(back(account, "wxbot stopped while its file was fetched")));
@@ -247,6 +249,7 @@ async fn perform(account: &Account, way: Option<&dyn ActionSender>, send: Claime
         // A mention is written with the name that the room shows. Without it the text goes out all the same.
         ask_for::room_of(account, to).await.ok();
     }
+    fail_point!("send: addressed");
     let settlement = match (addressed, way) {
         (Ok(Addressed { outgoing, hold: _kept }), Some(way)) => {
             let file = outgoing.media.as_ref();
@@ -257,6 +260,7 @@ async fn perform(account: &Account, way: Option<&dyn ActionSender>, send: Claime
             let result = AssertUnwindSafe(way.perform(outgoing)).catch_unwind().await.unwrap_or_else(|_panic| {
                 Err(SendError::Uncertain { why: "internal error: sending panicked; please report it".into() })
             });
+            fail_point!("send: answered");
             // What was taken back is kept as the id of the recall, so that the next one takes the message before it.
             let known = |receipt: Receipt| match recalls {
                 Some(msg) => Receipt { server_id: Some(msg.to_string()) },
@@ -280,6 +284,7 @@ async fn perform(account: &Account, way: Option<&dyn ActionSender>, send: Claime
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
+    fail_point!("send: settled");
     if matches!(settlement, Settlement::Held { .. }) {
         // Whoever it is for may have been found while it was being put aside: the session looks again.
         account.write_contacts(|book| book.mark_moved());

@@ -27,6 +27,7 @@ use crate::crew::Crew;
 use crate::dispatch::dialogs::Dialogs;
 use crate::dispatch::{Gate, RuntimeHost};
 use crate::explain::Traces;
+use crate::failpoint::{fail_point, waits_for};
 use crate::media::MediaFolder;
 use crate::middleware::{self, Guards, StationError};
 use crate::plan::{Change, Plan};
@@ -321,6 +322,7 @@ impl Runtime {
         self.host.know(&accounts);
         self.want_schedules(&accounts);
         self.roster.publish(accounts);
+        fail_point!("start: crews at work");
         plan
     }
 
@@ -364,7 +366,8 @@ impl Runtime {
         let (store, source, stop) = (Arc::clone(&self.store), self.source.clone(), self.stop.child_token());
         let media = Arc::clone(&self.media);
         self.chores.spawn(async move {
-            while stop.run_until_cancelled(tokio::time::sleep(SWEEP_EVERY)).await.is_some() {
+            let every = if waits_for("sweep old rows") { Duration::ZERO } else { SWEEP_EVERY };
+            while stop.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
                 media.sweep().await;
                 while let Ok(true) = store.sweep(source.now_ms()).await {
                     tokio::time::sleep(Duration::from_millis(50)).await;
@@ -439,6 +442,7 @@ impl Runtime {
     /// Stops: no more events taken, handlers end, sends end, store closed. What does not end within `patience` is as
     /// safe as after kill -9.
     pub async fn stop(mut self, patience: Patience) {
+        fail_point!("stop: begun");
         let crews = std::mem::take(&mut self.crews);
         let stopping = join_all(crews.into_iter().map(|crew| crew.leave(patience, "wxbot stops")));
         // A send that waits for its file has written nothing: it goes back to the queue instead of being uncertain.
@@ -453,6 +457,7 @@ impl Runtime {
             media.stop().await;
         };
         tokio::join!(stopping, fetching, drain(&mut self.leaving, patience.handlers + patience.sends + LEAVING_MARGIN));
+        fail_point!("stop: crews gone");
         self.stop.cancel();
         drain(&mut self.chores, patience.sends).await;
         self.plugins.close().await;
@@ -486,6 +491,7 @@ enum Ready {
 async fn recover(account: &Account, works: bool) -> Result<(), StoreError> {
     let store = &account.store;
     store.recover(&account.name).await?;
+    fail_point!("start: account recovered");
     if works {
         decide(account).await?;
     }
@@ -499,6 +505,7 @@ async fn recover(account: &Account, works: bool) -> Result<(), StoreError> {
     }
     let contacts = Contacts::load(store.contacts(&account.name).await?);
     account.write_contacts(|book| *book = contacts);
+    fail_point!("start: contacts read");
     Ok(())
 }
 

@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | `GET world`, `journal`, `summary`, `violations` | | accounts with their present UserNames; [`Journal`](crate::Journal); [`Summary`](crate::Summary); [`Violation`](crate::Violation)s |
 //! | `GET pending` | | `{uuids: […], prompts: [{uuid, account}]}`: codes nobody scanned, push logins nobody confirmed |
+//! | `GET journal?since_ms=…` | | the same, with sends and told messages from then on |
 //! | `POST accounts` | [`AccountSpec`] | `{}` |
 //! | `POST scan`, `approve` | `{uuid, account}` | `{}`; approve scans and confirms |
 //! | `POST confirm`, `cancel`, `expire_qr` | `{uuid}` | `{}` |
@@ -186,7 +187,10 @@ impl Sim {
                     prompts.map(|(uuid, account)| json!({"uuid": uuid, "account": account})).collect();
                 Ok(json!({"uuids": self.pending_uuids(), "prompts": prompts}))
             }
-            "journal" if get => shown(&self.journal()),
+            "journal" if get => {
+                let since = request.query().get("since_ms").and_then(|text| text.parse().ok());
+                shown(&self.journal_since(since.unwrap_or(0)))
+            }
             "summary" if get => shown(&self.summary()),
             "violations" if get => shown(&self.violations()),
             "accounts" if post => done(self.add_account(read::<AccountSpec>(request)?)),

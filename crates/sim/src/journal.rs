@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::Sim;
 use crate::account::{Account, State};
+use crate::log::Entry;
 use crate::names::Peer;
 
 /// A snapshot of everything that happened, each list in order of time.
@@ -286,18 +287,33 @@ impl Record {
 }
 
 impl Sim {
-    /// Forgets what the journal holds, but not what accounts were told: for runs that are longer than memory.
+    /// Forgets what the journal holds, and what was in messages that a client has been given: for runs that are longer than
+    /// memory. A client that asks for those again gets them empty.
     pub fn forget(&self) {
         for account in self.accounts() {
-            account.lock().record = Record::default();
+            let mut state = account.lock();
+            state.record = Record::default();
+            let end = state.log.end();
+            for entry in state.log.batch_mut(0, end) {
+                if let Entry::Message(message) = entry
+                    && message.handed > 0
+                {
+                    (message.content, message.fields) = (Arc::from(""), None);
+                }
+            }
         }
     }
 
     /// Everything that happened so far.
     pub fn journal(&self) -> Journal {
+        self.journal_since(0)
+    }
+
+    /// The same, of sends and of messages told only those from then on, ms since 1970: a long run asks often.
+    pub fn journal_since(&self, at_ms: u64) -> Journal {
         let mut journal = Journal::default();
         for account in self.accounts() {
-            journal.add(&account, &account.lock());
+            journal.add(&account, &account.lock(), at_ms);
         }
         journal.logins.sort_by_key(|entry| entry.at_ms);
         journal.inits.sort_by_key(|entry| entry.at_ms);
@@ -373,7 +389,7 @@ impl Journal {
         self.logins.iter().filter(|login| login.account == account).count()
     }
 
-    fn add(&mut self, account: &Account, state: &State) {
+    fn add(&mut self, account: &Account, state: &State, since_ms: u64) {
         let name = || account.name.clone();
         let call = |&at_ms: &u64| CallEntry { account: name(), at_ms };
         let record = &state.record;
@@ -391,7 +407,7 @@ impl Journal {
             msg_id: id.to_string(),
             at_ms,
         }));
-        self.sends.extend(record.sends.iter().map(|sent| SendEntry {
+        self.sends.extend(record.sends.iter().filter(|sent| sent.at_ms >= since_ms).map(|sent| SendEntry {
             account: name(),
             to: state.label(sent.to).to_owned(),
             room: matches!(sent.to, Peer::Room(_)),
@@ -419,7 +435,8 @@ impl Journal {
             who: call.who.iter().map(|&peer| state.label(peer).to_owned()).collect(),
             ret: call.ret,
         }));
-        self.delivered.extend(state.log.messages().filter(|message| !message.service).map(|message| {
+        let told = state.log.messages().filter(|message| !message.service && message.at_ms >= since_ms);
+        self.delivered.extend(told.map(|message| {
             let in_room = matches!(message.chat, Peer::Room(_));
             let from = match message.speaker {
                 Some(speaker) => Peer::Person(speaker),

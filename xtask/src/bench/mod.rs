@@ -3,6 +3,7 @@
 //! - `measure`: one run of one case
 //! - `fleet`: one run of many accounts
 //! - `push`, `line`: pushes that are answered when they are on disk
+//! - `queue`: what it costs when pushed messages wait behind a slow plugin
 //! - `storm`: a thousand messages in one room, and those who wait elsewhere
 //! - `sick`: accounts whose requests fail, and those who have others beside them
 //! - `usage`: CPU time and memory of a process
@@ -14,6 +15,7 @@ mod line;
 mod measure;
 mod plot;
 mod push;
+mod queue;
 mod report;
 mod sick;
 mod storm;
@@ -43,11 +45,15 @@ pub(crate) struct Options {
     storm: bool,
     sick: Option<usize>,
     push: Option<push::Pushes>,
+    queue: Option<usize>,
 }
 
 impl Options {
     pub(crate) fn read(args: &mut Args) -> Result<Self, String> {
+        let (push, queue) = pushes(args)?;
         Ok(Self {
+            push,
+            queue,
             accounts: args.number("--accounts", 50)?,
             messages: args.number("--messages", 200)?,
             open: args.number("--open", 4)?,
@@ -57,7 +63,6 @@ impl Options {
             plot: args.value("--plot")?.map(PathBuf::from),
             storm: args.flag("--storm")?,
             sick: sick(args)?,
-            push: pushes(args)?,
         })
     }
 
@@ -74,10 +79,11 @@ fn sick(args: &mut Args) -> Result<Option<usize>, String> {
     accounts.map(Some).ok_or_else(|| format!("`--sick` needs a number of accounts of at least 2, not `{text}`"))
 }
 
-fn pushes(args: &mut Args) -> Result<Option<push::Pushes>, String> {
-    let wanted = args.flag("--push")?;
+/// What is wanted of pushes, and how many shall wait.
+fn pushes(args: &mut Args) -> Result<(Option<push::Pushes>, Option<usize>), String> {
+    let (push, queue) = (args.flag("--push")?, args.flag("--queue")?);
     let pushes = push::Pushes { seconds: args.number("--seconds", 20)?, posts: args.number("--posts", 100_000)? };
-    Ok(wanted.then_some(pushes))
+    Ok((push.then_some(pushes), queue.then_some(pushes.posts)))
 }
 
 /// `50,500,2000`
@@ -113,6 +119,11 @@ pub(crate) fn run(options: Options) -> io::Result<()> {
         let seen = sick::run(&binary, &home, options.runs, accounts)?;
         print!("{}", seen.table());
         return options.json.map_or(Ok(()), |path| fs::write(path, format!("{:#}\n", seen.json())));
+    }
+    if let Some(posts) = options.queue {
+        let queued = queue::run(&binary, &home, options.runs, posts)?;
+        print!("{}", queued.table());
+        return options.json.map_or(Ok(()), |path| fs::write(path, format!("{:#}\n", queued.json())));
     }
     if options.storm {
         let storms = storm::run(&binary, &home, options.runs)?;

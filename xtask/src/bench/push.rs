@@ -20,7 +20,7 @@ const CONNECTIONS: usize = 64;
 const PER_SECOND: usize = 500;
 /// `ServerPort` of the instance that is played.
 const SERVER_PORT: u16 = 30_001;
-const UP_WITHIN: Duration = Duration::from_secs(20);
+pub(super) const UP_WITHIN: Duration = Duration::from_secs(20);
 
 /// Seconds at the steady pace, and posts of the burst.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +29,8 @@ pub(super) struct Pushes {
     pub(super) posts: usize,
 }
 
-type Sample = BTreeMap<&'static str, f64>;
+/// Figures of one run.
+pub(super) type Sample = BTreeMap<&'static str, f64>;
 
 /// All figures in the order of the table: key, what it is, digits behind the point.
 const FIGURES: [(&str, &str, usize); 8] = [
@@ -67,7 +68,7 @@ pub(super) fn run(binary: &Path, home: &Path, runs: usize, pushes: Pushes) -> io
 }
 
 /// A hook that was set up by hand and takes no actions: nothing answers at its port, and nothing is measured but pushes.
-fn config() -> String {
+pub(super) fn config() -> String {
     format!(
         "data_dir = \"data\"\nmiddleware = []\n\n[server]\nlisten = \"127.0.0.1:0\"\n\n[[accounts]]\nname = \"desk\"\n\
          protocol = \"pc-hook\"\nprofile = \"v3\"\nendpoint = \"http://127.0.0.1:9\"\nserver_port = {SERVER_PORT}\n\
@@ -75,13 +76,18 @@ fn config() -> String {
     )
 }
 
+/// A sentence of common length.
+fn sentence(number: usize) -> String {
+    format!("第 {number} 句,一句平常长短的话")
+}
+
 /// A friend's text, as the hook writes it. Every number is another message.
-fn body(number: usize) -> String {
+pub(super) fn body(number: usize, text: &str) -> String {
     let id = 7_000_000_000_000_000_000_u64 + u64::try_from(number).unwrap_or_default();
     let (friend, port) = (number % 50, SERVER_PORT.to_string());
     let entry = json!({
         "index": "1", "time": "2023-03-05 13:07:54", "msgtype": "1", "msgsvrid": id.to_string(),
-        "msg": format!("第 {number} 句,一句平常长短的话"), "fromtype": "1", "fromwxid": format!("wxid_friend{friend}"),
+        "msg": text, "fromtype": "1", "fromwxid": format!("wxid_friend{friend}"),
         "toid": "wxid_desk",
     });
     let list = json!({
@@ -90,22 +96,33 @@ fn body(number: usize) -> String {
     list.to_string()
 }
 
-fn once(binary: &Path, folder: &Path, pushes: Pushes) -> io::Result<Sample> {
-    let mut bot = Bot::new(binary, folder, &config())?;
-    let pid = bot.start()?;
-    let (authority, path) = wait::until("the address to push to", UP_WITHIN, || {
+/// Where pushes go, as wxbot shows it when it makes the address: `127.0.0.1:PORT`, and the path.
+pub(super) fn address(folder: &Path) -> io::Result<(String, String)> {
+    wait::until("the address to push to", UP_WITHIN, || {
         let log = fs::read_to_string(folder.join("wxbot.log"))?;
         let url = log.split_once("desk: pushes go to http://").and_then(|(_, rest)| rest.split_once('\n'));
         let parts = url.and_then(|(url, _)| url.split_once('/'));
         Ok(parts.map(|(authority, path)| (authority.to_owned(), format!("/{path}"))))
-    })?;
-    let opened = wait::until("the server to listen", UP_WITHIN, || Line::open(&authority).map(Some))?;
+    })
+}
+
+/// All connections to it.
+pub(super) fn lines(authority: &str) -> io::Result<Vec<Line>> {
+    let opened = wait::until("the server to listen", UP_WITHIN, || Line::open(authority).map(Some))?;
     let mut lines = vec![opened];
     while lines.len() < CONNECTIONS {
-        lines.push(Line::open(&authority)?);
+        lines.push(Line::open(authority)?);
     }
+    Ok(lines)
+}
+
+fn once(binary: &Path, folder: &Path, pushes: Pushes) -> io::Result<Sample> {
+    let mut bot = Bot::new(binary, folder, &config())?;
+    let pid = bot.start()?;
+    let (authority, path) = address(folder)?;
+    let mut lines = lines(&authority)?;
     // The first posts meet a cold process; they are not the figure.
-    each(&mut lines, |line, at| line.ask("POST", &path, &body(at)).map(drop))?;
+    each(&mut lines, |line, at| line.ask("POST", &path, &body(at, &sentence(at))).map(drop))?;
     let before = usage::of(pid)?;
     let mut sample = Sample::new();
 
@@ -115,7 +132,7 @@ fn once(binary: &Path, folder: &Path, pushes: Pushes) -> io::Result<Sample> {
     let times = each(&mut lines, |line, at| {
         let mut times = Vec::new();
         for number in (at..steady).step_by(CONNECTIONS) {
-            let body = body(first + number);
+            let body = body(first + number, &sentence(first + number));
             let due = start + Duration::from_secs_f64(seconds(number) / seconds(PER_SECOND));
             if let Some(early) = due.checked_duration_since(Instant::now()) {
                 wait::pause(early);
@@ -138,7 +155,7 @@ fn once(binary: &Path, folder: &Path, pushes: Pushes) -> io::Result<Sample> {
     let times = each(&mut lines, |line, at| {
         let mut times = Vec::new();
         for number in (at..pushes.posts).step_by(CONNECTIONS) {
-            let body = body(first + number);
+            let body = body(first + number, &sentence(first + number));
             let posted = Instant::now();
             line.ask("POST", &path, &body)?;
             times.push(posted.elapsed());
@@ -165,7 +182,10 @@ fn once(binary: &Path, folder: &Path, pushes: Pushes) -> io::Result<Sample> {
 }
 
 /// One thread a connection, which learns its number.
-fn each<T: Send>(lines: &mut [Line], work: impl Fn(&mut Line, usize) -> io::Result<T> + Sync) -> io::Result<Vec<T>> {
+pub(super) fn each<T: Send>(
+    lines: &mut [Line],
+    work: impl Fn(&mut Line, usize) -> io::Result<T> + Sync,
+) -> io::Result<Vec<T>> {
     thread::scope(|scope| {
         let work = &work;
         let threads: Vec<_> =
@@ -176,7 +196,7 @@ fn each<T: Send>(lines: &mut [Line], work: impl Fn(&mut Line, usize) -> io::Resu
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
-fn seconds(count: usize) -> f64 {
+pub(super) fn seconds(count: usize) -> f64 {
     count as f64
 }
 
@@ -189,11 +209,16 @@ fn quantiles(sample: &mut Sample, mut times: Vec<Duration>, [half, last]: [&'sta
     }
 }
 
+/// The median of one figure over all runs.
+pub(super) fn median(samples: &[Sample], key: &str) -> Option<f64> {
+    let mut values: Vec<f64> = samples.iter().filter_map(|sample| sample.get(key).copied()).collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
+}
+
 impl Pushed {
     fn median(&self, key: &str) -> Option<f64> {
-        let mut values: Vec<f64> = self.samples.iter().filter_map(|sample| sample.get(key).copied()).collect();
-        values.sort_by(f64::total_cmp);
-        values.get(values.len() / 2).copied()
+        median(&self.samples, key)
     }
 
     /// One row a figure; medians.
@@ -231,7 +256,7 @@ mod tests {
     fn every_post_is_another_message() {
         let ids: HashSet<String> = (0..1_000)
             .map(|number| {
-                let body: Value = serde_json::from_str(&body(number)).unwrap();
+                let body: Value = serde_json::from_str(&body(number, "a")).unwrap();
                 body["msglist"][0]["msgsvrid"].as_str().unwrap().to_owned()
             })
             .collect();

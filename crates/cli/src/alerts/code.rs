@@ -24,6 +24,16 @@ const WITHIN: Duration = Duration::from_secs(20);
 /// The folder of the pictures in the data directory.
 const FOLDER: &str = "qr";
 
+/// Removes what a former run left when it was killed.
+pub(super) fn sweep(data: &Path) {
+    let folder = data.join(FOLDER);
+    if let Err(error) = std::fs::remove_dir_all(&folder)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        tracing::error!(path = %folder.display(), %error, "QR codes of a former run cannot be removed; remove them by hand.");
+    }
+}
+
 /// A code that waits to be scanned.
 pub(super) struct Code {
     account: String,

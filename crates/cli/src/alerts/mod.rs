@@ -59,6 +59,7 @@ impl Courier {
     /// When no carrier can be made.
     pub(crate) fn new(roster: Roster, folder: PathBuf, data: PathBuf) -> Result<Self, wxbot_core::Error> {
         let transport: Arc<dyn Transport> = Arc::new(HttpTransport::new(None)?);
+        code::sweep(&data);
         let (lang, kept, codes) = (Lang::of_environment(), Kept::open(&data), Mutex::default());
         Ok(Self { shared: Arc::new(Shared { roster, transport, folder, data, lang, kept, codes }) })
     }

@@ -18,7 +18,7 @@ use super::finding::Finding;
 use crate::words::Lang;
 
 /// For each of name, connection and answer.
-const WITHIN: Duration = Duration::from_secs(8);
+const WITHIN: Duration = Duration::from_secs(5);
 /// A clock that is wrong by more than this breaks signatures and certificates.
 const SKEW_S: i64 = 60;
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
@@ -113,7 +114,16 @@ impl Connector {
         self.secured(&origin.host, wire).await
     }
 
-    async fn secured(&self, host: &str, wire: Wire) -> Result<Wire, String> {
+    /// A connection to this address and no other. A proxy is given the address too, and looks nothing up.
+    pub(super) async fn connect_to(&self, at: SocketAddr) -> Result<Wire, String> {
+        let host = match at.ip() {
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => format!("[{ip}]"),
+        };
+        self.connect(&Origin { tls: false, host: Arc::from(host), port: at.port() }).await
+    }
+
+    pub(super) async fn secured(&self, host: &str, wire: Wire) -> Result<Wire, String> {
         let stream = self.tls()?.connect(server_name(host)?, wire).await.map_err(|e| format!("TLS: {e}"))?;
         Ok(Wire::Tls(Box::new(stream)))
     }
@@ -187,7 +197,9 @@ fn basic(user: &str, password: &str) -> Result<HeaderValue, String> {
 
 /// The first address of the origin's host, as a target.
 async fn looked_up(origin: &Origin) -> Result<Uri, String> {
-    let mut found = tokio::net::lookup_host((&*origin.host, origin.port)).await.map_err(|e| e.to_string())?;
+    let mut found = tokio::net::lookup_host((origin.host.trim_matches(['[', ']']), origin.port))
+        .await
+        .map_err(|e| e.to_string())?;
     let address = found.next().ok_or("the host has no address")?;
     format!("http://{address}").parse().map_err(|_invalid| "the address cannot be used".to_owned())
 }

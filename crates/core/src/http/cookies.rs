@@ -241,6 +241,31 @@ mod tests {
         assert_eq!(again.cookie(&"https://example.com/".parse().unwrap(), "wxsid"), None);
     }
 
+    #[test]
+    fn sec_r15_cookies_go_to_the_login_host_family_alone() {
+        let client = CookieClient::new(Arc::new(Nowhere), false);
+        let at = "https://wx.qq.com/cgi-bin/x".parse().unwrap();
+        client.keep(&headers(&["wxsid=s; Domain=wx.qq.com; Path=/; Secure", "own=1; Path=/; Secure"]), &at);
+        for (url, wxsid, own) in [
+            ("https://wx.qq.com/", true, true),
+            ("https://file.wx.qq.com/", true, false),
+            ("https://webpush.wx.qq.com/", true, false),
+            ("http://wx.qq.com/", false, false),
+            ("https://qq.com/", false, false),
+            ("https://wx2.qq.com/", false, false),
+            ("https://evilwx.qq.com/", false, false),
+            ("https://wx.qq.com.evil.example/", false, false),
+            ("https://web.wechat.com/", false, false),
+            ("https://vweixinf.tc.qq.com/", false, false),
+            ("https://127.0.0.1/", false, false),
+        ] {
+            let url = url.parse().unwrap();
+            assert_eq!(client.cookie(&url, "wxsid").is_some(), wxsid, "{url}");
+            assert_eq!(client.cookie(&url, "own").is_some(), own, "{url}");
+            assert_eq!(client.header_for(&url).is_some(), wxsid || own, "{url}");
+        }
+    }
+
     #[tokio::test]
     async fn a_new_cookie_is_in_the_next_header() {
         let client = CookieClient::new(Arc::new(Nowhere), false);

@@ -1,10 +1,13 @@
 //! How do requests get to a server? The real carrier (hyper over TCP, TLS and proxies) and the cookies above the seam.
 //!
 //! [`connect`] opens connections → [`pool`] keeps those that can be used again → [`HttpTransport`] carries requests over
-//! them → [`cookies`] is one account's jar.
+//! them → [`cookies`] is one account's jar. [`outward`] is another client over the same connections, for addresses that
+//! messages hold; [`address`] says which of them may be asked.
 
+mod address;
 mod connect;
 mod cookies;
+mod outward;
 mod pool;
 
 use std::fmt;
@@ -25,7 +28,9 @@ use self::pool::{Lost, Pool, Ready};
 use crate::error::Error;
 use crate::transport::{HttpRequest, HttpResponse, HttpStream, MAX_BODY, Transport, TransportError};
 
+pub use self::address::Forbidden;
 pub use self::cookies::CookieClient;
+pub use self::outward::{Limits, Outward};
 
 /// Carries requests over TCP and TLS. One serves all accounts with the same proxy, so that they share connections.
 #[derive(Clone)]

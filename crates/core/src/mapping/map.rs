@@ -225,6 +225,11 @@ const CAPABILITIES: [(Capability, &[&str]); 20] = [
     (Capability::LeaveRoom, &["room_quit"]),
 ];
 
+/// The actions that make an ability, any one of them; none for what no action makes.
+pub fn actions_of(capability: Capability) -> &'static [&'static str] {
+    CAPABILITIES.iter().find(|(one, _)| *one == capability).map_or(&[], |(_, names)| names)
+}
+
 /// All names that a mapping takes values of.
 pub(super) fn holes(mapped: &Mapped) -> impl Iterator<Item = &str> {
     let mut templates: Vec<&Template> = mapped.path.iter().collect();

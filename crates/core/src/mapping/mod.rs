@@ -24,7 +24,7 @@ pub mod way;
 
 pub use call::{Call, NotOneQuestion};
 pub use engine::{Engine, EngineSettings, Performed};
-pub use map::{ActionMap, Availability};
+pub use map::{ActionMap, Availability, actions_of};
 pub use outgoing::{Dialect, FriendTicket, MappedSender, NameOf};
 pub use profile::Profile;
 pub use read::{Headers, Problem};

@@ -18,6 +18,7 @@ use super::door::HookDoor;
 use super::reader::{self, Reader};
 use super::sender::{HookSender, Roots};
 use crate::error::Error;
+use crate::http::Outward;
 use crate::mapping::{ActionMap, Dialect, Engine, EngineSettings, Headers, MappedSender, MediaWay, NameOf};
 use crate::protocol::{LoginWatcher, Protocol, SavedSession, Session};
 use crate::push::{Beside, Door, PushedSession, Read, Reads};
@@ -55,6 +56,8 @@ pub struct AccountSettings {
     pub way: MediaWay,
     /// Where wxbot finds files of the hook.
     pub media_roots: Vec<(String, PathBuf)>,
+    /// Who fetches what messages have an address of.
+    pub outward: Arc<Outward>,
 }
 
 /// One account's way to its hook.
@@ -105,12 +108,12 @@ impl PcHook {
     }
 
     fn session(&self, cursor: &[u8]) -> Result<Box<dyn Session>, Error> {
-        let reader = Reader::resume(cursor, self.settings.pushes.clone());
         let engine = Arc::new(self.engine());
-        let me = reader.self_id().cloned();
-        if let Some(me) = &me {
-            engine.set_account("self_id", Secret::new(me.to_string()));
-        }
+        let reader = HookReads::new(
+            Reader::resume(cursor, self.settings.pushes.clone()),
+            Arc::clone(&self.door),
+            Arc::clone(&engine),
+        );
         let (known, learnt) = watch::channel(Beside::default());
         let names = Arc::new(Learnt(learnt.clone()));
         let mapped = MappedSender {
@@ -120,7 +123,12 @@ impl PcHook {
             names,
         };
         let roots = Roots { folders: self.settings.media_roots.clone() };
-        let sender = Arc::new(HookSender { mapped, roots, me });
+        let sender = Arc::new(HookSender {
+            mapped,
+            roots,
+            door: Arc::clone(&self.door),
+            outward: Arc::clone(&self.settings.outward),
+        });
         let nobody = crate::push::NOBODY.parse().map_err(|_never| Error::Settings("no id".into()))?;
         let name = self.settings.pushes.nick_name.clone();
         let door: Arc<dyn Door> = self.door.clone();
@@ -142,21 +150,50 @@ impl NameOf for Learnt {
     }
 }
 
-impl Reads for Reader {
+/// A reader whose door and engine go with what it learns of ourselves.
+struct HookReads {
+    reader: Reader,
+    door: Arc<HookDoor>,
+    engine: Arc<Engine>,
+    told: Option<PeerId>,
+}
+
+impl HookReads {
+    fn new(reader: Reader, door: Arc<HookDoor>, engine: Arc<Engine>) -> Self {
+        // What an earlier session learnt and could not store is not known any more.
+        door.know(reader.self_id());
+        let mut reads = Self { reader, door, engine, told: None };
+        reads.follow();
+        reads
+    }
+
+    fn follow(&mut self) {
+        let me = self.reader.self_id();
+        if let Some(me) = me.filter(|me| self.told.as_ref() != Some(*me)) {
+            self.door.know(Some(me));
+            self.engine.set_account("self_id", Secret::new(me.to_string()));
+            self.told = Some(me.clone());
+        }
+    }
+}
+
+impl Reads for HookReads {
     fn read(&mut self, body: &[u8], now_ms: i64) -> Read {
-        Self::read(self, body, now_ms)
+        let read = self.reader.read(body, now_ms);
+        self.follow();
+        read
     }
 
     fn next_expiry_ms(&self) -> Option<i64> {
-        Self::next_expiry_ms(self)
+        self.reader.next_expiry_ms()
     }
 
     fn expire(&mut self, now_ms: i64) -> Read {
-        Self::expire(self, now_ms)
+        self.reader.expire(now_ms)
     }
 
     fn self_id(&self) -> Option<&PeerId> {
-        Self::self_id(self)
+        self.reader.self_id()
     }
 }
 
@@ -203,3 +240,7 @@ impl fmt::Debug for PcHook {
         f.debug_struct("PcHook").field("account", &self.settings.account).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+#[path = "account_tests.rs"]
+mod tests;

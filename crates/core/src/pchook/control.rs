@@ -36,7 +36,10 @@ pub(super) async fn attend(engine: Arc<Engine>, callback: Option<Callback>, know
         let wait = match asked {
             Ok(()) => {
                 failures = 0;
-                known.send_if_modified(|known| !std::mem::take(&mut known.trouble).is_empty());
+                known.send_if_modified(|known| {
+                    known.silent = false;
+                    !std::mem::take(&mut known.trouble).is_empty()
+                });
                 LOOK
             }
             Err(error) => {
@@ -45,8 +48,9 @@ pub(super) async fn attend(engine: Arc<Engine>, callback: Option<Callback>, know
                 let trouble = error.to_string();
                 tracing::warn!(%error, "The control side of a hook does not answer.");
                 known.send_if_modified(|known| {
-                    let changed = known.trouble != trouble;
-                    known.trouble = trouble;
+                    let silent = matches!(error, FetchError::NotNow { .. });
+                    let changed = known.trouble != trouble || known.silent != silent;
+                    (known.trouble, known.silent) = (trouble, silent);
                     changed
                 });
                 let wait = BACK_OFF_S.get(failures).or(BACK_OFF_S.last()).copied().unwrap_or(1);

@@ -1,5 +1,7 @@
 //! How does a hook's push come in? Judged by which instance it says that it is from, and answered when it is kept.
 
+use std::sync::{PoisonError, RwLock};
+
 use wxbot_model::{PeerId, Secret};
 
 use super::reader::{Settings, instance};
@@ -9,7 +11,8 @@ use crate::push::{Door, Knock, Knocked, Mailbox, Refused, Reply};
 #[derive(Debug)]
 pub struct HookDoor {
     server_port: Option<u16>,
-    self_wxid: Option<PeerId>,
+    /// Ourselves: as `bot.toml` says it, else as the first push of the account did.
+    self_wxid: RwLock<Option<PeerId>>,
     mailbox: Mailbox,
     secrets: Vec<Secret<String>>,
     default_path: bool,
@@ -20,11 +23,25 @@ impl HookDoor {
     pub fn new(settings: &Settings, secrets: Vec<Secret<String>>, default_path: bool) -> Self {
         Self {
             server_port: settings.server_port,
-            self_wxid: settings.self_wxid.clone(),
+            self_wxid: RwLock::new(settings.self_wxid.clone()),
             mailbox: Mailbox::new(),
             secrets,
             default_path,
         }
+    }
+
+    /// What the session knows of ourselves now. Pushes of another login are refused from here on, before anything waits
+    /// for them. `None`: the session that knew it could not store it, and whoever comes next says it anew.
+    pub(super) fn know(&self, me: Option<&PeerId>) {
+        let mut known = self.self_wxid.write().unwrap_or_else(PoisonError::into_inner);
+        if known.as_ref() != me {
+            *known = me.cloned();
+        }
+    }
+
+    /// Ourselves, as far as anything said it.
+    pub(super) fn myself(&self) -> Option<PeerId> {
+        self.self_wxid.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether a push says that it is of another instance, or of this one without doubt.
@@ -33,9 +50,10 @@ impl HookDoor {
         let differs = |ours: bool, theirs: bool, same: bool| ours && theirs && !same;
         let port =
             differs(self.server_port.is_some(), says.server_port.is_some(), self.server_port == says.server_port);
-        let wxid = differs(self.self_wxid.is_some(), says.self_wxid.is_some(), self.self_wxid == says.self_wxid);
+        let me = self.myself();
+        let wxid = differs(me.is_some(), says.self_wxid.is_some(), me == says.self_wxid);
         let named = (self.server_port.is_some() && self.server_port == says.server_port)
-            || (self.self_wxid.is_some() && self.self_wxid == says.self_wxid);
+            || (me.is_some() && me == says.self_wxid);
         match (port || wxid, named) {
             (true, _) => Claim::Another,
             (false, true) => Claim::This,

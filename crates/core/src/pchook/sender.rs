@@ -1,4 +1,5 @@
-//! How are actions, bytes and people asked of a hook? Actions by its profile; bytes from where the push said that they are.
+//! How are actions, bytes and people asked of a hook? Actions by its profile; bytes from where the push said that they are:
+//! in it, in a file below `media_roots`, or at an address.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,8 +11,10 @@ use futures_util::stream;
 use tokio::io::AsyncReadExt as _;
 use wxbot_model::{Contact, ContactKind, MediaHandle, PeerId};
 
+use super::door::HookDoor;
 use super::{path, people};
 use crate::error::{FetchError, SendError};
+use crate::http::Outward;
 use crate::lenient::hex;
 use crate::mapping::call::Call;
 use crate::mapping::outgoing::MappedSender;
@@ -34,7 +37,10 @@ pub(super) struct Roots {
 pub(super) struct HookSender {
     pub(super) mapped: MappedSender,
     pub(super) roots: Roots,
-    pub(super) me: Option<PeerId>,
+    /// Knows who we are.
+    pub(super) door: Arc<HookDoor>,
+    /// For bytes that lie at an address (security R14).
+    pub(super) outward: Arc<Outward>,
 }
 
 impl ActionSender for HookSender {
@@ -77,7 +83,7 @@ impl HookSender {
         let contact = people::from_fields(&fields, "id", kind).filter(|contact| contact.peer == *peer);
         let mut contact = contact.ok_or_else(|| refused(format!("the hook tells of somebody else than {peer}")))?;
         if is_room {
-            contact.members = people::members(&told.items, self.me.as_ref());
+            contact.members = people::members(&told.items, self.door.myself().as_ref());
         }
         Ok(Arc::new(contact))
     }
@@ -89,11 +95,16 @@ impl HookSender {
                 hex::decode(digits).ok_or_else(|| refused("the bytes that came with the message are no bytes"))?;
             return Ok(whole(bytes.into()));
         }
-        let Some(path) = of(MediaHandle::PATH) else {
-            return Err(refused("the hook did not say where the bytes are"));
-        };
-        let file = self.locate(path)?;
-        open(&file, self.folder_of(path)).await
+        match (of(MediaHandle::PATH), of(MediaHandle::URL)) {
+            (Some(path), url) => match (self.locate(path), url) {
+                (Ok(file), _) => open(&file, self.folder_of(path)).await,
+                // A file that may not be opened is still at its address.
+                (Err(_), Some(url)) => self.outward.fetch(url).await,
+                (Err(refused), None) => Err(refused),
+            },
+            (None, Some(url)) => self.outward.fetch(url).await,
+            (None, None) => Err(refused("the hook did not say where the bytes are")),
+        }
     }
 
     /// Where wxbot sees this path of the hook; only below the account's roots (security R07).

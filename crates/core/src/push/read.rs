@@ -5,7 +5,7 @@
 //! the read drops the reader and resumes one from the stored cursor, or keeps a clone of it from before.
 
 use bytes::Bytes;
-use wxbot_model::PeerId;
+use wxbot_model::{PeerId, Secret};
 
 use crate::protocol::{ContactChange, Incoming};
 
@@ -22,6 +22,8 @@ pub struct Read {
     pub contacts: Vec<ContactChange>,
     /// What the next reader resumes from; `None` when it did not change.
     pub cursor: Option<Bytes>,
+    /// What else the next reader resumes from, which nobody may read: it is sealed at rest. `None` when it did not change.
+    pub credentials: Option<Secret<Vec<u8>>>,
     /// The account is not logged in any more.
     pub logged_out: Option<LoggedOut>,
     /// Our own id, when this body told it for the first time, or another than was thought.

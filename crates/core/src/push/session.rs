@@ -46,6 +46,8 @@ pub trait Reads: Send + Sync {
 pub struct Beside {
     /// What is wrong with asking; empty while it works.
     pub trouble: String,
+    /// Whether the trouble is that nothing answers; a service that refuses is there.
+    pub silent: bool,
     /// Whom the account knows; empty until it was told.
     pub contacts: Vec<Arc<Contact>>,
 }
@@ -78,6 +80,7 @@ pub struct PushedSession<R> {
     contacts: Vec<Arc<Contact>>,
     /// Where the next reader goes on.
     cursor: Bytes,
+    credentials: Secret<Vec<u8>>,
 }
 
 impl<R: Reads> PushedSession<R> {
@@ -103,6 +106,7 @@ impl<R: Reads> PushedSession<R> {
             trouble: String::new(),
             contacts: Vec::new(),
             cursor: Bytes::new(),
+            credentials: Secret::default(),
         }
     }
 
@@ -117,6 +121,13 @@ impl<R: Reads> PushedSession<R> {
     #[must_use]
     pub fn from_cursor(mut self, cursor: Bytes) -> Self {
         self.cursor = cursor;
+        self
+    }
+
+    /// The same, gone on with from what was sealed.
+    #[must_use]
+    pub fn with_credentials(mut self, credentials: Secret<Vec<u8>>) -> Self {
+        self.credentials = credentials;
         self
     }
 
@@ -169,11 +180,11 @@ impl<R: Reads> PushedSession<R> {
                 let known = |contact: Arc<Contact>| ContactChange::Upsert(contact);
                 batch.contacts.extend(found.contacts.into_iter().map(known));
                 self.trouble.clone_from(&found.trouble);
-                if found.trouble.is_empty() {
+                if found.silent {
+                    self.silent_since.get_or_insert_with(Instant::now);
+                } else {
                     self.silent_since = None;
                     batch.unheard = self.heard();
-                } else {
-                    self.silent_since.get_or_insert_with(Instant::now);
                 }
                 batch.trouble = Some(found.trouble);
                 return batch;
@@ -191,6 +202,9 @@ impl<R: Reads> PushedSession<R> {
         }
         if let Some(cursor) = &batch.cursor {
             self.cursor = cursor.clone();
+        }
+        if let Some(credentials) = &batch.credentials {
+            self.credentials = credentials.clone();
         }
         batch
     }
@@ -215,7 +229,7 @@ impl<R> fmt::Debug for PushedSession<R> {
 
 /// Adds what one body told. What is not ours is not kept, and whoever pushed it learns that.
 fn add(batch: &mut Batch, read: Read, kept: Kept) {
-    let Read { events, contacts, cursor, logged_out, self_id: _, refused, mismatches } = read;
+    let Read { events, contacts, cursor, credentials, logged_out, self_id: _, refused, mismatches } = read;
     if let Some(not_ours) = refused {
         tracing::warn!(why = %not_ours, "A push is not for this account; nothing of it was kept.");
         kept.refuse();
@@ -228,6 +242,7 @@ fn add(batch: &mut Batch, read: Read, kept: Kept) {
     let met = |change| if let ContactChange::Upsert(contact) = change { ContactChange::Met(contact) } else { change };
     batch.contacts.extend(contacts.into_iter().map(met));
     batch.cursor = cursor.or(batch.cursor.take());
+    batch.credentials = credentials.or(batch.credentials.take());
     // A message behind it says that somebody logged in again.
     batch.logged_out = match logged_out {
         Some(LoggedOut { text, .. }) => Some(text),
@@ -263,10 +278,112 @@ impl<R: Reads> Session for PushedSession<R> {
     }
 
     fn saved(&self) -> Result<SavedSession, Error> {
-        Ok(SavedSession { credentials: Secret::default(), cursor: self.cursor.clone() })
+        Ok(SavedSession { credentials: self.credentials.clone(), cursor: self.cursor.clone() })
     }
 
     fn log_out(&mut self) -> BoxFuture<'_, ()> {
         Box::pin(std::future::ready(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Knock, Knocked, Mailbox, Reply};
+    use super::*;
+    use crate::error::SendError;
+    use crate::protocol::{Outgoing, Receipt};
+
+    struct Deaf;
+
+    impl Reads for Deaf {
+        fn read(&mut self, _body: &[u8], _now_ms: i64) -> Read {
+            Read::default()
+        }
+
+        fn self_id(&self) -> Option<&PeerId> {
+            None
+        }
+    }
+
+    #[derive(Debug, Default)]
+    struct Porch(Mailbox);
+
+    impl Door for Porch {
+        fn knock(&self, _knock: &Knock<'_>) -> Knocked {
+            Knocked::Answer(Reply::default())
+        }
+
+        fn mailbox(&self) -> &Mailbox {
+            &self.0
+        }
+
+        fn secrets(&self) -> &[Secret<String>] {
+            &[]
+        }
+    }
+
+    struct Mute;
+
+    impl ActionSender for Mute {
+        fn perform(&self, _outgoing: Outgoing) -> BoxFuture<'_, Result<Receipt, SendError>> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    /// A session, who pushes to it, and who asks beside it.
+    fn session() -> (PushedSession<Deaf>, Arc<Porch>, watch::Sender<Beside>) {
+        let (tell, found) = watch::channel(Beside::default());
+        let (porch, source) = (Arc::new(Porch::default()), Source::seeded(1, 0));
+        let door = Arc::clone(&porch) as Arc<dyn Door>;
+        let session = PushedSession::new(Deaf, door, Arc::new(Mute), source, "x".into(), "self".parse().unwrap());
+        (session.attended(std::future::pending(), found), porch, tell)
+    }
+
+    fn failing(tell: &watch::Sender<Beside>, trouble: &str) {
+        let silent = !trouble.is_empty();
+        tell.send_replace(Beside { trouble: trouble.to_owned(), silent, contacts: Vec::new() });
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn neither_a_push_nor_an_answer_is_told_and_so_is_the_first_of_either() {
+        let (mut session, porch, tell) = session();
+        failing(&tell, "no answer");
+        let first = session.gather().await;
+        assert_eq!(
+            (first.trouble.as_deref(), first.unheard),
+            (Some("no answer"), None),
+            "pushes may come all the same"
+        );
+        let begun = Instant::now();
+        // A push says that it lives, whatever the control side says.
+        tokio::time::sleep(Duration::from_secs(100)).await;
+        let push = |porch: Arc<Porch>| async move { porch.0.put(Bytes::from_static(b"x")).await };
+        let took = async {
+            let batch = session.gather().await;
+            assert_eq!(batch.unheard, None);
+            batch.kept.tell();
+        };
+        let (put, ()) = tokio::join!(push(Arc::clone(&porch)), took);
+        put.unwrap();
+        let told = session.gather().await.unheard.unwrap();
+        assert!(told.contains("for 180 s") && told.ends_with("no answer"), "{told}");
+        assert_eq!(begun.elapsed().as_secs(), 280);
+        // Told once, and over with the first thing that is heard.
+        assert!(tokio::time::timeout(Duration::from_secs(3_600), session.gather()).await.is_err());
+        let took = async {
+            let batch = session.gather().await;
+            assert_eq!(batch.unheard.as_deref(), Some(""));
+            batch.kept.tell();
+        };
+        let (put, ()) = tokio::join!(push(porch), took);
+        put.unwrap();
+        assert!(session.gather().await.unheard.is_some_and(|told| !told.is_empty()), "and begins anew");
+        failing(&tell, "");
+        let healed = session.gather().await;
+        assert_eq!((healed.trouble.as_deref(), healed.unheard.as_deref()), (Some(""), Some("")));
+        assert!(tokio::time::timeout(Duration::from_secs(3_600), session.gather()).await.is_err(), "quiet is well");
+        tell.send_replace(Beside { trouble: "it may not list them".into(), ..Beside::default() });
+        assert_eq!(session.gather().await.trouble.as_deref(), Some("it may not list them"));
+        assert!(tokio::time::timeout(Duration::from_secs(3_600), session.gather()).await.is_err(), "a no is an answer");
     }
 }

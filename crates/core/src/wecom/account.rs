@@ -12,14 +12,23 @@ use super::door::{GatewayDoor, Tokens};
 use super::people::{GatewaySender, Rooms};
 use super::reader::{self, Reader, Settings};
 use crate::error::Error;
-use crate::mapping::{Engine, EngineSettings, MappedSender, MediaWay, NameOf, Profile};
+use crate::http::Outward;
+use crate::mapping::{ActionMap, Engine, EngineSettings, MappedSender, MediaWay, NameOf, Profile};
 use crate::protocol::{ContactChange, LoginWatcher, Protocol, SavedSession, Session};
 use crate::push::{Beside, Door, NotOurs, PushedSession, Read, Reads};
 use crate::source::Source;
 use crate::transport::Transport;
 
 /// What a gateway's envelope tells of. A service with another one is heard all the same, as events that hold what came.
-const HEARS: [Capability; 3] = [Capability::PrivateMessages, Capability::GroupMessages, Capability::MemberEvents];
+///
+/// Of bytes, those that a message has an address of can be fetched: no note says how the others are.
+const HEARS: [Capability; 4] =
+    [Capability::PrivateMessages, Capability::GroupMessages, Capability::MemberEvents, Capability::FetchMedia];
+
+/// What an account behind a gateway can do with these actions.
+pub fn capabilities(actions: &ActionMap) -> Capabilities {
+    HEARS.into_iter().fold(actions.capabilities(), Capabilities::with)
+}
 
 /// One account behind a gateway.
 #[derive(Debug)]
@@ -40,6 +49,8 @@ pub struct GatewaySettings {
     pub path_secrets: Vec<Secret<String>>,
     /// Where the gateway finds our files.
     pub way: MediaWay,
+    /// Who fetches what messages have an address of.
+    pub outward: Arc<Outward>,
 }
 
 /// An account behind a gateway: profiles `qw-api`, `wxwork` and `none`.
@@ -65,7 +76,8 @@ impl Gateway {
         tokens: Arc<Tokens>,
         names: Arc<dyn NameOf>,
     ) -> Self {
-        let GatewaySettings { engine, profile, self_id, nick_name, session_id, instance, path_secrets, way } = settings;
+        let GatewaySettings { engine, profile, self_id, nick_name, session_id, instance, path_secrets, way, outward } =
+            settings;
         let name = engine.account.clone();
         let dialect = profile.dialect();
         let engine = Arc::new(Engine::new(engine, transport, source.clone()));
@@ -83,7 +95,7 @@ impl Gateway {
         let mapped = MappedSender { engine: Arc::clone(&engine), way, dialect, names };
         Self {
             door: Arc::new(GatewayDoor::new(name.clone(), Arc::clone(&tokens), path_secrets)),
-            sender: Arc::new(GatewaySender::new(mapped, Arc::clone(&rooms))),
+            sender: Arc::new(GatewaySender::new(mapped, Arc::clone(&rooms), outward)),
             rooms,
             name,
             nick_name,
@@ -103,10 +115,7 @@ impl Gateway {
 
 impl Protocol for Gateway {
     fn capabilities(&self) -> Capabilities {
-        let can = self.engine.actions().capabilities();
-        // Bytes of a message are had by nobody: no note says how.
-        let sends = Capability::ALL.into_iter().filter(|one| can.has(*one) && *one != Capability::FetchMedia);
-        sends.chain(HEARS).collect()
+        capabilities(self.engine.actions())
     }
 
     fn needs_login(&self) -> bool {

@@ -36,6 +36,7 @@ fn settings(name: &str, profile: Profile, actions: ActionMap) -> GatewaySettings
         instance: Some(Secret::new("canary-uuid".into())),
         path_secrets: vec![Secret::new("canary-path".into())],
         way: MediaWay::default(),
+        outward: Arc::new(Outward::new(None, Vec::new()).unwrap()),
     }
 }
 
@@ -182,11 +183,30 @@ async fn what_each_profile_can_do() {
     assert_eq!(bare.missing(&[PrivateMessages, GroupMessages, MemberEvents, SendText, SendLink]), [SendText, SendLink]);
     assert_eq!(can(Profile::QwApi, qw_api()).missing(&[SendLink, Recall, SendText]), [SendText]);
     let none = can(Profile::None, ActionMap::none());
-    assert_eq!(none.missing(&[PrivateMessages, SendText, FetchMedia]), [SendText, FetchMedia]);
-    let loads = json!({ "download_image": { "path": "/x", "body": {} } });
-    let loads = ActionMap::none().with(&loads, &std::collections::BTreeSet::new()).unwrap();
-    assert!(!can(Profile::None, loads).has(FetchMedia), "nobody could fetch them");
+    assert_eq!(none.missing(&[PrivateMessages, SendText, FetchMedia]), [SendText]);
     let account = gateway(settings("a", Profile::None, ActionMap::none()), &Service::new([]), &Tokens::new());
     assert_ne!(account.draw_client_msg_id(), account.draw_client_msg_id());
     assert_eq!(account.door().unwrap().secrets().len(), 1);
+}
+
+#[tokio::test]
+async fn sec_r14_the_cover_of_a_film_is_asked_for_at_its_address_and_nowhere_inside() {
+    use wxbot_model::{Content, Message};
+
+    use crate::error::FetchError;
+    use crate::protocol::Fetch;
+
+    let account = gateway(settings("a", Profile::None, ActionMap::none()), &Service::new([]), &Tokens::new());
+    let mut session = account.resume(&saved(Bytes::new())).await.unwrap();
+    let body = fixture("private-video").replace("https://wework.qpic.cn/wwpic/", "http://169.254.169.254/");
+    let (_, batch) = pushed(&account, session.as_mut(), &body).await;
+    let EventKind::Message(Message { content: Content::Video { media, thumb, .. }, .. }) = &batch.events[0].kind else {
+        panic!("{batch:?}")
+    };
+    let why = async |media: &wxbot_model::MediaHandle| match session.sender().fetch(Fetch::Media(media.clone())).await {
+        Err(FetchError::Refused { why }) => why,
+        other => panic!("{other:?}"),
+    };
+    assert!(why(thumb.as_ref().unwrap()).await.contains("169.254.169.254 is no public address"));
+    assert!(why(media).await.contains("no address of its bytes"));
 }

@@ -3,12 +3,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 use wxbot_model::{Action, Capabilities, Capability, ClientMsgId, Link, PeerId, Secret};
@@ -30,6 +32,8 @@ const KEPT_MS: i64 = 60 * 60 * 1000;
 /// Addresses of one chat, and chats.
 const OF_A_CHAT: usize = 8;
 const CHATS: usize = 4_096;
+/// Of all addresses, the newest that outlive the process: they are written with each message.
+const OUTLIVE: usize = 256;
 /// Bytes of one answer; the service takes so many of a markdown text.
 const ANSWER: usize = 20_480;
 const LIMIT: Duration = Duration::from_secs(10);
@@ -71,7 +75,13 @@ impl SmartRobot {
             account,
             door: Arc::new(SealedDoor::new(Arc::clone(&callback), path_secrets)),
             callback,
-            sender: Arc::new(Sender { transport, endpoint, source: source.clone(), replies: Mutex::default() }),
+            sender: Arc::new(Sender {
+                transport,
+                endpoint,
+                source: source.clone(),
+                replies: Mutex::default(),
+                restored: AtomicBool::new(false),
+            }),
             ids: ClientIds::new(source.clone()),
             source,
         })
@@ -92,7 +102,8 @@ impl Protocol for SmartRobot {
         Some(Arc::clone(&self.door) as Arc<dyn Door>)
     }
 
-    fn resume<'a>(&'a self, _saved: &'a SavedSession) -> BoxFuture<'a, Result<Box<dyn Session>, Error>> {
+    fn resume<'a>(&'a self, saved: &'a SavedSession) -> BoxFuture<'a, Result<Box<dyn Session>, Error>> {
+        self.sender.restore(&saved.credentials);
         let reads = RobotReads { callback: Arc::clone(&self.callback), sender: Arc::clone(&self.sender) };
         let session = PushedSession::new(
             reads,
@@ -101,7 +112,8 @@ impl Protocol for SmartRobot {
             self.source.clone(),
             self.account.clone(),
             nobody(),
-        );
+        )
+        .with_credentials(saved.credentials.clone());
         Box::pin(async move { Ok(Box::new(session) as Box<dyn Session>) })
     }
 
@@ -136,9 +148,11 @@ struct RobotReads {
 
 impl Reads for RobotReads {
     fn read(&mut self, body: &[u8], now_ms: i64) -> Read {
-        let (read, reply) = self.callback.read(&String::from_utf8_lossy(body), now_ms.div_euclid(1000));
-        if let Some(reply) = reply {
-            self.sender.remember(reply, now_ms);
+        let (mut read, reply) = self.callback.read(&String::from_utf8_lossy(body), now_ms.div_euclid(1000));
+        if let Some(reply) = reply
+            && self.sender.remember(reply, now_ms)
+        {
+            read.credentials = self.sender.outlive();
         }
         read
     }
@@ -152,6 +166,16 @@ impl Reads for RobotReads {
 struct Way {
     url: Secret<String>,
     at_ms: i64,
+    /// It came before this process: whether it was used since it was written nobody knows.
+    before: bool,
+}
+
+/// An address as it outlives the process.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    chat: PeerId,
+    url: String,
+    at_ms: i64,
 }
 
 struct Sender {
@@ -160,6 +184,8 @@ struct Sender {
     source: Source,
     /// Each good for one answer, the oldest first.
     replies: Mutex<BTreeMap<PeerId, VecDeque<Way>>>,
+    /// What outlived the last process is here. Sessions after the first go on with what is in memory, which is newer.
+    restored: AtomicBool,
 }
 
 /// True for an address that is the service's own: it comes out of a body that only the service could sign, and is still
@@ -178,11 +204,44 @@ fn failed(why: impl Into<String>) -> SendError {
 }
 
 impl Sender {
-    fn remember(&self, reply: ReplyTo, now_ms: i64) {
+    /// Takes over what outlived the last process; once.
+    fn restore(&self, sealed: &Secret<Vec<u8>>) {
+        if self.restored.swap(true, Ordering::AcqRel) || sealed.expose().is_empty() {
+            return;
+        }
+        let Ok(kept) = serde_json::from_slice::<Vec<Kept>>(sealed.expose()) else {
+            tracing::warn!(
+                "The addresses for answers from before cannot be read; messages from before stay unanswered."
+            );
+            return;
+        };
+        let mut replies = self.replies.lock().unwrap_or_else(PoisonError::into_inner);
+        for Kept { chat, url, at_ms } in kept.into_iter().take(OUTLIVE) {
+            // Where the service is may have changed.
+            if Url::parse(&url).is_ok_and(|url| is_services(&url, &self.endpoint)) {
+                replies.entry(chat).or_default().push_back(Way { url: Secret::new(url), at_ms, before: true });
+            }
+        }
+    }
+
+    /// The newest addresses, the oldest of them first.
+    fn outlive(&self) -> Option<Secret<Vec<u8>>> {
+        let replies = self.replies.lock().unwrap_or_else(PoisonError::into_inner);
+        let one =
+            |chat: &PeerId, way: &Way| Kept { chat: chat.clone(), url: way.url.expose().clone(), at_ms: way.at_ms };
+        let mut all: Vec<Kept> =
+            replies.iter().flat_map(|(chat, ways)| ways.iter().map(move |way| one(chat, way))).collect();
+        all.sort_by_key(|kept| kept.at_ms);
+        let newest = all.split_off(all.len().saturating_sub(OUTLIVE));
+        serde_json::to_vec(&newest).ok().map(Secret::new)
+    }
+
+    /// Whether there is an address more.
+    fn remember(&self, reply: ReplyTo, now_ms: i64) -> bool {
         let url = Url::parse(reply.url.expose()).ok().filter(|url| is_services(url, &self.endpoint));
         if url.is_none() {
             tracing::warn!(chat = %reply.chat, "A message brought an address for its answer that is not the service's; it is not used.");
-            return;
+            return false;
         }
         let mut replies = self.replies.lock().unwrap_or_else(PoisonError::into_inner);
         replies.retain(|_, ways| {
@@ -190,13 +249,14 @@ impl Sender {
             !ways.is_empty()
         });
         if replies.len() >= CHATS && !replies.contains_key(&reply.chat) {
-            return;
+            return false;
         }
         let ways = replies.entry(reply.chat).or_default();
-        ways.push_back(Way { url: reply.url, at_ms: now_ms });
+        ways.push_back(Way { url: reply.url, at_ms: now_ms, before: false });
         if ways.len() > OF_A_CHAT {
             ways.pop_front();
         }
+        true
     }
 
     /// The oldest address that may still be good.
@@ -230,14 +290,23 @@ impl Sender {
                 text.len()
             )));
         }
-        let way = self.take(chat).ok_or_else(|| {
-            failed("a smart robot only answers, each message once, and there is no message here that waits for one")
-        })?;
-        let done = self.post(&way.url, &json!({ "msgtype": "markdown", "markdown": { "content": text } })).await;
-        if matches!(done, Err(SendError::NotTaken { .. })) {
-            self.put_back(chat, way);
+        let body = json!({ "msgtype": "markdown", "markdown": { "content": text } });
+        loop {
+            let way = self.take(chat).ok_or_else(|| {
+                failed("a smart robot only answers, each message once, and there is no message here that waits for one")
+            })?;
+            match self.post(&way.url, &body).await {
+                // It was used before the process ended, and the service said no: nobody saw anything of it.
+                Err(SendError::Failed { why }) if way.before => {
+                    tracing::info!(%chat, %why, "An address for an answer from before the start is used up.");
+                }
+                Err(error @ SendError::NotTaken { .. }) => {
+                    self.put_back(chat, way);
+                    return Err(error);
+                }
+                done => return done.map(|()| Receipt::default()),
+            }
         }
-        done.map(|()| Receipt::default())
     }
 
     /// Posts an answer. No error of it holds the address.

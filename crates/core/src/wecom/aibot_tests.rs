@@ -19,6 +19,11 @@ struct Rig {
 }
 
 async fn rig(next: impl IntoIterator<Item = Next>, endpoint: &str) -> Rig {
+    resumed(next, endpoint, Secret::default()).await
+}
+
+/// The robot of another process, which left this.
+async fn resumed(next: impl IntoIterator<Item = Next>, endpoint: &str, credentials: Secret<Vec<u8>>) -> Rig {
     let service = Service::new(next);
     let secret = |text: &str| Secret::new(text.to_owned());
     let callback = CallbackSettings {
@@ -29,7 +34,7 @@ async fn rig(next: impl IntoIterator<Item = Next>, endpoint: &str) -> Rig {
     let settings = SmartRobotSettings { account: "bot".into(), endpoint: endpoint.parse().unwrap(), callback };
     let source = Source::seeded(7, u64::try_from(NOW_S).unwrap());
     let robot = SmartRobot::new(settings, Arc::clone(&service) as Arc<dyn Transport>, source).unwrap();
-    let saved = SavedSession { credentials: Secret::default(), cursor: Bytes::new() };
+    let saved = SavedSession { credentials, cursor: Bytes::new() };
     let session = robot.resume(&saved).await.unwrap();
     Rig { service, robot, session }
 }
@@ -148,6 +153,52 @@ async fn what_was_surely_not_taken_may_be_answered_again_and_nothing_shows_the_a
     let long = rig.says("li", &"x".repeat(ANSWER + 1), &[]).await.unwrap_err();
     assert!(matches!(long, SendError::Failed { .. }));
     assert!(!shown.contains("canary"), "{shown}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_for_an_answer_outlives_the_process_and_a_used_one_costs_no_answer() {
+    let mut before = rig([Next::ok(OK)], endpoint::OFFICIAL).await;
+    before.hears("1", None, &format!("{WAY}-1")).await;
+    before.hears("2", None, &format!("{WAY}-2")).await;
+    before.hears("3", Some("room"), &format!("{WAY}-3")).await;
+    before.says("li", "one", &[]).await.unwrap();
+    let left = before.session.saved().unwrap().credentials;
+    assert!(!format!("{left:?}").contains("canary"), "it is a secret");
+
+    // The first was used after it was written: the service says so, and the second is used in its place.
+    let used = r#"{"errcode":60140,"errmsg":"response code used"}"#;
+    let mut after = resumed([Next::ok(used), Next::ok(OK), Next::ok(OK)], endpoint::OFFICIAL, left.clone()).await;
+    after.says("li", "two", &[]).await.unwrap();
+    after.says("room", "three", &[]).await.unwrap();
+    let ways: Vec<_> = after.service.asked().iter().map(|one| one.url.as_str().to_owned()).collect();
+    assert_eq!(ways, ["1", "2", "3"].map(|n| format!("{WAY}-{n}")));
+    let error = after.says("li", "more", &[]).await.unwrap_err();
+    assert!(error.to_string().contains("only answers"), "{error}");
+    // Another session of the same process does not begin from what was written.
+    let saved = SavedSession { credentials: left.clone(), cursor: Bytes::new() };
+    after.session = after.robot.resume(&saved).await.unwrap();
+    assert!(after.says("li", "more", &[]).await.is_err());
+
+    // They grow old as ever, lead nowhere else, and what cannot be read is nothing.
+    let late = resumed([], endpoint::OFFICIAL, left.clone()).await;
+    tokio::time::advance(Duration::from_secs(3601)).await;
+    assert!(late.says("li", "late", &[]).await.is_err());
+    let elsewhere = resumed([], "http://127.0.0.1:9000", left).await;
+    assert!(elsewhere.says("li", "elsewhere", &[]).await.is_err());
+    let broken = resumed([], endpoint::OFFICIAL, Secret::new(b"{".to_vec())).await;
+    assert!(broken.says("li", "broken", &[]).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_outlives_the_process_is_bounded_and_the_newest() {
+    let mut rig = rig([], endpoint::OFFICIAL).await;
+    for id in 0..300 {
+        rig.hears(&id.to_string(), Some(&format!("room-{id}")), &format!("{WAY}-{id}")).await;
+        tokio::time::advance(Duration::from_millis(5)).await;
+    }
+    let left = rig.session.saved().unwrap().credentials;
+    let left: Vec<Kept> = serde_json::from_slice(left.expose()).unwrap();
+    assert_eq!((left.len(), left[0].chat.as_str()), (OUTLIVE, "room-44"));
 }
 
 #[tokio::test(start_paused = true)]

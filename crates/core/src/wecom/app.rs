@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use tokio::sync::watch;
 use url::Url;
 use wxbot_model::{Action, Capabilities, Capability, ClientMsgId, Contact, ContactKind, PeerId, Secret};
 
@@ -15,12 +14,13 @@ use super::account::{ClientIds, no_login};
 use super::callback::{Audience, Callback};
 use super::crypt::{KeyError, Keys};
 use super::door::SealedDoor;
-use super::official::{self, AGENT_ID, CORP_ID, CORP_SECRET, Silent, after_some, few_parts};
+use super::official::{self, AGENT_ID, CORP_ID, CORP_SECRET, Silent, Standing, after_some, few_parts};
 use super::people::{self, Rooms, Unnamed};
 use crate::error::{Error, FetchError, SendError};
+use crate::http::Outward;
 use crate::mapping::{Dialect, Engine, EngineSettings, Headers, MappedSender, MediaWay};
-use crate::protocol::{ActionSender, LoginWatcher, Outgoing, Protocol, Receipt, SavedSession, Session};
-use crate::push::{Beside, Door, PushedSession, Read, Reads};
+use crate::protocol::{ActionSender, Fetch, Fetched, LoginWatcher, Outgoing, Protocol, Receipt, SavedSession, Session};
+use crate::push::{Door, PushedSession, Read, Reads};
 use crate::source::Source;
 use crate::transport::Transport;
 
@@ -54,6 +54,8 @@ pub struct ApplicationSettings {
     pub rooms: Vec<PeerId>,
     /// Limit of one call that is not known.
     pub timeout: Duration,
+    /// Who fetches what messages have an address of.
+    pub outward: Arc<Outward>,
 }
 
 /// An application's account (profile `app`).
@@ -74,8 +76,17 @@ impl Application {
     /// When its callback's token or key cannot be one.
     #[expect(clippy::expect_used, reason = "a word and digits")]
     pub fn new(settings: ApplicationSettings, transport: Arc<dyn Transport>, source: Source) -> Result<Self, KeyError> {
-        let ApplicationSettings { account, endpoint, corp_id, agent_id, corp_secret, callback, rooms, timeout } =
-            settings;
+        let ApplicationSettings {
+            account,
+            endpoint,
+            corp_id,
+            agent_id,
+            corp_secret,
+            callback,
+            rooms,
+            timeout,
+            outward,
+        } = settings;
         let me: PeerId = format!("app:{agent_id}").parse().expect("printable");
         let heard = callback.map(|CallbackSettings { token, aes_key, path_secrets }| {
             let keys = Keys::new(token, &aes_key, corp_id.clone())?;
@@ -101,7 +112,7 @@ impl Application {
         let engine = Arc::new(Engine::new(engine, transport, source.clone()).judged_by(official::judge));
         let way = MediaWay::default();
         let mapped = MappedSender { engine, way, dialect: Dialect::Plain, names: Arc::new(Unnamed) };
-        let sender = Arc::new(Sender { mapped, rooms: Rooms::default() });
+        let sender = Arc::new(Sender { mapped, rooms: Rooms::default(), outward, standing: Standing::new() });
         Ok(Self {
             account,
             me,
@@ -121,8 +132,10 @@ impl Application {
 
 impl Protocol for Application {
     fn capabilities(&self) -> Capabilities {
-        let hears = Some(Capability::PrivateMessages).filter(|_| self.heard.is_some());
-        hears.into_iter().fold(self.engine().actions().capabilities(), Capabilities::with)
+        // Of what comes, pictures have an address.
+        let hears = [Capability::PrivateMessages, Capability::FetchMedia];
+        let hears = hears.into_iter().filter(|_| self.heard.is_some());
+        hears.fold(self.engine().actions().capabilities(), Capabilities::with)
     }
 
     fn needs_login(&self) -> bool {
@@ -139,6 +152,7 @@ impl Protocol for Application {
         };
         let contacts: Vec<_> = self.known.iter().map(room).collect();
         contacts.iter().for_each(|contact| self.sender.rooms.saw(contact));
+        let standing = self.sender.standing.watch();
         let sender = Arc::clone(&self.sender) as Arc<dyn ActionSender>;
         Box::pin(async move {
             Ok(match &self.heard {
@@ -146,15 +160,14 @@ impl Protocol for Application {
                     let reads = SealedReads(Arc::clone(callback));
                     let door = Arc::clone(door) as Arc<dyn Door>;
                     let (source, name, me) = (self.source.clone(), self.account.clone(), self.me.clone());
-                    let (tell, found) = watch::channel(Beside::default());
-                    let known = async move { tell.send_replace(Beside { contacts, ..Beside::default() }) };
                     let session = PushedSession::new(reads, door, sender, source, name, me);
-                    Box::new(session.attended(async { drop(known.await) }, found)) as Box<dyn Session>
+                    self.sender.standing.know(contacts);
+                    Box::new(session.attended(std::future::ready(()), standing)) as Box<dyn Session>
                 }
                 None => {
                     let me = Contact::nameless(self.me.clone(), ContactKind::Myself);
                     let me = Contact { nick_name: self.account.as_str().into(), ..me };
-                    Box::new(Silent { sender, me, contacts })
+                    Box::new(Silent { sender, me, contacts, standing })
                 }
             })
         })
@@ -200,6 +213,8 @@ impl Reads for SealedReads {
 struct Sender {
     mapped: MappedSender,
     rooms: Rooms,
+    outward: Arc<Outward>,
+    standing: Standing,
 }
 
 impl Sender {
@@ -233,7 +248,15 @@ impl Sender {
 
 impl ActionSender for Sender {
     fn perform(&self, outgoing: Outgoing) -> BoxFuture<'_, Result<Receipt, SendError>> {
-        Box::pin(self.act(outgoing))
+        Box::pin(async move {
+            let done = self.act(outgoing).await;
+            self.standing.note(&done);
+            done
+        })
+    }
+
+    fn fetch(&self, what: Fetch) -> BoxFuture<'_, Result<Fetched, FetchError>> {
+        Box::pin(async move { people::at_its_address(&self.outward, &what).await })
     }
 
     fn look_up<'a>(&'a self, peer: &'a PeerId) -> BoxFuture<'a, Result<Arc<Contact>, FetchError>> {

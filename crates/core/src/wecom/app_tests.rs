@@ -36,6 +36,7 @@ fn settings(heard: bool) -> ApplicationSettings {
         }),
         rooms: vec!["chat-1".parse().unwrap()],
         timeout: Duration::from_secs(15),
+        outward: Arc::new(Outward::new(None, Vec::new()).unwrap()),
     }
 }
 
@@ -379,7 +380,7 @@ async fn what_members_write_comes_through_the_door() {
     assert_eq!(door.secrets().len(), 1);
     let can = rig.app.capabilities();
     use Capability::{AddMembers, CreateRoom, GroupMessages, PrivateMessages, Recall, SendVideo};
-    assert_eq!(can.missing(&[PrivateMessages, SendVideo, Recall, CreateRoom, AddMembers]), []);
+    assert_eq!(can.missing(&[PrivateMessages, Capability::FetchMedia, SendVideo, Recall, CreateRoom, AddMembers]), []);
     assert!(!can.has(GroupMessages) && !can.has(Capability::Mention));
 }
 

@@ -24,7 +24,7 @@ pub mod replay;
 pub mod robot;
 pub mod wire;
 
-pub use account::{Gateway, GatewaySettings};
+pub use account::{Gateway, GatewaySettings, capabilities};
 pub use aibot::{SmartRobot, SmartRobotSettings};
 pub use app::{Application, ApplicationSettings};
 pub use callback::{Callback, Opened, ReplyTo};

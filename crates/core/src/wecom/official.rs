@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use serde_json::Value;
+use tokio::sync::watch;
 use wxbot_model::{Contact, Secret};
 
 use crate::error::{Error, SendError};
 use crate::mapping::ActionMap;
 use crate::protocol::{ActionSender, Batch, SavedSession, Session};
+use crate::push::Beside;
 
 /// Bytes of one text; the service cuts or refuses what is longer.
 pub(super) const TEXT: usize = 2_048;
@@ -60,6 +62,47 @@ const CODES: [(i64, Means, &str); 17] = [
     (86001, Means::Never, "there is no such room, or another application made it"),
     (40007, Means::Never, "the uploaded file is not known any more"),
 ];
+
+/// Codes that say something of the account and not of one message: nothing goes out before a person has changed something.
+const OF_THE_ACCOUNT: [i64; 6] = [40001, 40013, 40056, 301002, 60020, 93000];
+
+/// Whether the account can send at all, for its state: what its last message met.
+#[derive(Debug)]
+pub(super) struct Standing(watch::Sender<Beside>);
+
+impl Standing {
+    pub(super) fn new() -> Self {
+        Self(watch::Sender::new(Beside::default()))
+    }
+
+    /// Takes note of what became of a message.
+    pub(super) fn note<T>(&self, done: &Result<T, SendError>) {
+        let trouble = match done {
+            Ok(_) => String::new(),
+            Err(SendError::Failed { why }) if is_of_the_account(why) => format!("nothing can be sent: {why}"),
+            // Of one message, or of the network.
+            Err(_) => return,
+        };
+        self.0.send_if_modified(|beside| {
+            let changed = beside.trouble != trouble;
+            beside.trouble = trouble;
+            changed
+        });
+    }
+
+    /// For whom the account knows.
+    pub(super) fn know(&self, contacts: Vec<Arc<Contact>>) {
+        self.0.send_modify(|beside| beside.contacts = contacts);
+    }
+
+    pub(super) fn watch(&self) -> watch::Receiver<Beside> {
+        self.0.subscribe()
+    }
+}
+
+fn is_of_the_account(why: &str) -> bool {
+    CODES.iter().any(|(code, _, cure)| OF_THE_ACCOUNT.contains(code) && why.contains(cure))
+}
 
 /// What a no of the service means.
 pub(super) fn judge(answer: &Value) -> Option<SendError> {
@@ -128,11 +171,19 @@ pub(super) struct Silent {
     pub(super) sender: Arc<dyn ActionSender>,
     pub(super) me: Contact,
     pub(super) contacts: Vec<Arc<Contact>>,
+    /// Whether it can send.
+    pub(super) standing: watch::Receiver<Beside>,
 }
 
 impl Session for Silent {
     fn next_batch(&mut self) -> BoxFuture<'_, Result<Batch, Error>> {
-        Box::pin(std::future::pending())
+        Box::pin(async {
+            if self.standing.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+            let trouble = self.standing.borrow_and_update().trouble.clone();
+            Ok(Batch { trouble: Some(trouble), ..Batch::default() })
+        })
     }
 
     fn sender(&self) -> Arc<dyn ActionSender> {

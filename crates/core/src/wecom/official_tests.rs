@@ -1,8 +1,10 @@
 //! Are codes told as what they mean, and texts cut where nothing breaks?
 
 use serde_json::json;
+use wxbot_model::ContactKind;
 
 use super::*;
+use crate::protocol::{Outgoing, Receipt};
 
 #[test]
 fn codes_say_whether_to_wait_or_what_to_do() {
@@ -23,6 +25,33 @@ fn codes_say_whether_to_wait_or_what_to_do() {
     assert!(judge(&json!("text")).is_none());
     let Some(SendError::NotTaken { after, .. }) = judge(&json!({ "errcode": 45009 })) else { panic!() };
     assert_eq!(after, MINUTE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_cannot_send_says_so_until_it_can() {
+    struct Mute;
+    impl ActionSender for Mute {
+        fn perform(&self, _: Outgoing) -> BoxFuture<'_, Result<Receipt, SendError>> {
+            Box::pin(std::future::pending())
+        }
+    }
+    let standing = Standing::new();
+    let me = Contact::nameless("self".parse().unwrap(), ContactKind::Myself);
+    let mut session = Silent { sender: Arc::new(Mute), me, contacts: Vec::new(), standing: standing.watch() };
+    let no = |code: i64| Err::<Receipt, _>(judge(&json!({ "errcode": code, "errmsg": "no" })).unwrap());
+    for code in OF_THE_ACCOUNT {
+        standing.note(&no(code));
+        let told = session.next_batch().await.unwrap().trouble.unwrap();
+        assert!(told.starts_with("nothing can be sent: ") && told.contains(&code.to_string()), "{told}");
+        // Of one message, of the pace: nothing new is known of the account.
+        for code in [81013, 60111, 45009, -1] {
+            standing.note(&no(code));
+        }
+        let quiet = tokio::time::timeout(Duration::from_secs(9), session.next_batch()).await;
+        assert!(quiet.is_err(), "{code}");
+        standing.note(&Ok(Receipt::default()));
+        assert_eq!(session.next_batch().await.unwrap().trouble.as_deref(), Some(""));
+    }
 }
 
 #[test]

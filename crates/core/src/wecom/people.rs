@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
-use wxbot_model::{Contact, ContactKind, Member, Members, PeerId};
+use wxbot_model::{Contact, ContactKind, MediaHandle, Member, Members, PeerId};
 
 use crate::error::{FetchError, SendError};
+use crate::http::Outward;
 use crate::mapping::{Call, Dialect, Engine, MappedSender, NameOf};
-use crate::protocol::{ActionSender, Outgoing, Receipt};
+use crate::protocol::{ActionSender, Fetch, Fetched, Outgoing, Receipt};
 use crate::push::Beside;
 
 /// Rooms that are told apart from people. More than any account is in.
@@ -97,23 +98,39 @@ pub(super) async fn room(engine: &Engine, dialect: Dialect, peer: &PeerId) -> Re
 pub(super) struct GatewaySender {
     mapped: MappedSender,
     rooms: Arc<Rooms>,
+    outward: Arc<Outward>,
+}
+
+/// Bytes that a message has an address of. What the service keeps to itself, nobody's note says how to fetch.
+pub(super) async fn at_its_address(outward: &Outward, what: &Fetch) -> Result<Fetched, FetchError> {
+    let Fetch::Media(handle) = what else {
+        return Err(FetchError::Refused { why: "WeCom does not tell where pictures of people are".into() });
+    };
+    let url = handle.params.get(MediaHandle::URL).filter(|url| !url.is_empty());
+    match url {
+        Some(url) => outward.fetch(url).await,
+        None => Err(FetchError::Refused { why: "the message has no address of its bytes".into() }),
+    }
 }
 
 impl GatewaySender {
-    pub(super) fn new(mapped: MappedSender, rooms: Arc<Rooms>) -> Self {
-        Self { mapped, rooms }
+    pub(super) fn new(mapped: MappedSender, rooms: Arc<Rooms>, outward: Arc<Outward>) -> Self {
+        Self { mapped, rooms, outward }
     }
 
     /// Lists people and rooms, as far as the actions can, until it worked once. What is pushed does not wait for it.
     pub(super) async fn list_to(&self, tell: &watch::Sender<Beside>) {
         loop {
-            let (contacts, trouble) = match self.everybody().await {
+            let (contacts, trouble, silent) = match self.everybody().await {
                 Ok(contacts) if contacts.is_empty() && tell.borrow().trouble.is_empty() => return,
-                Ok(contacts) => (contacts, String::new()),
-                Err(error) => (Vec::new(), format!("its contacts cannot be listed: {error}")),
+                Ok(contacts) => (contacts, String::new(), false),
+                Err(error) => {
+                    let silent = matches!(error, FetchError::NotNow { .. });
+                    (Vec::new(), format!("its contacts cannot be listed: {error}"), silent)
+                }
             };
             let listed = trouble.is_empty();
-            tell.send_replace(Beside { trouble, contacts });
+            tell.send_replace(Beside { trouble, silent, contacts });
             if listed {
                 return;
             }
@@ -142,6 +159,10 @@ impl GatewaySender {
 impl ActionSender for GatewaySender {
     fn perform(&self, outgoing: Outgoing) -> BoxFuture<'_, Result<Receipt, SendError>> {
         self.mapped.perform(outgoing)
+    }
+
+    fn fetch(&self, what: Fetch) -> BoxFuture<'_, Result<Fetched, FetchError>> {
+        Box::pin(async move { at_its_address(&self.outward, &what).await })
     }
 
     fn look_up<'a>(&'a self, peer: &'a PeerId) -> BoxFuture<'a, Result<Arc<Contact>, FetchError>> {

@@ -12,7 +12,7 @@ use url::Url;
 use wxbot_model::{Action, Capabilities, ClientMsgId, Contact, ContactKind, MediaShape, PeerId, Secret};
 
 use super::account::{ClientIds, no_login, nobody};
-use super::official::{self, Silent, after_some, few_parts};
+use super::official::{self, Silent, Standing, after_some, few_parts};
 use crate::error::{Error, SendError};
 use crate::lenient::hex;
 use crate::mapping::{Datum, Engine, EngineSettings, Headers, Values};
@@ -70,7 +70,7 @@ impl GroupRobot {
         let engine = Engine::new(engine, transport, source.clone()).judged_by(official::judge);
         let sent = Mutex::default();
         Self {
-            sender: Arc::new(Sender { engine, rooms, source: source.clone(), sent }),
+            sender: Arc::new(Sender { engine, rooms, source: source.clone(), sent, standing: Standing::new() }),
             account,
             ids: ClientIds::new(source),
         }
@@ -104,7 +104,8 @@ impl Protocol for GroupRobot {
         contacts.extend(EVERYBODY.parse().ok().map(|all| named(&all, ContactKind::Special, "所有人")));
         let me =
             Contact { nick_name: self.account.as_str().into(), ..Contact::nameless(nobody(), ContactKind::Myself) };
-        let session = Silent { sender: Arc::clone(&self.sender) as _, me, contacts };
+        let standing = self.sender.standing.watch();
+        let session = Silent { sender: Arc::clone(&self.sender) as _, me, contacts, standing };
         Box::pin(async move { Ok(Box::new(session) as Box<dyn Session>) })
     }
 
@@ -137,6 +138,7 @@ struct Sender {
     source: Source,
     /// When each robot sent something, within the last minute.
     sent: Mutex<BTreeMap<PeerId, VecDeque<i64>>>,
+    standing: Standing,
 }
 
 fn failed(why: impl Into<String>) -> SendError {
@@ -255,7 +257,11 @@ async fn read(file: &MediaFile) -> Result<Bytes, SendError> {
 
 impl ActionSender for Sender {
     fn perform(&self, outgoing: Outgoing) -> BoxFuture<'_, Result<Receipt, SendError>> {
-        Box::pin(async move { self.act(&outgoing).await })
+        Box::pin(async move {
+            let done = self.act(&outgoing).await;
+            self.standing.note(&done);
+            done
+        })
     }
 }
 

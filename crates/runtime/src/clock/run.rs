@@ -12,6 +12,7 @@ use wxbot_model::AccountName;
 use super::cron::Schedule;
 use super::event;
 use super::missed::{self, Missed};
+use crate::failpoint::fail_point;
 use crate::reserve::Reserve;
 use crate::roster::Roster;
 use crate::store::{Firing, ScheduleKey, Store, StoreError};
@@ -186,6 +187,9 @@ impl Clock {
         loop {
             let (due, next) = self.store.due_timers(now_ms, BATCH).await?;
             let all = due.len() < BATCH;
+            if !due.is_empty() {
+                fail_point!("clock: found due");
+            }
             self.fire(due.into_iter().map(|timer| event::of_timer(timer, now_ms)).collect()).await?;
             if all {
                 return Ok(next);
@@ -224,6 +228,7 @@ impl Clock {
         }
         let whose: HashSet<AccountName> = firings.iter().map(|firing| firing.account.clone()).collect();
         self.store.fire(firings).await?;
+        fail_point!("clock: fired");
         // An account that does not run finds its events when it does.
         for account in self.roster.now().iter().filter(|account| whose.contains(&account.name)) {
             account.feed.look_at_parked();

@@ -263,7 +263,7 @@ fn uses(account: &Account<'_>, registry: &Registry, report: &mut Report) {
         if missing.is_empty() {
             continue;
         }
-        let missing: Vec<&str> = missing.into_iter().map(|capability| capability.word()).collect();
+        let lacks: Vec<&str> = missing.iter().map(|capability| capability.word()).collect();
         let span = used.said.or(account.table.get("protocol").map(|node| &node.span)).unwrap_or(account.header);
         let mut diagnostic = Diagnostic::new(
             codes::IMPOSSIBLE_CAPABILITY,
@@ -271,15 +271,16 @@ fn uses(account: &Account<'_>, registry: &Registry, report: &mut Report) {
             format!(
                 "plugin `{}` needs {}, which protocol {} of {} cannot do",
                 used.name,
-                words(&missing),
+                account.lacking(&missing),
                 account.protocol_said(spec),
                 account.title()
             ),
         )
-        .label(format!("lacks {}", words(&missing)))
-        .help(match used.said {
-            Some(_) => format!("remove `{}` from `use`, or use another protocol", used.name),
-            None => "give the account a `use` list without it".to_owned(),
+        .label(format!("lacks {}", words(&lacks)))
+        .help(match (account.cure(&missing), used.said) {
+            (Some(cure), _) => format!("{cure} for it, or give the account a `use` list without `{}`", used.name),
+            (None, Some(_)) => format!("remove `{}` from `use`, or use another protocol", used.name),
+            (None, None) => "give the account a `use` list without it".to_owned(),
         });
         if let (None, Some(entry)) = (used.said, common) {
             diagnostic = diagnostic.also(&entry.key_span, "used because the account has no `use`");

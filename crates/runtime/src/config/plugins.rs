@@ -9,7 +9,7 @@ use wxbot_model::Capability;
 use wxbot_plugin::host::PluginFactory;
 use wxbot_plugin::{ConfigProblem, Feature, InitCtx, Place, Plan};
 
-use super::diagnostic::{Diagnostic, Report, codes, quote, words};
+use super::diagnostic::{Diagnostic, Report, codes, quote};
 use super::keys::DEFAULT_PREFIXES;
 use super::registry::Registry;
 use super::tree::{self, Entry, Node, Shape, Table};
@@ -146,10 +146,8 @@ fn possible(
     let Some(spec) = account.protocol else { return };
     let impossible = plan.impossible(account.capabilities());
     let none_left = !impossible.is_empty() && impossible.len() == plan.features.len();
-    let of_feature = |(feature, missing): &(&Feature, Vec<Capability>)| {
-        let missing: Vec<&str> = missing.iter().map(|capability| capability.word()).collect();
-        (feature.name.clone(), words(&missing))
-    };
+    let of_feature =
+        |(feature, missing): &(&Feature, Vec<Capability>)| (feature.name.clone(), account.lacking(missing));
     if none_left {
         let each = impossible.iter().map(of_feature).map(|(name, lacks)| format!("{} needs {lacks}", quote(&name)));
         let message = format!(
@@ -159,9 +157,12 @@ fn possible(
             each.collect::<Vec<_>>().join(", "),
         );
         report.mistake(
-            Diagnostic::new(codes::IMPOSSIBLE_CAPABILITY, said, message)
-                .label("nothing is left of it here")
-                .help(format!("take `{id}` out of the account's `use`, or use another protocol")),
+            Diagnostic::new(codes::IMPOSSIBLE_CAPABILITY, said, message).label("nothing is left of it here").help(
+                match account.cure(&every(&impossible)) {
+                    Some(cure) => format!("{cure} for it, or take `{id}` out of the account's `use`"),
+                    None => format!("take `{id}` out of the account's `use`, or use another protocol"),
+                },
+            ),
         );
         return;
     }
@@ -174,8 +175,19 @@ fn possible(
             account.title(),
         );
         let span = locate(common, own, false, &one.0.pointer).0.unwrap_or(said);
-        report.warning(Diagnostic::new(codes::IMPOSSIBLE_FEATURE, span, message).label(format!("lacks {lacks}")));
+        let cure = account.cure(&one.1).map(|cure| format!("{cure} for it"));
+        report.warning(
+            Diagnostic::new(codes::IMPOSSIBLE_FEATURE, span, message).label(format!("lacks {lacks}")).maybe_help(cure),
+        );
     }
+}
+
+/// All that is missing, each once.
+fn every(impossible: &[(&Feature, Vec<Capability>)]) -> Vec<Capability> {
+    let mut all: Vec<Capability> = impossible.iter().flat_map(|(_, missing)| missing.iter().copied()).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
 /// Notes what stands where a plugin has looked for a secret: nobody shall be shown it.

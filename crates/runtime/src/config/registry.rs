@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use wxbot_model::Capabilities;
-use wxbot_plugin::ConfigProblem;
-use wxbot_plugin::Plugin;
+use wxbot_model::{Capabilities, Capability};
 use wxbot_plugin::host::PluginFactory;
 use wxbot_plugin::middleware::{OwnStation, Station};
+use wxbot_plugin::{ConfigProblem, Plugin};
 
 use super::keys::Key;
 use super::libraries::Libraries;
@@ -20,6 +19,10 @@ use super::settings::Pacing;
 /// # Errors
 /// All that is wrong.
 pub type Judge = fn(&Said<'_>) -> Result<Capabilities, Vec<ConfigProblem>>;
+
+/// Which actions of a protocol's tables make an ability, any one of them: what an account of this profile can be given
+/// under `[accounts.actions.<name>]`. None where its tables have no say.
+pub type Supplies = fn(Option<&str>, Capability) -> &'static [&'static str];
 
 /// What an account says of its protocol, defaults filled in.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +50,8 @@ pub struct ProtocolSpec {
     pub simulated: bool,
     /// Judges what the keys cannot say, for protocols whose accounts differ.
     pub judge: Option<Judge>,
+    /// Which actions the owner can write for what an account lacks; `None` where accounts have no actions.
+    pub supplies: Option<Supplies>,
     /// Whether `endpoint` may be given.
     pub takes_endpoint: bool,
     /// Whether `proxy` may be given.

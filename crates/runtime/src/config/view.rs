@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use wxbot_model::Capabilities;
+use wxbot_model::{Capabilities, Capability};
 use wxbot_plugin::ConfigProblem;
 
 use super::build;
@@ -74,13 +74,43 @@ impl<'t> Account<'t> {
         self.judged().unwrap_or(known)
     }
 
+    /// The actions that would give it an ability, any one of them; none where its tables have no say.
+    fn supplied_by(&self, capability: Capability) -> &'static [&'static str] {
+        let supplies = self.protocol.and_then(|spec| spec.supplies);
+        supplies.map_or(&[], |supplies| supplies(self.profile(), capability))
+    }
+
+    /// What is missing, as a sentence says it: abilities, each with the action that its tables lack.
+    pub(super) fn lacking(&self, missing: &[Capability]) -> String {
+        let one = |capability: &Capability| match self.supplied_by(*capability) {
+            [] => quote(capability.word()),
+            actions => format!("{} (action {})", quote(capability.word()), either(actions)),
+        };
+        missing.iter().map(one).collect::<Vec<_>>().join(", ")
+    }
+
+    /// How the owner can give it what is missing; `None` when actions cannot give all of it.
+    pub(super) fn cure(&self, missing: &[Capability]) -> Option<String> {
+        let table = |capability: &Capability| {
+            let [action, ..] = self.supplied_by(*capability) else { return None };
+            Some(format!("`[accounts.actions.{action}]`"))
+        };
+        let tables: Option<Vec<String>> = missing.iter().map(table).collect();
+        tables.filter(|tables| !tables.is_empty()).map(|tables| format!("write {}", tables.join(" and ")))
+    }
+
+    /// Its profile: as it says, or the only one there is.
+    fn profile(&self) -> Option<&'t str> {
+        let only = if let Some([profile]) = self.protocol.map(|spec| spec.profiles) { Some(*profile) } else { None };
+        self.table.text("profile").or(only)
+    }
+
     /// What its protocol says of its options.
     pub(super) fn judged(&self) -> Result<Capabilities, Vec<ConfigProblem>> {
         let Some(spec) = self.protocol else { return Ok(Capabilities::none()) };
         let Some(judge) = spec.judge else { return Ok(spec.capabilities) };
-        let only = if let [profile] = spec.profiles { Some(*profile) } else { None };
         let said = Said {
-            profile: self.table.text("profile").or(only),
+            profile: self.profile(),
             options: &build::options(self.table, spec.options),
             secrets: &self
                 .table
@@ -122,6 +152,10 @@ impl<'t> Account<'t> {
         let find = |table: &'t Table| plugin_entries(table).iter().find(|entry| entry.key == id);
         (find(self.root), find(self.table))
     }
+}
+
+fn either(actions: &[&str]) -> String {
+    actions.iter().map(|action| quote(action)).collect::<Vec<_>>().join(" or ")
 }
 
 fn said<'t>(texts: Option<Vec<(&'t str, &'t Node)>>) -> Vec<Named<'t>> {

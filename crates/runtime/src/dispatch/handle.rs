@@ -16,6 +16,7 @@ use super::feed::Work;
 use super::round::{Harvest, Round};
 use super::run::Gate;
 use crate::account::Account;
+use crate::failpoint::fail_point;
 use crate::outbox;
 use crate::plugin::Trouble;
 use crate::store::{Claims, Failure, Finish, Finished, InboxRow, MOST_TIMERS, StoreError};
@@ -149,6 +150,7 @@ impl Handler {
             let error = format!("wxbot ended {MAX_CRASHES} times while handling it");
             return self.give_up(row, error).await;
         }
+        fail_point!("event: begun");
         let mut refusals = Refusals::default();
         loop {
             let read = fresh.take().map_or_else(|| serde_json::from_str(&row.body), |event| Ok(*event));
@@ -167,6 +169,7 @@ impl Handler {
             let observer = seen.as_ref().map(|seen| seen as &dyn Observer);
             let outcome = Next::new(&settings.chain, &round).seen_by(observer).run(envelope).await;
             let harvest = round.harvest();
+            fail_point!("event: plugins answered");
             self.account.keep_trace(seen, &outcome, harvest.trouble.as_ref());
             match self.record(row, outcome, harvest, claims.errors, begun).await? {
                 Recorded::As(end) => return Ok(end),
@@ -220,14 +223,18 @@ impl Handler {
                 let done = [row.done.as_slice(), &more].concat();
                 let (failure, end) = self.failure(row.seq, &plugin, trouble, errors, begun);
                 let failure = Failure { partial: Some(finish), done: done.clone(), ..failure };
-                (account.store.fail(failure).await?, end, Some(done))
+                let failed = account.store.fail(failure).await?;
+                fail_point!("event: failure noted");
+                (failed, end, Some(done))
             }
         };
         let (plugin, refusal) = match finished {
             Finished::Done(claimed) => {
                 // Only now is what they asked for committed.
+                fail_point!("event: ended");
                 row.done = done.unwrap_or_default();
                 account.outbox.stored(count, claimed);
+                fail_point!("event: sends on the desk");
                 account.dialogs.settle(account, talk.as_ref(), question);
                 return Ok(Recorded::As(end));
             }

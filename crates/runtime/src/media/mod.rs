@@ -33,6 +33,7 @@ use wxbot_plugin::host::ReadMedia;
 use wxbot_plugin::{MediaError, MediaFile};
 
 use crate::config::MediaSettings;
+use crate::failpoint::fail_point;
 use crate::store::{MediaRow, MediaSourceKey, Store, StoreError};
 pub use clean::{Cleared, Going, Listing};
 use disk::{Disk, Whole};
@@ -181,10 +182,12 @@ impl MediaFolder {
             self.make_room(&mut total, whole.len).await?;
             let disk = Arc::clone(&self.disk);
             blocking(move || part.land(&disk)).await.map_err(|e| io_error(&e))?;
+            fail_point!("media: file in place");
             *total += whole.len;
         }
         let name = if label.trim().is_empty() { String::new() } else { file_name::safe(label, "", "") };
         self.store.media_put(self.row(&whole, name, account.as_str()), from).await.map_err(|e| store_error(&e))?;
+        fail_point!("media: file noted");
         drop(total);
         Ok(self.held(whole.digest, whole.len, whole.file_type, label, pin))
     }

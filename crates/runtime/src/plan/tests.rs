@@ -41,6 +41,7 @@ fn protocol(name: &'static str, profiles: &'static [&'static str]) -> ProtocolSp
         takes_proxy: true,
         only_one: false,
         judge: None,
+        supplies: None,
         simulated: true,
         options: OPTIONS,
         pacing: Pacing::new(a_second, 5, a_second, Duration::from_secs(600)),

@@ -20,6 +20,7 @@ use super::rows::Filed;
 use super::who::{Settling, sort_out};
 use crate::account::Account;
 use crate::dispatch::feed::Work;
+use crate::failpoint::fail_point;
 use crate::reserve::Level;
 use crate::store::{Accept, InboxRow, NewRow, StoreError};
 
@@ -195,7 +196,15 @@ impl Driver {
         let row = account.store.session(&account.name).await.map_err(|e| store_trouble(&e))?;
         if !self.protocol.needs_login() {
             return match row {
-                Some(row) => Ok(SavedSession { credentials: Secret::default(), cursor: row.cursor }),
+                Some(row) => {
+                    let sealed = account.vault.open_sealed(&account.name, SESSION_FIELD, &row.sealed);
+                    // Nobody logs in here: whatever cannot be opened any more takes no message from the account.
+                    let credentials = sealed.unwrap_or_else(|error| {
+                        tracing::warn!(account = %account.name, %error, "What the account had sealed cannot be opened; it goes on without.");
+                        Secret::default()
+                    });
+                    Ok(SavedSession { credentials, cursor: row.cursor })
+                }
                 None => self.save_nothing().await,
             };
         }
@@ -216,13 +225,15 @@ impl Driver {
 
     async fn resume(&self) -> Result<Box<dyn Session>, Trouble> {
         let saved = self.saved().await?;
-        match tokio::time::timeout(RESUMED_WITHIN, self.protocol.resume(&saved)).await {
+        let resumed = match tokio::time::timeout(RESUMED_WITHIN, self.protocol.resume(&saved)).await {
             Ok(session) => session.map_err(trouble),
             Err(_elapsed) => {
                 let s = RESUMED_WITHIN.as_secs();
                 Err(Trouble::Silent(format!("the session was not continued within {s} s")))
             }
-        }
+        };
+        fail_point!("session: resumed");
+        resumed
     }
 
     async fn login(&mut self, push: bool) -> Input {
@@ -248,7 +259,7 @@ impl Driver {
                 if let Err(trouble) = self.begin_warm_up().await {
                     return Input::Failed(trouble);
                 }
-                match self.save(session.saved()).await {
+                match self.save_login(session.saved()).await {
                     Ok(()) => self.enter(session).await,
                     Err(trouble) => Input::Failed(trouble),
                 }
@@ -261,6 +272,13 @@ impl Driver {
     async fn begin_warm_up(&self) -> Result<(), Trouble> {
         let account = &self.account;
         account.store.note_login(&account.name, account.source.now_ms()).await.map_err(|e| store_trouble(&e))
+    }
+
+    async fn save_login(&self, saved: Result<SavedSession, Error>) -> Result<(), Trouble> {
+        fail_point!("login: confirmed");
+        let done = self.save(saved).await;
+        fail_point!("login: saved");
+        done
     }
 
     /// A new login is saved before its first batch, so that a crash right after it needs no second scan.
@@ -290,6 +308,7 @@ impl Driver {
             self.halted = true;
             return Input::Failed(store_trouble(&error));
         }
+        fail_point!("session: contacts kept");
         // The session before this one may have been cut off between a commit and its offer. The step above was the
         // store's answer, so that commit is over, and the disk has what memory missed.
         account.feed.look_at_disk();
@@ -297,6 +316,7 @@ impl Driver {
         account.sender.send_replace(Some(session.sender()));
         account.outbox.look();
         self.session = Some(session);
+        fail_point!("session: way open");
         Input::Entered
     }
 
@@ -346,6 +366,7 @@ impl Driver {
                     return Some(Input::Failed(trouble));
                 }
             };
+            fail_point!("poll: batch read");
             let quiet = batch.events.is_empty() && batch.contacts.is_empty();
             let (logged_out, trouble) = (batch.logged_out.clone(), batch.trouble.clone());
             let unheard = batch.unheard.clone();
@@ -415,7 +436,9 @@ impl Driver {
         let accept =
             Accept { account: account.name.clone(), rows, cursor: batch.cursor, sealed, contacts, claim, now_ms };
         let accepted = account.store.accept(accept).await?;
+        fail_point!("accept: committed");
         batch.kept.tell();
+        fail_point!("accept: told");
         // First of all: these are claimed, and nobody else will hand them on.
         let mut fresh = accepted.seqs.iter().zip(bodies.into_iter().zip(events)).filter_map(|(seq, (body, event))| {
             let row = InboxRow { seq: (*seq)?, conv: event.chat.id.clone(), recv_ms: now_ms, body, done: Vec::new() };
@@ -423,6 +446,7 @@ impl Driver {
         });
         let claimed = fresh.by_ref().take(claim).collect();
         account.feed.offer(claimed, fresh.next().is_some());
+        fail_point!("accept: offered");
         account.write_contacts(|book| book.saved(&saved));
         self.unfiled.clear();
         let known = accepted.seqs.iter().filter(|seq| seq.is_none()).count();

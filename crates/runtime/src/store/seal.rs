@@ -3,7 +3,7 @@
 //! A key file protects backups of the database and nothing more; the start says so. Other key sources come later.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -14,6 +14,7 @@ use wxbot_model::{AccountName, Secret};
 use zeroize::Zeroizing;
 
 use super::StoreError;
+use crate::failpoint::fail_point;
 
 const NONCE: usize = 24;
 const KEY: usize = 32;
@@ -34,7 +35,7 @@ impl Vault {
     pub fn open(data_dir: &Path) -> Result<Self, StoreError> {
         let path = data_dir.join(KEY_FILE);
         let shown = path.display().to_string();
-        let engine = |what| move |e: std::io::Error| StoreError::Engine { what, reason: format!("{e}") };
+        let engine = |what| move |e: io::Error| StoreError::Engine { what, reason: format!("{e}") };
         let mut key = Zeroizing::new([0u8; KEY]);
         match File::open(&path) {
             Ok(mut file) => {
@@ -47,17 +48,12 @@ impl Vault {
                 }
                 file.read_exact(&mut *key).map_err(engine("read the key file"))?;
             }
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 rand::rngs::SysRng
                     .try_fill_bytes(&mut *key)
                     .map_err(|e| StoreError::Engine { what: "draw a key", reason: e.to_string() })?;
-                let mut file = OpenOptions::new()
-                    .write(true)
-                    .create_new(true)
-                    .mode(0o600)
-                    .open(&path)
-                    .map_err(engine("make the key file"))?;
-                file.write_all(&*key).and_then(|()| file.sync_all()).map_err(engine("write the key file"))?;
+                make(&path, &key).map_err(engine("write the key file"))?;
+                fail_point!("open: key made");
             }
             Err(e) => return Err(engine("open the key file")(e)),
         }
@@ -117,6 +113,21 @@ impl Vault {
             .map(Secret::new)
             .map_err(|_ignored| bad())
     }
+}
+
+/// Writes the key file whole or not at all: half a key, left by a process that ended here, would refuse every later start.
+fn make(path: &Path, key: &[u8; KEY]) -> io::Result<()> {
+    let part = path.with_extension("part");
+    match std::fs::remove_file(&part) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        Err(_) | Ok(()) => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part)?;
+    file.write_all(key).and_then(|()| file.sync_all())?;
+    fail_point!("open: key written");
+    std::fs::rename(&part, path)?;
+    // What is sealed with it may be on the disk in a moment; so must its name.
+    path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
 }
 
 fn aad(account: &AccountName, field: &str) -> Vec<u8> {

@@ -1,6 +1,8 @@
 //! Do session, store, dispatch and outbox work together? On the in-memory simulator with a paused clock.
 
 #[cfg(test)]
+mod alerts;
+#[cfg(test)]
 mod explain;
 #[cfg(test)]
 mod media;

@@ -270,6 +270,14 @@ impl Rig {
         self.runtime.as_ref().unwrap()
     }
 
+    pub(crate) fn source(&self) -> &Source {
+        &self.source
+    }
+
+    pub(crate) fn data(&self) -> std::path::PathBuf {
+        self.dir.path().join("data")
+    }
+
     pub(crate) fn why(&self) -> String {
         self.account().status().borrow().why.clone()
     }
@@ -370,6 +378,7 @@ pub(crate) fn registry() -> Registry {
             takes_proxy: true,
             only_one: false,
             judge: None,
+            supplies: None,
             simulated: true,
             options: &[],
             pacing,

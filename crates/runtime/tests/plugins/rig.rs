@@ -322,6 +322,7 @@ fn registry() -> Registry {
         takes_proxy: false,
         only_one: false,
         judge: None,
+        supplies: None,
         simulated: true,
         options: &[],
         pacing,

@@ -313,6 +313,7 @@ fn registry(capabilities: Capabilities) -> Registry {
         takes_proxy: false,
         only_one: false,
         judge: None,
+        supplies: None,
         simulated: true,
         options: &[],
         pacing,

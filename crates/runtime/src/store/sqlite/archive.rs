@@ -5,8 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use rusqlite::types::{Type, Value};
 use rusqlite::{Connection, Row, params, params_from_iter};
-use wxbot_model::IdError;
-use wxbot_model::{AccountName, ContactId};
+use wxbot_model::{AccountName, ContactId, IdError};
 
 use super::writer::Writer;
 use super::{DataDir, Reader, SqliteStore, engine, schema};

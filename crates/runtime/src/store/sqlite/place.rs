@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
+use crate::failpoint::fail_point;
 use crate::store::StoreError;
 
 const LOCK_FILE: &str = "wxbot.lock";
@@ -60,6 +61,7 @@ impl DataDir {
             .and_then(|()| lock.rewind())
             .and_then(|()| writeln!(lock, "{}", std::process::id()))
             .map_err(io("write the lock file"))?;
+        fail_point!("open: directory locked");
         Ok(Self { path: path.to_owned(), _lock: lock })
     }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
+use crate::failpoint::fail_point;
 use crate::store::StoreError;
 
 /// Each leads one version further; the last one's number is the version this wxbot writes.
@@ -176,7 +177,9 @@ pub(super) fn open(path: &Path, migrations: &[&str]) -> Result<Connection, Store
             tx.pragma_update(None, "user_version", i64::try_from(index).unwrap_or(0) + 1)?;
             tx.commit()
         };
+        fail_point!("open: before a migration");
         step(&mut connection).map_err(sql("bring its file to this version"))?;
+        fail_point!("open: after a migration");
     }
     Ok(connection)
 }

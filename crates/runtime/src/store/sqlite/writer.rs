@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::engine;
 use super::health::{self, Health};
+use crate::failpoint::{Edge, fail_point, reached_step};
 use crate::store::StoreError;
 use crate::store::health::Unwritable;
 
@@ -28,6 +29,7 @@ pub(super) struct Writer {
 }
 
 trait Job: Send {
+    /// The step in words, as its errors say it.
     fn what(&self) -> &'static str;
     /// May run twice: when another step spoils the common transaction, each runs again in its own.
     fn run(&mut self, connection: &Connection) -> Result<(), Spoilt>;
@@ -141,10 +143,13 @@ async fn pump(
     let last = move || {
         let connection = Arc::into_inner(connection).ok_or(StoreError::Closed)?;
         let connection = connection.into_inner().unwrap_or_else(PoisonError::into_inner);
+        fail_point!("close: before the checkpoint");
         connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
             .map_err(engine("bring everything into its file"))?;
-        connection.close().map_err(|(_, error)| engine("close its file")(error))
+        connection.close().map_err(|(_, error)| engine("close its file")(error))?;
+        fail_point!("close: after the checkpoint");
+        Ok(())
     };
     tokio::task::spawn_blocking(last).await.unwrap_or(Err(StoreError::Closed))
 }
@@ -194,12 +199,21 @@ fn together(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<(), S
     let done = batch
         .iter_mut()
         .try_for_each(|job| job.run(connection))
+        .inspect(|()| batch_reached(batch, Edge::Before))
         .and_then(|()| run_cached(connection, "COMMIT").map(drop).map_err(Spoilt::by("commit")));
+    if done.is_ok() {
+        batch_reached(batch, Edge::After);
+    }
     if done.is_err() && !connection.is_autocommit() {
         // The first error is the one to tell; a rollback that fails too shows at the next BEGIN.
         run_cached(connection, "ROLLBACK").ok();
     }
     done
+}
+
+/// Where tests end the process: on this side of the commit of each step.
+fn batch_reached(batch: &[Box<dyn Job>], edge: Edge) {
+    batch.iter().for_each(|job| reached_step(job.what(), edge));
 }
 
 /// Parsed once: at thousands of transactions a second, parsing BEGIN and COMMIT shows in a profile.

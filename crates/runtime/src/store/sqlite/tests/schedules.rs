@@ -25,7 +25,7 @@ use crate::store::Verdict;
 const SCHEDULES: u64 = 100_000;
 /// Moves of a schedule, before it runs to its end.
 const MOVES: u64 = 14;
-const CONVS: u64 = 3;
+const CONVS: u8 = 3;
 /// Rounds after which everything must have ended.
 const ROUNDS: usize = 200;
 /// Of half of the schedules.
@@ -47,12 +47,20 @@ impl Random {
         (self.0 >> 11) % limit
     }
 
+    fn index(&mut self, limit: usize) -> usize {
+        usize::try_from(self.below(limit as u64)).unwrap()
+    }
+
+    fn small(&mut self, limit: u8) -> u8 {
+        u8::try_from(self.below(limit.into())).unwrap()
+    }
+
     fn one_in(&mut self, many: u64) -> bool {
         self.below(many) == 0
     }
 
     fn pick<T: Copy>(&mut self, all: &[T]) -> Option<T> {
-        if all.is_empty() { None } else { all.get(self.below(all.len() as u64) as usize).copied() }
+        if all.is_empty() { None } else { all.get(self.index(all.len())).copied() }
     }
 }
 
@@ -164,19 +172,19 @@ impl<'c> Play<'c> {
     fn accept(&mut self) -> Played {
         let (mut rows, mut echoes) = (Vec::new(), Vec::new());
         for _ in 0..=self.random.below(3) {
-            let key = self.random.below(14) as u8;
-            rows.push((key, event(&key.to_string(), &conv_of(self.random.below(CONVS) as u8))));
+            let key = self.random.small(14);
+            rows.push((key, event(&key.to_string(), &conv_of(self.random.small(CONVS)))));
             echoes.push(None);
         }
         // Perhaps one of ours comes back, from the phone or by the service's own order.
         let taken: Vec<_> = self.twin.sends.values().filter(|s| s.taken > 0).map(|s| (s.conv, s.echo)).collect();
         if let Some((conv, echo)) = self.random.pick(&taken) {
             self.given += 1;
-            let key = 100 + (self.given % 150) as u8;
+            let key = 100 + u8::try_from(self.given % 150).unwrap();
             rows.push((key, NewRow { echo: Some(echo), ..event(&key.to_string(), &conv_of(conv)) }));
             echoes.push(Some((conv, echo)));
         }
-        let mut claim = self.random.below(3) as usize;
+        let mut claim = self.random.index(3);
         let (keys, rows): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
         let accepted = inbox::accept(self.c, &Accept { claim, now_ms: self.now, ..batch(rows) }).map_err(bad)?;
         for ((key, seq), echo) in keys.into_iter().zip(accepted.seqs).zip(echoes) {
@@ -199,7 +207,7 @@ impl<'c> Play<'c> {
     }
 
     fn claim_any(&mut self) -> Played {
-        let (after, limit) = (self.random.below(4), 1 + self.random.below(4) as usize);
+        let (after, limit) = (self.random.below(4), 1 + self.random.index(4));
         let rows = inbox::waiting(self.c, &shop(), after, limit).map_err(bad)?;
         let rows: Vec<u64> = rows.into_iter().map(|row| row.seq).collect();
         if rows != self.twin.waiting(after, limit) {
@@ -226,8 +234,8 @@ impl<'c> Play<'c> {
         let (mut asked, mut sends) = (Vec::new(), Vec::new());
         for _ in 0..self.random.below(3) {
             self.given += 1;
-            let (plugin, ord) = (self.random.below(2) as u8, self.random.below(2) as u32);
-            let one = Asked { plugin, ord, conv: self.random.below(CONVS) as u8, echo: self.given as i64 };
+            let (plugin, ord) = (self.random.small(2), u32::from(self.random.small(2)));
+            let one = Asked { plugin, ord, conv: self.random.small(CONVS), echo: self.given.cast_signed() };
             // Now and then an id that another send has: the clock was set back across a restart.
             let id = if self.random.one_in(8) { 1_000 } else { 1_000 * self.given };
             let row = send(&plugin.to_string(), ord, &conv_of(one.conv), &id.to_string());
@@ -262,7 +270,7 @@ impl<'c> Play<'c> {
         let again = match self.random.below(6) {
             0 => None,
             1 => Some(0),
-            _ => Some(self.now + self.random.below(100_000) as i64),
+            _ => Some(self.now + self.random.below(100_000).cast_signed()),
         };
         let counts = !self.random.one_in(3);
         let (finish, asked) = self.effects(seq);
@@ -296,7 +304,7 @@ impl<'c> Play<'c> {
     }
 
     fn due(&mut self) -> Played {
-        let limit = 1 + self.random.below(3) as usize;
+        let limit = 1 + self.random.index(3);
         self.due_of(limit).map(drop)
     }
 
@@ -321,7 +329,7 @@ impl<'c> Play<'c> {
 
     /// How many, and when to look again.
     fn claim_sends(&mut self) -> Result<(usize, Option<i64>), String> {
-        let limit = 1 + self.random.below(4) as usize;
+        let limit = 1 + self.random.index(4);
         let (claimed, wake) = outbox::claim(self.c, &self.ask(limit)).map_err(bad)?;
         let claimed: Vec<u64> = claimed.into_iter().map(|send| send.id).collect();
         self.twin.claim_sends(&claimed, limit, wake, self.paced, self.now)?;
@@ -333,7 +341,7 @@ impl<'c> Play<'c> {
         if self.under_way.is_empty() {
             return Ok(());
         }
-        let at = self.random.below(self.under_way.len() as u64) as usize;
+        let at = self.random.index(self.under_way.len());
         let id = self.under_way.swap_remove(at);
         let how = self.random.below(12);
         self.answer(id, how)
@@ -342,7 +350,7 @@ impl<'c> Play<'c> {
     /// What the service did, and what we were told of it.
     fn answer(&mut self, id: u64, how: u64) -> Played {
         let error = || "x".to_owned();
-        let soon = self.now + self.random.below(60_000) as i64;
+        let soon = self.now + self.random.below(60_000).cast_signed();
         let nobody_knows = match self.policy {
             Policy::Hold => (unsure(), UNCERTAIN, true),
             Policy::Resend => (again(self.now + 2_000, true), QUEUED, true),
@@ -410,14 +418,14 @@ impl<'c> Play<'c> {
     }
 
     fn hold(&mut self) -> Played {
-        let number = self.random.below(CONVS) as u8;
+        let number = self.random.small(CONVS);
         self.moved = true;
         self.twin.hold(number);
         held::hold(self.c, &shop(), &[(conv(&conv_of(number)), "nobody knows who".to_owned())]).map_err(bad)
     }
 
     fn let_go(&mut self) -> Played {
-        let number = self.random.below(CONVS) as u8;
+        let number = self.random.small(CONVS);
         self.twin.let_go(number, self.now);
         held::let_go(self.c, &shop(), &[conv(&conv_of(number))], self.now - MAX_AGE_MS).map(drop).map_err(bad)
     }
@@ -525,7 +533,7 @@ impl<'c> Play<'c> {
         let of = |conv: Option<u8>| -> Vec<i64> {
             self.claims.iter().filter(|(_, lane)| conv.is_none_or(|conv| conv == *lane)).map(|(at, _)| *at).collect()
         };
-        let lanes = (0..CONVS as u8).all(|conv| kept(&of(Some(conv)), PACE.1));
+        let lanes = (0..CONVS).all(|conv| kept(&of(Some(conv)), PACE.1));
         if lanes && kept(&of(None), PACE.0) { Ok(()) } else { Err(format!("too fast: {:?}", self.claims)) }
     }
 }
