@@ -77,7 +77,7 @@ fn mistakes_are_told_with_a_cure() {
     for (args, want) in [
         (&["search", "!?"][..], "no letter, digit or character"),
         (&["search", "--account", "you", "x"], "no account `you`; there are: me"),
-        (&["search", "--since", "yesterday", "x"], "is no moment; write 2026-01-31"),
+        (&["search", "--since", "yesterday", "x"], "is no moment; write it like"),
         (&["search", "--chat", "Tom", "x"], "`Tom` is no contact id"),
         (&["forget", "me", "Tom"], "`Tom` is no contact id"),
     ] {

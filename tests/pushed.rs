@@ -62,7 +62,8 @@ impl Town {
     /// Pushes what no client of WeChat says, to where the hook was told last; answers the status.
     fn post(&self, body: &Value) -> u16 {
         let journal = self.hook.journal();
-        let told = journal.asked_at("/ConfigureMsgRecive").last().unwrap().body["url"].as_str().unwrap().to_owned();
+        let last = journal.asked_at("/ConfigureMsgRecive").last().unwrap();
+        let told = last.body.get("url").and_then(Value::as_str).unwrap().to_owned();
         let at = told.find("/push/").unwrap();
         match Client::new(&told[..at]).unwrap().post(&told[at..], body) {
             Ok(_) => 200,
@@ -180,7 +181,7 @@ fn checked(config: &str) -> (Option<i32>, Vec<(u64, String, String)>) {
     let said = wxbot::call(folder.path(), &["check", "--json"]).unwrap();
     let told: Value =
         serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{error}: {}{}", said.out, said.err));
-    let lists = ["mistakes", "warnings"].into_iter().filter_map(|key| told[key].as_array());
+    let lists = ["mistakes", "warnings"].into_iter().filter_map(|key| told.get(key)?.as_array());
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let one = |told: &Value| (told["line"].as_u64().unwrap(), text(&told["message"]), text(&told["help"]));
     (said.code, lists.flatten().map(one).collect())
@@ -272,7 +273,7 @@ fn kept(town: &Town) -> Vec<Vec<u8>> {
         let digest = file["digest"].as_str().unwrap();
         fs::read(town.path().join("data/media").join(&digest[..2]).join(&digest[2..])).unwrap()
     };
-    listed["files"].as_array().unwrap().iter().map(read).collect()
+    listed.get("files").and_then(Value::as_array).unwrap().iter().map(read).collect()
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! Does an account that risk control stopped stay where it is through the binary, tell why, and go on when a person says so?
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "the helpers of tests fail like tests")]
 
 mod support;
 

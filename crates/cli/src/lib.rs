@@ -43,7 +43,6 @@ mod mapped;
 mod media;
 mod mend;
 mod messages;
-mod moment;
 mod outbox;
 mod passphrase_of;
 mod place;

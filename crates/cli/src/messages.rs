@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use wxbot_core::source::Source;
 use wxbot_model::{AccountName, ContactId};
 use wxbot_runtime::archive::Archiver;
+use wxbot_runtime::clock;
 use wxbot_runtime::config::{ArchivePolicy, Config, Registry};
 use wxbot_runtime::roster::Roster;
 use wxbot_runtime::store::archive::{Archive, Found, Search};
@@ -15,7 +16,6 @@ use wxbot_runtime::store::sqlite::SqliteArchive;
 
 use crate::args::{Args, ForgetOptions, MessagesCommand, SearchOptions};
 use crate::control::{self, Request, now_ms};
-use crate::moment;
 use crate::place::{Place, data_dir, read_config};
 use crate::report::{Failure, OrExit, print, say};
 use crate::words::Lang;
@@ -47,7 +47,7 @@ fn contact(id: &str) -> Result<ContactId, Failure> {
 
 fn wanted(config: &Config, options: &SearchOptions) -> Result<Search, Failure> {
     let moment = |text: &Option<String>| {
-        text.as_deref().map(|text| moment::parse(text, now_ms())).transpose().map_err(Failure::new)
+        text.as_deref().map(|text| clock::moment_or_ago(text, None, now_ms())).transpose().map_err(Failure::new)
     };
     let words = options.words.join(" ");
     if !words.is_empty() && !words.chars().any(char::is_alphanumeric) {
@@ -115,8 +115,13 @@ fn line(found: &Found, lang: Lang) -> String {
     };
     let text =
         if text.is_empty() || record.kind != "text" { format!("[{}] {text}", record.kind) } else { text.to_owned() };
-    let line =
-        format!("{}  {}  {} {chat}  {}: {text}", moment::show(record.at_ms), record.account, record.conv, who.trim());
+    let line = format!(
+        "{}  {}  {} {chat}  {}: {text}",
+        clock::shown(record.at_ms, None),
+        record.account,
+        record.conv,
+        who.trim()
+    );
     // What people wrote must not move the cursor of a terminal.
     line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

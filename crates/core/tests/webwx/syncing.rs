@@ -241,10 +241,8 @@ async fn risk_control_ends_whatever_met_it() {
         rig.fault(endpoint, FaultKind::Ret { ret: risk, msg: String::new() });
         rig.sim.deliver("shop", Deliver::text("Alice", "1")).unwrap();
         let error = session.next_batch().await.unwrap_err();
-        let advice = match &error {
-            Error::Refused { refusal, .. } => refusal.advice,
-            other => panic!("{endpoint}: {other}"),
-        };
+        let Error::Refused { refusal, .. } = &error else { panic!("{endpoint}: {error}") };
+        let advice = refusal.advice;
         assert!(matches!(advice, Advice::Stop(_)), "{endpoint}: {error}");
         rig.clean();
     }
