@@ -178,7 +178,9 @@ fn swap(dir: &Path, staging: Staging) -> io::Result<Option<PathBuf>> {
     if empty {
         fs::remove_dir(dir)?;
     } else if dir.exists() {
-        let old = beside(dir, &format!("before-restore-{}", now_ms() / 1_000));
+        // Two restores of one second must not meet.
+        let mut names = (now_ms() / 1_000..).map(|stamp| beside(dir, &format!("before-restore-{stamp}")));
+        let old = names.find(|name| !name.exists()).ok_or(io::ErrorKind::AlreadyExists)?;
         fs::rename(dir, &old)?;
         aside = Some(old);
     }

@@ -340,8 +340,8 @@ pub(crate) fn run(registry: Registry, args: &Args, options: &RunOptions) -> Resu
         let hang_up = unix_signal(SignalKind::hangup()).or_exit("cannot listen for SIGHUP")?;
         let place = Place::open_patiently(&dir).await?;
         place.store.set_keep(config.keep);
-        key::log(&place.key, &dir, place.vault.has_older_key());
         say(&welcome(lang, args, &registry, &accounts, (&dir, &place.key)));
+        key::log(&place.key, &dir, place.vault.has_older_key());
         let server = match kept {
             Some(_) => None,
             None => server::bind(&config.server, &accounts, inherited).await?,

@@ -41,12 +41,29 @@ pub const STEPS: &[&str] = &[
     "delete what was said with a contact",
 ];
 
-/// Transactions that no fail point test ends at, each with the test that ends its process instead.
+/// Transactions that no fail point test ends at, each with the reason, or the test that ends its process instead.
 pub const ELSEWHERE: &[(&str, &str)] = &[
     ("spool pushes", "tests/keeper.rs kills the ingress"),
     ("trim the spool", "tests/keeper.rs kills the core"),
     ("write to its file", "changes nothing, and is only tried when nothing can be written"),
+    ("handle dead events again", BY_HAND),
+    ("drop dead events", BY_HAND),
+    ("decide about sends", BY_HAND),
+    ("make events again", BY_HAND),
+    ("plan a message", BY_HAND),
+    ("take a planned message back", BY_HAND),
+    (
+        "send a planned message",
+        "the same commit as of a schedule, which is ended at; a second one is absorbed by its cause",
+    ),
+    ("delete an account", BY_HAND),
+    ("delete keys", BY_HAND),
+    ("delete what was said in an account", BY_HAND),
+    ("begin from a backup", "before anything runs; asked again, it does the same"),
 ];
+
+const BY_HAND: &str =
+    "a command of a person, who is told when it is done; one commit, and nothing of a message hangs on it";
 
 /// Places between the transactions, in the order in which a life of wxbot comes by.
 pub const POINTS: &[&str] = &[
