@@ -131,7 +131,7 @@ async fn sec_r03_a_login_that_became_another_accounts_is_not_kept() {
             }
         }
     });
-    assert_eq!((kept, batch.events.len()), (Err(NotKept::NotStored), 0));
+    assert_eq!((kept, batch.events.len()), (Err(NotKept::NotOurs), 0));
     assert_eq!(door.knock(&knock), Knocked::Refuse(crate::push::Refused::WrongAccount));
 }
 
