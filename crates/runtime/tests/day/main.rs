@@ -26,6 +26,10 @@ use wxbot_runtime::store::sqlite::{DataDir, SqliteStore};
 use wxbot_runtime::store::{Accept, Finish, NewRow, NewSend, Store};
 use wxbot_sim::{Deliver, Sim, World};
 
+/// As in the binary. The system's allocator keeps an arena for each thread that blocks, and how full those are is chance.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const ACCOUNTS: usize = 10;
 const FRIENDS: usize = 4;
 const HOURS: usize = 24;
@@ -292,7 +296,12 @@ impl Day {
 #[test]
 fn a_day_in_a_minute_leaves_memory_and_handles_as_they_were() {
     let begun = tokio::time::Instant::now();
-    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let tokio = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(8)
+        .start_paused(true)
+        .build()
+        .unwrap();
     tokio.block_on(async {
         let mut day = Day::begin().await;
         assert_eq!(day.rows("SELECT count(*) FROM inbox WHERE src_key LIKE 'old%'"), OLD as u64);

@@ -97,9 +97,9 @@ async fn a_session_that_ends_is_told_once_and_so_is_its_return() {
         let bulletins = told.take();
         let [bulletin] = bulletins.as_slice() else { panic!("{bulletins:?}") };
         let report = &bulletin.opened[0];
-        assert_eq!((report.subject.account(), report.state.as_str()), (Some("shop"), "needs_login"));
-        assert_eq!(report.cure, Cure::LogIn);
-        assert!(report.why.contains("refused"), "{}", report.why);
+        // After a minute, when the phone is still being asked.
+        assert_eq!((report.subject.account(), report.state.as_str()), (Some("shop"), "awaiting_confirm"), "{report:?}");
+        assert_eq!(report.cure, Cure::Confirm, "{report:?}");
     })
     .await;
     // A restart tells nothing twice, and the all-clear comes all the same.
@@ -124,7 +124,8 @@ async fn a_session_that_ends_is_told_once_and_so_is_its_return() {
 
 #[tokio::test(start_paused = true)]
 async fn held_sends_and_dead_letters_are_told_and_a_slow_way_gathers() {
-    let mut rig = Rig::new("use = [\"echo\", \"bad\"]").await;
+    // Without a chain: after ten minutes of tries it would be an old message, which that plugin does not want.
+    let mut rig = Rig::new("use = [\"echo\", \"bad\"]\nmiddleware = []").await;
     rig.log_in().await;
     let told = Arc::new(Told { slow: Duration::from_secs(150), ..Told::default() });
     play(&rig, &told, Memory::default(), async || {
