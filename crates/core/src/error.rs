@@ -148,6 +148,8 @@ pub enum EndReason {
     Replaced,
     /// The service refuses the cookies (1102).
     CookiesRefused,
+    /// The service no longer takes the token: bound elsewhere, or too old (-14).
+    TokenRefused,
 }
 
 impl fmt::Display for EndReason {
@@ -156,6 +158,7 @@ impl fmt::Display for EndReason {
             Self::LoggedOut => "logged out on the phone, or forgotten by the service (1100)",
             Self::Replaced => "another web login took its place, or the service dropped it (1101)",
             Self::CookiesRefused => "the service refuses the cookies (1102)",
+            Self::TokenRefused => "the service no longer takes the token: bound elsewhere, or too old (-14)",
         })
     }
 }
@@ -183,6 +186,14 @@ pub enum SendError {
     Failed {
         /// What the service said.
         why: String,
+    },
+    /// Surely not taken: this conversation takes nothing before somebody writes in it, or `after`, whichever is later.
+    #[error("the conversation is closed: {why}")]
+    Closed {
+        /// What the service said.
+        why: String,
+        /// How long to wait at least.
+        after: Duration,
     },
     /// The session is over; the action was not taken and waits for the next one.
     #[error("the session ended: {0}")]

@@ -21,6 +21,6 @@ pub mod wecom;
 
 pub use error::{EndReason, Error, FetchError, SendError};
 pub use protocol::{
-    ActionSender, Batch, ContactChange, Incoming, LoginEvent, LoginWatcher, Outgoing, Protocol, Receipt, SavedSession,
-    Session,
+    ActionSender, Batch, ContactChange, Incoming, LoginEvent, LoginWatcher, Outgoing, Protocol, Receipt, ReplyWindow,
+    SavedSession, Session,
 };

@@ -25,6 +25,22 @@ pub trait Protocol: Send + Sync + fmt::Debug {
         true
     }
 
+    /// How long a conversation may be written in after somebody wrote there; `None` where nobody asks.
+    fn reply_window(&self) -> Option<ReplyWindow> {
+        None
+    }
+
+    /// Whether the service shows a message with a used [`ClientMsgId`] no second time: what nobody knows to have arrived may
+    /// then go out again.
+    fn resends_safely(&self) -> bool {
+        false
+    }
+
+    /// How many characters one text may have; longer ones go out in parts. `None` where the service says nothing.
+    fn text_limit(&self) -> Option<usize> {
+        None
+    }
+
     /// How what the service pushes comes in; `None` for protocols that are asked.
     fn door(&self) -> Option<Arc<dyn Door>> {
         None
@@ -55,6 +71,15 @@ pub trait Protocol: Send + Sync + fmt::Debug {
 
     /// Draws an id for an outgoing message. Never the same one twice from one instance.
     fn draw_client_msg_id(&self) -> ClientMsgId;
+}
+
+/// Services that let a bot answer, and not begin: from each message of a person on, so many sends for so long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplyWindow {
+    /// Sends for each message that came in; at least 1.
+    pub sends: u32,
+    /// Until when after that message, whatever is left of them.
+    pub open_for: Duration,
 }
 
 /// The running session of one account. Dropping it ends nothing on the service: it can be resumed.
@@ -104,6 +129,16 @@ pub trait ActionSender: Send + Sync {
     /// Typed by whether it may be sent again. What has to happen before (an upload) and failed is
     /// [`SendError::NotTaken`]: nobody has seen anything of it.
     fn perform(&self, outgoing: Outgoing) -> BoxFuture<'_, Result<Receipt, SendError>>;
+
+    /// Shows somebody that an answer is being written, or no longer. It holds for some seconds: who works on repeats it,
+    /// and ends it. Cancel safe; nothing depends on it.
+    ///
+    /// # Errors
+    /// When the service did not take it.
+    fn typing<'a>(&'a self, to: &'a PeerId, on: bool) -> BoxFuture<'a, Result<(), SendError>> {
+        _ = (to, on);
+        Box::pin(async { Ok(()) })
+    }
 
     /// Asks for bytes. Cancel safe, and so is reading them.
     ///
@@ -294,6 +329,11 @@ pub enum LoginEvent {
     },
     /// Scanned; waiting for the confirmation. Told once per code.
     Scanned,
+    /// The phone shows digits that must be typed here; [`LoginWatcher::code`] is asked for them.
+    CodeWanted {
+        /// Those given before were wrong.
+        wrong: bool,
+    },
     /// Confirmed; loading.
     Confirmed,
 }
@@ -304,4 +344,8 @@ pub trait LoginWatcher: Send + Sync {
     fn tell(&self, event: LoginEvent);
     /// False when nobody would see another QR code.
     fn still_wanted(&self) -> bool;
+    /// Asks a person for the digits that the phone shows; `None` when nobody can be asked. Cancel safe.
+    fn code(&self) -> BoxFuture<'_, Option<String>> {
+        Box::pin(async { None })
+    }
 }

@@ -61,11 +61,13 @@ pub enum Capability {
     RenameRoom,
     /// Leaves rooms.
     LeaveRoom,
+    /// Shows that an answer is being written.
+    Typing,
 }
 
 impl Capability {
     /// All there are, in the order they are shown.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::PrivateMessages,
         Self::GroupMessages,
         Self::SendText,
@@ -92,6 +94,7 @@ impl Capability {
         Self::RemoveMembers,
         Self::RenameRoom,
         Self::LeaveRoom,
+        Self::Typing,
     ];
 
     /// The word used in manifests, messages and the guide.
@@ -123,6 +126,7 @@ impl Capability {
             Self::RemoveMembers => "remove-members",
             Self::RenameRoom => "rename-room",
             Self::LeaveRoom => "leave-room",
+            Self::Typing => "typing",
         }
     }
 }

@@ -317,6 +317,13 @@ fn judge(account: &Account, send: &ClaimedSend, result: Result<Receipt, SendErro
                 unsure: false,
             }
         }
+        // Not the message is at fault, so no try is counted.
+        Err(SendError::Closed { why, after }) => Settlement::Again {
+            not_before_ms: in_ms(after),
+            error: format!("the conversation is closed: {why}"),
+            counts: false,
+            unsure: false,
+        },
         Err(SendError::Ended(reason)) => Settlement::Again {
             not_before_ms: in_ms(Duration::from_secs(1)),
             error: format!("the session ended: {reason}"),

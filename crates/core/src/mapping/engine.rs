@@ -433,6 +433,7 @@ impl Engine {
             SendError::NotTaken { why, after } => SendError::NotTaken { why: clean(why), after },
             SendError::Uncertain { why } => SendError::Uncertain { why: clean(why) },
             SendError::Failed { why } => SendError::Failed { why: clean(why) },
+            SendError::Closed { why, after } => SendError::Closed { why: clean(why), after },
             SendError::Ended(reason) => SendError::Ended(reason),
             SendError::Stopped { why, risk } => SendError::Stopped { why: clean(why), risk },
         }
@@ -445,6 +446,7 @@ fn before_it(error: SendError) -> SendError {
         SendError::Uncertain { why } => SendError::NotTaken { why, after: Duration::from_secs(5) },
         known @ (SendError::NotTaken { .. }
         | SendError::Failed { .. }
+        | SendError::Closed { .. }
         | SendError::Ended(_)
         | SendError::Stopped { .. }) => known,
     }
@@ -452,7 +454,9 @@ fn before_it(error: SendError) -> SendError {
 
 fn of_question(error: SendError) -> FetchError {
     match error {
-        SendError::NotTaken { why, .. } | SendError::Uncertain { why } => FetchError::NotNow { why },
+        SendError::NotTaken { why, .. } | SendError::Uncertain { why } | SendError::Closed { why, .. } => {
+            FetchError::NotNow { why }
+        }
         SendError::Failed { why } => FetchError::Refused { why },
         SendError::Ended(reason) => FetchError::Ended(reason),
         SendError::Stopped { why, risk } => FetchError::Stopped { why, risk },

@@ -36,6 +36,7 @@ pub(super) fn before_act(error: Error) -> SendError {
         SendError::Uncertain { why } => SendError::NotTaken { why, after: Duration::from_secs(5) },
         known @ (SendError::NotTaken { .. }
         | SendError::Failed { .. }
+        | SendError::Closed { .. }
         | SendError::Ended(_)
         | SendError::Stopped { .. }) => known,
     }
