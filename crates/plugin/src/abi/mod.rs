@@ -1,7 +1,7 @@
 //! What crosses the boundary between wxbot and a plugin that it loads from a file? A small C table and bytes.
 //!
 //! Authors need nothing of this but [`export_plugin!`](crate::export_plugin). Reading order: `table` what the two sides
-//! lay out in memory → `words` which numbers and records they exchange, `wire` as which bytes → `buf` and `done` who frees
+//! lay out in memory → `words` which numbers and records they exchange, `wire` as which bytes, `claims` whether they are all there → `buf` and `done` who frees
 //! and who answers → `contain` where panics end → `tickets` how a side finds its own waiting call again → `shim` the side
 //! of the plugin (feature `dylib`), with `running` its runtime and calls, `link` its way to the host, and `forward` what
 //! it logs → `asks` what the two say to each other about plugins, `export` a [`Plugin`](crate::Plugin) behind the shim
@@ -13,6 +13,8 @@
 #[cfg(feature = "wire")]
 pub mod asks;
 mod buf;
+#[cfg(feature = "wire")]
+mod claims;
 mod contain;
 mod done;
 mod table;

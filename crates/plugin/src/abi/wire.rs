@@ -6,6 +6,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::claims;
 use super::words::{Fault, LogRecord, Status};
 
 /// How deep a record may nest. Ours nest a dozen times; a value of JSON in one of them may nest as deep as JSON may. Without
@@ -25,6 +26,10 @@ pub fn encode(value: &impl Serialize) -> Result<Vec<u8>, Fault> {
 /// # Errors
 /// A fault of the status DECODE. It names the place, never the bytes: they may be somebody's message.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
+    if !claims::are_covered(bytes) {
+        let why = format!("{} bytes cannot be decoded: they claim more than is there", bytes.len());
+        return Err(Fault::new(Status::DECODE, why));
+    }
     let mut reader = rmp_serde::Deserializer::from_read_ref(bytes);
     reader.set_max_depth(MAX_DEPTH);
     T::deserialize(&mut reader).map_err(|e| {

@@ -167,8 +167,7 @@ fn range(text: &str) -> Result<Range, NoHours> {
         hours = Some(between(word)?);
     }
     let mut days = 0;
-    let rest: Vec<&str> = words.collect();
-    for part in rest.iter().flat_map(|word| word.split(',')).filter(|part| !part.is_empty()) {
+    for part in words.flat_map(|word| word.split(',')).filter(|part| !part.is_empty()) {
         days |= weekdays(part)?;
     }
     let (from, until) = match hours {

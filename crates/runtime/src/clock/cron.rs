@@ -8,12 +8,20 @@ use jiff::tz::TimeZone;
 const DAY: i64 = 86_400;
 /// Nothing that happens at all is further apart than the 29ths of February around 2100.
 const HORIZON: i64 = 9 * 366 * DAY;
+/// Bytes of a schedule. One that lists every value of every field has half as many.
+const LONGEST: usize = 1024;
 const EVERY_HOUR: u64 = (1 << 24) - 1;
 
 /// Why a text is no schedule, in words for whoever wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CronError {
+    /// No schedule needs so many bytes.
+    #[error("a schedule has at most {LONGEST} bytes; this one has {len}")]
+    TooLong {
+        /// How many it has.
+        len: usize,
+    },
     /// Too few or too many fields.
     #[error(
         "a schedule has five fields, `minute hour day month weekday`, or six with the second before them; `{expr}` has {found}"
@@ -79,6 +87,9 @@ impl Schedule {
     /// # Errors
     /// When it is no expression, names no time zone, or is never due.
     pub fn parse(expr: &str, zone: Option<&str>) -> Result<Self, CronError> {
+        if expr.len() > LONGEST {
+            return Err(CronError::TooLong { len: expr.len() });
+        }
         let fields: Vec<&str> = expr.split_whitespace().collect();
         let (second, [minute, hour, day, month, weekday]) = match *fields.as_slice() {
             [minute, hour, day, month, weekday] => ("0", [minute, hour, day, month, weekday]),

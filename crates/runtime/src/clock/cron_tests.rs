@@ -105,6 +105,7 @@ fn mistakes_are_told_in_words() {
         ("0 9 30 2 *", None, "never happens"),
         ("0 9 31 2,4 ?", None, "never happens"),
         ("0 9,, * * *", None, "`` is no hour"),
+        (&"0 ".repeat(600), None, "at most 1024 bytes; this one has 1200"),
         ("0 9 * * *", Some("Peking"), "`Peking` is no time zone"),
     ] {
         let error = Schedule::parse(expr, zone).unwrap_err().to_string();
