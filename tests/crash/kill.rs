@@ -5,7 +5,7 @@
 //! `WXBOT_RATE` the messages a second (100), `WXBOT_SEED` repeats a run as far as the machine allows, `WXBOT_BIN` names
 //! another binary than the one just built, and `WXBOT_SOAK` asserts what only many kills can show.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -96,8 +96,6 @@ struct Lives {
     long_lives: usize,
     /// Lives before which friends were quiet, because it was behind.
     behind: usize,
-    /// Sends that all kills so far left under way.
-    uncertain: u64,
 }
 
 impl Lives {
@@ -128,11 +126,9 @@ fn kill_often(sim: &Sim, bot: &mut Bot, kills: usize, quiet: &AtomicBool, mut ra
         let left = steps::left(&ledger, sim, began_ms.saturating_sub(LOOK_BACK_MS), killed_ms)?;
         lives.tally.add(&left);
         // The third end of the process while it handled an event makes a dead letter of it, as it should.
-        let events = ledger.events().map_err(io::Error::other)?;
+        let (events, sends) = ledger.open_rows().map_err(io::Error::other)?;
         let suspects = events.crashes >= 2;
-        let waiting = events.open() + ledger.sends(0).map_err(io::Error::other)?.len() as u64;
-        let behind = waiting.saturating_sub(lives.uncertain) > MOST_WAITING;
-        lives.uncertain += left[4..].iter().sum::<u64>();
+        let behind = events.open() + sends.len() as u64 > MOST_WAITING;
         lives.behind += usize::from(behind);
         quiet.store(behind, Ordering::Relaxed);
         drop(ledger);
@@ -142,12 +138,15 @@ fn kill_often(sim: &Sim, bot: &mut Bot, kills: usize, quiet: &AtomicBool, mut ra
         if round % 5 != 0 || round == kills || suspects {
             lives.first_answers.push(first_answer(sim, bot, began_ms)?);
         }
+        if round % 50 == 0 && round < kills && io::stderr().is_terminal() {
+            eprintln!("{round} of {kills} kills");
+        }
         if suspects {
             lives.long_lives += 1;
             wait::until("events that saw two ends to be handled", ONLINE_WITHIN, || {
                 let ledger = Ledger::open(&bot.data()).map_err(io::Error::other)?;
-                let crashes = ledger.events().map_err(io::Error::other)?.crashes;
-                Ok((crashes < 2).then_some(()))
+                let (events, _) = ledger.open_rows().map_err(io::Error::other)?;
+                Ok((events.crashes < 2).then_some(()))
             })?;
         }
     }

@@ -9,7 +9,7 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "the helpers of tests fail like tests")]
 #![expect(clippy::indexing_slicing, reason = "a wrong index in a model of a test is a failure of the test")]
-#![expect(clippy::print_stdout, reason = "what a soak found is for people to read")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "what a soak found is for people to read")]
 
 mod disk;
 mod echo;

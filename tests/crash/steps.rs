@@ -28,8 +28,7 @@ pub(crate) const ANSWER_AFTER_MS: u64 = 3;
 
 /// Looks at what a kill at this moment left. Of the journal, what is older than `since_ms` is left out.
 pub(crate) fn left(ledger: &Ledger, sim: &Sim, since_ms: u64, killed_ms: u64) -> io::Result<Left> {
-    let sends = ledger.sends(0).map_err(io::Error::other)?;
-    let events = ledger.events().map_err(io::Error::other)?;
+    let (events, sends) = ledger.open_rows().map_err(io::Error::other)?;
     let (taken, handed) = sim.since(since_ms)?;
     let taken: HashMap<&str, u64> = taken.iter().map(|sent| (&*sent.client_id, sent.at_ms)).collect();
     let known = ledger.keys_since(since_ms).map_err(io::Error::other)?;

@@ -514,11 +514,12 @@ async fn recover(account: &Account, works: bool) -> Result<(), StoreError> {
     if works {
         decide(account).await?;
     }
-    let counts = store.counts(&account.name).await?;
-    if counts.outbox.uncertain > 0 {
+    // Not `counts`, which looks at all that ever was: a start must not take longer with each day of history.
+    let left = store.left_to_people().await?;
+    if let Some(left) = left.iter().find(|left| left.account == account.name.as_str() && left.uncertain > 0) {
         tracing::warn!(
             account = %account.name,
-            uncertain = counts.outbox.uncertain,
+            uncertain = left.uncertain,
             "Replies may or may not have gone out; they are held (`on_uncertain`)."
         );
     }
