@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | `GET world`, `journal`, `summary`, `violations` | | accounts with their present UserNames; [`Journal`](crate::Journal); [`Summary`](crate::Summary); [`Violation`](crate::Violation)s |
 //! | `GET pending` | | `{uuids: […], prompts: [{uuid, account}]}`: codes nobody scanned, push logins nobody confirmed |
-//! | `GET journal?since_ms=…` | | the same, with sends and told messages from then on |
+//! | `GET journal?since_ms=…` | | the same, with syncs, sends and told messages from then on |
 //! | `POST accounts` | [`AccountSpec`] | `{}` |
 //! | `POST scan`, `approve` | `{uuid, account}` | `{}`; approve scans and confirms |
 //! | `POST confirm`, `cancel`, `expire_qr` | `{uuid}` | `{}` |

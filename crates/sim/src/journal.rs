@@ -401,7 +401,8 @@ impl Journal {
             at_ms,
             peer: state.label(peer).to_owned(),
         }));
-        self.syncs.extend(record.syncs.iter().map(|&(at_ms, messages)| SyncEntry { account: name(), at_ms, messages }));
+        let syncs = record.syncs.iter().filter(|(at_ms, _)| *at_ms >= since_ms);
+        self.syncs.extend(syncs.map(|&(at_ms, messages)| SyncEntry { account: name(), at_ms, messages }));
         self.recalls.extend(record.recalls.iter().map(|&(at_ms, id)| RecallEntry {
             account: name(),
             msg_id: id.to_string(),
