@@ -32,6 +32,7 @@ mod explain;
 mod forget;
 mod handover;
 mod hook;
+mod ilink;
 mod ingress;
 mod inherited;
 mod init;

@@ -42,6 +42,7 @@ fn protocol(name: &'static str, profiles: &'static [&'static str]) -> ProtocolSp
         only_one: false,
         judge: None,
         supplies: None,
+        direct_only: None,
         simulated: true,
         options: OPTIONS,
         pacing: Pacing::new(a_second, 5, a_second, Duration::from_secs(600)),

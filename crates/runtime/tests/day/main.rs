@@ -117,6 +117,7 @@ fn registry() -> Registry {
         simulated: true,
         options: &[],
         supplies: None,
+        direct_only: None,
         pacing,
     };
     Registry {

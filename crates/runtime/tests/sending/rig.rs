@@ -314,6 +314,7 @@ fn registry(capabilities: Capabilities) -> Registry {
         only_one: false,
         judge: None,
         supplies: None,
+        direct_only: None,
         simulated: true,
         options: &[],
         pacing,
