@@ -25,6 +25,7 @@ mod contacts;
 mod control;
 mod dead;
 mod demo;
+mod digits;
 mod doctor;
 #[doc(hidden)]
 pub mod doors;

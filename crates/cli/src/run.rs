@@ -531,9 +531,20 @@ async fn offer_logins(accounts: Vec<Arc<Account>>) {
         let (tell, mut told) = mpsc::channel::<serde_json::Value>(1);
         let show = async {
             while let Some(line) = told.recv().await {
-                let text = |key: &str| line.get(key).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
-                if text("event") == "qr" {
-                    show_qr(&text("account"), &text("url"), &text("image_url"));
+                let text = |key: &str| line.get(key).and_then(serde_json::Value::as_str).unwrap_or_default();
+                let lang = Lang::of_environment();
+                match (text("event"), text("account")) {
+                    ("qr", _) => show_qr(&line, lang),
+                    // Standard input is the console account's.
+                    ("code", account) => say(&match lang {
+                        Lang::En => format!(
+                            "{account}: the phone shows digits; give them from another shell: `wxbot login {account} --code DIGITS`"
+                        ),
+                        Lang::Zh => format!(
+                            "{account}: 手机上显示了一串数字,请在另一个终端执行 `wxbot login {account} --code 数字`"
+                        ),
+                    }),
+                    _ => {}
                 }
             }
         };
