@@ -314,6 +314,7 @@ pub(crate) async fn follow_login(account: &Arc<Account>, tell: &mpsc::Sender<Val
             })),
             Phase::AwaitingScan { .. } => Some(json!({ "account": name, "event": "pushed" })),
             Phase::AwaitingConfirm => Some(json!({ "account": name, "event": "scanned" })),
+            Phase::AwaitingCode { wrong } => Some(json!({ "account": name, "event": "code", "wrong": wrong })),
             Phase::Online => {
                 tell.send(json!({ "account": name, "event": "online", "protocol": account.protocol_name() }))
                     .await

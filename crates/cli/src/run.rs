@@ -506,7 +506,10 @@ async fn show_states(lang: Lang, account: Arc<Account>, scripted: bool) {
         let parts = [now.why.as_str(), todo.as_str()];
         let details = parts.iter().filter(|t| !t.is_empty()).copied().collect::<Vec<_>>().join("; ");
         let line = format!("● {} {} {details}", account.name, lang.state(now.phase.word()));
-        let login = matches!(now.phase, Phase::NeedsLogin | Phase::AwaitingScan { .. } | Phase::AwaitingConfirm);
+        let login = matches!(
+            now.phase,
+            Phase::NeedsLogin | Phase::AwaitingScan { .. } | Phase::AwaitingConfirm | Phase::AwaitingCode { .. }
+        );
         if line != last && now.phase != Phase::Starting && !(scripted && login) {
             say(line.trim_end());
             last = line;

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde::Serialize;
 use tokio::sync::{Notify, watch};
-use wxbot_core::error::Risk;
 use wxbot_core::protocol::{ActionSender, Protocol};
 use wxbot_core::push::Door;
 use wxbot_core::source::Source;
@@ -27,6 +26,7 @@ use crate::outbox::Desk;
 use crate::plugin::{Held, Trouble};
 use crate::reserve::Reserve;
 use crate::session::cure::Cure;
+use crate::session::digits::{Digits, NotTaken};
 use crate::session::phase::Phase;
 use crate::session::rows::Filed;
 use crate::store::Store;
@@ -60,6 +60,10 @@ pub struct Account {
     pub(crate) reserve: Arc<Reserve>,
     login_asked: Notify,
     watchers: AtomicUsize,
+    /// What the phone shows during a login, and somebody types here.
+    pub(crate) digits: Digits,
+    /// A send has met that the service takes the token no longer: whoever polls need not wait to hear it.
+    pub(crate) token_refused: Notify,
     pub(crate) duplicates: AtomicU64,
     /// Plugins that somebody silenced in a chat.
     pub(crate) silenced: Silenced,
@@ -154,6 +158,8 @@ impl Account {
             reserve: parts.reserve,
             login_asked: Notify::new(),
             watchers: AtomicUsize::new(0),
+            digits: Digits::default(),
+            token_refused: Notify::new(),
             duplicates: AtomicU64::new(0),
             silenced: Silenced::default(),
             traces: parts.traces,
@@ -199,15 +205,15 @@ impl Account {
 
     /// Shows a state. The same state with the same reason keeps its since-when.
     pub(crate) fn show(&self, phase: Phase, why: String) {
-        self.show_as(phase, why, None, None);
+        let cure = Cure::of(&phase, None);
+        self.show_as(phase, why, cure, None);
     }
 
-    /// The same where risk control is why, or where it has been so since before the process began.
-    pub(crate) fn show_as(&self, phase: Phase, why: String, risk: Option<Risk>, since_ms: Option<i64>) {
+    /// The same where something else helps than usually, or where it has been so since before the process began.
+    pub(crate) fn show_as(&self, phase: Phase, why: String, cure: Cure, since_ms: Option<i64>) {
         let now = self.source.now_ms();
         let why = if why.is_empty() { phase.usual_why().to_owned() } else { why };
         let changed = self.status.send_if_modified(|status| {
-            let cure = Cure::of(&phase, risk);
             *self.own.lock().unwrap_or_else(PoisonError::into_inner) = (why.clone(), cure);
             let (why, cure, todo) = self.with_lack(why, cure);
             if status.phase == phase && status.why == why {
@@ -231,6 +237,7 @@ impl Account {
                 Phase::Starting
                 | Phase::AwaitingScan { .. }
                 | Phase::AwaitingConfirm
+                | Phase::AwaitingCode { .. }
                 | Phase::Online
                 | Phase::Reconnecting { .. }
                 | Phase::Stopped => {
@@ -274,6 +281,15 @@ impl Account {
         self.watchers.fetch_add(1, Ordering::Relaxed);
         self.login_asked.notify_one();
         LoginAsk { account: Arc::clone(self) }
+    }
+
+    /// Types the digits that the phone shows, for the login that waits for them ([`Phase::AwaitingCode`]). Spaces around
+    /// them are left out; until the login has taken them, others take their place.
+    ///
+    /// # Errors
+    /// When no login waits for digits, or these are none.
+    pub fn give_code(&self, digits: &str) -> Result<(), NotTaken> {
+        self.digits.give(digits)
     }
 
     /// Waits until somebody asks for a login and is still there: an old request must not become a code nobody sees.
@@ -360,5 +376,6 @@ pub struct LoginAsk {
 impl Drop for LoginAsk {
     fn drop(&mut self) {
         self.account.watchers.fetch_sub(1, Ordering::Relaxed);
+        self.account.digits.look();
     }
 }

@@ -11,7 +11,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use wxbot_core::protocol::{ActionSender, Outgoing};
-use wxbot_core::{Receipt, SendError};
+use wxbot_core::{EndReason, Receipt, SendError};
 use wxbot_model::{Action, ClientMsgId};
 
 use crate::account::Account;
@@ -261,6 +261,10 @@ async fn perform(account: &Account, way: Option<&dyn ActionSender>, send: Claime
                 Err(SendError::Uncertain { why: "internal error: sending panicked; please report it".into() })
             });
             fail_point!("send: answered");
+            if matches!(result, Err(SendError::Ended(EndReason::TokenRefused))) && is_current(account, way) {
+                // A poll may be held open for long; nothing is gained by waiting for it to hear the same.
+                account.token_refused.notify_waiters();
+            }
             // What was taken back is kept as the id of the recall, so that the next one takes the message before it.
             let known = |receipt: Receipt| match recalls {
                 Some(msg) => Receipt { server_id: Some(msg.to_string()) },
@@ -294,6 +298,11 @@ async fn perform(account: &Account, way: Option<&dyn ActionSender>, send: Claime
     } else {
         account.outbox.tell(&send.client_id, settlement);
     }
+}
+
+/// Whether the session that this is of still runs: what an older one met says nothing about the new one.
+fn is_current(account: &Account, way: &dyn ActionSender) -> bool {
+    account.sender.borrow().as_deref().is_some_and(|now| std::ptr::addr_eq(now, way))
 }
 
 /// Nothing of it was written: as it was before.

@@ -72,6 +72,7 @@ async fn code_of(account: Arc<Account>) -> Option<Code> {
         Phase::Online => true,
         Phase::Starting
         | Phase::AwaitingConfirm
+        | Phase::AwaitingCode { .. }
         | Phase::Reconnecting { .. }
         | Phase::Degraded
         | Phase::NeedsLogin

@@ -81,7 +81,7 @@ pub(super) fn told(doctor: &Arc<Doctor>, run: Option<&Run>, data: &Path) -> Vec<
         };
         let finding = match text("state") {
             "online" if text("why").is_empty() => Finding::ok("account", says),
-            "online" | "starting" | "reconnecting" | "awaiting_scan" | "awaiting_confirm" => {
+            "online" | "starting" | "reconnecting" | "awaiting_scan" | "awaiting_confirm" | "awaiting_code" => {
                 Finding::warning("account", says)
             }
             _ => Finding::problem("account", says),

@@ -156,10 +156,11 @@ fn broken(error: StoreError) -> io::Error {
 
 /// The word of a state, as one that lives for ever.
 fn known(word: &str) -> &'static str {
-    const WORDS: [&str; 9] = [
+    const WORDS: [&str; 10] = [
         "starting",
         "awaiting_scan",
         "awaiting_confirm",
+        "awaiting_code",
         "online",
         "reconnecting",
         "degraded",

@@ -12,6 +12,7 @@ pub fn state_word(word: &str, lang: Lang) -> &str {
         "starting" => "启动中",
         "awaiting_scan" => "等待扫码",
         "awaiting_confirm" => "等待确认",
+        "awaiting_code" => "等待数字",
         "online" => "在线",
         "reconnecting" => "重连中",
         "degraded" => "故障",
@@ -37,8 +38,12 @@ pub enum Cure {
     Scan,
     /// Confirm on the phone.
     Confirm,
+    /// Type the digits that the phone shows.
+    Code,
     /// Log in.
     LogIn,
+    /// Log in, since the service no longer takes the token: by scanning, which ends a binding elsewhere.
+    Bind,
     /// It goes on by itself; whoever does not want to wait looks at network and endpoint.
     Network,
     /// Risk control does not let this login or place in: look at the phone, log in where it may, and only then here.
@@ -60,6 +65,7 @@ impl Cure {
             (Phase::NeedsLogin | Phase::LoggedOut, _) => Self::LogIn,
             (Phase::AwaitingScan { payload, .. }, _) if !payload.is_empty() => Self::Scan,
             (Phase::AwaitingScan { .. } | Phase::AwaitingConfirm, _) => Self::Confirm,
+            (Phase::AwaitingCode { .. }, _) => Self::Code,
             (Phase::Degraded | Phase::Reconnecting { .. }, _) => Self::Network,
             (Phase::Stopped, _) => Self::Start,
             (Phase::Starting | Phase::Online, _) => Self::Nothing,
@@ -72,6 +78,15 @@ impl Cure {
             Self::Nothing => ("", ""),
             Self::Scan => ("scan the QR code with the phone", "用手机扫描二维码"),
             Self::Confirm => ("confirm on the phone", "在手机上确认"),
+            Self::Code => (
+                "type the digits that the phone shows where the login was asked for",
+                "在发起登录的地方输入手机上显示的数字",
+            ),
+            Self::Bind => (
+                "the service no longer takes its token: it was bound elsewhere, or not used for long. Run `wxbot login {}` and scan \
+                 with the same phone; that ends a binding elsewhere",
+                "服务不再接受它的令牌:已在别处绑定,或长期未用。请运行 `wxbot login {}` 并用同一部手机扫码;别处的绑定随之失效",
+            ),
             Self::LogIn => ("run `wxbot login {}`", "运行 `wxbot login {}`"),
             Self::Network => (
                 "it is tried again by itself; `wxbot doctor` looks at network and endpoint",

@@ -18,6 +18,7 @@ fn reasons() -> Vec<(&'static str, Trouble)> {
         ("logged out", Trouble::Ended(EndReason::LoggedOut)),
         ("replaced", Trouble::Ended(EndReason::Replaced)),
         ("cookies", Trouble::Ended(EndReason::CookiesRefused)),
+        ("token", Trouble::Ended(EndReason::TokenRefused)),
         ("try later", refused(Advice::TryLater)),
         ("give up", refused(Advice::GiveUp)),
         ("forbidden", refused(Advice::Stop(Risk::Forbidden))),
@@ -58,11 +59,11 @@ fn every_state_says_why_and_what_to_do() {
         for (reason, trouble) in reasons() {
             let mut machine = Machine::new(Policy::default());
             inputs.iter().cloned().for_each(|input| drop(machine.step(input, at(0))));
-            let Step { phase, risk, order } = machine.step(Input::Failed(trouble.clone()), at(1));
+            let Step { phase, risk, token, order } = machine.step(Input::Failed(trouble.clone()), at(1));
             let name = format!("{reason} while {place}");
             let (phase, why) = phase.unwrap_or_else(|| panic!("{name}: a failure is told"));
             assert!(!why.is_empty() && why != "x", "{name}");
-            let cure = Cure::of(&phase, risk);
+            let cure = if token { Cure::Bind } else { Cure::of(&phase, risk) };
             let (en, zh) = (cure.tell("shop", Lang::En), cure.tell("shop", Lang::Zh));
             match &order {
                 // Nothing happens by itself any more: the state says so, and what a person does.
@@ -79,6 +80,13 @@ fn every_state_says_why_and_what_to_do() {
                 Order::Resume | Order::PushLogin | Order::QrLogin | Order::Poll { .. } => {
                     assert_eq!(phase, Phase::Starting, "{name}: on the way");
                 }
+            }
+            if reason == "token" {
+                // Neither the token nor the phone is tried again: a person scans, at once where one has asked.
+                assert!(matches!(order, Order::WaitForLogin | Order::QrLogin), "{name}: {order:?}");
+                assert_eq!(order == Order::WaitForLogin, token, "{name}");
+            } else {
+                assert!(!token, "{name}");
             }
             let stopped = matches!(trouble, Trouble::Refused { advice: Advice::Stop(_), .. });
             assert_eq!(stopped, risk.is_some(), "{name}");
@@ -103,6 +111,8 @@ fn every_state_has_words() {
         (scan("https://x"), Cure::Scan),
         (scan(""), Cure::Confirm),
         (Phase::AwaitingConfirm, Cure::Confirm),
+        (Phase::AwaitingCode { wrong: false }, Cure::Code),
+        (Phase::AwaitingCode { wrong: true }, Cure::Code),
         (Phase::Online, Cure::Nothing),
         (Phase::Reconnecting { attempt: 1 }, Cure::Network),
         (Phase::Degraded, Cure::Network),

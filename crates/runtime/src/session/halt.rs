@@ -9,9 +9,9 @@ use crate::store::halt::Halt;
 pub(super) async fn beginning(account: &Account, saved: bool) -> (Input, Option<Halt>) {
     match account.store.halt(&account.name).await {
         // A session that nothing was said against may be tried; one that was stopped or logged out may not.
-        Ok(Some(halt)) if !saved || halt.risk.is_some() || halt.logged_out => {
-            let Halt { logged_out, why, risk, .. } = halt.clone();
-            (Input::BeginStopped { why, logged_out, risk, saved }, Some(halt))
+        Ok(Some(halt)) if !saved || halt.risk.is_some() || halt.token || halt.logged_out => {
+            let Halt { logged_out, why, risk, token, .. } = halt.clone();
+            (Input::BeginStopped { why, logged_out, risk, token, saved }, Some(halt))
         }
         Ok(_) => (Input::Begin { saved }, None),
         Err(error) => {
@@ -27,7 +27,7 @@ pub(super) async fn note(account: &Account, step: &Step) {
     let (Order::WaitForLogin, Some((phase, why))) = (&step.order, &step.phase) else { return };
     let since_ms = account.status().borrow().since_ms;
     let logged_out = *phase == Phase::LoggedOut;
-    let halt = Halt { logged_out, why: why.clone(), risk: step.risk, since_ms };
+    let halt = Halt { logged_out, why: why.clone(), risk: step.risk, token: step.token, since_ms };
     if let Err(error) = account.store.note_halt(&account.name, halt).await {
         tracing::error!(account = %account.name, %error, "It cannot be noted why the account waits.");
     }

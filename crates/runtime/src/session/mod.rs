@@ -2,6 +2,7 @@
 //! the process; `rows` files what came, `who` settles who is who.
 
 pub mod cure;
+pub mod digits;
 pub(crate) mod halt;
 pub mod phase;
 pub(crate) mod rows;

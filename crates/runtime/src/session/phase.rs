@@ -28,6 +28,11 @@ pub enum Phase {
     },
     /// Scanned; waiting for the confirmation on the phone.
     AwaitingConfirm,
+    /// The phone shows digits, and whoever asked for the login types them.
+    AwaitingCode {
+        /// Those typed before were wrong.
+        wrong: bool,
+    },
     /// Receiving and sending.
     Online,
     /// Something failed; it is tried again.
@@ -58,6 +63,10 @@ impl Phase {
             Self::AwaitingScan { payload, .. } if payload.is_empty() => "the phone was asked to confirm",
             Self::AwaitingScan { .. } => "a QR code waits to be scanned",
             Self::AwaitingConfirm => "the code was scanned, and the phone asks for a confirmation",
+            Self::AwaitingCode { wrong: false } => "the phone shows digits, which must be typed here",
+            Self::AwaitingCode { wrong: true } => {
+                "the digits were wrong; the phone shows those that must be typed here"
+            }
             Self::Online => "",
             Self::Reconnecting { .. } | Self::Degraded => "it does not say why",
             Self::NeedsLogin => "it is not logged in",
@@ -72,6 +81,7 @@ impl Phase {
             Self::Starting => "starting",
             Self::AwaitingScan { .. } => "awaiting_scan",
             Self::AwaitingConfirm => "awaiting_confirm",
+            Self::AwaitingCode { .. } => "awaiting_code",
             Self::Online => "online",
             Self::Reconnecting { .. } => "reconnecting",
             Self::Degraded => "degraded",
@@ -98,6 +108,8 @@ pub enum Input {
         logged_out: bool,
         /// What risk control held against it.
         risk: Option<Risk>,
+        /// The service no longer took its token.
+        token: bool,
         /// There is a saved session that was not refused.
         saved: bool,
     },
@@ -220,6 +232,8 @@ pub struct Step {
     pub phase: Option<(Phase, String)>,
     /// What risk control holds against the account, where it is why.
     pub risk: Option<Risk>,
+    /// The service no longer takes the token, which is why.
+    pub token: bool,
     /// The order.
     pub order: Order,
 }
@@ -227,7 +241,7 @@ pub struct Step {
 impl Step {
     /// An order under which the state stays.
     fn quietly(order: Order) -> Self {
-        Self { phase: None, risk: None, order }
+        Self { phase: None, risk: None, token: false, order }
     }
 }
 
@@ -253,10 +267,10 @@ impl Machine {
                 self.go(Doing::Resuming, Phase::Starting, "continuing the saved session", Order::Resume)
             }
             Input::Begin { saved: false } => self.needs_login(Phase::NeedsLogin, "no saved session".into()),
-            Input::BeginStopped { why, logged_out, risk, saved } => {
+            Input::BeginStopped { why, logged_out, risk, token, saved } => {
                 self.resume_first = saved && risk.is_some();
                 let phase = if logged_out { Phase::LoggedOut } else { Phase::NeedsLogin };
-                Step { risk, ..self.needs_login(phase, why) }
+                Step { risk, token, ..self.needs_login(phase, why) }
             }
             Input::Entered => {
                 self.asked = false;
@@ -292,7 +306,7 @@ impl Machine {
 
     fn go(&mut self, doing: Doing, phase: Phase, why: &str, order: Order) -> Step {
         self.doing = doing;
-        Step { phase: Some((phase, why.to_owned())), risk: None, order }
+        Step { phase: Some((phase, why.to_owned())), risk: None, token: false, order }
     }
 
     fn login_asked(&mut self) -> Step {
@@ -327,7 +341,7 @@ impl Machine {
         }
         self.asked = false;
         self.doing = Doing::WaitingForLogin;
-        Step { phase: Some((phase, why)), risk: None, order: Order::WaitForLogin }
+        Step { phase: Some((phase, why)), risk: None, token: false, order: Order::WaitForLogin }
     }
 
     fn failed(&mut self, trouble: Trouble, now: Duration) -> Step {
@@ -360,6 +374,11 @@ impl Machine {
                 | Doing::Waiting { .. }
                 | Doing::WaitingForLogin => self.needs_login_now(Phase::NeedsLogin, why),
             },
+            // There is no phone to ask, and trying again is what the service refuses: a person scans, or nothing works.
+            Trouble::Ended(reason @ EndReason::TokenRefused) => {
+                let step = self.needs_login(Phase::NeedsLogin, reason.to_string());
+                Step { token: step.order == Order::WaitForLogin, ..step }
+            }
             Trouble::Ended(EndReason::LoggedOut) if before == Doing::Running => {
                 self.needs_login(Phase::LoggedOut, EndReason::LoggedOut.to_string())
             }

@@ -91,7 +91,13 @@ fn risk_control_is_left_to_a_person_who_has_the_session_continued_before_a_new_l
 
     // After a start that nobody asked for, too.
     let mut machine = Machine::new(Policy::default());
-    let stopped = |logged_out, risk, saved| Input::BeginStopped { why: "code 1205".into(), logged_out, risk, saved };
+    let stopped = |logged_out, risk, saved| Input::BeginStopped {
+        why: "code 1205".into(),
+        logged_out,
+        risk,
+        token: false,
+        saved,
+    };
     let step = machine.step(stopped(false, Some(Risk::TooOften), true), at(0));
     assert_eq!((word(&step), step.risk), (("needs_login", Order::WaitForLogin), Some(Risk::TooOften)));
     assert_eq!(machine.step(Input::LoginAsked, at(1)).order, Order::Resume);

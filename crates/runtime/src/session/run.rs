@@ -6,13 +6,15 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wxbot_core::Error;
-use wxbot_core::error::Advice;
+use wxbot_core::error::{Advice, EndReason};
 use wxbot_core::protocol::{Batch, LoginEvent, LoginWatcher, Protocol, SavedSession, Session};
 use wxbot_model::Secret;
 
+use super::cure::Cure;
 use super::halt;
 use super::phase::{Input, Machine, Order, Phase, Policy, Step, Trouble};
 use super::rows;
@@ -53,9 +55,11 @@ pub(crate) async fn run(account: Arc<Account>, stop: CancellationToken) {
     let mut since_ms = halted.as_ref().map(|halt| halt.since_ms);
     driver.halted = halted.is_some();
     loop {
+        driver.put_out_of_use(&input).await;
         let step = machine.step(input, driver.started.elapsed());
         if let Some((phase, why)) = step.phase.clone() {
-            account.show_as(phase, why, step.risk, since_ms.take());
+            let cure = if step.token { Cure::Bind } else { Cure::of(&phase, step.risk) };
+            account.show_as(phase, why, cure, since_ms.take());
         }
         input = match AssertUnwindSafe(driver.perform(&step, &mut machine)).catch_unwind().await {
             Ok(None) => break,
@@ -107,6 +111,16 @@ impl Driver {
                 tracing::error!(account = %self.account.name, %error, "The saved session cannot be read.");
                 true
             }
+        }
+    }
+
+    /// A token that the service refused is out of use whatever comes, so that no restart tries it by itself.
+    async fn put_out_of_use(&self, input: &Input) {
+        let account = &self.account;
+        if *input == Input::Failed(Trouble::Ended(EndReason::TokenRefused))
+            && let Err(error) = account.store.set_session_aside(&account.name).await
+        {
+            tracing::error!(account = %account.name, %error, "The refused session cannot be put out of use; a restart will try it once.");
         }
     }
 
@@ -343,13 +357,15 @@ impl Driver {
     }
 
     async fn poll(&mut self, machine: &mut Machine) -> Option<Input> {
-        let (stop, reserve) = (self.stop.clone(), Arc::clone(&self.account.reserve));
+        let account = Arc::clone(&self.account);
+        let (stop, reserve) = (self.stop.clone(), Arc::clone(&account.reserve));
         loop {
             self.wait_for_disk().await?;
             let Some(session) = self.session.as_mut() else {
                 return Some(Input::Failed(Trouble::Broken("no session to poll".into())));
             };
             let polled = tokio::select! {
+                () = account.token_refused.notified() => Err(Trouble::Ended(EndReason::TokenRefused)),
                 polled = stop.run_until_cancelled(heard(&mut **session)) => polled?,
                 // A poll that is held open would bring what cannot be kept.
                 () = reserve.spent() => continue,
@@ -483,6 +499,12 @@ struct Watcher {
 
 impl LoginWatcher for Watcher {
     fn tell(&self, event: LoginEvent) {
+        let digits = &self.account.digits;
+        if matches!(event, LoginEvent::CodeWanted { .. }) {
+            digits.open()
+        } else {
+            digits.close()
+        }
         match event {
             LoginEvent::Qr { payload, image_url, uuid, number } => {
                 self.account.show(Phase::AwaitingScan { payload, image_url, uuid, number }, String::new());
@@ -492,6 +514,7 @@ impl LoginWatcher for Watcher {
                 self.account.show(phase, "the phone was asked to confirm".into());
             }
             LoginEvent::Scanned => self.account.show(Phase::AwaitingConfirm, String::new()),
+            LoginEvent::CodeWanted { wrong } => self.account.show(Phase::AwaitingCode { wrong }, String::new()),
             LoginEvent::Confirmed => self.account.show(Phase::Starting, "confirmed; loading contacts".into()),
             _ => {}
         }
@@ -499,6 +522,10 @@ impl LoginWatcher for Watcher {
 
     fn still_wanted(&self) -> bool {
         self.account.watched()
+    }
+
+    fn code(&self) -> BoxFuture<'_, Option<String>> {
+        Box::pin(self.account.digits.wait(|| self.account.watched()))
     }
 }
 

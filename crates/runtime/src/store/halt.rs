@@ -15,6 +15,8 @@ pub struct Halt {
     pub why: String,
     /// What risk control holds against it.
     pub risk: Option<Risk>,
+    /// The service no longer takes its token.
+    pub token: bool,
     /// Since when, milliseconds since 1970.
     pub since_ms: i64,
 }

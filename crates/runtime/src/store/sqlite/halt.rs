@@ -15,6 +15,9 @@ fn word(risk: Risk) -> &'static str {
     }
 }
 
+/// In the place of the risk, of which there is none then.
+const TOKEN: &str = "token";
+
 /// A word of a newer wxbot is the stricter one.
 fn risk(word: &str) -> Risk {
     if word == "too_often" { Risk::TooOften } else { Risk::Forbidden }
@@ -39,7 +42,7 @@ impl HaltStore for SqliteStore {
                 account.as_str(),
                 halt.logged_out,
                 halt.why,
-                halt.risk.map(word),
+                halt.risk.map(word).or_else(|| halt.token.then_some(TOKEN)),
                 halt.since_ms
             ])?;
             Ok(())
@@ -73,7 +76,8 @@ impl HaltStore for SqliteStore {
                     Ok(Halt {
                         logged_out: row.get(0)?,
                         why: row.get(1)?,
-                        risk: noted.as_deref().map(risk),
+                        risk: noted.as_deref().filter(|noted| *noted != TOKEN).map(risk),
+                        token: noted.as_deref() == Some(TOKEN),
                         since_ms: row.get(3)?,
                     })
                 })
