@@ -314,7 +314,9 @@ pub(crate) async fn follow_login(account: &Arc<Account>, tell: &mpsc::Sender<Val
             })),
             Phase::AwaitingScan { .. } => Some(json!({ "account": name, "event": "pushed" })),
             Phase::AwaitingConfirm => Some(json!({ "account": name, "event": "scanned" })),
-            Phase::AwaitingCode { wrong } => Some(json!({ "account": name, "event": "code", "wrong": wrong })),
+            Phase::AwaitingCode { wrong, number } => {
+                Some(json!({ "account": name, "event": "code", "wrong": wrong, "number": number }))
+            }
             Phase::Online => {
                 tell.send(json!({ "account": name, "event": "online", "protocol": account.protocol_name() }))
                     .await

@@ -514,7 +514,14 @@ impl LoginWatcher for Watcher {
                 self.account.show(phase, "the phone was asked to confirm".into());
             }
             LoginEvent::Scanned => self.account.show(Phase::AwaitingConfirm, String::new()),
-            LoginEvent::CodeWanted { wrong } => self.account.show(Phase::AwaitingCode { wrong }, String::new()),
+            LoginEvent::CodeWanted { wrong } => {
+                let before = if let Phase::AwaitingCode { number, .. } = self.account.status().borrow().phase {
+                    number
+                } else {
+                    0
+                };
+                self.account.show(Phase::AwaitingCode { wrong, number: before + 1 }, String::new());
+            }
             LoginEvent::Confirmed => self.account.show(Phase::Starting, "confirmed; loading contacts".into()),
             _ => {}
         }
