@@ -137,7 +137,7 @@ impl Ways {
             }
         };
         let endpoint = match &account.endpoint {
-            Some(Endpoint::Sim) => self.demo.as_ref().map(|d| d.url.clone()),
+            Some(Endpoint::Sim) => self.demo.as_ref().map(|demo| demo.url(&account.protocol)),
             Some(Endpoint::Url(url)) => Some(url.clone()),
             None => None,
         };
@@ -151,8 +151,8 @@ impl Ways {
                 Some(demo) => demo,
                 None => self.demo.insert(Demo::start(self.source.random_u64()).await?),
             };
-            if !demo.has(account.name.as_str()) {
-                demo.add(account.name.as_str())?;
+            if !demo.has(account.name.as_str(), &account.protocol) {
+                demo.add(account.name.as_str(), &account.protocol)?;
                 self.fresh.insert(account.name.clone());
             }
         }
