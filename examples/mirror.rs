@@ -34,7 +34,9 @@ impl Plugin for Mirror {
                 let heard = transcript.as_deref().unwrap_or("nothing");
                 Effects::reply(format!("{length_ms} ms, heard: {heard}")).and_reply_file(media)
             }
-            Content::Quote(quote) => Effects::reply(format!("{} | {} | {}", quote.text, quote.quoted.kind, quote.quoted.text)),
+            Content::Quote(quote) => {
+                Effects::reply(format!("{} | {} | {}", quote.text, quote.quoted.kind, quote.quoted.text))
+            }
             Content::Text { text } => match text.as_str() {
                 "link" => {
                     let url = "https://example.com".to_owned();

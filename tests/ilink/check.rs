@@ -23,7 +23,12 @@ fn check_says_why_group_admin_cannot_run_and_what_instead() {
             "\"group-admin\"",
             "take `group-admin` out of the account's `use`",
         ),
-        ("without", account("use = [\"group-admin\"]"), "\"group-admin\"", "take `group-admin` out of the account's `use`"),
+        (
+            "without",
+            account("use = [\"group-admin\"]"),
+            "\"group-admin\"",
+            "take `group-admin` out of the account's `use`",
+        ),
         (
             "for all accounts",
             format!("[plugins.group-admin]\nflood = {{}}\n{}", account("")),

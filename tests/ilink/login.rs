@@ -75,7 +75,12 @@ fn digits_are_given_from_another_shell_where_nobody_types() {
     assert_eq!(wrong.code, Some(1), "{}", wrong.out);
     assert!(wrong.err.contains("no digits as a phone shows them"), "{}", wrong.err);
     let given = town.call(&["login", "home", "--code", "1234", "--json"]);
-    assert_eq!((given.code, given.out.trim()), (Some(0), r#"{"account":"home","event":"code_given"}"#), "{}", given.err);
+    assert_eq!(
+        (given.code, given.out.trim()),
+        (Some(0), r#"{"account":"home","event":"code_given"}"#),
+        "{}",
+        given.err
+    );
     tap(&town, &code);
     let (status, told) = login.ends();
     assert_eq!(status, Some(0), "{told}");

@@ -39,7 +39,8 @@ fn a_friend_is_answered_from_the_first_scan_on() {
 
 #[test]
 fn all_kinds_of_media_come_in_and_are_kept() {
-    for (name, urls, full_urls) in [("by full addresses", UploadUrls::Both, true), ("by parameters", UploadUrls::Param, false)]
+    for (name, urls, full_urls) in
+        [("by full addresses", UploadUrls::Both, true), ("by parameters", UploadUrls::Param, false)]
     {
         let setup = IlinkSetup { upload_urls: urls, full_urls, ..IlinkSetup::default() };
         let town = Town::mirrored(setup, "");
@@ -48,12 +49,18 @@ fn all_kinds_of_media_come_in_and_are_kept() {
         town.says(IlinkSay::Image(IlinkFile::default()));
         town.says(IlinkSay::Video { file: file("", &film), seconds: 7 });
         town.says(IlinkSay::File(file("../../账单 1.pdf", &paper)));
-        town.says(IlinkSay::Voice { file: file("", &speech), ms: 2_380, encode_type: 6, text: Some("明天见".to_owned()) });
+        town.says(IlinkSay::Voice {
+            file: file("", &speech),
+            ms: 2_380,
+            encode_type: 6,
+            text: Some("明天见".to_owned()),
+        });
         let journal = town.until(&running, "all of it to come back", |journal| journal.shown("home").count() >= 7);
         let texts: Vec<&str> = journal.texts_to("home", "home").collect();
         assert_eq!(texts[..2], ["film of 7 s", "file ../../账单 1.pdf"], "{name}");
         assert_eq!(texts[2], "2380 ms, heard: 明天见", "{name}");
-        let media: Vec<_> = journal.shown("home").filter_map(|send| Some((send.kind.as_str(), send.media.clone()?))).collect();
+        let media: Vec<_> =
+            journal.shown("home").filter_map(|send| Some((send.kind.as_str(), send.media.clone()?))).collect();
         let kinds: Vec<&str> = media.iter().map(|(kind, _)| *kind).collect();
         assert_eq!(kinds, ["image", "video", "file", "file"], "{name}: as it came, speech as a file");
         for (at, wanted) in [(1, &film), (2, &paper), (3, &speech)] {
@@ -108,9 +115,8 @@ fn speech_goes_out_as_a_file() {
         let running = town.run_bound();
         let speech: bytes::Bytes = b"\x02#!SILK_V3 and so on".to_vec().into();
         town.says(IlinkSay::Voice { file: file("", &speech), ms: 1_000, encode_type: 6, text: None });
-        let journal = town.until(&running, "the speech to come back", |journal| {
-            journal.sends.iter().any(|send| send.kind != "text")
-        });
+        let journal = town
+            .until(&running, "the speech to come back", |journal| journal.sends.iter().any(|send| send.kind != "text"));
         let back = journal.sends.iter().find(|send| send.kind != "text").unwrap();
         assert_eq!((back.kind.as_str(), back.outcome), (kind, outcome), "{lines}: {back:?}");
         assert_eq!(back.media.as_ref().unwrap().md5, md5_of(&speech), "{lines}");
@@ -197,9 +203,8 @@ fn what_came_in_goes_out_again() {
     let running = town.run_bound();
     let paper = bytes(4_097, 5);
     town.says(IlinkSay::File(file("a.bin", &paper)));
-    let journal = town.until(&running, "the file to come back", |journal| {
-        journal.shown("home").any(|send| send.kind == "file")
-    });
+    let journal =
+        town.until(&running, "the file to come back", |journal| journal.shown("home").any(|send| send.kind == "file"));
     let back = journal.shown("home").find(|send| send.kind == "file").unwrap().media.clone().unwrap();
     assert_eq!((back.md5, back.len, back.file_name.as_str()), (md5_of(&paper), 4_097, "a.bin"));
     assert_eq!((journal.uploads.len(), journal.downloads.len()), (1, 1), "fetched, and put there anew");

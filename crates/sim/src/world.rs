@@ -196,7 +196,9 @@ impl AccountSpec {
             if line.change.is_some() && (line.room.is_none() || !line.text.is_empty() || !line.friend.is_empty()) {
                 return Err(format!("a `change` in a script of account `{name}` has a `room`, and nobody speaks"));
             }
-            if line.change.is_none() && line.room.is_none() && !nicks.contains(line.friend.as_str()) {
+            // The owner speaks to a bot of theirs, by their own name.
+            let own = !self.nick.is_empty() && line.friend == self.nick;
+            if line.change.is_none() && line.room.is_none() && !own && !nicks.contains(line.friend.as_str()) {
                 return Err(format!("a script of account `{name}` lets `{}` speak, who is no friend", line.friend));
             }
             if line.every.is_some_and(|every| every.is_zero()) {
