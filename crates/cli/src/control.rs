@@ -224,6 +224,7 @@ pub(crate) async fn account_line(account: &Account, store: &dyn Store) -> Value 
     };
     // Where the store cannot be read, that is the error above.
     let slowed = account.slowed().await.unwrap_or_default();
+    let windows = account.open_windows().await.unwrap_or_default();
     json!({
         "name": account.name,
         "protocol": account.protocol_name(),
@@ -236,6 +237,7 @@ pub(crate) async fn account_line(account: &Account, store: &dyn Store) -> Value 
         "inbox": counts.inbox,
         "outbox": counts.outbox,
         "slowed": slowed,
+        "windows": windows,
         "uploads": media::uploads(account, now_ms()),
         "error": error,
     })

@@ -118,6 +118,7 @@ fn each_key_is_work_or_session() {
         ("", "pacing = { quiet = \"23:00-07:00\" }", "work pacing"),
         ("", "pacing = { friend_requests = \"1/h\" }", "work pacing"),
         ("", "on_uncertain = \"drop\"", "work on_uncertain"),
+        ("", "typing = false", "work typing"),
         ("", "archive = \"full\"", "work archive"),
         ("", "roles = { owner = [\"p1\"] }", "work roles"),
         ("roles = { vip = [\"p1\", \"p2\"] }", "roles = { vip = [\"p2\", \"p1\"] }", "same"),

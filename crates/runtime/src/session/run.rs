@@ -446,11 +446,21 @@ impl Driver {
             (book.unsaved(), filed)
         });
         let saved = contacts.clone();
+        let opens = if self.protocol.reply_window().is_some() { rows::opens(&filed, now_ms) } else { Vec::new() };
+        let opened = !opens.is_empty();
         let (rows, events): (Vec<_>, Vec<_>) = filed.into_iter().unzip();
         let bodies: Vec<Arc<str>> = rows.iter().map(|row: &NewRow| Arc::clone(&row.body)).collect();
         let claim = account.feed.room();
-        let accept =
-            Accept { account: account.name.clone(), rows, cursor: batch.cursor, sealed, contacts, claim, now_ms };
+        let accept = Accept {
+            account: account.name.clone(),
+            rows,
+            cursor: batch.cursor,
+            sealed,
+            contacts,
+            opens,
+            claim,
+            now_ms,
+        };
         let accepted = account.store.accept(accept).await?;
         fail_point!("accept: committed");
         batch.kept.tell();
@@ -469,6 +479,10 @@ impl Driver {
         });
         let claimed = fresh.by_ref().take(claim).collect();
         account.feed.offer(claimed, fresh.next().is_some());
+        if opened {
+            // What waited for them to write may go out now.
+            account.outbox.look();
+        }
         fail_point!("accept: offered");
         account.write_contacts(|book| book.saved(&saved));
         self.unfiled.clear();
