@@ -8,6 +8,7 @@
 
 pub mod error;
 pub mod http;
+pub mod ilink;
 pub mod lenient;
 pub mod mapping;
 pub mod pchook;

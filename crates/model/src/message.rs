@@ -1,6 +1,7 @@
 //! What a message says, after decoding: content, media handles, mentions.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +56,9 @@ pub enum Content {
         media: MediaHandle,
         /// How long it is, in milliseconds; 0 when not stated.
         length_ms: u64,
+        /// What the service understood, where it listens: words that a machine heard, and may have heard wrongly.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        transcript: Option<String>,
     },
     /// A film.
     Video {
@@ -274,7 +278,9 @@ impl Content {
         let words = match self {
             Self::Text { text } | Self::System { text } => return line(text),
             Self::Image { .. } => String::new(),
-            Self::Voice { length_ms, .. } => seconds(length_ms.div_ceil(1000)),
+            Self::Voice { length_ms, transcript, .. } => {
+                format!("{} {}", seconds(length_ms.div_ceil(1000)), transcript.as_deref().unwrap_or_default())
+            }
             Self::Video { length_s, .. } => seconds(*length_s),
             Self::Sticker { gesture, .. } => match gesture {
                 Some(Gesture::Dice(points)) => points.to_string(),
@@ -332,7 +338,7 @@ fn is_direction_mark(c: char) -> bool {
 }
 
 /// Where the bytes of a picture or file are, within the account and login that received it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MediaHandle {
     /// What the protocol needs to fetch it; on the Web the `MsgId`.
     pub reference: String,
@@ -372,6 +378,18 @@ impl MediaHandle {
     /// A handle that needs nothing but its reference.
     pub fn new(kind: MediaKind, reference: impl Into<String>, stated_len: Option<u64>) -> Self {
         Self { reference: reference.into(), stated_len, kind, params: BTreeMap::new() }
+    }
+}
+
+/// Keys and addresses that open without a key are among the parameters: of those only the names are shown.
+impl fmt::Debug for MediaHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MediaHandle")
+            .field("reference", &self.reference)
+            .field("stated_len", &self.stated_len)
+            .field("kind", &self.kind)
+            .field("params", &self.params.keys())
+            .finish()
     }
 }
 

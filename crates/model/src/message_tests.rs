@@ -16,7 +16,7 @@ pub(crate) fn one_of_each() -> Vec<Content> {
     let all = vec![
         Content::Text { text: "你好".into() },
         Content::Image { media: media(MediaKind::Image) },
-        Content::Voice { media: media(MediaKind::Voice), length_ms: 1580 },
+        Content::Voice { media: media(MediaKind::Voice), length_ms: 1580, transcript: None },
         Content::Video {
             media: media(MediaKind::Video),
             thumb: Some(media(MediaKind::Thumbnail)),

@@ -130,7 +130,7 @@ fn a_sticker_is_read_though_its_xml_is_none() {
 #[test]
 fn speech_comes_with_its_bytes() {
     let event = read(&fixture("recv-voice"));
-    let Content::Voice { media, length_ms: 1980 } = &message_in(&event).content else { panic!("{event:?}") };
+    let Content::Voice { media, length_ms: 1980, .. } = &message_in(&event).content else { panic!("{event:?}") };
     assert_eq!(media.params["hex"], "02232153494C4B5F56331200A738B8AACFF7B149A2093860..", "kept as it came");
     assert_eq!((media.kind, media.stated_len), (MediaKind::Voice, Some(2972)));
     assert_eq!((media.reference.as_str(), ends(&event).0), ("3921037281184911662", "wxid_kqi..2"));

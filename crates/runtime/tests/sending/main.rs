@@ -132,7 +132,12 @@ async fn a_stop_during_a_download_leaves_the_send_queued_and_not_uncertain() {
 async fn a_handler_reads_what_came_and_sends_it_back() {
     let mut rig = Rig::new().await;
     rig.gives([Ok(b"ID3 song".to_vec())]);
-    rig.hear(Content::Voice { media: MediaHandle::new(MediaKind::Voice, "8", Some(8)), length_ms: 900 }).await;
+    rig.hear(Content::Voice {
+        media: MediaHandle::new(MediaKind::Voice, "8", Some(8)),
+        length_ms: 900,
+        transcript: None,
+    })
+    .await;
     let gone = rig.until_gone(2).await;
     assert!(matches!(&gone[0].action, Action::SendText { text, .. } if text == "audio/mpeg 8 ID3 song"), "{gone:?}");
     assert_eq!(gone[1].bytes, b"ID3 song");

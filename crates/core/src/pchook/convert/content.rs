@@ -106,7 +106,7 @@ fn voice(at: &Place<'_>) -> Content {
     let tree = tree(at.body);
     let voice = tree.as_ref().and_then(|root| root.child("voicemsg"));
     let media = media(at, MediaKind::Voice, voice, number(voice, "length"));
-    Content::Voice { media, length_ms: number(voice, "voicelength").unwrap_or(0) }
+    Content::Voice { media, length_ms: number(voice, "voicelength").unwrap_or(0), transcript: None }
 }
 
 /// Before it leaves, a film of our own is named by the id of its file with the service.

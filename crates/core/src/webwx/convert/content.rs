@@ -93,7 +93,7 @@ fn voice(msg: &AddMsg, at: &Place<'_>) -> Content {
         0 => number(voice, "voicelength").unwrap_or(0),
         stated => stated,
     };
-    Content::Voice { media: media(at, MediaKind::Voice, number(voice, "length")), length_ms }
+    Content::Voice { media: media(at, MediaKind::Voice, number(voice, "length")), length_ms, transcript: None }
 }
 
 fn video(msg: &AddMsg, at: &Place<'_>) -> Content {

@@ -41,7 +41,7 @@ fn an_image_is_a_handle() {
 // cov: 76
 #[test]
 fn a_voice_has_a_length() {
-    let want = Content::Voice { media: handle(MediaKind::Voice, Some(2026)), length_ms: 1580 };
+    let want = Content::Voice { media: handle(MediaKind::Voice, Some(2026)), length_ms: 1580, transcript: None };
     assert_eq!(said("msg-34-voice.json"), want);
     // Without the envelope's field, and with the XML of the other fixture, it is the same.
     let content = fixture("content-34-voice.xml");

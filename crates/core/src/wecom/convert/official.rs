@@ -48,7 +48,7 @@ fn content(root: &Node, kind: &str) -> Option<Content> {
     match kind {
         "text" => Some(Content::Text { text: typed(root, "Content").to_owned() }),
         "image" => Some(Content::Image { media: handle(MediaKind::Image, words("PicUrl"))? }),
-        "voice" => Some(Content::Voice { media: handle(MediaKind::Voice, "")?, length_ms: 0 }),
+        "voice" => Some(Content::Voice { media: handle(MediaKind::Voice, "")?, length_ms: 0, transcript: None }),
         "video" => {
             let thumb = words("ThumbMediaId");
             let still = media(MediaKind::Thumbnail, thumb, None, &[(MediaHandle::MEDIA_ID, thumb)]);

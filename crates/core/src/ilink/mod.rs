@@ -1,0 +1,42 @@
+//! iLink, the official bots of personal WeChat ("ClawBot"): QR login, long poll, one item per message.
+//!
+//! Reading order: [`headers`] what every request says about us → [`endpoint`] where each thing is asked → [`wire`] what the
+//! service says and what we say → [`ret`] its codes → [`quote`] which part of a message a quote means → `saved` what is kept
+//! of a session → `client` the driver that performs bot calls → `convert` wire → model → `poll` when the next poll is due →
+//! `login` the login machine → `session` polls, and `sender` does actions → [`account`] what the runtime sees. Protocol facts: `docs/protocol/ilink.md`.
+
+pub mod account;
+mod client;
+mod convert;
+pub mod endpoint;
+pub mod headers;
+mod login;
+mod poll;
+pub mod quote;
+pub mod ret;
+mod saved;
+mod sender;
+mod session;
+#[cfg(test)]
+mod testing;
+pub mod wire;
+
+pub use account::{ILink, Settings, capabilities};
+
+#[cfg(test)]
+pub(crate) mod testdata {
+    //! Fixtures of `tests/fixtures/ilink`.
+
+    use serde_json::Value;
+
+    /// A fixture as it is.
+    pub(crate) fn text(name: &str) -> String {
+        let path = format!("{}/../../tests/fixtures/ilink/{name}.json", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"))
+    }
+
+    /// A fixture as JSON.
+    pub(crate) fn fixture(name: &str) -> Value {
+        serde_json::from_str(&text(name)).unwrap()
+    }
+}
