@@ -110,7 +110,9 @@ fn the_start_says_what_runs_in_under_fifteen_lines() {
     assert!(people.len() < 15, "{} lines: {err}", people.len());
     let start: Vec<_> = err.lines().take_while(|line| !line.starts_with('{')).collect();
     let start = start.join("\n");
-    for part in ["wxbot", "bot.toml", "shop", "club", "home", "me", "no terminal", "auto-reply", "data", "wxbot accounts"] {
+    for part in
+        ["wxbot", "bot.toml", "shop", "club", "home", "me", "no terminal", "auto-reply", "data", "wxbot accounts"]
+    {
         assert!(start.contains(part), "no `{part}` before the first log line: {err}");
     }
     assert_eq!(err.matches("no terminal").count(), 1, "said once: {err}");
@@ -140,7 +142,8 @@ fn the_second_start_answers_as_the_first_one_did() {
     let folder = shipped();
     for round in 1..=2 {
         let mut run = Running::start(folder.path(), &["run"]).unwrap();
-        let both = |out: &str| [TO_A_FRIEND, TO_THE_GROUP, TO_THE_OWNER].iter().all(|part| out.matches(part).count() >= round);
+        let both =
+            |out: &str| [TO_A_FRIEND, TO_THE_GROUP, TO_THE_OWNER].iter().all(|part| out.matches(part).count() >= round);
         run.until_out(&format!("both answers of start {round}"), Duration::from_secs(5), both).unwrap();
         assert!(run.stop("INT", STOPS_WITHIN).unwrap().success());
     }

@@ -19,7 +19,7 @@ fn check_says_why_group_admin_cannot_run_and_what_instead() {
     for (name, config, under, cure) in [
         (
             "with settings",
-            account("use = [\"auto-reply\", \"group-admin\"]\nplugins.group-admin.flood = {}"),
+            account("use = [\"group-admin\"]\nplugins.group-admin.flood = {}"),
             "\"group-admin\"",
             "take `group-admin` out of the account's `use`",
         ),

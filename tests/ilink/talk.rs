@@ -80,7 +80,7 @@ fn all_kinds_of_media_come_in_and_are_kept() {
 
 #[test]
 fn media_goes_out_as_the_phone_opens_it() {
-    let rules = "[[plugins.auto-reply.rules]]\nkeyword = \"all\"\n\
+    let rules = "[[plugins.auto-reply.rules]]\nexact = \"all\"\n\
         reply = [{ image = \"a.png\" }, { video = \"b.mp4\" }, { file = \"报告.pdf\" }, \"done\"]\n";
     let town = Town::open(&format!("{LIFTED}{rules}"), "");
     let picture = bytes(3_001, 9);

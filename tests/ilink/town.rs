@@ -162,7 +162,8 @@ impl Town {
 /// `wxbot login` as it goes on, with somebody at its keyboard.
 pub(crate) struct Login {
     child: Child,
-    out: PathBuf,
+    /// What it writes to standard output.
+    pub(crate) out: PathBuf,
     err: PathBuf,
 }
 
