@@ -5,6 +5,7 @@
 //! - `talk`: what comes in and what goes out
 //! - `limits`: the window, the quota, long texts, a token that is dead
 //! - `crash`: kill -9, and the service's repeats
+//! - `secret`: tokens in what is written
 //! - `check`: what `wxbot check` says
 //! - `table`: whether the table of what works names tests that exist
 #![cfg(unix)]
@@ -14,6 +15,7 @@ mod check;
 mod crash;
 mod limits;
 mod login;
+mod secret;
 #[path = "../support/mod.rs"]
 mod support;
 mod table;
