@@ -74,7 +74,7 @@ impl Call<'_> {
     /// Headers and `base_info`.
     fn manners(&self, kind: Kind) {
         let posts = matches!(kind, Kind::QrStart | Kind::Bot);
-        if kind != Kind::Bot && self.header("authorization").is_some() {
+        if !matches!(kind, Kind::Bot | Kind::Unknown) && self.header("authorization").is_some() {
             self.hard("the bot token where it does not belong");
         }
         if posts {

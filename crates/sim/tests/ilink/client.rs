@@ -27,7 +27,7 @@ pub(crate) fn sim_with(setup: IlinkSetup) -> IlinkSim {
 /// A client of one bot.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
-    transport: Arc<dyn Transport>,
+    pub(crate) transport: Arc<dyn Transport>,
     pub(crate) token: String,
     /// Headers that are sent otherwise; an empty value leaves one out.
     pub(crate) headers: Vec<(&'static str, String)>,

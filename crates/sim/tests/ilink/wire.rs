@@ -96,7 +96,7 @@ async fn scripts_begin_when_a_client_polls() {
         after: std::time::Duration::from_secs(after),
         ..ScriptSpec::default()
     };
-    spec.script = vec![line("", "你好", 1), line("Alice", "hello", 2)];
+    spec.script = vec![line("claw", "你好", 1), line("Alice", "hello", 2)];
     let sim = IlinkSim::new(&World::default().with(spec), IlinkSetup::default());
     let stop = tokio_util::sync::CancellationToken::new();
     let client = async {
