@@ -152,7 +152,7 @@ impl Sender<'_> {
         let protocol = self.account.map(|account| Arc::clone(&account.settings().protocol));
         let draw = || protocol.as_ref().map_or_else(|| client_id(self.source), |one| one.draw_client_msg_id());
         let text_limit = protocol.as_ref().and_then(|protocol| protocol.text_limit());
-        let sends = rows_of(text_limit, draw, &Arc::from(WXBOT), &to, action, 0)?;
+        let sends = rows_of(text_limit, draw, &Arc::from(WXBOT), &to, &action, 0)?;
         let count = sends.len();
         let cause = no_event(self.source);
         let direct = self.account.and_then(outbox::may_claim);

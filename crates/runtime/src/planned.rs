@@ -95,7 +95,7 @@ fn firing(planned: &Planned, account: &Account, source: &Source, now_ms: i64) ->
     let draw = || protocol.draw_client_msg_id();
     let plugin = Arc::from(WXBOT);
     let made = action.map_err(|error| error.to_string());
-    let made = made.and_then(|action| rows_of(protocol.text_limit(), draw, &plugin, &planned.conv, action, 0));
+    let made = made.and_then(|action| rows_of(protocol.text_limit(), draw, &plugin, &planned.conv, &action, 0));
     let (sends, missed) = match made {
         Ok(sends) => (sends, chosen.err()),
         Err(error) => {

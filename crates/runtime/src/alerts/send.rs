@@ -35,7 +35,7 @@ pub async fn send(account: &Account, to: &ContactId, text: String) -> Result<(),
     let action = Action::SendText { to: to.clone(), text, mention: Vec::new() };
     let protocol = &settings.protocol;
     let draw = || protocol.draw_client_msg_id();
-    let sends = rows_of(protocol.text_limit(), draw, &Arc::from(WHO), to, action, 0)?;
+    let sends = rows_of(protocol.text_limit(), draw, &Arc::from(WHO), to, &action, 0)?;
     let count = sends.len();
     let stored = LoneSend {
         account: name.clone(),

@@ -91,7 +91,7 @@ impl Hands<'_> {
             let speaks = matches!(action, Action::SendText { .. } | Action::SendMedia { .. });
             share.said += usize::from(speaks && action.to() == Some(&event.chat.id));
             let place = u32::try_from(ord + share.sends.len()).unwrap_or(u32::MAX);
-            share.sends.extend(self.sends(&event.chat.id, action, place)?);
+            share.sends.extend(self.sends(&event.chat.id, &action, place)?);
         }
         Ok(share)
     }
@@ -119,7 +119,7 @@ impl Hands<'_> {
     }
 
     /// The rows of an action; `chat` is its lane where it says none itself.
-    pub(crate) fn sends(&self, chat: &ContactId, action: Action, ord: u32) -> Result<Vec<NewSend>, String> {
+    pub(crate) fn sends(&self, chat: &ContactId, action: &Action, ord: u32) -> Result<Vec<NewSend>, String> {
         self.can(action.needs())?;
         let protocol = &self.settings.protocol;
         rows_of(protocol.text_limit(), || protocol.draw_client_msg_id(), self.plugin, chat, action, ord)
@@ -134,19 +134,21 @@ pub(crate) fn rows_of(
     draw: impl Fn() -> ClientMsgId,
     plugin: &Arc<str>,
     chat: &ContactId,
-    action: Action,
+    action: &Action,
     ord: u32,
 ) -> Result<Vec<NewSend>, String> {
-    let parts = match action {
-        Action::SendText { to, text, mention } if text_limit.is_some_and(|limit| width(&text) > limit) => {
-            let parts = split_text(&text, text_limit.unwrap_or(usize::MAX));
-            let mut mention = Some(mention);
-            let part = |text| Action::SendText { to: to.clone(), text, mention: mention.take().unwrap_or_default() };
-            parts.into_iter().map(part).collect()
-        }
-        action => vec![action],
-    };
-    parts.iter().zip(ord..).map(|(action, ord)| row_of(draw(), plugin, chat, action, ord)).collect()
+    let row = |action: &Action, ord| row_of(draw(), plugin, chat, action, ord);
+    if let (Action::SendText { to, text, mention }, Some(limit)) = (action, text_limit)
+        && width(text) > limit
+    {
+        let part = |(n, text): (usize, String)| {
+            let mention = if n == 0 { mention.clone() } else { Vec::new() };
+            Action::SendText { to: to.clone(), text, mention }
+        };
+        let parts = split_text(text, limit).into_iter().enumerate().map(part);
+        return parts.zip(ord..).map(|(action, ord)| row(&action, ord)).collect();
+    }
+    row(action, ord).map(|row| vec![row])
 }
 
 /// The row of an action that the service takes as it is.

@@ -45,7 +45,7 @@ pub(super) async fn send_now(account: &Account, plugin: &str, action: Action) ->
     if let Some(shut) = window::shut(account, &lane).await? {
         return Err(PluginError::msg(format!("nothing was sent: {}", shut.reason())));
     }
-    let sends = hands.sends(&lane, action, 0).map_err(PluginError::msg)?;
+    let sends = hands.sends(&lane, &action, 0).map_err(PluginError::msg)?;
     let mut expected: Vec<_> = sends.iter().map(|send| account.outbox.expect(send.client_id.clone())).collect();
     let parts = sends.len();
     let cause = no_event(&account.source);
