@@ -12,7 +12,6 @@ use wxbot_model::{PeerId, Secret};
 use super::client::Client;
 use super::endpoint;
 use super::ret;
-use super::saved::PEERS;
 use super::wire::Nothing;
 use super::wire::send::{Config, GetConfig, SendTyping};
 use crate::error::Error;
@@ -21,6 +20,8 @@ use crate::error::Error;
 const TICKET: Duration = Duration::from_secs(600);
 /// How long no other is asked for where there was none: typing is repeated every few seconds.
 const NONE: Duration = Duration::from_secs(60);
+/// Conversations whose tickets are kept.
+const TICKETS: usize = 1_000;
 /// `status`: typing, and no longer.
 const ON: u8 = 1;
 const OFF: u8 = 2;
@@ -55,10 +56,10 @@ impl Tickets {
 
     fn keep(&self, to: &PeerId, text: Option<Secret<String>>) {
         let mut all = self.all();
-        if all.len() >= PEERS && !all.contains_key(to) {
+        if all.len() >= TICKETS && !all.contains_key(to) {
             all.retain(|_, ticket| ticket.is_fresh());
             let oldest = all.iter().min_by_key(|(_, ticket)| ticket.since).map(|(peer, _)| peer.clone());
-            if let Some(oldest) = oldest.filter(|_| all.len() >= PEERS) {
+            if let Some(oldest) = oldest.filter(|_| all.len() >= TICKETS) {
                 all.remove(&oldest);
             }
         }

@@ -97,11 +97,11 @@ async fn what_goes_wrong_is_told() {
 #[tokio::test(start_paused = true)]
 async fn tickets_are_bounded() {
     let tickets = Tickets::default();
-    for number in 0..PEERS + 3 {
+    for number in 0..TICKETS + 3 {
         tickets.keep(&peer(&format!("p{number}@im.wechat")), Some(Secret::new("t".to_owned())));
         tokio::time::advance(Duration::from_millis(1)).await;
     }
-    assert_eq!(tickets.all().len(), PEERS);
+    assert_eq!(tickets.all().len(), TICKETS);
     assert!(tickets.known(&peer("p2@im.wechat"), true).is_none());
     assert!(tickets.known(&peer("p3@im.wechat"), true).is_some());
 }
