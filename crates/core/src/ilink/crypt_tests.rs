@@ -32,7 +32,10 @@ fn vectors_of_the_official_functions() {
     let vectors = fixture("vectors-media");
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let bytes = |value: &Value| STANDARD.decode(text(value)).unwrap();
-    assert_eq!((key().hex().expose(), key().outbound().expose()), (&text(&vectors["key_hex"]), &text(&vectors["key_outbound_aes_key"])));
+    assert_eq!(
+        (key().hex().expose(), key().outbound().expose()),
+        (&text(&vectors["key_hex"]), &text(&vectors["key_outbound_aes_key"]))
+    );
     let keys = vectors["inbound_aes_keys"].as_array().unwrap();
     for row in keys {
         let key = MediaKey::of_base64(&text(&row["aes_key"])).unwrap();
@@ -40,7 +43,10 @@ fn vectors_of_the_official_functions() {
     }
     let bad = vectors["bad_aes_keys"].as_array().unwrap();
     let why: Vec<_> = bad.iter().map(|key| MediaKey::of_base64(&text(key)).unwrap_err()).collect();
-    assert_eq!(why, [KeyError::Length { len: 0 }, KeyError::Length { len: 3 }, KeyError::Length { len: 24 }, KeyError::Digits]);
+    assert_eq!(
+        why,
+        [KeyError::Length { len: 0 }, KeyError::Length { len: 3 }, KeyError::Length { len: 24 }, KeyError::Digits]
+    );
     let cases = vectors["cases"].as_array().unwrap();
     for case in cases {
         let (plain, cipher) = (bytes(&case["plain_b64"]), bytes(&case["cipher_b64"]));

@@ -70,7 +70,8 @@ mod tests {
             ("nothing", Vec::new(), None),
             ("endless", [&head[..], &[0; 70_000]].concat(), None),
         ] {
-            let got = packets(&bytes[..]).or_else(|e| if e.kind() == io::ErrorKind::UnexpectedEof { Ok(None) } else { Err(e) });
+            let got = packets(&bytes[..])
+                .or_else(|e| if e.kind() == io::ErrorKind::UnexpectedEof { Ok(None) } else { Err(e) });
             assert_eq!(got.unwrap(), want, "{name}");
         }
         let file = tempfile::NamedTempFile::new().unwrap();

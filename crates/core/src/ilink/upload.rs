@@ -127,7 +127,7 @@ impl Client {
 
     /// Asks for an address, and puts the bytes there.
     async fn try_upload(&self, job: &Job<'_>) -> Result<Secret<String>, Cut> {
-        let filekey = hex::encode(&self.random_block());
+        let (filekey, aeskey) = (hex::encode(&self.random_block()), job.key.hex());
         let ask = GetUploadUrl {
             filekey: &filekey,
             media_type: job.kind as u8,
@@ -136,7 +136,7 @@ impl Client {
             rawfilemd5: &job.md5,
             filesize: sealed_len(job.file.len),
             no_need_thumb: true,
-            aeskey: job.key.hex().expose(),
+            aeskey: aeskey.expose(),
             thumb: None,
         };
         let place: UploadPlace =
@@ -221,7 +221,8 @@ struct Reading {
 fn sealed(file: &MediaFile, key: &MediaKey, trouble: Trouble) -> Pieces {
     let (path, len, progress) = (file.path.clone(), file.len, file.progress.clone());
     let sealer = Sealer::new(key);
-    let open = stream::once(async move { blocking(move || Ok(Reading { file: File::open(path)?, sealer, left: len })).await });
+    let open =
+        stream::once(async move { blocking(move || Ok(Reading { file: File::open(path)?, sealer, left: len })).await });
     let pieces = open.flat_map(move |opened| {
         let progress = progress.clone();
         stream::try_unfold(Some(opened), move |reading| next_piece(reading, len, progress.clone()))
