@@ -113,7 +113,9 @@ fn speech_goes_out_as_a_file() {
     {
         let town = Town::mirrored(IlinkSetup::default(), lines);
         let running = town.run_bound();
-        let speech: bytes::Bytes = b"\x02#!SILK_V3 and so on".to_vec().into();
+        // Fifty packets of ten bytes: a second, as phones record it.
+        let speech: bytes::Bytes =
+            [&b"\x02#!SILK_V3"[..], &[[10, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]; 50].concat()].concat().into();
         town.says(IlinkSay::Voice { file: file("", &speech), ms: 1_000, encode_type: 6, text: None });
         let journal = town
             .until(&running, "the speech to come back", |journal| journal.sends.iter().any(|send| send.kind != "text"));
