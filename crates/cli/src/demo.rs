@@ -124,27 +124,28 @@ impl Demo {
         let name = account.name.to_string();
         if is_ilink(&account.protocol_name()) {
             let sim = self.ilink.clone();
-            let tap = move |code: &str| sim.scan(code, &name).and_then(|()| sim.confirm(code));
+            // Its own id of a login is a secret: the phone goes by the link that the code shows.
+            let tap = move |_uuid: &str, link: &str| sim.scan(link, &name).and_then(|()| sim.confirm(link));
             tasks.spawn(async move { stop.run_until_cancelled(scan_for(tap, &account)).await.unwrap_or_default() });
         } else {
             let sim = self.sim.clone();
-            let tap = move |code: &str| sim.scan(code, &name).and_then(|()| sim.confirm(code));
+            let tap = move |uuid: &str, _link: &str| sim.scan(uuid, &name).and_then(|()| sim.confirm(uuid));
             tasks.spawn(async move { stop.run_until_cancelled(scan_for(tap, &account)).await.unwrap_or_default() });
         }
     }
 }
 
 /// Does on the simulated phone what a person does on theirs.
-async fn scan_for(tap: impl Fn(&str) -> Result<(), SimError>, account: &Arc<Account>) {
+async fn scan_for(tap: impl Fn(&str, &str) -> Result<(), SimError>, account: &Arc<Account>) {
     let mut status = account.status();
     let _interest = account.ask_login();
     let mut scanned = String::new();
     loop {
         let phase = status.borrow_and_update().phase.clone();
-        if let Phase::AwaitingScan { uuid, .. } = phase
+        if let Phase::AwaitingScan { uuid, payload, .. } = phase
             && uuid != scanned
         {
-            if let Err(error) = tap(&uuid) {
+            if let Err(error) = tap(&uuid, &payload) {
                 tracing::warn!(account = %account.name, %error, "The demo could not scan.");
             }
             scanned = uuid;
