@@ -64,7 +64,14 @@ impl ILinkSender {
             Error::Transport { source, .. } if source.surely_not_sent() => {
                 SendError::NotTaken { why, after: Duration::from_secs(1) }
             }
-            _ => SendError::Uncertain { why },
+            Error::Transport { .. }
+            | Error::Status { .. }
+            | Error::Decode { .. }
+            | Error::Silent { .. }
+            | Error::Stopped { .. }
+            | Error::LoginNotCompleted(_)
+            | Error::BadSavedSession(_)
+            | Error::Settings(_) => SendError::Uncertain { why },
         }
     }
 }

@@ -75,11 +75,9 @@ fn of_content(content: &Content) -> String {
         Content::App(app) => all(&[&app.title, &app.description]),
         Content::Call(call) => call.text.clone(),
         // Nothing to read, or nothing that anybody could: the raw form of what is unknown stays in the queue.
-        Content::Image { .. }
-        | Content::Video { .. }
-        | Content::Sticker { .. }
-        | Content::Unknown { .. }
-        | _ => String::new(),
+        Content::Image { .. } | Content::Video { .. } | Content::Sticker { .. } | Content::Unknown { .. } | _ => {
+            String::new()
+        }
     }
 }
 
