@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`transport`] (the seam) → [`http`] (the real carrier and the cookie jar) → [`protocol`] (what the
 //! runtime sees of any protocol) → [`push`] (what a service sends by itself) → [`error`] → [`source`] (time and
-//! chance) → [`lenient`] and [`said`] (what several protocols read alike) → [`mapping`] (what services are asked by
+//! chance) → [`lenient`] and [`said`] (what several protocols read alike) → [`split`] (texts that are too long) → [`mapping`] (what services are asked by
 //! tables) → one module per protocol, all of one
 //! shape: `endpoint` where it is asked, `wire` what the server says, `login`, `sync`, `ret` the codes, `xml`, `convert`.
 
@@ -16,6 +16,7 @@ pub mod protocol;
 pub mod push;
 pub mod said;
 pub mod source;
+pub mod split;
 pub mod transport;
 pub mod webwx;
 pub mod wecom;

@@ -71,6 +71,7 @@ impl Watcher {
             LoginEvent::Qr { number, .. } => format!("qr {number}"),
             LoginEvent::Pushed { .. } => "pushed".to_owned(),
             LoginEvent::Scanned => "scanned".to_owned(),
+            LoginEvent::CodeWanted { .. } => "code wanted".to_owned(),
             LoginEvent::Confirmed => "confirmed".to_owned(),
             other => format!("{other:?}"),
         };
