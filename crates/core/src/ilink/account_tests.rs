@@ -111,7 +111,7 @@ async fn a_greeting_that_fails_keeps_nobody_from_polling() {
         || Reply::silence(),
         || Reply::status(500),
         || Reply::fixture("notifystart-stale.resp"),
-        || Reply::bytes("<html>"),
+        || Reply::bytes("<html>").with("content-type", "text/html"),
     ] {
         let script = Script::new(move |_| greeting());
         assert!(account(&script).resume(&saved()).await.is_ok());
@@ -145,7 +145,7 @@ async fn a_refused_token_is_told_of_once_more_and_another_begins_anew() {
     assert!(memory.context_token(&peer(OWNER)).is_some());
 
     // The service said that it is good, and refused it again: it is told of no more, or there would be no way out.
-    drop(ilink.push_login(&session.saved().unwrap(), &person).await);
+    ilink.remember(&session.saved().unwrap());
     let error = ilink.login(&person).await.err().unwrap();
     assert_eq!(tokens(&script), json!([]));
     assert!(matches!(error, Error::LoginNotCompleted(_)), "{error:?}");

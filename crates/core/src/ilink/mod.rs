@@ -30,6 +30,28 @@ pub mod wire;
 
 pub use account::{ILink, Settings, capabilities};
 
+use wxbot_model::PeerId;
+
+use crate::error::Error;
+use crate::protocol::Incoming;
+use crate::transport::HttpResponse;
+
+/// What answers of `getupdates` tell, one after another, a bot that remembers nothing at first. For whoever checks that any
+/// bytes are read; a session does the same.
+///
+/// # Errors
+/// Of the first answer that cannot be read.
+pub fn told(answers: &[HttpResponse], me: &PeerId, now_ms: i64) -> Result<Vec<Incoming>, Error> {
+    let (mut memory, mut events) = (saved::Memory::default(), Vec::new());
+    for answer in answers {
+        let updates: wire::answer::Updates = wire::read(&endpoint::GETUPDATES, answer)?;
+        for (position, raw) in updates.msgs.iter().enumerate() {
+            events.extend(convert::message(raw, convert::Scene { me, now_ms, position }, &mut memory));
+        }
+    }
+    Ok(events)
+}
+
 #[cfg(test)]
 pub(crate) mod testdata {
     //! Fixtures of `tests/fixtures/ilink`.

@@ -201,10 +201,16 @@ impl Session for ILinkSession {
 
     fn log_out(&mut self) -> BoxFuture<'_, ()> {
         Box::pin(async {
+            self.leave().await;
+            self.client.end(EndReason::LoggedOut);
+        })
+    }
+
+    fn leave(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
             if let Err(error) = self.client.notify_stop().await {
                 tracing::debug!(%error, "The service did not take the notice that we stop.");
             }
-            self.client.end(EndReason::LoggedOut);
         })
     }
 }

@@ -33,6 +33,9 @@ pub(crate) const SESSION_FIELD: &str = "session";
 /// slow.
 const RESUMED_WITHIN: Duration = Duration::from_secs(600);
 
+/// How long the service may be told that nobody listens any more: whoever stops wxbot waits for it.
+const LEFT_WITHIN: Duration = Duration::from_secs(2);
+
 /// Runs an account until `stop`. Never returns early and never panics: a failure is a state.
 pub(crate) async fn run(account: Arc<Account>, stop: CancellationToken) {
     let mut driver = Driver {
@@ -70,6 +73,11 @@ pub(crate) async fn run(account: Arc<Account>, stop: CancellationToken) {
                 Input::Failed(Trouble::Broken("internal error: the session panicked; please report it".into()))
             }
         };
+    }
+    if let Some(session) = &mut driver.session
+        && tokio::time::timeout(LEFT_WITHIN, session.leave()).await.is_err()
+    {
+        tracing::debug!(account = %account.name, "The service was not told in time that nobody listens.");
     }
     driver.drop_session();
     account.keep_unfiled(driver.unfiled);
@@ -265,6 +273,12 @@ impl Driver {
                 Err(trouble) => return Input::Failed(trouble),
             }
         } else {
+            // Also of a session that was refused: the service may know it, and want nothing scanned.
+            if let Ok(Some(_)) = account.store.session(&account.name).await
+                && let Ok(saved) = self.saved().await
+            {
+                self.protocol.remember(&saved);
+            }
             self.protocol.login(&watcher).await
         };
         match session {
