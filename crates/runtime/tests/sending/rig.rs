@@ -386,7 +386,7 @@ impl ActionSender for Sender {
                 return Err(error);
             }
             if *self.0.away.borrow() {
-                return Err(SendError::Ended(wxbot_core::EndReason::LoggedOut));
+                return Err(SendError::Ended(EndReason::LoggedOut));
             }
             let (mut name, mut bytes) = (String::new(), Vec::new());
             if let Some(file) = &outgoing.media {
