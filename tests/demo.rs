@@ -126,9 +126,11 @@ fn the_start_says_what_runs_in_under_fifteen_lines() {
 fn one_signal_stops_it_and_the_next_start_works_again() {
     let folder = shipped();
     // The last start is ended by the test; all talk at the same moments of their lives.
-    for (round, signal) in [(1, "INT"), (2, "TERM")] {
+    for signal in ["INT", "TERM"] {
+        // Of a former start there may be any number.
+        let before = fs::read_to_string(folder.path().join("run.out")).unwrap_or_default().matches('→').count();
         let mut run = Running::start(folder.path(), &["run"]).unwrap();
-        run.until_out("the first answer", ANSWERED_WITHIN, |out| out.matches('→').count() >= round).unwrap();
+        run.until_out("the first answer", ANSWERED_WITHIN, |out| out.matches('→').count() > before).unwrap();
         let status = run.stop(signal, STOPS_WITHIN).unwrap();
         assert_eq!(status.code(), Some(0), "SIG{signal}");
         assert!(!folder.path().join("data/wxbot.sock").exists(), "SIG{signal}: the socket goes with the process");

@@ -88,10 +88,9 @@ fn a_long_text_goes_in_parts_that_the_phone_shows_whole() {
     let text: Vec<String> = (0..12).map(|n| format!("{n}. {paragraph}")).collect();
     let text = text.join("\n");
     assert!(text.chars().count() > 5_000);
-    let rule = format!("[[plugins.auto-reply.rules]]\nexact = \"long\"\nreply = '''{text}'''\n");
-    let town = Town::open(&format!("{LIFTED}{rule}"), "");
+    let town = Town::mirrored(IlinkSetup::default(), "");
     let running = town.run_bound();
-    town.writes("long");
+    town.writes(&text);
     let journal = town
         .until(&running, "the end of it", |journal| journal.texts_to("home", "home").any(|part| part.contains("11. ")));
     let parts: Vec<&str> = journal.texts_to("home", "home").collect();

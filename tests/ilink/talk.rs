@@ -10,6 +10,19 @@ fn bytes(len: usize, first: u8) -> bytes::Bytes {
     (0..len).map(|at| (at % 251) as u8 ^ first).collect::<Vec<u8>>().into()
 }
 
+/// The same behind what a picture or a film begins with.
+fn begun(with: &[u8], len: usize) -> bytes::Bytes {
+    [with, &bytes(len - with.len(), 0x55)].concat().into()
+}
+
+fn picture(len: usize) -> bytes::Bytes {
+    begun(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", len)
+}
+
+fn film(len: usize) -> bytes::Bytes {
+    begun(b"\0\0\0\x20ftypisom\0\0\x02\0isomiso2avc1mp41", len)
+}
+
 fn md5_of(data: &[u8]) -> String {
     use std::fmt::Write as _;
     Md5::digest(data).iter().fold(String::new(), |mut hex, byte| {
@@ -45,7 +58,7 @@ fn all_kinds_of_media_come_in_and_are_kept() {
         let setup = IlinkSetup { upload_urls: urls, full_urls, ..IlinkSetup::default() };
         let town = Town::mirrored(setup, "");
         let running = town.run_bound();
-        let (film, paper, speech) = (bytes(70_001, 1), bytes(40_000, 2), bytes(5_003, 3));
+        let (film, paper, speech) = (film(70_001), bytes(40_000, 2), bytes(5_003, 3));
         town.says(IlinkSay::Image(IlinkFile::default()));
         town.says(IlinkSay::Video { file: file("", &film), seconds: 7 });
         town.says(IlinkSay::File(file("../../账单 1.pdf", &paper)));
@@ -83,8 +96,8 @@ fn media_goes_out_as_the_phone_opens_it() {
     let rules = "[[plugins.auto-reply.rules]]\nexact = \"all\"\n\
         reply = [{ image = \"a.png\" }, { video = \"b.mp4\" }, { file = \"报告.pdf\" }, \"done\"]\n";
     let town = Town::open(&format!("{LIFTED}{rules}"), "");
-    let picture = bytes(3_001, 9);
-    for (name, data) in [("a.png", &picture), ("b.mp4", &bytes(120_000, 8)), ("报告.pdf", &bytes(16, 7))] {
+    let picture = picture(3_001);
+    for (name, data) in [("a.png", &picture), ("b.mp4", &film(120_000)), ("报告.pdf", &bytes(16, 7))] {
         std::fs::write(town.path().join(name), data).unwrap();
     }
     let running = town.run_bound();

@@ -1,7 +1,7 @@
 //! What do these tests live in? A simulated iLink with its people's phones, and the folder of one wxbot.
 
 use std::fs::{self, File};
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -109,13 +109,23 @@ impl Town {
         running
     }
 
+    fn look(&self) -> io::Result<Value> {
+        let said = wxbot::finish(self.command(&["accounts", "--json"]))?;
+        let all: Vec<Value> = serde_json::from_str(&said.out)?;
+        all.into_iter().next().ok_or_else(|| io::Error::other(said.err))
+    }
+
     pub(crate) fn account(&self) -> Value {
-        wxbot::account(self.path(), "home").unwrap()
+        self.look().unwrap()
     }
 
     pub(crate) fn state(&self, running: &Running, states: &[&str]) -> Value {
-        wxbot::until_state(self.path(), "home", states, WITHIN)
-            .unwrap_or_else(|error| panic!("{error}\n{}", running.err().unwrap()))
+        let reached = wait::until(&format!("home to be {}", states.join(" or ")), WITHIN, || {
+            let one = self.look()?;
+            let there = one["state"].as_str().is_some_and(|state| states.contains(&state));
+            if there { Ok(Some(one)) } else { Err(io::Error::other(one.to_string())) }
+        });
+        reached.unwrap_or_else(|error| panic!("{error}\n{}", running.err().unwrap()))
     }
 
     /// The owner writes a text; its id.

@@ -87,7 +87,7 @@ impl Seen {
 
 /// Runs it once in folders below `home`.
 pub(super) fn run(binary: &Path, home: &Path, accounts: usize) -> io::Result<Seen> {
-    let mirror = mirror()?;
+    let mirror = mirror(binary)?;
     let mut seen = Seen { accounts, figures: Vec::new() };
     for (name, part) in [("ilink-many", many as Part), ("ilink-file", file as Part)] {
         eprintln!("{name}");
@@ -112,8 +112,12 @@ struct Ways<'a> {
     folder: &'a Path,
 }
 
-/// wxbot with the plugin that sends back what comes; of the same build as the figures.
-fn mirror() -> io::Result<PathBuf> {
+/// wxbot with the plugin that sends back what comes; of the same build as the other one.
+fn mirror(binary: &Path) -> io::Result<PathBuf> {
+    let beside = binary.with_file_name("examples").join("mirror");
+    if std::env::var_os("WXBOT_BIN").is_some() && beside.is_file() {
+        return Ok(beside);
+    }
     Cmd::cargo(&["build", "--release", "--locked", "--package", "wxbot", "--example", "mirror"]).run()?;
     let binary = target_dir().join("release/examples/mirror").with_extension(std::env::consts::EXE_EXTENSION);
     if binary.is_file() { Ok(binary) } else { Err(io::Error::other(format!("{} is not there", binary.display()))) }
