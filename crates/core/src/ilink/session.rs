@@ -10,12 +10,11 @@ use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 use wxbot_model::{Contact, ContactKind, PeerId};
 
-use super::client::Client;
+use super::client::{Client, Updates};
 use super::convert::{self, Scene};
 use super::endpoint;
 use super::poll::Pace;
 use super::sender::ILinkSender;
-use super::wire::answer::Updates;
 use crate::error::{EndReason, Error};
 use crate::protocol::{ActionSender, Batch, ContactChange, SavedSession, Session};
 use crate::transport::TransportError;
