@@ -2,7 +2,8 @@
 //!
 //! The service stands in this process too, so that what is measured is both of them.
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use std::sync::Arc;
     use std::time::Duration;

@@ -73,7 +73,7 @@ async fn the_whole_address_is_taken_where_there_is_one() {
     }
     for row in fixture("vectors-media")["urls"].as_array().unwrap() {
         let text = |name: &str| row[name].as_str().map(str::to_owned);
-        let place = super::super::endpoint::Place::new(None, text("cdn").map(|cdn| cdn.parse().unwrap()).as_ref());
+        let place = endpoint::Place::new(None, text("cdn").map(|cdn| cdn.parse().unwrap()).as_ref());
         let got = match (text("upload_param"), text("download_param")) {
             (Some(param), _) => place.upload(&param, &text("filekey").unwrap()),
             (None, param) => place.download(&param.unwrap()),
