@@ -50,10 +50,15 @@ impl Plugin for Deeds {
                 tokio::time::sleep(std::time::Duration::from_millis(rest.parse().unwrap())).await;
                 panic!("as asked")
             }
-            "now" => match cx.send_now(Action::SendText { to: chat(), text: rest.into(), mention: vec![] }).await {
-                Ok(_) => Effects::none(),
-                Err(error) => Effects::reply(format!("told: {error}")),
-            },
+            "now" => {
+                for word in rest.split(' ') {
+                    let text = Action::SendText { to: chat(), text: word.into(), mention: vec![] };
+                    if let Err(error) = cx.send_now(text).await {
+                        return Ok(Effects::reply(format!("told: {error}")));
+                    }
+                }
+                Effects::none()
+            }
             "push" => Effects::none().and_act(Action::SendText {
                 to: rest.parse().unwrap(),
                 text: "news".into(),

@@ -150,15 +150,16 @@ async fn answers_grow_too_old_where_nobody_writes() {
 #[tokio::test(start_paused = true)]
 async fn a_handler_that_sends_at_once_hears_that_it_is_shut() {
     let mut rig = Rig::of(all(), ways(1), "").await;
-    rig.say("hi").await;
-    rig.until_gone(1).await;
-    *rig.service.answers.lock().unwrap() =
-        [SendError::Closed { why: "rate limited".into(), after: Duration::from_secs(1) }].into();
-    // The first is refused, which the handler hears when its turn does not come; the second is not even tried.
-    rig.say("now one").await;
-    rig.until("withdrawn", async |rig| rig.counts().await.outbox.dropped == 1).await;
+    let asked = tokio::time::Instant::now();
+    rig.say("now one two").await;
+    rig.until("the second is refused, and the handler would say so", async |rig| rig.counts().await.outbox.queued == 1)
+        .await;
+    assert!(asked.elapsed() < Duration::from_secs(5), "it does not wait for its turn: {:?}", asked.elapsed());
+    rig.say("slow 10").await;
     rig.until_gone(2).await;
-    assert!(texts(&rig)[1].starts_with("told: nothing was sent"), "{:?}", texts(&rig));
+    let shut =
+        "told: nothing was sent: the reply window is shut: all its sends are used; it opens when they write again";
+    assert_eq!(texts(&rig), ["one", shut]);
     rig.stop().await;
 }
 
