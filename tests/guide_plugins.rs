@@ -1,7 +1,6 @@
 //! Does the guide promise of the bundled plugins only what a test shows? Each feature names its test, both languages name
 //! the same ones, and each `toml` on these pages passes `wxbot check`.
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "the helpers of tests fail like tests")]
 
 mod support;
 
