@@ -51,7 +51,7 @@ fn tokens_are_in_nothing_that_is_written() {
     let mut all = vec![("accounts".to_owned(), format!("{}{}", shown.out, shown.err).into_bytes())];
     written(town.path(), &mut all);
     assert!(
-        all.iter().any(|(name, bytes)| name.ends_with("run.err") && holds(bytes, "getupdates")),
+        all.iter().any(|(name, bytes)| name.ends_with("run.err") && holds(bytes, "Account state.")),
         "nothing was logged"
     );
     for (what, word) in [("the token", token), ("a context token", context)] {
