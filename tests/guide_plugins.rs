@@ -1,15 +1,13 @@
 //! Does the guide promise of the bundled plugins only what a test shows? Each feature names its test, both languages name
 //! the same ones, and each `toml` on these pages passes `wxbot check`.
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "the helpers of tests fail like tests")]
 
 mod support;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use support::{files, wxbot};
+use support::{listed, wxbot};
 
 /// Pages, and whose features they list.
 const PAGES: [(&str, &str); 4] = [
@@ -62,38 +60,9 @@ fn features(path: &str, page: &str) -> Vec<(usize, String, Vec<String>)> {
     found
 }
 
-/// All tests of the tree by name, with the files they are in.
-fn tests() -> BTreeMap<String, Vec<String>> {
-    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for path in files::rust_sources(root()).unwrap() {
-        let text = fs::read_to_string(root().join(&path)).unwrap();
-        for name in tests_in(&text) {
-            found.entry(name).or_default().push(path.to_string_lossy().into_owned());
-        }
-    }
-    found
-}
-
-/// The names of functions with an attribute that makes them tests.
-fn tests_in(text: &str) -> Vec<String> {
-    let mut names = Vec::new();
-    let mut marked = false;
-    // An attribute may run over several lines: everything up to the function belongs to it.
-    for line in text.lines().map(str::trim) {
-        let mark = ["#[test]", "#[tokio::test", "#[wxbot_plugin::test"].iter().any(|mark| line.starts_with(mark));
-        // One that is switched off shows nothing.
-        marked = (marked || mark) && !line.is_empty() && !line.starts_with("#[ignore");
-        let rest = line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn ");
-        let Some(rest) = rest.filter(|_| marked) else { continue };
-        marked = false;
-        names.push(rest.split(['(', '<']).next().unwrap_or_default().to_owned());
-    }
-    names
-}
-
 #[test]
 fn each_feature_of_the_guide_has_a_test_that_exists() {
-    let (tests, mut missing) = (tests(), Vec::new());
+    let (tests, mut missing) = (listed::tests(root()).unwrap(), Vec::new());
     for (name, plugin) in PAGES {
         for (path, page) in pages(name) {
             for (line, feature, names) in features(&path, &page) {
@@ -187,5 +156,5 @@ fn tests_are_recognised() {
         struct Not;
         fn not_either() {}
     ";
-    assert_eq!(tests_in(text), ["plain", "long", "tokio"]);
+    assert_eq!(listed::tests_in(text), ["plain", "long", "tokio"]);
 }

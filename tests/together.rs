@@ -1,4 +1,4 @@
-//! Do all three families of protocols run together in one `wxbot run`, each with the three plugins?
+//! Do all four protocols run together in one `wxbot run`, each with the bundled plugins that it can have?
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "the helpers of tests fail like tests")]
 
@@ -12,18 +12,23 @@ use support::rig::Sim;
 use support::wait;
 use support::wxbot::{self, Running};
 use tokio::net::TcpListener;
-use wxbot_sim::{AccountSpec, HookProfile, HookSay, HookSetup, HookSim, Notice, WecomSay, WecomSetup, WecomSim, World};
+use wxbot_sim::{
+    AccountSpec, HookProfile, HookSay, HookSetup, HookSim, IlinkMessage, IlinkSetup, IlinkSim, Notice, WecomSay,
+    WecomSetup, WecomSim, World,
+};
 
 const WITHIN: Duration = Duration::from_secs(30);
 const ROOM: &str = "读书会";
+const ALL: &[&str] = &["web", "desk", "work", "office", "home"];
 
-/// Web WeChat in a process of its own, a PC hook and a WeCom in this one; and the folder of one wxbot for all of them.
+/// Web WeChat in a process of its own, a PC hook, a WeCom and an iLink in this one; and the folder of one wxbot for all of them.
 struct Town {
     folder: tempfile::TempDir,
     tokio: tokio::runtime::Runtime,
     web: Sim,
     hook: wxbot_sim::Running<HookSim>,
     wecom: wxbot_sim::Running<WecomSim>,
+    ilink: wxbot_sim::Running<IlinkSim>,
 }
 
 const PLUGINS: &str = r#"
@@ -71,9 +76,12 @@ impl Town {
         let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let setup = WecomSetup::default();
         let app = setup.app.clone();
-        let (hook, wecom) = tokio.block_on(async {
+        let (hook, wecom, ilink) = tokio.block_on(async {
             let hook = HookSim::start(&world("desk"), HookSetup::new(folder.path().join("windows"))).await.unwrap();
-            (hook, WecomSim::start(&world("work"), setup).await.unwrap())
+            // Nobody's quota is the matter here.
+            let rules = IlinkSetup { quota: 1_000, burst: 10_000, auto_confirm: true, ..IlinkSetup::default() };
+            let ilink = IlinkSim::start(&world("home"), rules).await.unwrap();
+            (hook, WecomSim::start(&world("work"), setup).await.unwrap(), ilink)
         });
         let (port, wxid) = (hook.port("desk").unwrap(), hook.wxid("desk").unwrap());
         file("instance", &wecom.uuid("work").unwrap());
@@ -100,10 +108,15 @@ impl Town {
                 app.corp_id,
                 app.agent_id
             ),
+            format!(
+                "name = \"home\"\nprotocol = \"ilink\"\nendpoint = \"{}\"\nuse = [\"auto-reply\", \"keyword\"]\n\
+                 window_sends = 100\n",
+                ilink.endpoint()
+            ),
         ];
         let accounts: String = accounts.iter().map(|account| format!("\n[[accounts]]\n{account}")).collect();
         file("bot.toml", &format!("{first}[server]\nlisten = \"127.0.0.1:0\"\n{PLUGINS}{accounts}"));
-        Self { folder, tokio, web, hook, wecom }
+        Self { folder, tokio, web, hook, wecom, ilink }
     }
 
     fn path(&self) -> &Path {
@@ -153,6 +166,20 @@ impl Town {
         self.wecom.say("work", say).unwrap();
     }
 
+    fn bot_is_told(&self, from: &str, text: &str) {
+        let _entered = self.tokio.enter();
+        self.ilink.say("home", &IlinkMessage::text(text).by(from)).unwrap();
+    }
+
+    /// Logs the accounts in that somebody has to scan for.
+    fn log_in(&self) {
+        for name in ["web", "home"] {
+            wxbot::until_state(self.path(), name, &["needs_login"], WITHIN).unwrap();
+            let said = wxbot::call(self.path(), &["login", name]).unwrap();
+            assert_eq!(said.code, Some(0), "{}", said.err);
+        }
+    }
+
     fn member_writes(&self, from: &str, text: &str) {
         let _entered = self.tokio.enter();
         self.wecom.notify(&Notice::text(from, text)).unwrap();
@@ -166,6 +193,7 @@ impl Town {
                 sends.filter(|sent| sent.to == to).map(|sent| sent.content).collect()
             }
             "desk" => self.hook.journal().texts_to(to).map(str::to_owned).collect(),
+            "home" => self.ilink.journal().texts_to("home", to).map(str::to_owned).collect(),
             account => {
                 let account = if account == "office" { "app" } else { account };
                 let heard = self.wecom.journal().heard.into_iter();
@@ -186,19 +214,19 @@ impl Town {
         assert_eq!(self.web.hard_violations().unwrap(), Vec::<String>::new());
         assert_eq!(self.hook.violations(), []);
         assert_eq!(self.wecom.violations(), []);
+        let hard: Vec<_> = self.ilink.violations().into_iter().filter(|one| one.hard).collect();
+        assert!(hard.is_empty(), "{hard:#?}");
     }
 }
 
 #[test]
-fn three_protocols_and_three_plugins_in_one_run() {
+fn four_protocols_and_the_bundled_plugins_in_one_run() {
     let town = Town::open("");
     let checked = wxbot::call(town.path(), &["check"]).unwrap();
     assert_eq!(checked.code, Some(0), "{}", checked.err);
     let running = town.run();
-    wxbot::until_state(town.path(), "web", &["needs_login"], WITHIN).unwrap();
-    let said = wxbot::call(town.path(), &["login", "web"]).unwrap();
-    assert_eq!(said.code, Some(0), "{}", said.err);
-    town.online(&running, &["web", "desk", "work", "office"]);
+    town.log_in();
+    town.online(&running, ALL);
     town.tokio.block_on(town.wecom.verify_callback()).unwrap();
 
     // auto-reply, to friends.
@@ -206,26 +234,32 @@ fn three_protocols_and_three_plugins_in_one_run() {
     town.hook_writes(HookSay::text("小红", "q2"));
     town.gateway_writes(&WecomSay::text("小红", "q3"));
     town.member_writes("小明", "q4");
-    for (account, to, text) in
-        [("web", "小红", "a1"), ("desk", "小红", "a2"), ("work", "小红", "a3"), ("office", "小明", "a4")]
-    {
+    town.bot_is_told("小红", "q5");
+    for (account, to, text) in [
+        ("web", "小红", "a1"),
+        ("desk", "小红", "a2"),
+        ("work", "小红", "a3"),
+        ("office", "小明", "a4"),
+        ("home", "小红", "a5"),
+    ] {
         town.hears(&running, account, to, text);
     }
 
     // Whoever has no key is refused.
-    let forged = Notice { forged: true, ..Notice::text("小红", "q5") };
+    let forged = Notice { forged: true, ..Notice::text("小红", "q6") };
     town.tokio.block_on(async { town.wecom.notify(&forged).unwrap() });
     wait::until("the forged message to be refused", WITHIN, || {
         Ok(town.wecom.journal().pushes.iter().any(|push| push.status == Some(403)).then_some(()))
     })
     .unwrap();
 
-    // keyword, in rooms.
+    // keyword, in rooms where there are any.
     town.web_writes(Some(ROOM), "小红", "多少钱一斤");
     town.hook_writes(HookSay::in_room(ROOM, "小红", "多少钱一斤"));
     town.gateway_writes(&WecomSay::in_room(ROOM, "小红", "多少钱一斤"));
     town.member_writes("小红", "多少钱一斤");
-    for (account, to) in [("web", ROOM), ("desk", ROOM), ("work", ROOM), ("office", "小红")] {
+    town.bot_is_told("小明", "多少钱一斤");
+    for (account, to) in [("web", ROOM), ("desk", ROOM), ("work", ROOM), ("office", "小红"), ("home", "小明")] {
         town.hears(&running, account, to, "价目表");
     }
 
@@ -251,8 +285,14 @@ fn three_protocols_and_three_plugins_in_one_run() {
     assert_eq!((removed[0]["fun"].as_str(), removed[0]["who"][0].as_str()), (Some("delmember"), Some("小明")));
 
     // One answer each, and nothing went to the wrong account.
-    for (account, to, count) in [("web", "小红", 1), ("desk", "小红", 1), ("work", "小红", 1), ("office", "小明", 1)]
-    {
+    for (account, to, count) in [
+        ("web", "小红", 1),
+        ("desk", "小红", 1),
+        ("work", "小红", 1),
+        ("office", "小明", 1),
+        ("home", "小红", 1),
+        ("home", "小明", 1),
+    ] {
         assert_eq!(town.heard(account, to).len(), count, "{account}: {:?}", town.heard(account, to));
     }
     town.nobody_broke_a_rule();
@@ -266,9 +306,8 @@ fn kill_9_loses_nothing_of_any_protocol_that_was_answered() {
     // Whoever is answered so fast and often would be taken for another bot.
     let town = Town::open("middleware = []\n");
     let mut running = town.run();
-    wxbot::until_state(town.path(), "web", &["needs_login"], WITHIN).unwrap();
-    assert_eq!(wxbot::call(town.path(), &["login", "web"]).unwrap().code, Some(0));
-    town.online(&running, &["web", "desk", "work", "office"]);
+    town.log_in();
+    town.online(&running, ALL);
     let mut number = 0;
     for _ in 0..3 {
         for _ in 0..4 {
@@ -278,8 +317,9 @@ fn kill_9_loses_nothing_of_any_protocol_that_was_answered() {
             town.hook_writes(HookSay::text("小红", &text));
             town.gateway_writes(&WecomSay::text("小红", &text));
             town.member_writes("小红", &text);
+            town.bot_is_told("小红", &text);
         }
-        // Every push was answered; what Web WeChat says is asked for again after the start.
+        // Every push was answered; what Web WeChat and iLink say is asked for again after the start.
         town.tokio.block_on(async {
             town.hook.settled().await;
             town.wecom.settled().await;
@@ -291,8 +331,8 @@ fn kill_9_loses_nothing_of_any_protocol_that_was_answered() {
         running.kill().unwrap();
         running = town.run();
     }
-    town.online(&running, &["web", "desk", "work", "office"]);
-    for account in ["web", "desk", "work", "office"] {
+    town.online(&running, ALL);
+    for account in ALL {
         // A send that was cut off in the middle is held, and counted: nobody knows whether it arrived.
         let seen = wait::until(&format!("{account} to have answered or held all"), WITHIN, || {
             let mut texts = town.heard(account, "小红");

@@ -56,6 +56,8 @@ each! {
     sec_r10_scripts_of_web_wechat "webwx-scripts",
     sec_r10_answers_of_web_wechat "webwx-answers",
     sec_r10_messages_of_web_wechat "webwx-message",
+    sec_r10_answers_of_ilink "ilink-answers",
+    sec_r10_words_of_ilink "ilink-words",
     sec_r10_xml "said-xml",
     sec_r10_texts_of_the_service "said-texts",
     sec_r10_careless_json "lenient-json",

@@ -8,7 +8,7 @@
 //! - `terminal`: the same in a terminal of its own
 //! - `fake_wechat`: a small Web WeChat inside a test, with keys that the test knows and answers that can be spoilt
 //! - `pace`: whether what arrived kept to a pace
-//! - `files`: the Rust sources of this repository
+//! - `files`: the Rust sources of this repository; `listed`: the tests in them, by name
 //! - `skip`: how a test says that it was skipped, and why
 //!
 //! `source` (the scanner of `tidy.rs`) lies beside them and is included by `tidy.rs` alone, `library` (a plugin as a file) by
@@ -19,6 +19,7 @@
 pub(crate) mod fake_wechat;
 pub(crate) mod files;
 pub(crate) mod http;
+pub(crate) mod listed;
 pub(crate) mod pace;
 pub(crate) mod rig;
 pub(crate) mod skip;

@@ -41,6 +41,7 @@ cargo xtask bench [options]   measures the release build on a simulator over loo
     --scale LIST     instead: start, idle cost and load with so many accounts each, like 50,500,2000
     --plot FILE      with --scale: a picture of it (SVG)
     --storm          instead: 1,000 messages in 10 s in one room, and how late others are answered meanwhile
+    --ilink N        instead: memory of N iLink accounts (1,000) that wait in their polls, and of a 20 MiB file down and up
     --sick N         instead: N accounts (200), of which one in ten is sick: how late are the others answered?
     --push           instead: pushes of a PC hook, answered when they are on disk: 500/s, then a burst
     --seconds N      with --push: how long 500/s (20)

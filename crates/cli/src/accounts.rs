@@ -43,6 +43,9 @@ pub(crate) fn run(registry: &Registry, args: &Args, as_json: bool) -> Result<(),
         for slowed in line.get("slowed").and_then(Value::as_array).into_iter().flatten() {
             print(&format!("{}  {}", " ".repeat(width), slowed_line(slowed, lang)));
         }
+        for window in window_lines(line, lang, control::now_ms()) {
+            print(&format!("{}  {window}", " ".repeat(width)));
+        }
         for upload in line.get("uploads").and_then(Value::as_array).into_iter().flatten() {
             print(&format!("{}  {}", " ".repeat(width), upload_line(upload)));
         }
@@ -81,6 +84,45 @@ fn slowed_line(slowed: &Value, lang: Lang) -> String {
     }
 }
 
+/// Open reply windows that are shown; all are in the JSON.
+const SHOWN_WINDOWS: usize = 10;
+
+/// Which chats may be written to, how often still, and for how long; nothing where the service does not ask for that.
+fn window_lines(line: &Value, lang: Lang, now_ms: i64) -> Vec<String> {
+    let Some(windows) = line.get("windows").and_then(Value::as_array) else { return Vec::new() };
+    if windows.is_empty() {
+        return vec![
+            lang.pick("reply windows: none is open; who writes opens one", "回复窗口:没有打开的;对方来信即打开")
+                .to_owned(),
+        ];
+    }
+    let mut lines: Vec<String> = windows.iter().take(SHOWN_WINDOWS).map(|one| window_line(one, lang, now_ms)).collect();
+    if let Some(more @ 1..) = windows.len().checked_sub(SHOWN_WINDOWS) {
+        lines.push(match lang {
+            Lang::En => format!("reply windows: {more} more; --json shows them"),
+            Lang::Zh => format!("回复窗口:还有 {more} 个;用 --json 查看"),
+        });
+    }
+    lines
+}
+
+fn window_line(window: &Value, lang: Lang, now_ms: i64) -> String {
+    let text = |key: &str| window.get(key).and_then(Value::as_str).unwrap_or_default();
+    let number = |key: &str| window.get(key).and_then(Value::as_i64).unwrap_or(0);
+    let whom = format!("{} {}", text("chat"), crate::mend::shown(text("name")));
+    let (whom, left, likely) = (whom.trim_end(), number("left"), number("likely"));
+    let left_s = u64::try_from(number("until_ms") - now_ms).unwrap_or(0).div_ceil(1_000);
+    let open = show_duration(Duration::from_secs(if left_s < 120 { left_s } else { left_s / 60 * 60 }));
+    match (lang, likely < left) {
+        (Lang::En, false) => format!("reply window: {whom}: {left} left, shuts in {open}"),
+        (Lang::En, true) => {
+            format!("reply window: {whom}: {left} left, the service is likely to take {likely}; shuts in {open}")
+        }
+        (Lang::Zh, false) => format!("回复窗口:{whom}:还可发 {left} 条,{open} 后关闭"),
+        (Lang::Zh, true) => format!("回复窗口:{whom}:还可发 {left} 条,服务可能只收 {likely} 条;{open} 后关闭"),
+    }
+}
+
 /// Only what is not zero, so that trouble stands out.
 fn amounts(line: &Value) -> String {
     let mut parts = Vec::new();
@@ -108,7 +150,7 @@ fn from_store(accounts: &[wxbot_runtime::config::AccountConfig], dir: &std::path
             lines.push(json!({
                 "name": account.name, "protocol": account.protocol, "state": "stopped",
                 "why": "wxbot does not run", "todo": Cure::Start.tell(account.name.as_str(), Lang::En.into()),
-                "cure": Cure::Start, "duplicates": 0, "inbox": counts.inbox, "outbox": counts.outbox, "slowed": [],
+                "cure": Cure::Start, "duplicates": 0, "inbox": counts.inbox, "outbox": counts.outbox, "slowed": [], "windows": null,
                 "uploads": [], "error": null,
             }));
         }
@@ -120,6 +162,23 @@ fn from_store(accounts: &[wxbot_runtime::config::AccountConfig], dir: &std::path
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn which_chats_may_be_written_to() {
+        let now_ms = 1_780_000_000_000_i64;
+        let window = |left: u32, likely: u32| json!({ "chat": "p1", "name": "Alice\u{1b}", "left": left, "likely": likely, "until_ms": now_ms + 7_262_000 });
+        let line = |windows: Value| json!({ "windows": windows });
+        let lines = |windows, lang| window_lines(&line(windows), lang, now_ms);
+        assert_eq!(lines(Value::Null, Lang::En), Vec::<String>::new(), "its service does not ask for that");
+        assert_eq!(lines(json!([]), Lang::En), ["reply windows: none is open; who writes opens one"]);
+        assert_eq!(lines(json!([window(7, 7)]), Lang::En), ["reply window: p1 Alice: 7 left, shuts in 121min"]);
+        assert_eq!(
+            lines(json!([window(7, 3)]), Lang::Zh),
+            ["回复窗口:p1 Alice:还可发 7 条,服务可能只收 3 条;121min 后关闭"]
+        );
+        let many = lines(json!(vec![window(1, 1); 12]), Lang::En);
+        assert_eq!((many.len(), many[10].as_str()), (11, "reply windows: 2 more; --json shows them"));
+    }
 
     #[test]
     fn why_an_account_is_slow() {

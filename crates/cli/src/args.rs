@@ -286,6 +286,9 @@ pub(crate) struct LoginOptions {
     /// Also write the QR code to this file: .svg or .png
     #[arg(long, value_name = "FILE", conflicts_with = "all")]
     pub(crate) qr_file: Option<PathBuf>,
+    /// The digits that the phone shows, for a login of the running wxbot that waits for them
+    #[arg(long, value_name = "DIGITS", conflicts_with_all = ["all", "qr_file"])]
+    pub(crate) code: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -16,6 +16,7 @@ use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use wxbot_model::Secret;
 use wxbot_plugin::ContactQuery;
 use wxbot_runtime::account::Account;
 use wxbot_runtime::archive::Archiver;
@@ -26,6 +27,7 @@ use wxbot_runtime::session::phase::Phase;
 use wxbot_runtime::store::sqlite::DataDir;
 use wxbot_runtime::store::{Counts, Store, StoreError};
 
+use crate::digits;
 use crate::explain;
 use crate::media::{self, MediaAsk};
 use crate::mend::{self, Bench, MendAsk};
@@ -57,6 +59,13 @@ pub(crate) enum Request {
     Login {
         /// Names; empty: all that need it.
         accounts: Vec<String>,
+    },
+    /// The digits that the phone shows, for a login that waits for them; one line, whether it did.
+    Code {
+        /// Whose login.
+        account: String,
+        /// A part of a login.
+        digits: Secret<String>,
     },
     /// Read `bot.toml` again; one line, what came of it.
     Reload,
@@ -168,6 +177,9 @@ async fn client(stream: tokio::net::UnixStream, served: Served) {
             }
             Ok(Request::Contacts { account, query }) => contacts(&served, &account, &query, &tell).await,
             Ok(Request::Login { accounts }) => log_in(&served, &accounts, &tell).await,
+            Ok(Request::Code { account, digits }) => {
+                tell.send(digits::answer(&served.accounts, &account, digits.expose())).await.ok();
+            }
             Ok(Request::Reload) => drop(tell.send(reload(&served).await).await),
             Ok(Request::Explain { accounts, event, lang }) => {
                 explain::answer(&served, &accounts, &event, lang, &tell).await;
@@ -212,6 +224,7 @@ pub(crate) async fn account_line(account: &Account, store: &dyn Store) -> Value 
     };
     // Where the store cannot be read, that is the error above.
     let slowed = account.slowed().await.unwrap_or_default();
+    let windows = account.open_windows().await.unwrap_or_default();
     json!({
         "name": account.name,
         "protocol": account.protocol_name(),
@@ -224,6 +237,7 @@ pub(crate) async fn account_line(account: &Account, store: &dyn Store) -> Value 
         "inbox": counts.inbox,
         "outbox": counts.outbox,
         "slowed": slowed,
+        "windows": windows,
         "uploads": media::uploads(account, now_ms()),
         "error": error,
     })
@@ -288,7 +302,7 @@ pub(crate) async fn follow_login(account: &Arc<Account>, tell: &mpsc::Sender<Val
     let mut status = account.status();
     let before = status.borrow().clone();
     if before.phase == Phase::Online {
-        tell.send(json!({ "account": name, "event": "online" })).await.ok();
+        tell.send(json!({ "account": name, "event": "online", "protocol": account.protocol_name() })).await.ok();
         return true;
     }
     let _interest = account.ask_login();
@@ -297,13 +311,18 @@ pub(crate) async fn follow_login(account: &Arc<Account>, tell: &mpsc::Sender<Val
         let now = status.borrow_and_update().clone();
         let event = match &now.phase {
             Phase::AwaitingScan { payload, image_url, uuid, number } if !payload.is_empty() => Some(json!({
-                "account": name, "event": "qr", "uuid": uuid, "url": payload, "image_url": image_url, "number": number,
+                "account": name, "event": "qr", "protocol": account.protocol_name(), "uuid": uuid, "url": payload,
+                "image_url": image_url, "number": number,
             })),
             Phase::AwaitingScan { .. } => Some(json!({ "account": name, "event": "pushed" })),
             Phase::AwaitingConfirm => Some(json!({ "account": name, "event": "scanned" })),
-            Phase::AwaitingCode { wrong } => Some(json!({ "account": name, "event": "code", "wrong": wrong })),
+            Phase::AwaitingCode { wrong, number } => {
+                Some(json!({ "account": name, "event": "code", "wrong": wrong, "number": number }))
+            }
             Phase::Online => {
-                tell.send(json!({ "account": name, "event": "online" })).await.ok();
+                tell.send(json!({ "account": name, "event": "online", "protocol": account.protocol_name() }))
+                    .await
+                    .ok();
                 return true;
             }
             Phase::Stopped => {

@@ -98,6 +98,7 @@ pub(crate) fn spec() -> ProtocolSpec {
         capabilities: pchook::capabilities(Profile::V3.actions()),
         judge: Some(judge),
         supplies: Some(supplies),
+        direct_only: None,
         simulated: false,
         takes_endpoint: true,
         takes_proxy: false,

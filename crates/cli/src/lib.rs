@@ -25,6 +25,7 @@ mod contacts;
 mod control;
 mod dead;
 mod demo;
+mod digits;
 mod doctor;
 #[doc(hidden)]
 pub mod doors;
@@ -32,6 +33,7 @@ mod explain;
 mod forget;
 mod handover;
 mod hook;
+mod ilink;
 mod ingress;
 mod inherited;
 mod init;

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use wxbot_runtime::config::Registry;
+use wxbot_runtime::pacing::window::Shut;
 use wxbot_runtime::store::{Decided, Decision, SendFilter, SendRow, SendState};
 
 use crate::accounts::ago;
@@ -98,7 +99,8 @@ pub(crate) fn in_a_line(send: &SendRow, lang: Lang) -> String {
     }
     if let Some(error) = &send.error {
         line.push_str(": ");
-        line.push_str(&shown(error));
+        let why = Shut::of_reason(error).map(|shut| shut.tell(lang.into()));
+        line.push_str(&why.map_or_else(|| shown(error), str::to_owned));
     }
     line
 }

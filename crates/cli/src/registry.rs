@@ -21,7 +21,7 @@ use wxbot_runtime::middleware;
 use wxbot_runtime::pacing::Manners;
 
 use crate::server::Around;
-use crate::{console, hook, server, wecom};
+use crate::{console, hook, ilink, server, wecom};
 
 /// The desktop variant's opaque constant, as its client ships it. Source: `docs/protocol/webwx.md`, login.
 const EXTSPAM: &str = include_str!("extspam.txt");
@@ -70,12 +70,14 @@ pub(crate) fn bundled() -> Registry {
                 only_one: false,
                 judge: None,
                 supplies: None,
+                direct_only: None,
                 simulated: true,
                 options: WEB_OPTIONS,
                 pacing: WEB_PACING,
             },
             hook::spec(),
             wecom::spec(),
+            ilink::spec(),
             ProtocolSpec {
                 name: "console",
                 about: "This terminal, for trying things out",
@@ -86,6 +88,7 @@ pub(crate) fn bundled() -> Registry {
                 only_one: true,
                 judge: None,
                 supplies: None,
+                direct_only: None,
                 simulated: false,
                 options: &[],
                 pacing: CONSOLE_PACING,
@@ -120,6 +123,7 @@ pub(crate) fn protocol(
         "console" => Arc::new(console::Console::new(source.clone())),
         "wecom" => wecom::protocol(account, around, transport, source).map_err(Error::Settings)?,
         "pc-hook" => hook::protocol(account, around, transport, source).map_err(Error::Settings)?,
+        "ilink" => ilink::protocol(&account.options, endpoint, transport, source),
         _ => Arc::new(WebWx::new(web_settings(&account.options, endpoint), transport, source.clone())),
     })
 }

@@ -137,7 +137,7 @@ impl Ways {
             }
         };
         let endpoint = match &account.endpoint {
-            Some(Endpoint::Sim) => self.demo.as_ref().map(|d| d.url.clone()),
+            Some(Endpoint::Sim) => self.demo.as_ref().map(|demo| demo.url(&account.protocol)),
             Some(Endpoint::Url(url)) => Some(url.clone()),
             None => None,
         };
@@ -151,8 +151,8 @@ impl Ways {
                 Some(demo) => demo,
                 None => self.demo.insert(Demo::start(self.source.random_u64()).await?),
             };
-            if !demo.has(account.name.as_str()) {
-                demo.add(account.name.as_str())?;
+            if !demo.has(account.name.as_str(), &account.protocol) {
+                demo.add(account.name.as_str(), &account.protocol)?;
                 self.fresh.insert(account.name.clone());
             }
         }
@@ -534,9 +534,20 @@ async fn offer_logins(accounts: Vec<Arc<Account>>) {
         let (tell, mut told) = mpsc::channel::<serde_json::Value>(1);
         let show = async {
             while let Some(line) = told.recv().await {
-                let text = |key: &str| line.get(key).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
-                if text("event") == "qr" {
-                    show_qr(&text("account"), &text("url"), &text("image_url"));
+                let text = |key: &str| line.get(key).and_then(serde_json::Value::as_str).unwrap_or_default();
+                let lang = Lang::of_environment();
+                match (text("event"), text("account")) {
+                    ("qr", _) => show_qr(&line, lang),
+                    // Standard input is the console account's.
+                    ("code", account) => say(&match lang {
+                        Lang::En => format!(
+                            "{account}: the phone shows digits; give them from another shell: `wxbot login {account} --code DIGITS`"
+                        ),
+                        Lang::Zh => format!(
+                            "{account}: 手机上显示了一串数字,请在另一个终端执行 `wxbot login {account} --code 数字`"
+                        ),
+                    }),
+                    _ => {}
                 }
             }
         };

@@ -80,6 +80,7 @@ pub(crate) fn spec() -> ProtocolSpec {
         capabilities: Capability::ALL.into_iter().collect(),
         judge: Some(judge),
         supplies: Some(supplies),
+        direct_only: None,
         simulated: false,
         takes_endpoint: true,
         takes_proxy: true,

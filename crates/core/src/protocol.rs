@@ -63,6 +63,12 @@ pub trait Protocol: Send + Sync + fmt::Debug {
         watcher: &'a dyn LoginWatcher,
     ) -> BoxFuture<'a, Result<Box<dyn Session>, Error>>;
 
+    /// What is saved of a former session, good or refused: told before a [`login`](Self::login), which may show the service
+    /// that it is known here.
+    fn remember(&self, saved: &SavedSession) {
+        _ = saved;
+    }
+
     /// Logs in anew by QR code, renewing it at most five times while [`LoginWatcher::still_wanted`].
     ///
     /// # Errors
@@ -119,6 +125,11 @@ pub trait Session: Send + Sync {
 
     /// Tells the service that the session ends (log out). Best effort.
     fn log_out(&mut self) -> BoxFuture<'_, ()>;
+
+    /// Tells the service that nobody listens for a while: wxbot ends, and goes on with the same session later. Best effort.
+    fn leave(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
 }
 
 /// Sends actions and fetches media within a session.

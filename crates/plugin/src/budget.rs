@@ -29,6 +29,8 @@ pub struct Budget {
     pub quiet: Option<Quiet>,
     /// A new login is being warmed up: until then the paces rise to what is configured. Milliseconds since 1970.
     pub warm_up_until_ms: Option<i64>,
+    /// Where the service lets a bot answer and not begin: what is left of that in this chat. `None`: it does not ask for that.
+    pub window: Option<ReplyWindow>,
 }
 
 /// How many actions may go out.
@@ -38,7 +40,8 @@ pub struct Budget {
 pub struct Allowance {
     /// So many at once.
     pub now: u32,
-    /// When the next one may go, milliseconds since 1970; `None` while some may go now.
+    /// When the next one may go, milliseconds since 1970; `None` while some may go now, or where nobody knows: a
+    /// [reply window](Budget::window) that is shut opens when somebody writes.
     pub next_ms: Option<i64>,
 }
 
@@ -50,6 +53,30 @@ pub struct KindAllowance {
     pub kind: ActionKind,
     /// How many, over all chats of the account.
     pub allowance: Allowance,
+}
+
+/// What may still be said in a chat before somebody writes there again.
+///
+/// ```
+/// # use wxbot_plugin::prelude::*;
+/// # async fn handler(cx: &Ctx) -> Result<Effects, PluginError> {
+/// let window = cx.budget().await?.window;
+/// if window.is_some_and(|window| window.likely < 3 || window.open_s < 600) {
+///     return Ok(Effects::reply("全部说完")); // a second message may not come through
+/// }
+/// # Ok(Effects::none())
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct ReplyWindow {
+    /// Sends that are left; 0: it is shut. A long text that goes out in parts takes one for each.
+    pub left: u32,
+    /// How many of them the service is likely to take: fewer where it has refused earlier than it should have.
+    pub likely: u32,
+    /// Seconds until it shuts, whatever is left; 0: it is shut.
+    pub open_s: u64,
 }
 
 /// Quiet hours that are on.
@@ -132,9 +159,21 @@ impl Budget {
         self
     }
 
+    /// The same in a chat with a reply window: what is left, what of it is likely to be taken, and for how many seconds.
+    #[must_use]
+    pub fn with_window(mut self, left: u32, likely: u32, open_s: u64) -> Self {
+        self.window = Some(ReplyWindow { left, likely: likely.min(left), open_s });
+        self
+    }
+
     fn paced(&self, kind: ActionKind) -> Allowance {
         let of_kind = self.kinds.iter().find(|known| known.kind == kind).map(|known| known.allowance);
-        self.account.and(self.chat).and(of_kind.unwrap_or_default())
+        // Where the next one goes when somebody writes, no moment is known.
+        let window = match (self.window, kind) {
+            (Some(window), ActionKind::Text | ActionKind::Media) => Allowance { now: window.left, next_ms: None },
+            (_, _) => Allowance::UNLIMITED,
+        };
+        self.account.and(self.chat).and(of_kind.unwrap_or_default()).and(window)
     }
 
     /// What may go into this chat in answer to a message there.
@@ -199,6 +238,21 @@ mod tests {
                 text,
                 Allowance::UNLIMITED,
                 Allowance::not_before(5),
+            ),
+            ("a window with two left", open.clone().with_window(2, 1, 60), text, Allowance::of(2), Allowance::of(2)),
+            (
+                "a window that is shut",
+                open.clone().with_window(0, 0, 0),
+                text,
+                Allowance { now: 0, next_ms: None },
+                Allowance { now: 0, next_ms: None },
+            ),
+            (
+                "a window is for what is said",
+                open.clone().with_window(0, 0, 0),
+                friend,
+                Allowance::UNLIMITED,
+                Allowance::UNLIMITED,
             ),
             ("quiet for all", open.in_quiet_hours(5, true), text, Allowance::not_before(5), Allowance::not_before(5)),
         ] {

@@ -78,7 +78,7 @@ pub mod text;
 
 pub use args::FromArg;
 pub use ask::Ask;
-pub use budget::{Allowance, Budget};
+pub use budget::{Allowance, Budget, ReplyWindow};
 pub use config::{ConfigProblem, NoConfig, Place, PluginConfig};
 pub use contacts::{ContactQuery, FoundContact, RoomMember};
 pub use ctx::{Ctx, InitCtx, KvPage};

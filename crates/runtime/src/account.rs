@@ -18,6 +18,7 @@ use crate::contacts::Contacts;
 use crate::contacts::ask::Asking;
 use crate::dispatch::dialogs::Dialogs;
 use crate::dispatch::feed::Feed;
+use crate::dispatch::typing::Typing;
 use crate::dispatch::withheld::Withheld;
 use crate::explain::{Lang, Recorder, Trace, Traces};
 use crate::media::MediaFolder;
@@ -49,6 +50,7 @@ pub struct Account {
     pub(crate) feed: Feed,
     pub(crate) outbox: Desk,
     pub(crate) dialogs: Dialogs,
+    pub(crate) typing: Typing,
     /// Plugins for which events are handled again and nothing is sent.
     pub(crate) withheld: Withheld,
     pub(crate) media: Arc<MediaFolder>,
@@ -150,6 +152,7 @@ impl Account {
             feed: Feed::default(),
             outbox: Desk::default(),
             dialogs: parts.dialogs,
+            typing: Typing::default(),
             withheld: Withheld::default(),
             media: parts.media,
             uploads: Uploads::default(),

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use wxbot_core::protocol::{MediaFile, Outgoing, Progress};
+use wxbot_core::split::width;
 use wxbot_model::{Action, ContactId, Media, MediaShape, MsgId, PeerId};
 use wxbot_plugin::MediaError;
 
@@ -39,6 +40,13 @@ pub(crate) fn recalled(action: &Action) -> Option<MsgId> {
 pub(crate) async fn address(account: &Account, send: &ClaimedSend) -> Result<Addressed, Settlement> {
     let mut action: Action = serde_json::from_str(&send.body)
         .map_err(|e| Settlement::Failed { error: format!("the stored action cannot be read: {e}") })?;
+    if let (Action::SendText { text, .. }, Some(limit)) = (&action, account.settings().protocol.text_limit())
+        && width(text) > limit
+    {
+        // Stored while the account did not run, or before its limit was lowered: what is in parts has an id for each.
+        let error = format!("the text is longer than the {limit} characters that the service takes; send it in parts");
+        return Err(Settlement::Failed { error });
+    }
     let to = action.to().map(|to| met(account, to)).transpose()?;
     let others = others(account, &action)?;
     if let Action::Recall { chat, msg: msg @ None } = &mut action {

@@ -49,6 +49,8 @@ impl Crew {
             let handler = Arc::new(Handler::new(Arc::clone(&crew.account)));
             let (account, gate) = (Arc::clone(&crew.account), gate.clone());
             let (work, sends) = (crew.work.clone(), crew.sends.clone());
+            // Until the sends end: whoever is at work is until then.
+            crew.workers.spawn(dispatch::typing::run(Arc::clone(&account), sends.clone()));
             crew.workers.spawn(outbox::run(Arc::clone(&account), sends, Patience::SERVICE.sends));
             crew.workers.spawn(dispatch::run(account, handler, gate, work, Patience::SERVICE.handlers));
         }

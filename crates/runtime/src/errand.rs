@@ -10,7 +10,7 @@ use wxbot_plugin::{ContactQuery, Effects, FoundContact, MediaSource};
 
 use crate::account::Account;
 use crate::contacts::find_stored;
-use crate::dispatch::collect::row_of;
+use crate::dispatch::collect::rows_of;
 use crate::dispatch::{WXBOT, no_event};
 use crate::media::MediaFolder;
 use crate::outbox;
@@ -149,15 +149,17 @@ impl Sender<'_> {
     pub async fn send(&self, errand: &Errand) -> Result<Stored, String> {
         let (to, name) = self.recipient(&errand.to).await?;
         let (action, _hold) = self.action(errand, to.clone()).await?;
-        let drawn = self.account.map(|account| account.settings().protocol.draw_client_msg_id());
-        let client_id = drawn.unwrap_or_else(|| client_id(self.source));
-        let send = row_of(client_id, &Arc::from(WXBOT), &to, &action, 0)?;
+        let protocol = self.account.map(|account| Arc::clone(&account.settings().protocol));
+        let draw = || protocol.as_ref().map_or_else(|| client_id(self.source), |one| one.draw_client_msg_id());
+        let text_limit = protocol.as_ref().and_then(|protocol| protocol.text_limit());
+        let sends = rows_of(text_limit, draw, &Arc::from(WXBOT), &to, &action, 0)?;
+        let count = sends.len();
         let cause = no_event(self.source);
         let direct = self.account.and_then(outbox::may_claim);
-        let stored = LoneSend { account: self.name.clone(), send, cause, direct, now_ms: self.source.now_ms() };
+        let stored = LoneSend { account: self.name.clone(), sends, cause, direct, now_ms: self.source.now_ms() };
         let claimed = self.store.send(stored).await.map_err(|error| error.to_string())?;
         if let Some(account) = self.account {
-            account.outbox.stored(1, claimed);
+            account.outbox.stored(count, claimed);
         }
         let id = self.store.send_of(cause).await.map_err(|error| error.to_string())?;
         Ok(Stored { id: id.ok_or("the send was stored and is not there")?, to, name })

@@ -275,7 +275,7 @@ async fn perform(account: &Account, way: Option<&dyn ActionSender>, send: Claime
         (Ok(_), None) => back(account, "the session ended before it was sent"),
         (Err(settlement), _) => settlement,
     };
-    let again = matches!(settlement, Settlement::Again { .. });
+    let again = matches!(settlement, Settlement::Again { .. } | Settlement::Resent { .. } | Settlement::Shut { .. });
     if let Settlement::Uncertain { error } | Settlement::Failed { error } | Settlement::Held { error } = &settlement {
         tracing::warn!(account = %account.name, id = send.id, chat = %send.conv, %error, "A reply was not surely sent.");
     }
@@ -326,13 +326,11 @@ fn judge(account: &Account, send: &ClaimedSend, result: Result<Receipt, SendErro
                 unsure: false,
             }
         }
-        // Not the message is at fault, so no try is counted.
-        Err(SendError::Closed { why, after }) => Settlement::Again {
-            not_before_ms: in_ms(after),
-            error: format!("the conversation is closed: {why}"),
-            counts: false,
-            unsure: false,
-        },
+        // Not the message is at fault, so no try is counted. Where there are no reply windows, it only waits.
+        Err(SendError::Closed { why, after }) => {
+            let error = format!("the conversation is closed: {why}");
+            Settlement::Shut { not_before_ms: in_ms(after), error }
+        }
         Err(SendError::Ended(reason)) => Settlement::Again {
             not_before_ms: in_ms(Duration::from_secs(1)),
             error: format!("the session ended: {reason}"),
@@ -348,6 +346,12 @@ fn judge(account: &Account, send: &ClaimedSend, result: Result<Receipt, SendErro
         },
         Err(SendError::Failed { why }) => Settlement::Failed { error: why },
         Err(error) => match account.settings().config.on_uncertain {
+            OnUncertain::Hold | OnUncertain::Resend
+                if account.settings().protocol.resends_safely() && send.attempts < MAX_TRIES =>
+            {
+                let grown = Duration::from_secs(1 << send.attempts.min(8));
+                Settlement::Resent { not_before_ms: in_ms(account.source.jitter(grown)), error: error.to_string() }
+            }
             OnUncertain::Hold => Settlement::Uncertain { error: error.to_string() },
             OnUncertain::Resend if send.attempts < MAX_TRIES => Settlement::Again {
                 not_before_ms: in_ms(Duration::from_secs(2)),

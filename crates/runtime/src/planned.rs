@@ -10,7 +10,7 @@ use wxbot_model::Action;
 use crate::account::Account;
 use crate::clock::cron::Schedule;
 use crate::clock::{MOST_MISSED, shown};
-use crate::dispatch::collect::row_of;
+use crate::dispatch::collect::rows_of;
 use crate::dispatch::{WXBOT, no_event};
 use crate::roster::Roster;
 use crate::store::{LoneSend, Planned, PlannedFiring, Store, StoreError};
@@ -91,28 +91,29 @@ fn firing(planned: &Planned, account: &Account, source: &Source, now_ms: i64) ->
         Err(why) => (Err(why), None),
     };
     let action: Result<Action, _> = serde_json::from_str(&planned.body);
-    let client_id = account.settings().protocol.draw_client_msg_id();
+    let protocol = Arc::clone(&account.settings().protocol);
+    let draw = || protocol.draw_client_msg_id();
     let plugin = Arc::from(WXBOT);
     let made = action.map_err(|error| error.to_string());
-    let made = made.and_then(|action| row_of(client_id.clone(), &plugin, &planned.conv, &action, 0));
-    let (send, missed) = match made {
-        Ok(send) => (send, chosen.err()),
+    let made = made.and_then(|action| rows_of(protocol.text_limit(), draw, &plugin, &planned.conv, &action, 0));
+    let (sends, missed) = match made {
+        Ok(sends) => (sends, chosen.err()),
         Err(error) => {
             let body = planned.body.clone();
             let send = crate::store::NewSend {
                 plugin,
                 ord: 0,
                 conv: planned.conv.clone(),
-                client_id,
+                client_id: draw(),
                 body,
                 echo: 0,
                 media: None,
             };
-            (send, Some(format!("what was planned cannot be read: {error}")))
+            (vec![send], Some(format!("what was planned cannot be read: {error}")))
         }
     };
     let cause = no_event(source);
-    let send = LoneSend { account: planned.account.clone(), send, cause, direct: None, now_ms };
+    let send = LoneSend { account: planned.account.clone(), sends, cause, direct: None, now_ms };
     PlannedFiring { id: planned.id, due_ms: planned.due_ms, next_ms, send, missed }
 }
 

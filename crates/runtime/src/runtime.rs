@@ -30,6 +30,7 @@ use crate::explain::Traces;
 use crate::failpoint::{fail_point, waits_for};
 use crate::media::MediaFolder;
 use crate::middleware::{self, Guards, StationError};
+use crate::outbox::MAX_TRIES;
 use crate::plan::{Change, Plan};
 use crate::plugin::{Held, Instances, PluginStartError};
 use crate::reserve::{self, Reserve};
@@ -531,7 +532,13 @@ async fn recover(account: &Account, works: bool) -> Result<(), StoreError> {
 
 /// Decides the sends of which nobody knows, where the account has a policy.
 async fn decide(account: &Account) -> Result<(), StoreError> {
+    let safely = account.settings().protocol.resends_safely();
     match account.settings().config.on_uncertain {
+        // The service shows none of them twice: nobody has to decide anything.
+        OnUncertain::Hold | OnUncertain::Resend if safely => {
+            let verdict = Verdict::ResendSafely { below: MAX_TRIES };
+            account.store.decide_uncertain(&account.name, verdict).await?;
+        }
         OnUncertain::Hold => {}
         OnUncertain::Resend => drop(account.store.decide_uncertain(&account.name, Verdict::Resend).await?),
         OnUncertain::Drop => drop(account.store.decide_uncertain(&account.name, Verdict::Drop).await?),

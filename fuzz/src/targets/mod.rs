@@ -1,6 +1,6 @@
 //! Which parsers are there? All that read what wxbot did not write itself, in families: one function each over any bytes.
 //!
-//! [`webwx`] what the service answers → [`said`] texts and XML of messages → [`lenient`] what others write carelessly →
+//! [`webwx`] and [`ilink`] what the services answer → [`said`] texts and XML of messages → [`lenient`] what others write carelessly →
 //! [`pushed`] what hooks and gateways push → [`sealed`] what WeCom signs → [`mapping`] tables of services, and their
 //! answers → [`words`] what people write in settings → [`settings`] `bot.toml` as a whole → [`plugins`] what plugins are
 //! told, and write → [`doors`] who asks the server and the control socket.
@@ -10,6 +10,7 @@
 use std::fmt;
 
 mod doors;
+mod ilink;
 mod lenient;
 mod mapping;
 mod plugins;
@@ -68,6 +69,7 @@ const fn place(folder: &'static str, ends: &'static [&'static str]) -> Place {
 
 const WEBWX: &str = "tests/fixtures/webwx";
 const HOOK: &str = "tests/fixtures/pc-hook";
+const ILINK: &str = "tests/fixtures/ilink";
 const WECOM: &str = "tests/fixtures/wecom";
 const CONFIG: &str = "tests/fixtures/config";
 const KIB: u64 = 1024;
@@ -126,6 +128,31 @@ pub const TARGETS: &[Target] = &[
             "&lt;msg&gt;",
             "<br/>",
         ],
+        factor: 64,
+        slack: 2048 * KIB,
+    },
+    Target {
+        name: "ilink-answers",
+        run: ilink::answers,
+        seeds: Seeds(&[place(ILINK, &[".resp.json"])]),
+        words: &[
+            "{\"ret\":0,\"msgs\":[{\"message_id\":18446744073709551615,",
+            "\"item_list\":[{\"type\":1,\"text_item\":{\"text\":\"",
+            "\"ref_msg\":{\"svr_id\":7497484083968569001,",
+            "\"partial_text\":{\"start\":\"a\",\"end\":\"b\",\"startindex\":0,\"endindex\":0}",
+            "\"context_token\":\"",
+            "\"status\":\"scaned_but_redirect\",\"redirect_host\":\"a.wechat.com@",
+            "\"baseurl\":\"https://a.weixin.qq.com\\u0000",
+            "\"errcode\":-14",
+        ],
+        factor: 96,
+        slack: 2048 * KIB,
+    },
+    Target {
+        name: "ilink-words",
+        run: ilink::words,
+        seeds: Seeds(&[place(ILINK, &[".req.json", "vectors-headers.json", "vectors-partial-quote.json"])]),
+        words: &["wxbot/0.1.0 (a b)", "{\"start\":\"a\",\"end\":\"b\"}", "2.4.9", "(((", "a/1 "],
         factor: 64,
         slack: 2048 * KIB,
     },

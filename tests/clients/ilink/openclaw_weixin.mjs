@@ -170,7 +170,8 @@ async function login(channel) {
   const second = await until('another code after one that expired', pending);
   await sim.order('scan', { qrcode: second, digits: '4711' });
   await type('1');
-  await sim.order('block', { qrcode: second });
+  // Until it has an answer it does not poll: only more wrong digits can block the code.
+  await type('2');
   const third = await until('another code after one that was blocked', pending);
   await sim.order('scan', { qrcode: third, digits: '0815' });
   await type('0816');
@@ -196,7 +197,7 @@ async function drive() {
   plugin.register({ ...api, registerChannel: (given) => ({ plugin: channel } = given) });
   check('registered', channel?.id === 'openclaw-weixin', channel?.id);
 
-  await sim.call('rules', { hold_ms: 20_000, qr_hold_ms: 20_000, quota: 1000, burst: 1000 });
+  await sim.call('rules', { hold_ms: 20_000, qr_hold_ms: 20_000, digit_tries: 1, quota: 1000, burst: 1000 });
   await login(channel);
 
   const cfg = { channels: { 'openclaw-weixin': { cdnBaseUrl: `${base}/c2c` } } };

@@ -4,6 +4,7 @@
 //! - `fleet`: one run of many accounts
 //! - `push`, `line`: pushes that are answered when they are on disk
 //! - `queue`: what it costs when pushed messages wait behind a slow plugin
+//! - `ilink`: memory of many iLink accounts, and of a large file
 //! - `storm`: a thousand messages in one room, and those who wait elsewhere
 //! - `sick`: accounts whose requests fail, and those who have others beside them
 //! - `usage`: CPU time and memory of a process
@@ -11,6 +12,7 @@
 //! - `report`: medians, table, JSON
 
 mod fleet;
+mod ilink;
 mod line;
 mod measure;
 mod plot;
@@ -44,6 +46,7 @@ pub(crate) struct Options {
     plot: Option<PathBuf>,
     storm: bool,
     sick: Option<usize>,
+    ilink: Option<usize>,
     push: Option<push::Pushes>,
     queue: Option<usize>,
 }
@@ -63,6 +66,7 @@ impl Options {
             plot: args.value("--plot")?.map(PathBuf::from),
             storm: args.flag("--storm")?,
             sick: sick(args)?,
+            ilink: ilink(args)?,
         })
     }
 
@@ -77,6 +81,12 @@ fn sick(args: &mut Args) -> Result<Option<usize>, String> {
     let Some(text) = args.value("--sick")? else { return Ok(None) };
     let accounts = text.parse().ok().filter(|accounts| *accounts >= 2);
     accounts.map(Some).ok_or_else(|| format!("`--sick` needs a number of accounts of at least 2, not `{text}`"))
+}
+
+fn ilink(args: &mut Args) -> Result<Option<usize>, String> {
+    let Some(text) = args.value("--ilink")? else { return Ok(None) };
+    let accounts = text.parse().ok().filter(|accounts| *accounts >= 1);
+    accounts.map(Some).ok_or_else(|| format!("`--ilink` needs a number of accounts, not `{text}`"))
 }
 
 /// What is wanted of pushes, and how many shall wait.
@@ -118,6 +128,10 @@ pub(crate) fn run(options: Options) -> io::Result<()> {
     if let Some(accounts) = options.sick {
         let seen = sick::run(&binary, &home, options.runs, accounts)?;
         print!("{}", seen.table());
+        return options.json.map_or(Ok(()), |path| fs::write(path, format!("{:#}\n", seen.json())));
+    }
+    if let Some(accounts) = options.ilink {
+        let seen = ilink::run(&binary, &home, accounts)?;
         return options.json.map_or(Ok(()), |path| fs::write(path, format!("{:#}\n", seen.json())));
     }
     if let Some(posts) = options.queue {

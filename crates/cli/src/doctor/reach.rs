@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use url::{Host, Url};
 use wxbot_core::http::HttpTransport;
+use wxbot_core::ilink::endpoint as ilink;
 use wxbot_core::transport::{HttpRequest, Transport as _, TransportError};
 use wxbot_core::webwx::endpoint::Hosts;
 use wxbot_core::wecom::endpoint as wecom;
@@ -40,6 +41,7 @@ pub(super) async fn service(doctor: &Arc<Doctor>, account: &AccountConfig) -> Re
         Some(Endpoint::Url(url)) => url.clone(),
         None if account.protocol == "web" => Hosts::before_login().login,
         None if account.protocol == "wecom" => wecom::official(),
+        None if account.protocol == "ilink" => ilink::Place::new(None, None).fixed().clone(),
         // The console has no service; a hook without an address was told as a mistake.
         None => return Reached { findings: Vec::new(), clock: None },
     };

@@ -72,10 +72,9 @@ pub struct ILink {
 #[derive(Debug, Default)]
 struct Known {
     saved: Option<SavedSession>,
-    /// The last login took the token from there, by the service's word.
+    /// The last login took the token from there, by the service's word. Whoever logs in yet again was refused with it: the
+    /// service is not told of it another time, or there would be no way out.
     again: bool,
-    /// And yet it was refused: the service is not told of it another time.
-    refused: bool,
 }
 
 /// A session's own things, as they were saved.
@@ -127,7 +126,7 @@ impl ILink {
 
     async fn log_in(&self, watcher: &dyn LoginWatcher) -> Result<Box<dyn Session>, Error> {
         let line = self.line()?;
-        let saved = Some(self.known()).filter(|known| !known.refused).and_then(|known| known.saved.clone());
+        let saved = Some(self.known()).filter(|known| !known.again).and_then(|known| known.saved.clone());
         // What cannot be read, or is another service's, is not told of.
         let before = saved.and_then(|saved| Self::kept(&saved, &line).ok());
         let tokens: Vec<Secret<String>> = before.iter().map(|kept| kept.binding.token.clone()).collect();
@@ -158,7 +157,7 @@ impl ILink {
             (Entered::Anew(binding), _) => Kept { binding, memory: Memory::default(), cursor: String::new() },
         };
         let session = self.begin(line, kept).await?;
-        *self.known() = Known { saved: session.saved().ok(), again, refused: false };
+        *self.known() = Known { saved: session.saved().ok(), again };
         Ok(session)
     }
 }
@@ -184,7 +183,7 @@ impl Protocol for ILink {
         Box::pin(async move {
             let line = self.line()?;
             let kept = Self::kept(saved, &line)?;
-            self.known().saved = Some(saved.clone());
+            self.remember(saved);
             self.begin(line, kept).await
         })
     }
@@ -195,11 +194,12 @@ impl Protocol for ILink {
         saved: &'a SavedSession,
         _watcher: &'a dyn LoginWatcher,
     ) -> BoxFuture<'a, Result<Box<dyn Session>, Error>> {
-        let mut known = self.known();
-        known.refused |= known.again;
-        known.saved = Some(saved.clone());
-        drop(known);
+        self.remember(saved);
         Box::pin(async { Err(Error::Ended(EndReason::TokenRefused)) })
+    }
+
+    fn remember(&self, saved: &SavedSession) {
+        self.known().saved = Some(saved.clone());
     }
 
     fn login<'a>(&'a self, watcher: &'a dyn LoginWatcher) -> BoxFuture<'a, Result<Box<dyn Session>, Error>> {

@@ -17,10 +17,12 @@ use super::endpoint::{self, Call, Place};
 use super::headers::Identity;
 use super::saved::{self, Binding, Memory, Said};
 use super::wire::request::{Bare, GetUpdates};
-use super::wire::{self, Nothing, answer::Updates};
+use super::wire::{self, Nothing};
 use crate::error::{EndReason, Error};
 use crate::source::Source;
 use crate::transport::{HttpRequest, Transport};
+
+pub(super) use super::wire::answer::Updates;
 
 /// What all requests of an account share, before and after a login.
 #[derive(Clone)]

@@ -16,7 +16,7 @@ use crate::protocol::SavedSession;
 const VERSION: u32 = 1;
 const PROTOCOL: &str = "ilink";
 /// Peers whose context token is kept: those that wrote last. A token takes about 200 bytes.
-pub const PEERS: usize = 1_000;
+const PEERS: usize = 1_000;
 /// Messages that a quote may mean, of both directions.
 const SAID: usize = 400;
 /// Bytes of their texts: the blob is written with each batch.

@@ -10,12 +10,11 @@ use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 use wxbot_model::{Contact, ContactKind, PeerId};
 
-use super::client::Client;
+use super::client::{Client, Updates};
 use super::convert::{self, Scene};
 use super::endpoint;
 use super::poll::Pace;
 use super::sender::ILinkSender;
-use super::wire::answer::Updates;
 use crate::error::{EndReason, Error};
 use crate::protocol::{ActionSender, Batch, ContactChange, SavedSession, Session};
 use crate::transport::TransportError;
@@ -201,10 +200,16 @@ impl Session for ILinkSession {
 
     fn log_out(&mut self) -> BoxFuture<'_, ()> {
         Box::pin(async {
+            self.leave().await;
+            self.client.end(EndReason::LoggedOut);
+        })
+    }
+
+    fn leave(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
             if let Err(error) = self.client.notify_stop().await {
                 tracing::debug!(%error, "The service did not take the notice that we stop.");
             }
-            self.client.end(EndReason::LoggedOut);
         })
     }
 }

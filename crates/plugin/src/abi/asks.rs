@@ -238,7 +238,7 @@ mod tests {
     fn budgets_cross_and_those_of_another_version_are_read() {
         let budget =
             Budget::unlimited().with_chat(Allowance::of(2)).with_kind(ActionKind::Recall, Allowance::not_before(7));
-        let budget = budget.in_quiet_hours(9, true).warming_up(11);
+        let budget = budget.in_quiet_hours(9, true).warming_up(11).with_window(3, 2, 60);
         assert_eq!(decode::<Budget>(&encode(&budget).unwrap()).unwrap(), budget);
         assert_eq!(of_another_version::<Budget>(json!({})), Budget::unlimited());
         let grown = json!({ "kinds": [{ "kind": "dance", "allowance": { "now": 1, "style": "tango" } }], "mood": 3 });

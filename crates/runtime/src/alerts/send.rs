@@ -5,9 +5,10 @@ use std::sync::Arc;
 use wxbot_model::{Action, Capability, ContactId};
 
 use crate::account::Account;
-use crate::outbox::{self, echo_of};
+use crate::dispatch::collect::rows_of;
+use crate::outbox;
 use crate::session::phase::Phase;
-use crate::store::{LoneSend, NewSend};
+use crate::store::LoneSend;
 
 /// Who asks for it, in the outbox.
 const WHO: &str = "wxbot-alerts";
@@ -31,26 +32,19 @@ pub async fn send(account: &Account, to: &ContactId, text: String) -> Result<(),
     if !settings.protocol.capabilities().has(Capability::SendText) {
         return Err(format!("account `{name}` cannot send texts"));
     }
-    let echo = echo_of(&text);
     let action = Action::SendText { to: to.clone(), text, mention: Vec::new() };
-    let body = serde_json::to_string(&action).map_err(|error| error.to_string())?;
-    let send = NewSend {
-        plugin: Arc::from(WHO),
-        ord: 0,
-        conv: to.clone(),
-        client_id: settings.protocol.draw_client_msg_id(),
-        body,
-        echo,
-        media: None,
-    };
+    let protocol = &settings.protocol;
+    let draw = || protocol.draw_client_msg_id();
+    let sends = rows_of(protocol.text_limit(), draw, &Arc::from(WHO), to, &action, 0)?;
+    let count = sends.len();
     let stored = LoneSend {
         account: name.clone(),
-        send,
+        sends,
         cause: NO_EVENT | account.source.random_u64() >> 2,
         direct: outbox::may_claim(account),
         now_ms: account.source.now_ms(),
     };
     let claimed = account.store.send(stored).await.map_err(|error| error.to_string())?;
-    account.outbox.stored(1, claimed);
+    account.outbox.stored(count, claimed);
     Ok(())
 }

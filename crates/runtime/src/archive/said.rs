@@ -57,6 +57,7 @@ fn of_content(content: &Content) -> String {
     };
     match content {
         Content::Text { text } | Content::Notice { text } | Content::System { text } => text.clone(),
+        Content::Voice { transcript, .. } => transcript.clone().unwrap_or_default(),
         Content::Quote(quote) => all(&[&quote.text, &quote.quoted.text]),
         Content::Location(place) => all(&[&place.name, &place.label]),
         Content::Card(card) => all(&[&card.nick_name, &card.alias]),
@@ -74,12 +75,9 @@ fn of_content(content: &Content) -> String {
         Content::App(app) => all(&[&app.title, &app.description]),
         Content::Call(call) => call.text.clone(),
         // Nothing to read, or nothing that anybody could: the raw form of what is unknown stays in the queue.
-        Content::Image { .. }
-        | Content::Voice { .. }
-        | Content::Video { .. }
-        | Content::Sticker { .. }
-        | Content::Unknown { .. }
-        | _ => String::new(),
+        Content::Image { .. } | Content::Video { .. } | Content::Sticker { .. } | Content::Unknown { .. } | _ => {
+            String::new()
+        }
     }
 }
 

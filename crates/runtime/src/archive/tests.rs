@@ -67,7 +67,16 @@ impl Rig {
         let row = NewRow { key, conv, kind: "message", body: body.into(), echo: None };
         let (account, rows) = (event.account.clone(), vec![row]);
         let now_ms = event.at_s * 1000;
-        let batch = Accept { account, rows, cursor: None, sealed: None, contacts: Vec::new(), claim: 1, now_ms };
+        let batch = Accept {
+            account,
+            rows,
+            cursor: None,
+            sealed: None,
+            contacts: Vec::new(),
+            opens: Vec::new(),
+            claim: 1,
+            now_ms,
+        };
         self.archiver.store.accept(batch).await.unwrap().seqs[0].unwrap()
     }
 

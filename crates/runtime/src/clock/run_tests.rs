@@ -54,8 +54,16 @@ impl Rig {
         let key = format!("k{}", self.source.random_u64()).parse().unwrap();
         let row = NewRow { key, conv: chat.id.clone(), kind: "message", body: "{}".into(), echo: None };
         let now_ms = self.source.now_ms();
-        let batch =
-            Accept { account: shop(), rows: vec![row], cursor: None, sealed: None, contacts: vec![], claim: 1, now_ms };
+        let batch = Accept {
+            account: shop(),
+            rows: vec![row],
+            cursor: None,
+            sealed: None,
+            contacts: vec![],
+            opens: Vec::new(),
+            claim: 1,
+            now_ms,
+        };
         let seq = self.store.accept(batch).await.unwrap().seqs[0].unwrap();
         let set = |(name, due_ms): (&str, i64)| TimerChange::Set {
             plugin: "p".into(),

@@ -3,13 +3,16 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
+use wxbot_model::Capability;
+use wxbot_plugin::host::PluginFactory;
+
 use super::check::{self, Place};
 use super::diagnostic::{Diagnostic, Report, codes, quote, suggest, words};
 use super::keys::{self, Key};
 use super::registry::{ProtocolSpec, Registry};
 use super::stations;
 use super::tree::{Entry, Node, Table};
-use super::view::{Account, RESERVED, accounts, plugin_entries};
+use super::view::{Account, Named, RESERVED, accounts, plugin_entries};
 
 /// Checks everything but the settings of plugins.
 pub(super) fn check(root: &Table, registry: &Registry, report: &mut Report) {
@@ -259,6 +262,10 @@ fn uses(account: &Account<'_>, registry: &Registry, report: &mut Report) {
             continue;
         };
         let Some(spec) = account.protocol else { continue };
+        if let Some(why) = no_rooms(plugin, spec) {
+            roomless(account, &used, spec, why, registry, report);
+            continue;
+        }
         let missing = account.capabilities().missing(&plugin.manifest().needs);
         if missing.is_empty() {
             continue;
@@ -287,6 +294,58 @@ fn uses(account: &Account<'_>, registry: &Registry, report: &mut Report) {
         }
         report.mistake(diagnostic);
     }
+}
+
+/// What a plugin that keeps watch over rooms lives on.
+const OF_ROOMS: [Capability; 4] =
+    [Capability::GroupMessages, Capability::MemberEvents, Capability::RemoveMembers, Capability::RenameRoom];
+
+/// Why this plugin has nothing to do with any account of this protocol; `None` where it may have.
+pub(super) fn no_rooms(plugin: &PluginFactory, spec: &ProtocolSpec) -> Option<&'static str> {
+    spec.direct_only.filter(|_| plugin.manifest().watches)
+}
+
+/// A plugin for rooms where there are none.
+fn roomless(
+    account: &Account<'_>,
+    used: &Named<'_>,
+    spec: &ProtocolSpec,
+    why: &str,
+    registry: &Registry,
+    report: &mut Report,
+) {
+    let id = used.name;
+    let lacks: Vec<&str> = spec.capabilities.missing(&OF_ROOMS).into_iter().map(Capability::word).collect();
+    let others: Vec<&str> = registry
+        .protocols
+        .iter()
+        .filter(|other| other.capabilities.missing(&OF_ROOMS).is_empty())
+        .map(|other| other.name)
+        .collect();
+    let message = format!(
+        "plugin `{id}` keeps watch over rooms, which protocol `{}` of {} does not have: {why}",
+        spec.name,
+        account.title()
+    );
+    let elsewhere = match others.as_slice() {
+        [] => String::new(),
+        [one] => format!("; rooms are looked after by an account of protocol `{one}`"),
+        several => format!("; rooms are looked after by an account of one of the protocols {}", words(several)),
+    };
+    let (span, cure) = match used.said {
+        Some(span) => (span, format!("take `{id}` out of the account's `use`{elsewhere}")),
+        None => {
+            let span = account.table.get("protocol").map_or(account.header, |node| &node.span);
+            (span, format!("give the account a `use` list without `{id}`{elsewhere}"))
+        }
+    };
+    let mut diagnostic = Diagnostic::new(codes::IMPOSSIBLE_CAPABILITY, span, message)
+        .label(format!("lacks {}", words(&lacks)))
+        .help(cure);
+    if let (None, Some(entry)) = (used.said, account.plugin_settings(id).0) {
+        diagnostic = diagnostic.also(&entry.key_span, "used because the account has no `use`");
+    }
+    report.mistake(diagnostic);
 }
 
 fn names(all: &[Account<'_>], report: &mut Report) {
@@ -339,7 +398,7 @@ fn unused(root: &Table, all: &[Account<'_>], registry: &Registry, report: &mut R
     let mut warn = |entry: &Entry, message: String| {
         report.warning(Diagnostic::new(codes::UNUSED_SETTINGS, &entry.key_span, message).label("nothing reads this"));
     };
-    let has = |list: Vec<super::view::Named<'_>>, name: &str| list.iter().any(|named| named.name == name);
+    let has = |list: Vec<Named<'_>>, name: &str| list.iter().any(|named| named.name == name);
     let stations = || {
         let own = registry.own_stations().map(|(name, _)| name);
         let built_in = keys::MIDDLEWARE.iter().map(|key| key.name);

@@ -108,6 +108,7 @@ fn one(account: &Account<'_>, file: &Path, registry: &Registry) -> Option<Accoun
             Some("drop") => OnUncertain::Drop,
             Some(_) | None => OnUncertain::Hold,
         },
+        typing: table.get("typing").is_none_or(|node| node.json() != Value::Bool(false)),
         archive: archive_policy(account),
         roles: roles::build(table.table("roles"), spec.only_one),
         builtin: account.root.get("builtin").is_none_or(|node| node.json() != Value::Bool(false)),

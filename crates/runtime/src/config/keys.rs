@@ -435,6 +435,12 @@ const ACCOUNT: &[Key] = &[
         Kind::Choice(&["hold", "resend", "drop"]),
     )
     .preset(Preset::Text("hold")),
+    Key::new(
+        "typing",
+        "Whether who writes sees that an answer is being written, where the service can show it and it takes over a second.",
+        Kind::Bool,
+    )
+    .preset(Preset::Bool(true)),
     Key::new("archive", "What is remembered of this account's conversations, instead of `archive.policy`.", POLICY),
     Key::new("plugins", "Settings of plugins for this account, over the common ones key by key.", Kind::Plugins),
     Key::new("pacing", "How fast this account sends, over the common pace key by key.", Kind::Table(PACING)),

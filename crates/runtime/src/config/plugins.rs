@@ -9,6 +9,7 @@ use wxbot_model::Capability;
 use wxbot_plugin::host::PluginFactory;
 use wxbot_plugin::{ConfigProblem, Feature, InitCtx, Place, Plan};
 
+use super::accounts::no_rooms;
 use super::diagnostic::{Diagnostic, Report, codes, quote};
 use super::keys::DEFAULT_PREFIXES;
 use super::registry::Registry;
@@ -58,6 +59,8 @@ fn account_check(account: &Account<'_>, judge: &mut Judge<'_>, alone: &[ConfigPr
     }
     let said = used.and_then(|named| named.said).unwrap_or(account.header);
     match judge.plan(common, own) {
+        // That was told for all of it.
+        Ok(_) if account.protocol.is_some_and(|spec| no_rooms(plugin, spec).is_some()) => {}
         Ok(plan) if used.is_some() => possible(account, id, &plan, (common, own), said, report),
         Ok(_) => {}
         Err(problems) => {

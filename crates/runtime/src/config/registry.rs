@@ -52,6 +52,9 @@ pub struct ProtocolSpec {
     pub judge: Option<Judge>,
     /// Which actions the owner can write for what an account lacks; `None` where accounts have no actions.
     pub supplies: Option<Supplies>,
+    /// Why there are no rooms, where the service has none at all: a plugin that keeps watch over rooms cannot run there
+    /// whatever it is set to do.
+    pub direct_only: Option<&'static str>,
     /// Whether `endpoint` may be given.
     pub takes_endpoint: bool,
     /// Whether `proxy` may be given.

@@ -155,6 +155,8 @@ pub struct AccountConfig {
     pub quiet: Option<Quiet>,
     /// What to do with a message of which nobody knows whether it was sent.
     pub on_uncertain: OnUncertain,
+    /// Whether it is shown that an answer is being written, where the service can.
+    pub typing: bool,
     /// What is remembered of its conversations.
     pub archive: ArchivePolicy,
     /// Who may do what.
@@ -186,6 +188,7 @@ impl fmt::Debug for AccountConfig {
             .field("pacing", &self.pacing)
             .field("quiet", &self.quiet)
             .field("on_uncertain", &self.on_uncertain)
+            .field("typing", &self.typing)
             .field("archive", &self.archive)
             .field("roles", &self.roles)
             .field("builtin", &self.builtin)

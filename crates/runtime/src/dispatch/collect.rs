@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
+use wxbot_core::split::{split_text, width};
 use wxbot_model::{Action, Capability, ClientMsgId, ContactId, Event, Media};
 use wxbot_plugin::{Effect, Effects, MediaSource};
 
@@ -90,7 +91,7 @@ impl Hands<'_> {
             let speaks = matches!(action, Action::SendText { .. } | Action::SendMedia { .. });
             share.said += usize::from(speaks && action.to() == Some(&event.chat.id));
             let place = u32::try_from(ord + share.sends.len()).unwrap_or(u32::MAX);
-            share.sends.push(self.send(&event.chat.id, action, place)?);
+            share.sends.extend(self.sends(&event.chat.id, &action, place)?);
         }
         Ok(share)
     }
@@ -117,15 +118,41 @@ impl Hands<'_> {
         Ok((Action::SendMedia { to, shape, media: taken.media }, taken.hold))
     }
 
-    /// The row of an action; `chat` is its lane where it says none itself.
-    pub(crate) fn send(&self, chat: &ContactId, action: Action, ord: u32) -> Result<NewSend, String> {
+    /// The rows of an action; `chat` is its lane where it says none itself.
+    pub(crate) fn sends(&self, chat: &ContactId, action: &Action, ord: u32) -> Result<Vec<NewSend>, String> {
         self.can(action.needs())?;
-        row_of(self.settings.protocol.draw_client_msg_id(), self.plugin, chat, &action, ord)
+        let protocol = &self.settings.protocol;
+        rows_of(protocol.text_limit(), || protocol.draw_client_msg_id(), self.plugin, chat, action, ord)
     }
 }
 
-/// The row of an action that the account can do.
-pub(crate) fn row_of(
+/// The rows of an action that the account can do: one, or, of a text that is wider than the service takes, one for each
+/// part. The same action comes to the same parts, so that an event that is handled again has its sends at the same places.
+/// Whoever is mentioned is mentioned once, in the first part.
+pub(crate) fn rows_of(
+    text_limit: Option<usize>,
+    draw: impl Fn() -> ClientMsgId,
+    plugin: &Arc<str>,
+    chat: &ContactId,
+    action: &Action,
+    ord: u32,
+) -> Result<Vec<NewSend>, String> {
+    let row = |action: &Action, ord| row_of(draw(), plugin, chat, action, ord);
+    if let (Action::SendText { to, text, mention }, Some(limit)) = (action, text_limit)
+        && width(text) > limit
+    {
+        let part = |(n, text): (usize, String)| {
+            let mention = if n == 0 { mention.clone() } else { Vec::new() };
+            Action::SendText { to: to.clone(), text, mention }
+        };
+        let parts = split_text(text, limit).into_iter().enumerate().map(part);
+        return parts.zip(ord..).map(|(action, ord)| row(&action, ord)).collect();
+    }
+    row(action, ord).map(|row| vec![row])
+}
+
+/// The row of an action that the service takes as it is.
+fn row_of(
     client_id: ClientMsgId,
     plugin: &Arc<str>,
     chat: &ContactId,

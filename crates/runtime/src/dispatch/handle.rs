@@ -15,6 +15,7 @@ use super::dialogs::Question;
 use super::feed::Work;
 use super::round::{Harvest, Round};
 use super::run::Gate;
+use super::typing;
 use crate::account::Account;
 use crate::failpoint::fail_point;
 use crate::outbox;
@@ -167,7 +168,10 @@ impl Handler {
             let round = Round::new(&self.account, &settings, row, claims.errors, &refusals.plugins, seen.as_ref());
             let envelope = Envelope::new(event, row.seq).attempt(attempt);
             let observer = seen.as_ref().map(|seen| seen as &dyn Observer);
-            let outcome = Next::new(&settings.chain, &round).seen_by(observer).run(envelope).await;
+            // Of what is handled once more nobody has written just now.
+            let whom = row.replay.is_none().then(|| typing::whom(&settings, &envelope.event)).flatten();
+            let work = Next::new(&settings.chain, &round).seen_by(observer).run(envelope);
+            let outcome = typing::while_working(&self.account, whom, work).await;
             let harvest = round.harvest();
             fail_point!("event: plugins answered");
             self.account.keep_trace(seen, &outcome, harvest.trouble.as_ref());

@@ -16,6 +16,7 @@ use wxbot_plugin::{Effects, PluginError};
 use super::collect::Hands;
 use crate::account::Account;
 use crate::outbox::{self, Expected};
+use crate::pacing::now as window;
 use crate::plugin::limits;
 use crate::store::{LoneSend, NO_EVENT, Settlement};
 
@@ -41,22 +42,37 @@ pub(super) async fn send_now(account: &Account, plugin: &str, action: Action) ->
     // Its file stays until the send is stored.
     let (action, _hold) = hands.at_hand(action).await.map_err(PluginError::msg)?;
     let lane = action.to().cloned().map_or_else(|| lane_of_nobody(account), Ok)?;
-    let send = hands.send(&lane, action, 0).map_err(PluginError::msg)?;
-    let mut expected = account.outbox.expect(send.client_id.clone());
+    if let Some(shut) = window::shut(account, &lane).await? {
+        return Err(PluginError::msg(format!("nothing was sent: {}", shut.reason())));
+    }
+    let sends = hands.sends(&lane, &action, 0).map_err(PluginError::msg)?;
+    let mut expected: Vec<_> = sends.iter().map(|send| account.outbox.expect(send.client_id.clone())).collect();
+    let parts = sends.len();
     let cause = no_event(&account.source);
     let stored = LoneSend {
         account: account.name.clone(),
-        send,
+        sends,
         cause,
         direct: outbox::may_claim(account),
         now_ms: account.source.now_ms(),
     };
     let claimed = account.store.send(stored).await?;
-    account.outbox.stored(1, claimed);
-    match wait(account, cause, &mut expected).await? {
-        Some(settlement) => told(settlement),
-        None => Err(unknown("it is still under way")),
+    account.outbox.stored(parts, claimed);
+    let mut receipt = None;
+    for (done, expected) in expected.iter_mut().enumerate() {
+        let told = match wait(account, cause, expected).await {
+            Ok(Some(settlement)) => told(settlement),
+            Ok(None) => Err(unknown("it is still under way")),
+            Err(error) => Err(error),
+        };
+        // A long text is several messages: whoever has the first may wait for the others.
+        receipt = Some(told.map_err(|error| if done == 0 { error } else { in_part(done, parts, &error) })?);
     }
+    receipt.ok_or_else(|| PluginError::msg("nothing was sent: the text is empty"))
+}
+
+fn in_part(done: usize, parts: usize, error: &PluginError) -> PluginError {
+    PluginError::msg(format!("{done} of {parts} parts were sent; the next: {error}"))
 }
 
 /// A cause that is no event. It is drawn, so that a restart repeats none.
@@ -81,9 +97,11 @@ fn told(settlement: Settlement) -> Result<Receipt, PluginError> {
     match settlement {
         Settlement::Sent { server_id } => Ok(Receipt::of(server_id.and_then(|id| id.parse().ok()))),
         Settlement::Failed { error } => Err(PluginError::msg(format!("it was refused: {error}"))),
-        Settlement::Uncertain { error } | Settlement::Dropped { error } | Settlement::Again { error, .. } => {
-            Err(unknown(&error))
-        }
+        Settlement::Uncertain { error }
+        | Settlement::Dropped { error }
+        | Settlement::Again { error, .. }
+        | Settlement::Resent { error, .. }
+        | Settlement::Shut { error, .. } => Err(unknown(&error)),
         Settlement::Held { error } => Err(PluginError::msg(format!("nothing was sent: {error}"))),
     }
 }

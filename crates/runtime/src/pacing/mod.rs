@@ -1,7 +1,7 @@
 //! How fast does an account send, and what does it not send at all? The rules, without any store.
 //!
-//! [`bucket`] one pace as one number → [`manners`] the other rules of an account → [`rules`] what of it holds at this
-//! moment → `now` where an account asks for it: before a claim, for `cx.budget()`, and for `wxbot accounts`. Judged and
+//! [`bucket`] one pace as one number → [`manners`] the other rules of an account → [`window`] whether a service lets a chat be
+//! written to → [`rules`] what of it holds at this moment → `now` where an account asks for it: before a claim, for `cx.budget()`, and for `wxbot accounts`. Judged and
 //! paid is in one place, `store/sqlite/toll.rs`, whichever way a send takes
 //! ([ADR 0030](../../../../docs/adr/0030-one-toll-for-every-way-out.md)).
 
@@ -9,6 +9,7 @@ pub mod bucket;
 pub mod manners;
 pub(crate) mod now;
 pub mod rules;
+pub mod window;
 
 pub use bucket::{Bucket, Pace};
 pub use manners::{Kinds, Manners, OnRepeat, OnSameText, Pushes, Repeat, SameText, WarmUp};

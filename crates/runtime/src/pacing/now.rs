@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use serde::Serialize;
+use wxbot_core::ReplyWindow;
 use wxbot_model::span::Rate;
 use wxbot_model::{ActionKind, ContactId};
 use wxbot_plugin::{Allowance, Budget};
 
 use super::bucket::{Bucket, Pace};
 use super::rules::{QuietNow, Rules};
+use super::window::{Meter, Reading, Shut};
 use super::{GAP, LOGIN, OF_ACCOUNT, of_kind};
 use crate::account::Account;
 use crate::config::Quiet;
@@ -63,6 +65,8 @@ pub(crate) fn ask(account: &Account, limit: usize) -> ClaimSends {
             burst: pacing.burst,
             seed,
             quiet: quiet.and_then(|quiet| quiet_now(quiet, now_ms)),
+            window: settings.protocol.reply_window(),
+            text_limit: settings.protocol.text_limit(),
         },
     }
 }
@@ -95,7 +99,52 @@ async fn debts(account: &Account, chat: &str) -> Result<Debts, StoreError> {
 /// What may go out into this chat.
 pub(crate) async fn budget(account: &Account, chat: &ContactId) -> Result<Budget, StoreError> {
     let debts = debts(account, chat.as_str()).await?;
-    Ok(look(&ask(account, 1), chat.as_str(), &debts))
+    let ask = ask(account, 1);
+    let budget = look(&ask, chat.as_str(), &debts);
+    let Some(window) = ask.rules.window else { return Ok(budget) };
+    let meter = account.store.meter(&account.name, chat).await?;
+    Ok(with_window(budget, meter, window, ask.now_ms))
+}
+
+fn with_window(budget: Budget, meter: Option<Meter>, window: ReplyWindow, now_ms: i64) -> Budget {
+    match meter.map(|meter| (meter, meter.read(window, now_ms, false))) {
+        Some((meter, Reading::Open { left, until_ms, from_ms })) => {
+            let rests = from_ms.map_or(Allowance::UNLIMITED, Allowance::not_before);
+            let chat = budget.chat.and(rests);
+            budget.with_chat(chat).with_window(left, meter.likely(left), secs_left(until_ms, now_ms))
+        }
+        Some((_, Reading::Shut(_))) | None => budget.with_window(0, 0, 0),
+    }
+}
+
+/// Whole seconds from now on; at least one while it is not over.
+fn secs_left(until_ms: i64, now_ms: i64) -> u64 {
+    u64::try_from(until_ms.saturating_sub(now_ms)).unwrap_or(0).div_ceil(1_000)
+}
+
+/// Why nothing may be said in this chat before a person writes there; `None`: something may, or will without that.
+pub(crate) async fn shut(account: &Account, chat: &ContactId) -> Result<Option<Shut>, StoreError> {
+    let Some(window) = account.settings().protocol.reply_window() else { return Ok(None) };
+    let Some(meter) = account.store.meter(&account.name, chat).await? else { return Ok(Some(Shut::NobodyWrote)) };
+    Ok(match meter.read(window, account.source.now_ms(), false) {
+        Reading::Shut(shut) => Some(shut),
+        Reading::Open { .. } => None,
+    })
+}
+
+/// A chat that may be written to, where the service lets a bot answer and not begin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OpenWindow {
+    /// Which.
+    pub chat: ContactId,
+    /// What it is called; empty while nobody has logged in.
+    pub name: String,
+    /// Sends that are left before somebody writes there again.
+    pub left: u32,
+    /// How many of them the service is likely to take, by what it refused before.
+    pub likely: u32,
+    /// When it shuts, whatever is left; milliseconds since 1970.
+    pub until_ms: i64,
 }
 
 fn look(ask: &ClaimSends, chat: &str, debts: &Debts) -> Budget {
@@ -146,6 +195,24 @@ impl Account {
         let pace = budget.account.next_ms.map(|until_ms| Slowed { by: SlowedBy::Pace, until_ms });
         Ok([quiet, warm_up, pace].into_iter().flatten().collect())
     }
+
+    /// The chats that may be written to, at most a thousand, the one that opened last first; `None` where its service lets
+    /// it write whenever it likes.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn open_windows(&self) -> Result<Option<Vec<OpenWindow>>, StoreError> {
+        let Some(window) = self.settings().protocol.reply_window() else { return Ok(None) };
+        let (meters, now_ms) = (self.store.meters(&self.name).await?, self.source.now_ms());
+        let open = meters.into_iter().filter_map(|(chat, meter)| match meter.read(window, now_ms, false) {
+            Reading::Open { left, until_ms, .. } => {
+                let name = self.read_contacts(|book| book.name_of(&chat).to_owned());
+                Some(OpenWindow { chat, name, left, likely: meter.likely(left), until_ms })
+            }
+            Reading::Shut(_) => None,
+        });
+        Ok(Some(open.collect()))
+    }
 }
 
 #[cfg(test)]
@@ -163,7 +230,7 @@ mod tests {
             max_age_ms: 600_000,
             per_account: (Rate::new(1, Duration::from_secs(1)), 6),
             per_chat: (Rate::new(20, Duration::from_secs(60)), 6),
-            rules: Rules { manners, burst: 6, seed: 0, quiet },
+            rules: Rules { manners, burst: 6, quiet, ..Rules::default() },
         }
     }
 

@@ -1,5 +1,6 @@
 //! Which rules hold at this moment? What a claim takes along into the store.
 
+use wxbot_core::ReplyWindow;
 use wxbot_model::ActionKind;
 
 use super::manners::Manners;
@@ -15,6 +16,10 @@ pub struct Rules {
     pub seed: u64,
     /// Quiet hours that are on.
     pub quiet: Option<QuietNow>,
+    /// How long a chat may be written in after somebody wrote there, where the service asks for that.
+    pub window: Option<ReplyWindow>,
+    /// How wide one text may be, by [`wxbot_core::split::width`].
+    pub text_limit: Option<usize>,
 }
 
 /// Quiet hours that are on.
@@ -28,7 +33,7 @@ pub struct QuietNow {
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { manners: Manners::NONE, burst: 1, seed: 0, quiet: None }
+        Self { manners: Manners::NONE, burst: 1, seed: 0, quiet: None, window: None, text_limit: None }
     }
 }
 

@@ -79,8 +79,8 @@ impl Cure {
             Self::Scan => ("scan the QR code with the phone", "用手机扫描二维码"),
             Self::Confirm => ("confirm on the phone", "在手机上确认"),
             Self::Code => (
-                "type the digits that the phone shows where the login was asked for",
-                "在发起登录的地方输入手机上显示的数字",
+                "type the digits that the phone shows where the login was asked for, or run `wxbot login {} --code DIGITS`",
+                "在发起登录的地方输入手机上显示的数字,或运行 `wxbot login {} --code 数字`",
             ),
             Self::Bind => (
                 "the service no longer takes its token: it was bound elsewhere, or not used for long. Run `wxbot login {}` and scan \

@@ -32,6 +32,8 @@ pub enum Phase {
     AwaitingCode {
         /// Those typed before were wrong.
         wrong: bool,
+        /// The how many-th question of this login it is, from 1: who typed wrong ones twice is asked a third time.
+        number: u32,
     },
     /// Receiving and sending.
     Online,
@@ -63,8 +65,8 @@ impl Phase {
             Self::AwaitingScan { payload, .. } if payload.is_empty() => "the phone was asked to confirm",
             Self::AwaitingScan { .. } => "a QR code waits to be scanned",
             Self::AwaitingConfirm => "the code was scanned, and the phone asks for a confirmation",
-            Self::AwaitingCode { wrong: false } => "the phone shows digits, which must be typed here",
-            Self::AwaitingCode { wrong: true } => {
+            Self::AwaitingCode { wrong: false, .. } => "the phone shows digits, which must be typed here",
+            Self::AwaitingCode { wrong: true, .. } => {
                 "the digits were wrong; the phone shows those that must be typed here"
             }
             Self::Online => "",

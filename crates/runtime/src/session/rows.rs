@@ -5,7 +5,7 @@ use wxbot_model::{AccountName, Chat, ChatKind, ContactId, ContactKind, Event, Ev
 
 use crate::contacts::{Contacts, NoticedEvent};
 use crate::outbox::echo_of;
-use crate::store::NewRow;
+use crate::store::{NewRow, Opening};
 
 /// An event as it is stored and as it is handled.
 pub(crate) type Filed = (NewRow, Event);
@@ -34,6 +34,20 @@ pub(super) fn rows(
     // What their last events are called by was needed until now.
     gone.iter().for_each(|peer| book.remove(peer));
     rows
+}
+
+/// Which of these let their chats be written to: what persons have said, and not we.
+pub(super) fn opens(filed: &[Filed], now_ms: i64) -> Vec<Opening> {
+    let said = filed
+        .iter()
+        .enumerate()
+        .filter(|(_, (_, event))| event.sender.is_some() && event.message().is_some_and(|message| !message.from_self));
+    let opening = |(row, (_, event)): (usize, &Filed)| {
+        // The service counts from when it was said. A clock that is ahead of ours must not lengthen it.
+        let said_ms = Some(event.at_s.saturating_mul(1_000)).filter(|at_ms| *at_ms > 0);
+        Opening { row, said_ms: said_ms.map_or(now_ms, |at_ms| at_ms.min(now_ms)) }
+    };
+    said.map(opening).collect()
 }
 
 /// What was noticed by comparing lists, as rows.

@@ -33,6 +33,9 @@ pub(crate) const SESSION_FIELD: &str = "session";
 /// slow.
 const RESUMED_WITHIN: Duration = Duration::from_secs(600);
 
+/// How long the service may be told that nobody listens any more: whoever stops wxbot waits for it.
+const LEFT_WITHIN: Duration = Duration::from_secs(2);
+
 /// Runs an account until `stop`. Never returns early and never panics: a failure is a state.
 pub(crate) async fn run(account: Arc<Account>, stop: CancellationToken) {
     let mut driver = Driver {
@@ -70,6 +73,11 @@ pub(crate) async fn run(account: Arc<Account>, stop: CancellationToken) {
                 Input::Failed(Trouble::Broken("internal error: the session panicked; please report it".into()))
             }
         };
+    }
+    if let Some(session) = &mut driver.session
+        && tokio::time::timeout(LEFT_WITHIN, session.leave()).await.is_err()
+    {
+        tracing::debug!(account = %account.name, "The service was not told in time that nobody listens.");
     }
     driver.drop_session();
     account.keep_unfiled(driver.unfiled);
@@ -265,6 +273,12 @@ impl Driver {
                 Err(trouble) => return Input::Failed(trouble),
             }
         } else {
+            // Also of a session that was refused: the service may know it, and want nothing scanned.
+            if let Ok(Some(_)) = account.store.session(&account.name).await
+                && let Ok(saved) = self.saved().await
+            {
+                self.protocol.remember(&saved);
+            }
             self.protocol.login(&watcher).await
         };
         match session {
@@ -446,11 +460,21 @@ impl Driver {
             (book.unsaved(), filed)
         });
         let saved = contacts.clone();
+        let opens = if self.protocol.reply_window().is_some() { rows::opens(&filed, now_ms) } else { Vec::new() };
+        let opened = !opens.is_empty();
         let (rows, events): (Vec<_>, Vec<_>) = filed.into_iter().unzip();
         let bodies: Vec<Arc<str>> = rows.iter().map(|row: &NewRow| Arc::clone(&row.body)).collect();
         let claim = account.feed.room();
-        let accept =
-            Accept { account: account.name.clone(), rows, cursor: batch.cursor, sealed, contacts, claim, now_ms };
+        let accept = Accept {
+            account: account.name.clone(),
+            rows,
+            cursor: batch.cursor,
+            sealed,
+            contacts,
+            opens,
+            claim,
+            now_ms,
+        };
         let accepted = account.store.accept(accept).await?;
         fail_point!("accept: committed");
         batch.kept.tell();
@@ -469,6 +493,10 @@ impl Driver {
         });
         let claimed = fresh.by_ref().take(claim).collect();
         account.feed.offer(claimed, fresh.next().is_some());
+        if opened {
+            // What waited for them to write may go out now.
+            account.outbox.look();
+        }
         fail_point!("accept: offered");
         account.write_contacts(|book| book.saved(&saved));
         self.unfiled.clear();
@@ -514,7 +542,14 @@ impl LoginWatcher for Watcher {
                 self.account.show(phase, "the phone was asked to confirm".into());
             }
             LoginEvent::Scanned => self.account.show(Phase::AwaitingConfirm, String::new()),
-            LoginEvent::CodeWanted { wrong } => self.account.show(Phase::AwaitingCode { wrong }, String::new()),
+            LoginEvent::CodeWanted { wrong } => {
+                let before = if let Phase::AwaitingCode { number, .. } = self.account.status().borrow().phase {
+                    number
+                } else {
+                    0
+                };
+                self.account.show(Phase::AwaitingCode { wrong, number: before + 1 }, String::new());
+            }
             LoginEvent::Confirmed => self.account.show(Phase::Starting, "confirmed; loading contacts".into()),
             _ => {}
         }

@@ -47,12 +47,12 @@ pub use mend::{
     DeadEvent, DeadFilter, Decided, Decision, MOST_REPLAYED, MendStore, NO_EVENT, Replay, ReplayAsk, ReplayStep,
     SendFilter, SendRow,
 };
-pub use pace::{MERGED_INTO, PaceStore};
+pub use pace::{MERGED_INTO, MeterStore, PaceStore};
 pub use planned::{MOST_PLANNED, NewPlanned, Planned, PlannedFiring, PlannedStore};
 pub use story::{EventState, SendState, SendStory, Story, StoryStore};
 pub use types::{
     Accept, Accepted, BoundContact, ClaimSends, ClaimedSend, Claims, Counts, Failure, Finish, Finished, InboxRow,
-    KvSwap, LoneSend, NewRow, NewSend, RoomRow, SavedRow, Settlement, StoreError, Verdict,
+    KvSwap, LoneSend, NewRow, NewSend, Opening, RoomRow, SavedRow, Settlement, StoreError, Verdict,
 };
 
 /// A store's answer, later.
@@ -67,6 +67,7 @@ pub trait Store:
     + StoryStore
     + HistoryStore
     + PaceStore
+    + MeterStore
     + HaltStore
     + HealthStore
     + MendStore

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use wxbot_model::AccountName;
+use wxbot_model::{AccountName, ContactId};
 
 use super::Answer;
+use crate::pacing::window::Meter;
 
 /// The note of a push that went out within another one begins so; that one's number follows.
 pub const MERGED_INTO: &str = "merged into send ";
@@ -16,4 +17,13 @@ pub trait PaceStore {
 
     /// The saved numbers of these buckets; those that are full may be missing. Nothing is paid.
     fn debts(&self, account: &AccountName, scopes: Vec<String>) -> Answer<'_, HashMap<String, i64>>;
+}
+
+/// The steps around reply windows. They are opened with the message of a person, and paid where a send is claimed.
+pub trait MeterStore {
+    /// The meter of a chat; `None` where nobody has written yet, or the account has no windows.
+    fn meter(&self, account: &AccountName, conv: &ContactId) -> Answer<'_, Option<Meter>>;
+
+    /// The thousand meters of an account that were opened last, the newest first.
+    fn meters(&self, account: &AccountName) -> Answer<'_, Vec<(ContactId, Meter)>>;
 }

@@ -83,10 +83,21 @@ pub struct Accept {
     pub sealed: Option<Vec<u8>>,
     /// New or changed bindings.
     pub contacts: Vec<BoundContact>,
+    /// Which events let their chats be written to, where the service asks for that. One that was known opens nothing.
+    pub opens: Vec<Opening>,
     /// The caller handles so many of the new events at once: they are claimed with the batch, for the first time.
     pub claim: usize,
     /// Now.
     pub now_ms: i64,
+}
+
+/// A message of a person, after which a chat may be written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opening {
+    /// Its place among the events of the batch.
+    pub row: usize,
+    /// When it was said, milliseconds since 1970; never later than now.
+    pub said_ms: i64,
 }
 
 /// One event to take.
@@ -219,8 +230,8 @@ pub struct NewSend {
 pub struct LoneSend {
     /// Whose.
     pub account: AccountName,
-    /// What.
-    pub send: NewSend,
+    /// What, in order: a long text is several.
+    pub sends: Vec<NewSend>,
     /// A number that no event ever has.
     pub cause: u64,
     /// Claim it, if it may go out at once.
@@ -302,6 +313,20 @@ pub enum Settlement {
         /// True when the try may have been taken after all: our own message that came back meanwhile proves it then.
         unsure: bool,
     },
+    /// It may have been taken, and goes again: the service shows a message with a used id no second time.
+    Resent {
+        /// When.
+        not_before_ms: i64,
+        /// What happened.
+        error: String,
+    },
+    /// Not taken, because nothing goes into its chat before somebody writes there. No try is counted.
+    Shut {
+        /// Nor before this.
+        not_before_ms: i64,
+        /// What the service said.
+        error: String,
+    },
     /// It may have been taken.
     Uncertain {
         /// What happened.
@@ -329,6 +354,11 @@ pub enum Settlement {
 pub enum Verdict {
     /// Send again under the same id.
     Resend,
+    /// The same for those that were tried less often than this: the service shows none of them twice.
+    ResendSafely {
+        /// Tries.
+        below: u32,
+    },
     /// Do not send.
     Drop,
 }

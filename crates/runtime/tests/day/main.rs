@@ -117,6 +117,7 @@ fn registry() -> Registry {
         simulated: true,
         options: &[],
         supplies: None,
+        direct_only: None,
         pacing,
     };
     Registry {
@@ -139,7 +140,16 @@ async fn last_month(store: &dyn Store, now_ms: i64) {
             echo: None,
         };
         let (rows, account) = ((0..100).map(row).collect(), account.clone());
-        let batch = Accept { account, rows, cursor: None, sealed: None, contacts: Vec::new(), claim: 0, now_ms: then };
+        let batch = Accept {
+            account,
+            rows,
+            cursor: None,
+            sealed: None,
+            contacts: Vec::new(),
+            opens: Vec::new(),
+            claim: 0,
+            now_ms: then,
+        };
         for seq in store.accept(batch).await.unwrap().seqs {
             let send = NewSend {
                 plugin: Arc::from("echo"),

@@ -379,6 +379,7 @@ pub(crate) fn registry() -> Registry {
             only_one: false,
             judge: None,
             supplies: None,
+            direct_only: None,
             simulated: true,
             options: &[],
             pacing,

@@ -323,6 +323,7 @@ fn registry() -> Registry {
         only_one: false,
         judge: None,
         supplies: None,
+        direct_only: None,
         simulated: true,
         options: &[],
         pacing,

@@ -27,8 +27,16 @@ async fn set_timer(rig: &Rig, later: Duration) -> EventKey {
         body: "{}".into(),
         echo: None,
     };
-    let accept =
-        Accept { account: shop(), rows: vec![row], cursor: None, sealed: None, contacts: vec![], claim: 1, now_ms };
+    let accept = Accept {
+        account: shop(),
+        rows: vec![row],
+        cursor: None,
+        sealed: None,
+        contacts: vec![],
+        opens: Vec::new(),
+        claim: 1,
+        now_ms,
+    };
     let seq = store.accept(accept).await.unwrap().seqs[0].unwrap();
     let timer = TimerChange::Set {
         plugin: Arc::from("deeds"),

@@ -6,6 +6,12 @@ mod clock;
 mod plugin;
 #[cfg(test)]
 mod rig;
+#[cfg(test)]
+mod token;
+#[cfg(test)]
+mod typing;
+#[cfg(test)]
+mod windows;
 
 use std::time::Duration;
 

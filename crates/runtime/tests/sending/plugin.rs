@@ -42,6 +42,35 @@ impl Plugin for Deeds {
                 let mention = rest.split(' ').map(|id| id.parse().unwrap()).collect();
                 Effects::none().and_act(Action::SendText { to: chat(), text: "hi".into(), mention })
             }
+            "slow" => {
+                tokio::time::sleep(std::time::Duration::from_millis(rest.parse().unwrap())).await;
+                Effects::reply("at last")
+            }
+            "panic" => {
+                tokio::time::sleep(std::time::Duration::from_millis(rest.parse().unwrap())).await;
+                panic!("as asked")
+            }
+            "now" => {
+                for word in rest.split(' ') {
+                    let text = Action::SendText { to: chat(), text: word.into(), mention: vec![] };
+                    if let Err(error) = cx.send_now(text).await {
+                        return Ok(Effects::reply(format!("told: {error}")));
+                    }
+                }
+                Effects::none()
+            }
+            "push" => Effects::none().and_act(Action::SendText {
+                to: rest.parse().unwrap(),
+                text: "news".into(),
+                mention: vec![],
+            }),
+            "long" => Effects::reply(["one two three"; 4].join("\n")).and_reply("end"),
+            "budget" => {
+                let window = cx.budget().await?.window;
+                let told = window.map_or("none".to_owned(), |w| format!("{} {} {}", w.left, w.likely, w.open_s));
+                Effects::reply(told)
+            }
+            "three" => Effects::reply("a").and_reply("b").and_reply("c"),
             "avatar" => {
                 let file = cx.avatar(&chat()).await?;
                 Effects::reply(format!("{} of {}", file.file_type().mime(), file.len()))

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,10 +10,11 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream;
 use tokio::sync::{mpsc, watch};
-use wxbot_core::error::{Error, FetchError, SendError};
+use tokio::time::Instant;
+use wxbot_core::error::{EndReason, Error, FetchError, SendError};
 use wxbot_core::protocol::{
-    ActionSender, Batch, Fetch, Fetched, Incoming, LoginWatcher, Outgoing, Progress, Protocol, Receipt, SavedSession,
-    Session,
+    ActionSender, Batch, Fetch, Fetched, Incoming, LoginEvent, LoginWatcher, Outgoing, Progress, Protocol, Receipt,
+    ReplyWindow, SavedSession, Session,
 };
 use wxbot_core::source::Source;
 use wxbot_model::span::Rate;
@@ -42,9 +43,38 @@ pub(crate) struct Gone {
     pub(crate) bytes: Vec<u8>,
 }
 
+/// How the service is, besides what it can do.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Ways {
+    pub(crate) window: Option<ReplyWindow>,
+    pub(crate) text_limit: Option<usize>,
+    /// It shows a message with a used id no second time.
+    pub(crate) safe: bool,
+    /// Accounts log in, with a token, by digits that the phone shows.
+    pub(crate) login: bool,
+}
+
 /// The service.
 #[derive(Debug, Default)]
 pub(crate) struct Service {
+    pub(crate) ways: Ways,
+    /// The id of each request to send, when it begins.
+    pub(crate) begun: Mutex<Vec<ClientMsgId>>,
+    /// How the next requests end; then they are taken.
+    pub(crate) answers: Mutex<VecDeque<SendError>>,
+    /// Requests to send are not answered while it is true.
+    pub(crate) hangs: watch::Sender<bool>,
+    /// What was shown of typing: since the start, to whom, whether on.
+    pub(crate) typed: Mutex<Vec<(Duration, PeerId, bool)>>,
+    /// Showing that never works.
+    pub(crate) typing_fails: AtomicBool,
+    /// Polls are told that the token is no longer taken.
+    pub(crate) refuses: watch::Sender<bool>,
+    /// The digits of the phone.
+    pub(crate) digits: Mutex<String>,
+    pub(crate) logins: AtomicU64,
+    pub(crate) resumes: AtomicU64,
+    since: Mutex<Option<Instant>>,
     pub(crate) gone: Mutex<Vec<Gone>>,
     /// What `fetch` gives, one after another; the last one for ever.
     pub(crate) gives: Mutex<VecDeque<Result<Vec<u8>, FetchError>>>,
@@ -59,6 +89,11 @@ pub(crate) struct Service {
 }
 
 impl Service {
+    /// Time since the service began.
+    pub(crate) fn since(&self) -> Duration {
+        self.since.lock().unwrap().unwrap().elapsed()
+    }
+
     fn next_gift(&self) -> Option<Result<Vec<u8>, FetchError>> {
         let mut gives = self.gives.lock().unwrap();
         if gives.len() > 1 { gives.pop_front() } else { gives.front().cloned() }
@@ -71,6 +106,7 @@ pub(crate) struct Rig {
     pub(crate) source: Source,
     runtime: Option<Runtime>,
     lock: Option<DataDir>,
+    lines: String,
     say: mpsc::Sender<Incoming>,
     number: u64,
 }
@@ -86,19 +122,40 @@ impl Rig {
 
     /// With a protocol that can do these things.
     pub(crate) async fn able(can: Capabilities) -> Self {
-        let (say, incoming) = mpsc::channel(64);
-        let service = Service { can, incoming: Mutex::new(Some(incoming)), ..Service::default() };
-        let (dir, source) = (tempfile::tempdir().unwrap(), Source::seeded(5, 1_780_000_000));
-        let mut rig = Self { service: Arc::new(service), dir, source, runtime: None, lock: None, say, number: 0 };
+        Self::of(can, Ways::default(), "").await
+    }
+
+    /// With a service that is so, and these lines of the account.
+    pub(crate) async fn of(can: Capabilities, ways: Ways, lines: &str) -> Self {
+        let mut rig = Self::offline(can, ways, lines);
         rig.start().await;
         rig
     }
 
+    /// The same, with nothing that runs.
+    pub(crate) fn offline(can: Capabilities, ways: Ways, lines: &str) -> Self {
+        let (say, incoming) = mpsc::channel(64);
+        let since = Mutex::new(Some(Instant::now()));
+        let service = Service { can, ways, since, incoming: Mutex::new(Some(incoming)), ..Service::default() };
+        let (dir, source) = (tempfile::tempdir().unwrap(), Source::seeded(5, 1_780_000_000));
+        let lines = lines.to_owned();
+        Self { service: Arc::new(service), dir, source, lines, runtime: None, lock: None, say, number: 0 }
+    }
+
     pub(crate) async fn start(&mut self) {
-        let text =
-            "[[accounts]]\nname = \"shop\"\nprotocol = \"script\"\nuse = [\"deeds\"]\nmiddleware = []\n[plugins.deeds]";
+        self.begin().await;
+        let mut status = self.account().status();
+        status.wait_for(|status| status.phase.word() == "online").await.unwrap();
+    }
+
+    /// Starts, whatever becomes of the account.
+    pub(crate) async fn begin(&mut self) {
+        let text = format!(
+            "[[accounts]]\nname = \"shop\"\nprotocol = \"script\"\nuse = [\"deeds\"]\nmiddleware = []\n{}\n[plugins.deeds]",
+            self.lines
+        );
         let registry = registry(self.service.can);
-        let loaded = config::parse(text, Path::new("bot.toml"), &registry).unwrap_or_else(|e| panic!("{e}"));
+        let loaded = config::parse(&text, Path::new("bot.toml"), &registry).unwrap_or_else(|e| panic!("{e}"));
         let data = self.data();
         let lock = DataDir::open(&data).unwrap();
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&lock).unwrap());
@@ -110,8 +167,24 @@ impl Rig {
         let vault = Arc::new(Vault::open(&data).unwrap());
         let parts = Ingredients { accounts, store, vault, media, source: self.source.clone(), works: true };
         self.runtime = Some(Runtime::start(parts).await.unwrap());
-        let mut status = self.account().status();
-        status.wait_for(|status| status.phase.word() == "online").await.unwrap();
+    }
+
+    /// As kill -9: what is stored stays as it is at this moment, and another process goes on with it.
+    pub(crate) async fn kill(&mut self) {
+        let left = tempfile::tempdir().unwrap();
+        let to = left.path().join("data");
+        std::fs::create_dir(&to).unwrap();
+        std::fs::set_permissions(&to, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        for entry in std::fs::read_dir(self.data()).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_type().unwrap().is_file() && entry.file_name() != "wxbot.lock" {
+                std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+            }
+        }
+        // What the old process would still have done happens to files that nobody looks at any more.
+        self.runtime.take().unwrap().stop(Patience::TERMINAL).await;
+        self.lock = None;
+        self.dir = left;
     }
 
     pub(crate) async fn stop(&mut self) {
@@ -197,10 +270,20 @@ impl Protocol for Script {
         self.0.can
     }
     fn needs_login(&self) -> bool {
-        false
+        self.0.ways.login
+    }
+    fn reply_window(&self) -> Option<ReplyWindow> {
+        self.0.ways.window
+    }
+    fn resends_safely(&self) -> bool {
+        self.0.ways.safe
+    }
+    fn text_limit(&self) -> Option<usize> {
+        self.0.ways.text_limit
     }
     fn resume<'a>(&'a self, _saved: &'a SavedSession) -> BoxFuture<'a, Result<Box<dyn Session>, Error>> {
         Box::pin(async {
+            self.0.resumes.fetch_add(1, Ordering::SeqCst);
             let incoming = self.0.incoming.lock().unwrap().take();
             Ok(Box::new(Open { service: Arc::clone(&self.0), incoming }) as Box<dyn Session>)
         })
@@ -212,8 +295,30 @@ impl Protocol for Script {
     ) -> BoxFuture<'a, Result<Box<dyn Session>, Error>> {
         self.resume(saved)
     }
-    fn login<'a>(&'a self, _watcher: &'a dyn LoginWatcher) -> BoxFuture<'a, Result<Box<dyn Session>, Error>> {
-        Box::pin(async { Err(Error::LoginNotCompleted("no login here")) })
+    fn login<'a>(&'a self, watcher: &'a dyn LoginWatcher) -> BoxFuture<'a, Result<Box<dyn Session>, Error>> {
+        Box::pin(async move {
+            self.0.logins.fetch_add(1, Ordering::SeqCst);
+            if !self.0.ways.login {
+                return Err(Error::LoginNotCompleted("no login here"));
+            }
+            watcher.tell(LoginEvent::Scanned);
+            let want = self.0.digits.lock().unwrap().clone();
+            for wrong in [false, true, true] {
+                if want.is_empty() {
+                    break;
+                }
+                watcher.tell(LoginEvent::CodeWanted { wrong });
+                match watcher.code().await {
+                    Some(typed) if typed == want => break,
+                    Some(_) => {}
+                    None => return Err(Error::LoginNotCompleted("nobody typed the digits")),
+                }
+            }
+            watcher.tell(LoginEvent::Confirmed);
+            self.0.refuses.send_replace(false);
+            let incoming = self.0.incoming.lock().unwrap().take();
+            Ok(Box::new(Open { service: Arc::clone(&self.0), incoming }) as Box<dyn Session>)
+        })
     }
     fn draw_client_msg_id(&self) -> ClientMsgId {
         (1_000 + self.0.drawn.fetch_add(1, Ordering::SeqCst)).to_string().parse().unwrap()
@@ -238,7 +343,11 @@ fn contact(name: &str, kind: ContactKind) -> Contact {
 impl Session for Open {
     fn next_batch(&mut self) -> BoxFuture<'_, Result<Batch, Error>> {
         Box::pin(async {
-            let event = self.incoming.as_mut().unwrap().recv().await.unwrap();
+            let mut refuses = self.service.refuses.subscribe();
+            let event = tokio::select! {
+                event = self.incoming.as_mut().unwrap().recv() => event.unwrap(),
+                _ = refuses.wait_for(|refuses| *refuses) => return Err(Error::Ended(EndReason::TokenRefused)),
+            };
             Ok(Batch { events: vec![event], ..Batch::default() })
         })
     }
@@ -270,8 +379,14 @@ struct Sender(Arc<Service>);
 impl ActionSender for Sender {
     fn perform(&self, outgoing: Outgoing) -> BoxFuture<'_, Result<Receipt, SendError>> {
         Box::pin(async move {
+            self.0.begun.lock().unwrap().push(outgoing.client_id.clone());
+            self.0.hangs.subscribe().wait_for(|hangs| !hangs).await.ok();
+            let answer = self.0.answers.lock().unwrap().pop_front();
+            if let Some(error) = answer {
+                return Err(error);
+            }
             if *self.0.away.borrow() {
-                return Err(SendError::Ended(wxbot_core::EndReason::LoggedOut));
+                return Err(SendError::Ended(EndReason::LoggedOut));
             }
             let (mut name, mut bytes) = (String::new(), Vec::new());
             if let Some(file) = &outgoing.media {
@@ -286,6 +401,17 @@ impl ActionSender for Sender {
             let server_id = action.word().starts_with("send").then(|| format!("s{}", gone.len()));
             gone.push(Gone { action, to, others, name, bytes });
             Ok(Receipt { server_id })
+        })
+    }
+
+    fn typing<'a>(&'a self, to: &'a PeerId, on: bool) -> BoxFuture<'a, Result<(), SendError>> {
+        Box::pin(async move {
+            let since = self.0.since();
+            self.0.typed.lock().unwrap().push((since, to.clone(), on));
+            if self.0.typing_fails.load(Ordering::SeqCst) {
+                return Err(SendError::Failed { why: "the ticket is refused".into() });
+            }
+            Ok(())
         })
     }
 
@@ -314,6 +440,7 @@ fn registry(capabilities: Capabilities) -> Registry {
         only_one: false,
         judge: None,
         supplies: None,
+        direct_only: None,
         simulated: true,
         options: &[],
         pacing,

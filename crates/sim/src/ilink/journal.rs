@@ -268,13 +268,15 @@ impl Book {
     }
 
     fn mark(&self, account: &str, seqs: std::ops::RangeInclusive<u64>, mark: impl Fn(&mut IlinkTold)) {
+        let mut left = seqs.end().saturating_sub(*seqs.start()).saturating_add(1);
         let mut pages = self.pages();
         // Newest first: what is handed out was mostly told a moment ago.
         for told in pages.journal.told.iter_mut().rev().filter(|told| told.account == account) {
             if seqs.contains(&told.seq) {
                 mark(told);
+                left -= 1;
             }
-            if told.seq <= *seqs.start() {
+            if left == 0 || told.seq <= *seqs.start() {
                 break;
             }
         }
@@ -316,6 +318,14 @@ impl Book {
 
     pub(super) fn journal(&self) -> IlinkJournal {
         self.pages().journal.clone()
+    }
+
+    /// What stood in a message of either side.
+    pub(super) fn text_of(&self, id: &str) -> Option<String> {
+        let pages = self.pages();
+        let told = pages.journal.told.iter().find(|told| told.id == id && told.kind != "again");
+        let sent = || pages.journal.sends.iter().find(|send| send.message_id == id).map(|send| send.text.clone());
+        told.map(|told| told.text.clone()).or_else(sent)
     }
 
     /// What happened since then; a long run asks often.

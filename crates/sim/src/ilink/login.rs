@@ -267,24 +267,24 @@ impl IlinkSim {
         let bot = self.bot(account)?;
         let newest = if code.is_empty() { self.pending().pop() } else { None };
         let id = newest.unwrap_or_else(|| id_in(code));
-        self.turn(&id, "scan", |code| match code.state {
-            CodeState::Fresh => {
+        self.turn(&id, "scan", |code| {
+            let can = matches!(code.state, CodeState::Fresh);
+            if can {
                 code.bot = Some(bot);
                 code.become_(CodeState::Scanned);
-                true
             }
-            _ => false,
+            can
         })
     }
 
     /// The phone shows digits that must be typed at the client before the tap.
     pub fn ask_digits(&self, code: &str, digits: &str) -> Result<(), SimError> {
-        self.turn(&id_in(code), "ask for digits", |code| match code.state {
-            CodeState::Scanned => {
+        self.turn(&id_in(code), "ask for digits", |code| {
+            let can = matches!(code.state, CodeState::Scanned);
+            if can {
                 code.become_(CodeState::Digits(digits.to_owned()));
-                true
             }
-            _ => false,
+            can
         })
     }
 

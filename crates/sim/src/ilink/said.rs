@@ -255,9 +255,9 @@ impl IlinkSim {
             if let Some(message) = whole.as_object_mut() {
                 message.insert("seq".to_owned(), seq.into());
                 for (name, value) in fields {
-                    match value {
-                        Value::Null => drop(message.remove(name)),
-                        value => drop(message.insert(name.clone(), value.clone())),
+                    match value.is_null() {
+                        true => drop(message.remove(name)),
+                        false => drop(message.insert(name.clone(), value.clone())),
                     }
                 }
             }
@@ -347,7 +347,7 @@ impl IlinkSim {
 
     fn reference(&self, quote: &IlinkQuote, times: &dyn Fn(u64) -> Value) -> Result<Value, SimError> {
         let quoted = || {
-            let found = quote.quoted.clone().or_else(|| self.text_of(&quote.of));
+            let found = quote.quoted.clone().or_else(|| self.shared.book.text_of(&quote.of));
             found.ok_or_else(|| SimError::Invalid(format!("no text of a message `{}` is known", quote.of)))
         };
         let id = || {
@@ -384,13 +384,6 @@ impl IlinkSim {
                 json!({"svr_id": id()?, "partial_text": partial})
             }
         })
-    }
-
-    /// What stood in a message of either side.
-    fn text_of(&self, id: &str) -> Option<String> {
-        let journal = self.shared.book.journal();
-        let told = journal.told.iter().find(|told| told.id == id && told.kind != "again").map(|told| told.text.clone());
-        told.or_else(|| journal.sends.iter().find(|send| send.message_id == id).map(|send| send.text.clone()))
     }
 
     fn bytes(&self, file: &IlinkFile, made: impl FnOnce() -> Bytes) -> Result<Bytes, SimError> {

@@ -86,7 +86,7 @@ impl IlinkSim {
             return refusal(-2, "msg required");
         };
         let text = |name: &str| msg.get(name).and_then(Value::as_str).unwrap_or_default();
-        if text("from_user_id") != "" || !msg.contains_key("from_user_id") {
+        if !text("from_user_id").is_empty() || !msg.contains_key("from_user_id") {
             call.soft("`from_user_id` is not empty");
         }
         let setup = self.setup();

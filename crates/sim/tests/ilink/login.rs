@@ -13,7 +13,7 @@ async fn a_person_scans_and_taps() {
     let sim = sim();
     let client = Client::new(&sim);
     let qrcode = client.qr(&json!([])).await;
-    assert_eq!(sim.pending(), [qrcode.clone()]);
+    assert_eq!(sim.pending(), std::slice::from_ref(&qrcode));
     let began = Instant::now();
     let phone = async {
         tokio::time::sleep(Duration::from_secs(3)).await;

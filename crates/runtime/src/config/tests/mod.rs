@@ -68,7 +68,7 @@ fn a_good_file_means_what_it_says() {
     assert_eq!(shop.endpoint, Some(Endpoint::Url("http://127.0.0.1:9000".parse().unwrap())));
     assert_eq!(shop.proxy.as_ref().and_then(url::Url::password), Some("hunter2"));
     assert!(!format!("{config:?}").contains("hunter2"));
-    assert_eq!(shop.on_uncertain, OnUncertain::Drop);
+    assert_eq!((shop.on_uncertain, shop.typing), (OnUncertain::Drop, false));
     assert_eq!(Value::Object(shop.options.clone()), json!({ "mode": "browser" }));
     assert_eq!(
         shop.plugins,
@@ -145,6 +145,7 @@ fn defaults_hold_where_nothing_is_said() {
     assert_eq!(account.middleware[1].settings, json!({ "after": "10min" }));
     assert_eq!(Value::Object(account.options.clone()), json!({ "mode": "desktop" }));
     assert_eq!((account.pacing.burst, account.enabled, account.on_uncertain), (3, true, OnUncertain::Hold));
+    assert!(account.typing);
     assert_eq!((account.pacing.manners, account.quiet.as_ref()), (Manners::PERSON, None));
     let sim = parsed(&web("endpoint = \"sim\"")).unwrap().config;
     assert_eq!(sim.accounts[0].endpoint, Some(Endpoint::Sim));

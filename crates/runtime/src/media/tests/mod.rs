@@ -95,6 +95,7 @@ impl Rig {
             cursor: None,
             sealed: None,
             contacts: Vec::new(),
+            opens: Vec::new(),
             claim: 0,
             now_ms,
         };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, params};
 use wxbot_model::AccountName;
 
-use super::{mend, outbox};
+use super::{mend, meter, outbox};
 use crate::store::Keep;
 use crate::store::types::{Accept, Accepted, Claims, Failure, Finish, InboxCounts, InboxRow};
 
@@ -73,7 +73,7 @@ pub(super) fn accept(c: &Connection, batch: &Accept) -> rusqlite::Result<Accepte
     let mut accepted = Accepted::default();
     let mut insert = c.prepare_cached(ACCEPT)?;
     let mut claim = batch.claim;
-    for row in &batch.rows {
+    for (place, row) in batch.rows.iter().enumerate() {
         let (account, claimed) = (batch.account.as_str(), claim > 0);
         let values = params![account, row.key.as_str(), row.conv.as_str(), batch.now_ms, row.kind, &*row.body, claimed];
         if insert.execute(values)? == 0 {
@@ -82,6 +82,9 @@ pub(super) fn accept(c: &Connection, batch: &Accept) -> rusqlite::Result<Accepte
         }
         claim = claim.saturating_sub(1);
         accepted.seqs.push(u64::try_from(c.last_insert_rowid()).ok());
+        if let Some(opening) = batch.opens.iter().find(|opening| opening.row == place) {
+            meter::open(c, account, row.conv.as_str(), opening)?;
+        }
         if let Some(echo) = row.echo {
             accepted.proved += outbox::prove(c, &batch.account, &row.conv, echo, batch.now_ms)?;
         }

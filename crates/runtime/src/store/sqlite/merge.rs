@@ -4,6 +4,7 @@
 //! its own id; the others are dropped with a note that names it.
 
 use rusqlite::{Connection, params};
+use wxbot_core::split::width;
 use wxbot_model::{Action, ActionKind};
 
 use super::outbox::DROPPED;
@@ -44,6 +45,8 @@ pub(super) struct Head<'a> {
     pub(super) class: i64,
     pub(super) attempts: u32,
     pub(super) cause: u64,
+    /// How wide one text may be.
+    pub(super) limit: Option<usize>,
 }
 
 /// Takes the texts behind it along; the body with all of them, or nothing when there are none. `may` says by number and
@@ -63,7 +66,8 @@ pub(super) fn take_along(
     })?;
     for (id, next) in behind.collect::<Result<Vec<_>, _>>()? {
         let Some(Action::SendText { text: more, .. }) = next else { break };
-        if text.len() + 1 + more.len() > LONGEST || !may(id, echo_of(&more))? {
+        let fits = head.limit.is_none_or(|limit| width(&text) + 1 + width(&more) <= limit);
+        if !fits || text.len() + 1 + more.len() > LONGEST || !may(id, echo_of(&more))? {
             break;
         }
         text.push('\n');

@@ -1,7 +1,7 @@
 //! The store on one machine: SQLite in WAL mode, one writer with group commit, separate connections for reading.
 //!
 //! [`schema`] tables and migrations → [`writer`] group commit → [`inbox`], [`outbox`], [`held`], [`kv`], [`timer`],
-//! [`session`], [`media`], [`story`], [`history`], [`pace`] with [`toll`] and [`merge`], [`mend`], [`planned`], [`keep`]
+//! [`session`], [`media`], [`story`], [`history`], [`pace`] with [`toll`], [`meter`] and [`merge`], [`mend`], [`planned`], [`keep`]
 //! the steps as SQL on a connection → [`archive`] and [`spool`], files apart → [`health`] whether the file can be written
 //! → [`place`] the data directory and its lock. No SQL outside this folder.
 
@@ -17,6 +17,7 @@ mod kv;
 mod media;
 mod mend;
 mod merge;
+mod meter;
 mod outbox;
 mod pace;
 mod place;
@@ -180,9 +181,9 @@ fn end(c: &Connection, finish: &Finish, mark: impl FnOnce() -> rusqlite::Result<
 
 /// A send that no event has caused, in the shape of one that ends with it.
 fn lone(send: LoneSend) -> Finish {
-    let LoneSend { account, send, cause, direct, now_ms } = send;
+    let LoneSend { account, sends, cause, direct, now_ms } = send;
     let (swaps, kv, timers) = (Vec::new(), Vec::new(), Vec::new());
-    Finish { seq: cause, account, note: None, sends: vec![send], swaps, kv, timers, direct, now_ms }
+    Finish { seq: cause, account, note: None, sends, swaps, kv, timers, direct, now_ms }
 }
 
 fn effects(c: &Connection, finish: &Finish) -> rusqlite::Result<Finished> {

@@ -8,9 +8,11 @@ use wxbot_model::{AccountName, ActionKind, ContactId, MediaDigest};
 use super::inbox::{before, older};
 use super::mend;
 use super::merge::{self, Head};
+use super::meter;
 use super::toll::{Candidate, Ruling, Toll};
 use crate::pacing::Pushes;
 use crate::pacing::rules::Class;
+use crate::pacing::window::Shut;
 use crate::store::Keep;
 use crate::store::types::{ClaimSends, ClaimedSend, Finish, NewSend, OutboxCounts, Settlement, Verdict};
 
@@ -47,7 +49,8 @@ const KNOWN: &str = "SELECT 1 FROM outbox WHERE cause_seq = ?1 AND plugin = ?2 A
 /// Answers, pushes and deeds become old at different ages. Once tried, none of them may hold up its lane for longer than an
 /// answer. What somebody let go out again is as old as that.
 const EXPIRE: &str =
-    "UPDATE outbox SET state = 5, error = 'older than max_age' WHERE account = ?1 AND state = 0 AND created_at < ?2 AND asked_at < ?2
+    "UPDATE outbox SET state = iif(unsure, 2, 5), error = iif(unsure, 'older than max_age; a try of it may have been taken', 'older than max_age')
+     WHERE account = ?1 AND state = 0 AND created_at < ?2 AND asked_at < ?2
      AND (max(created_at, asked_at) < iif(class = 0, ?2, iif(class = 1, ?3, ?4)) OR first_at > 0 AND first_at < ?2)";
 /// Whatever else waits in the lane goes first, or is too old to go: both are for a claim of the usual kind.
 /// Pushes that wait for the end of quiet hours (?3) hold up no answer.
@@ -77,6 +80,18 @@ const SETTLE_UNSURE: &str =
 const AGAIN: &str =
     "UPDATE outbox SET state = iif(echoed AND ?5, 3, 0), not_before = ?2, error = iif(echoed AND ?5, NULL, ?3),
      attempts = attempts - ?4 WHERE id = ?1 AND state = 1";
+/// The same where the service shows a message with a used id no second time.
+const RESEND: &str =
+    "UPDATE outbox SET state = iif(echoed, 3, 0), not_before = ?2, error = iif(echoed, NULL, ?3), unsure = 1
+     WHERE id = ?1 AND state = 1";
+/// A try that met the end of a reply window was none: it keeps the age of what was never tried.
+const WAIT: &str = "UPDATE outbox SET state = 0, not_before = ?2, error = ?3, attempts = attempts - 1,
+     first_at = iif(unsure, first_at, 0) WHERE id = ?1 AND state = 1";
+/// Why the first of a lane waits. What the service said of it stands, unless there is another reason since.
+const SAY: &str = "UPDATE outbox SET error = ?2 WHERE id = ?1 AND state = 0 AND error IS NOT ?2";
+const SAY_FIRST: &str = "UPDATE outbox SET error = ?2 WHERE id = ?1 AND state = 0 AND error IS NULL";
+const DECIDE_SAFELY: &str =
+    "UPDATE outbox SET state = 0, unsure = 1 WHERE account = ?1 AND state = 2 AND NOT held AND attempts < ?2";
 /// What is held was never tried in this login, and is decided by whoever turns out to be meant.
 const DECIDE: &str = "UPDATE outbox SET state = ?2 WHERE account = ?1 AND state = 2 AND NOT held";
 const HOLD: &str =
@@ -110,6 +125,11 @@ pub(super) const HOT: &[&str] = &[
     SETTLE,
     SETTLE_UNSURE,
     AGAIN,
+    RESEND,
+    WAIT,
+    SAY,
+    SAY_FIRST,
+    DECIDE_SAFELY,
     DECIDE,
     HOLD,
     WITHDRAW,
@@ -149,7 +169,7 @@ pub(super) fn insert(c: &Connection, finish: &Finish) -> rusqlite::Result<Vec<Cl
         let (state, ended) = match ruling {
             Some(Ruling::Goes) => (SENDING, None),
             Some(Ruling::Ends(state, why)) => (state, Some(why)),
-            Some(Ruling::AllWait(_) | Ruling::LaneWaits(_)) | None => (QUEUED, None),
+            Some(Ruling::AllWait(_) | Ruling::LaneWaits(_) | Ruling::LaneShut(_)) | None => (QUEUED, None),
         };
         let mut client_id = send.client_id.clone();
         loop {
@@ -176,6 +196,7 @@ pub(super) fn insert(c: &Connection, finish: &Finish) -> rusqlite::Result<Vec<Cl
                 let id = u64::try_from(c.last_insert_rowid()).unwrap_or(0);
                 if let (SENDING, Some(door)) = (state, &door) {
                     door.toll.went(&candidate, id)?;
+                    door.toll.pay_window(&candidate, id)?;
                 }
                 if state != QUEUED {
                     let (conv, body) = (send.conv.clone(), send.body.clone());
@@ -219,7 +240,10 @@ impl<'a> Door<'a> {
 
     /// `None`: something else is in its lane.
     fn lets(&mut self, send: &Candidate<'_>) -> rusqlite::Result<Option<Ruling>> {
-        let values = params![self.ask.account.as_str(), send.lane, self.ask.rules.quiet.is_some()];
+        // Pushes that wait, for the end of quiet hours or for somebody to write, hold up no answer.
+        let rules = &self.ask.rules;
+        let passes = rules.quiet.is_some() || rules.window.is_some() && send.class != Class::Push;
+        let values = params![self.ask.account.as_str(), send.lane, passes];
         if self.c.prepare_cached(LANE_TAKEN)?.exists(values)? {
             return Ok(None);
         }
@@ -277,6 +301,33 @@ pub(super) fn claim(c: &Connection, ask: &ClaimSends) -> rusqlite::Result<(Vec<C
     Ok((round.claimed, round.wake))
 }
 
+/// The send that is first in its lane.
+struct Waiting {
+    id: u64,
+    client_id: String,
+    body: Option<String>,
+    attempts: u32,
+    not_before: i64,
+    state: i64,
+    class: i64,
+    echo: i64,
+    cause: u64,
+}
+
+fn waiting(row: &rusqlite::Row<'_>) -> rusqlite::Result<Waiting> {
+    Ok(Waiting {
+        id: row.get(0)?,
+        client_id: row.get(1)?,
+        body: row.get(2)?,
+        attempts: row.get(3)?,
+        not_before: row.get(4)?,
+        state: row.get(5)?,
+        class: row.get(6)?,
+        echo: row.get(7)?,
+        cause: row.get(8)?,
+    })
+}
+
 /// One claim while it goes from lane to lane.
 struct Round<'a> {
     c: &'a Connection,
@@ -307,12 +358,18 @@ impl Round<'_> {
     fn try_lane(&mut self, lane: &str) -> rusqlite::Result<bool> {
         let (c, ask) = (self.c, self.ask);
         let account = ask.account.as_str();
+        let (quiet, window) = (ask.rules.quiet.is_some(), ask.rules.window.is_some());
         let mut head = c.prepare_cached(HEAD)?;
-        let mut rows = head.query(params![account, lane, ask.rules.quiet.is_some()])?;
-        let Some(row) = rows.next()? else { return Ok(true) };
-        let (id, attempts, not_before, state): (u64, u32, i64, i64) =
-            (row.get(0)?, row.get(3)?, row.get(4)?, row.get(5)?);
-        let (class, echo, cause): (i64, i64, u64) = (row.get(6)?, row.get(7)?, row.get(8)?);
+        let mut first = |answers: bool| head.query_row(params![account, lane, answers], waiting).optional();
+        // Where each send of a window counts, who wrote is answered before what goes out by itself takes its place.
+        let found = match first(quiet || window)? {
+            None if window && !quiet => first(false)?,
+            found => found,
+        };
+        let Some(Waiting { id, client_id, body, attempts, not_before, state, class, echo, cause }) = found else {
+            return Ok(true);
+        };
+        let mut body = body.unwrap_or_default();
         if state == SENDING {
             return Ok(true);
         }
@@ -324,9 +381,6 @@ impl Round<'_> {
             self.later(not_before.min(latest));
             return Ok(true);
         }
-        let client_id: String = row.get(1)?;
-        let mut body = row.get::<_, Option<String>>(2)?.unwrap_or_default();
-        drop(rows);
         let of = Class::of_number(class);
         let candidate = Candidate { lane, body: &body, echo, class: of, id, fresh: attempts == 0 };
         let ended = match self.toll.pass(&candidate)? {
@@ -338,14 +392,22 @@ impl Round<'_> {
                 self.later(at);
                 return Ok(true);
             }
+            // Whoever writes wakes it.
+            Ruling::LaneShut(shut) => {
+                let say = if shut == Shut::Refused { SAY_FIRST } else { SAY };
+                c.prepare_cached(say)?.execute(params![id, shut.reason()])?;
+                return Ok(true);
+            }
             Ruling::Ends(state, why) => {
                 c.prepare_cached(END)?.execute(params![id, state, why])?;
                 Some(why)
             }
             Ruling::Goes => {
                 self.toll.went(&candidate, id)?;
+                self.toll.pay_window(&candidate, id)?;
                 if ask.rules.manners.pushes == Pushes::Merge {
-                    let head = Head { account, lane, id, body: &body, class, attempts, cause };
+                    let limit = ask.rules.text_limit;
+                    let head = Head { account, lane, id, body: &body, class, attempts, cause, limit };
                     let longer = merge::take_along(c, &head, |other, echo| {
                         let one = Candidate { echo, id: other, fresh: true, ..candidate };
                         let goes = self.toll.repeats(ActionKind::Text, &one)?.is_none();
@@ -383,8 +445,25 @@ pub(super) fn settle(c: &Connection, id: u64, settlement: &Settlement) -> rusqli
     };
     let unsure = |state: i64, error: &str| c.prepare_cached(SETTLE_UNSURE)?.execute(params![id, state, error]);
     match settlement {
+        Settlement::Sent { .. } => meter::taken(c, id)?,
+        Settlement::Shut { not_before_ms, .. } => meter::refuse(c, id, *not_before_ms)?,
+        Settlement::Again { unsure: false, .. } | Settlement::Failed { .. } | Settlement::Held { .. } => {
+            meter::give_back(c, id)?;
+        }
+        Settlement::Again { .. }
+        | Settlement::Resent { .. }
+        | Settlement::Uncertain { .. }
+        | Settlement::Dropped { .. } => {}
+    }
+    match settlement {
         Settlement::Sent { server_id } => ended(SENT, server_id.as_deref(), None)?,
         Settlement::Failed { error } => ended(FAILED, None, Some(error))?,
+        Settlement::Resent { not_before_ms, error } => {
+            c.prepare_cached(RESEND)?.execute(params![id, not_before_ms, error])?
+        }
+        Settlement::Shut { not_before_ms, error } => {
+            c.prepare_cached(WAIT)?.execute(params![id, not_before_ms, error])?
+        }
         Settlement::Uncertain { error } => unsure(UNCERTAIN, error)?,
         Settlement::Dropped { error } => unsure(DROPPED, error)?,
         Settlement::Held { error } => c.prepare_cached(HOLD)?.execute(params![id, error])?,
@@ -397,6 +476,9 @@ pub(super) fn settle(c: &Connection, id: u64, settlement: &Settlement) -> rusqli
 
 pub(super) fn decide(c: &Connection, account: &AccountName, verdict: Verdict) -> rusqlite::Result<usize> {
     let to = match verdict {
+        Verdict::ResendSafely { below } => {
+            return c.prepare_cached(DECIDE_SAFELY)?.execute(params![account.as_str(), below]);
+        }
         Verdict::Resend => QUEUED,
         Verdict::Drop => DROPPED,
     };

@@ -91,6 +91,7 @@ CREATE INDEX outbox_media ON outbox(media) WHERE media IS NOT NULL AND state < 3
     PACE,
     HALT,
     MEND,
+    WINDOWS,
 ];
 
 /// Who is who after a login (ADR 0016): more marks, of which login they are, members of rooms, and sends that are held.
@@ -155,6 +156,21 @@ CREATE TABLE said(                      -- one row for each text and chat, while
 ) STRICT;
 CREATE UNIQUE INDEX said_text ON said(account, echo, conv);
 CREATE INDEX said_at ON said(at_ms);
+";
+
+/// How much may be said in a chat until somebody writes there again (ADR 0033).
+const WINDOWS: &str = r"
+CREATE TABLE meter(                     -- only of accounts whose service asks for it; as many as people wrote to them
+    account TEXT NOT NULL, conv TEXT NOT NULL,
+    opened INTEGER NOT NULL,            -- when somebody wrote last, milliseconds
+    spent INTEGER NOT NULL,             -- sends since then
+    refused INTEGER NOT NULL DEFAULT 0, -- the service refused one since then
+    not_before INTEGER NOT NULL DEFAULT 0, -- whatever comes in
+    learnt INTEGER,                     -- it has refused after so many
+    PRIMARY KEY(account, conv)
+) STRICT, WITHOUT ROWID;
+ALTER TABLE outbox ADD COLUMN paid INTEGER NOT NULL DEFAULT 0;    -- `opened` of the window it has paid in; minus: it was under way then
+ALTER TABLE outbox ADD COLUMN unsure INTEGER NOT NULL DEFAULT 0;  -- a try may have been taken, and it goes again all the same
 ";
 
 /// Accounts that wait for a person: why, and since when. `risk` is what risk control holds against them.

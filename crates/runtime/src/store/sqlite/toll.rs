@@ -10,9 +10,11 @@ use rusqlite::Connection;
 use wxbot_model::span::{Rate, show_duration};
 use wxbot_model::{Action, ActionKind};
 
+use super::meter;
 use super::outbox::{DROPPED, FAILED};
 use super::pace::{self, Saying};
 use crate::pacing::rules::Class;
+use crate::pacing::window::{Meter, Reading, Shut};
 use crate::pacing::{Bucket, GAP, LOGIN, OF_ACCOUNT, OnRepeat, OnSameText, Pace, of_kind};
 use crate::store::types::ClaimSends;
 
@@ -37,6 +39,8 @@ pub(super) enum Ruling {
     AllWait(i64),
     /// Nothing of this lane goes before then.
     LaneWaits(i64),
+    /// Nothing of this lane goes before a person writes there.
+    LaneShut(Shut),
     /// It never goes, and this is its state and why.
     Ends(i64, String),
 }
@@ -91,6 +95,9 @@ impl<'a> Toll<'a> {
         if let Some(at_ms) = self.closed_until() {
             return Ok(Ruling::AllWait(at_ms));
         }
+        if let Some(ruling) = self.window(send)? {
+            return Ok(ruling);
+        }
         let (ask, account) = (self.ask, self.ask.account.as_str());
         let mut chat = Pacer::new(self.c, account, send.lane, ask.per_chat, self.permille, self.now_us())?;
         if let Some(at_ms) = chat.wait_until() {
@@ -111,6 +118,38 @@ impl<'a> Toll<'a> {
             pacer.pay(price(kind, send.body), 0);
         }
         Ok(Ruling::Goes)
+    }
+
+    /// The meter that a send pays at, where the service has windows and this says something. `None` inside: nobody wrote.
+    fn meter(&self, send: &Candidate<'_>) -> rusqlite::Result<Option<Option<Meter>>> {
+        let says = matches!(ActionKind::of_stored(send.body), ActionKind::Text | ActionKind::Media);
+        if self.ask.rules.window.is_none() || !says {
+            return Ok(None);
+        }
+        meter::read(self.c, self.ask.account.as_str(), send.lane).map(Some)
+    }
+
+    /// What the reply window says against a send; `None`: nothing.
+    fn window(&self, send: &Candidate<'_>) -> rusqlite::Result<Option<Ruling>> {
+        let (Some(window), Some(meter)) = (self.ask.rules.window, self.meter(send)?) else { return Ok(None) };
+        let Some(meter) = meter else { return Ok(Some(Ruling::LaneShut(Shut::NobodyWrote))) };
+        let counted = !send.fresh && meter::has_paid(self.c, send.id, &meter)?;
+        Ok(match meter.read(window, self.ask.now_ms, counted) {
+            // Not beyond an hour, should the clock have been set back.
+            Reading::Open { from_ms: Some(at_ms), .. } => {
+                Some(Ruling::LaneWaits(at_ms.min(self.ask.now_ms.saturating_add(3_600_000))))
+            }
+            Reading::Open { from_ms: None, .. } => None,
+            Reading::Shut(shut) => Some(Ruling::LaneShut(shut)),
+        })
+    }
+
+    /// Pays at the reply window for what goes under this number.
+    pub(super) fn pay_window(&self, send: &Candidate<'_>, id: u64) -> rusqlite::Result<()> {
+        match self.meter(send)? {
+            Some(Some(meter)) => meter::pay(self.c, self.ask.account.as_str(), send.lane, &meter, id),
+            Some(None) | None => Ok(()),
+        }
     }
 
     fn kind(&mut self, kind: ActionKind) -> rusqlite::Result<Option<&mut Pacer<'a>>> {

@@ -175,11 +175,13 @@ fn commit(connection: &Connection, mut batch: Vec<Box<dyn Job>>, health: &Health
     match spoilt.file {
         // Each alone would meet the same, a lock with five seconds of waiting a step.
         Some(file) => {
+            // Before the answers: whoever has one finds the reason here.
+            let why = file.reason.clone();
+            health.is(Some(file));
             for job in batch {
-                let (what, reason) = (job.what(), file.reason.clone());
+                let (what, reason) = (job.what(), why.clone());
                 job.reply(Err(StoreError::Engine { what, reason }));
             }
-            health.is(Some(file));
         }
         None if batch.len() > 1 => {
             // One step spoiled it for all: each gets a transaction of its own, and only the bad one fails.
@@ -189,9 +191,12 @@ fn commit(connection: &Connection, mut batch: Vec<Box<dyn Job>>, health: &Health
                 let outcome = together(connection, &mut alone);
                 let file = outcome.as_ref().err().and_then(|spoilt| spoilt.file.clone());
                 let outcome = outcome.map_err(|spoilt| spoilt.error);
-                alone.into_iter().for_each(|job| job.reply(outcome.clone()));
-                if file.is_some() {
+                let ill = file.is_some();
+                if ill {
                     health.is(file);
+                }
+                alone.into_iter().for_each(|job| job.reply(outcome.clone()));
+                if ill {
                     return commit(connection, rest.collect(), health);
                 }
             }

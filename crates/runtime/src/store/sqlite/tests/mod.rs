@@ -24,6 +24,7 @@ mod schedules;
 mod story;
 mod timer;
 mod twin;
+mod window;
 mod writer;
 
 use std::sync::Arc;
@@ -125,7 +126,16 @@ fn event(key: &str, chat: &str) -> NewRow {
 }
 
 fn batch(rows: Vec<NewRow>) -> Accept {
-    Accept { account: shop(), rows, cursor: None, sealed: None, contacts: Vec::new(), claim: 0, now_ms: NOW }
+    Accept {
+        account: shop(),
+        rows,
+        cursor: None,
+        sealed: None,
+        contacts: Vec::new(),
+        opens: Vec::new(),
+        claim: 0,
+        now_ms: NOW,
+    }
 }
 
 fn send(plugin: &str, ord: u32, chat: &str, client_id: &str) -> NewSend {

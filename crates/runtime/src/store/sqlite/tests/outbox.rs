@@ -299,7 +299,7 @@ async fn a_send_of_no_event_goes_as_the_others_and_can_be_withdrawn_before() {
     let rig = rig();
     let lone = |client_id: &str, cause, direct| LoneSend {
         account: shop(),
-        send: send("now", 0, "p1", client_id),
+        sends: vec![send("now", 0, "p1", client_id)],
         cause: (1_u64 << 62) | cause,
         direct,
         now_ms: NOW,

@@ -21,7 +21,7 @@ fn firing(id: u64, due_ms: i64, next_ms: Option<i64>, missed: Option<&str>) -> P
     let cause = NO_EVENT | id << 32 | u64::from(next_ms.is_none());
     let send = LoneSend {
         account: shop(),
-        send: send("wxbot", 0, "p1", &format!("1{}", cause & 0xffff_ffff_ffff)),
+        sends: vec![send("wxbot", 0, "p1", &format!("1{}", cause & 0xffff_ffff_ffff))],
         cause,
         direct: None,
         now_ms: NOW,

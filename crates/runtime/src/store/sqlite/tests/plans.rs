@@ -1,6 +1,6 @@
 //! Does every hot statement go by an index? A walk through a table costs more every day a bot runs.
 
-use super::super::{held, history, inbox, kv, media, mend, merge, outbox, pace, planned, story, timer};
+use super::super::{held, history, inbox, kv, media, mend, merge, meter, outbox, pace, planned, story, timer};
 use super::*;
 
 #[tokio::test]
@@ -20,6 +20,7 @@ async fn no_hot_statement_walks_through_a_table() {
         planned::HOT,
         pace::HOT,
         merge::HOT,
+        meter::HOT,
     ];
     for statement in all.into_iter().flatten() {
         let mut plan = c.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();

@@ -385,6 +385,8 @@ impl<'c> Play<'c> {
             }
             Settlement::Sent { .. }
             | Settlement::Uncertain { .. }
+            | Settlement::Resent { .. }
+            | Settlement::Shut { .. }
             | Settlement::Failed { .. }
             | Settlement::Dropped { .. } => {}
         }
