@@ -23,6 +23,7 @@ fn word(result: Result<Performed, SendError>) -> String {
         Err(SendError::NotTaken { after, .. }) => format!("not taken, {} s", after.as_secs()),
         Err(SendError::Uncertain { .. }) => "uncertain".into(),
         Err(SendError::Failed { .. }) => "failed".into(),
+        Err(SendError::Closed { .. }) => "closed".into(),
         Err(SendError::Ended(_)) => "ended".into(),
         Err(SendError::Stopped { why, .. }) => format!("stopped: {why}"),
     }

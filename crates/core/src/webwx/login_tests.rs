@@ -35,6 +35,7 @@ fn walk(mut login: Login, answers: &[Result<String, TransportError>]) -> Vec<Str
                 LoginEvent::Qr { number, .. } => format!("qr {number}"),
                 LoginEvent::Pushed { .. } => "pushed".into(),
                 LoginEvent::Scanned => "scanned".into(),
+                LoginEvent::CodeWanted { .. } => "code wanted".into(),
                 LoginEvent::Confirmed => "confirmed".into(),
             }),
             Step::Pause(_) => seen.push("pause".into()),

@@ -86,6 +86,7 @@ mod tests {
             SendError::NotTaken { .. } => "not taken",
             SendError::Uncertain { .. } => "uncertain",
             SendError::Failed { .. } => "failed",
+            SendError::Closed { .. } => "closed",
             SendError::Ended(_) => "ended",
             SendError::Stopped { .. } => "stopped",
         };

@@ -316,6 +316,7 @@ pub(crate) fn word(result: &Result<Receipt, SendError>) -> &'static str {
         Err(SendError::NotTaken { .. }) => "not taken",
         Err(SendError::Uncertain { .. }) => "uncertain",
         Err(SendError::Failed { .. }) => "failed",
+        Err(SendError::Closed { .. }) => "closed",
         Err(SendError::Ended(_)) => "ended",
         Err(SendError::Stopped { .. }) => "stopped",
     }
