@@ -488,7 +488,8 @@ fn welcome(
     }
     let plugins: Vec<String> = all.iter().map(|p| format!("{} {}", p.id(), p.manifest().version)).collect();
     lines.push(format!("{}  {}", lang.pick("plugins", "插件"), plugins.join(", ")));
-    lines.push(format!("{}  {} {}", lang.pick("data", "数据"), dir.display(), key::told(source, lang)));
+    let sealed = key::told(source, lang).map(|told| format!(" {told}")).unwrap_or_default();
+    lines.push(format!("{}  {}{sealed}", lang.pick("data", "数据"), dir.display()));
     lines.push(
         lang.pick("next: `wxbot accounts` shows states; Ctrl-C stops", "下一步:`wxbot accounts` 查看状态;Ctrl-C 停止")
             .to_owned(),
