@@ -15,6 +15,8 @@ use std::fs;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -296,7 +298,11 @@ fn is_alive(pid: u32) -> bool {
 fn exchange(to: SocketAddr, request: &str) -> io::Result<(u16, String)> {
     let stream = TcpStream::connect(to)?;
     stream.set_read_timeout(Some(ANSWER_WITHIN))?;
-    (&stream).write_all(request.as_bytes())?;
+    exchange_over(stream, request)
+}
+
+fn exchange_over(mut stream: impl io::Read + io::Write, request: &str) -> io::Result<(u16, String)> {
+    stream.write_all(request.as_bytes())?;
     let mut lines = BufReader::new(stream);
     let mut text = String::new();
     while lines.read_line(&mut text)? > 0 {}
@@ -458,6 +464,10 @@ fn a_keeper_that_is_told_to_stop_lets_the_core_end_first() {
 
 /// Starts `wxbot run` with a socket that we hold, as systemd does: descriptor 3, and variables that name it.
 fn run_with(scene: &Scene, held: &TcpListener, args: &str) -> Running {
+    run_holding(scene, held.try_clone().unwrap().into(), args)
+}
+
+fn run_holding(scene: &Scene, held: OwnedFd, args: &str) -> Running {
     let plain = wxbot::command(scene.path(), &[]);
     let mut command = Command::new("sh");
     // The shell's process becomes wxbot, so that LISTEN_PID is right.
@@ -467,7 +477,7 @@ fn run_with(scene: &Scene, held: &TcpListener, args: &str) -> Running {
     );
     command.args(["-c", &script]).current_dir(scene.path());
     command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    command.stdin(OwnedFd::from(held.try_clone().unwrap()));
+    command.stdin(held);
     Running::spawn(scene.path(), command).unwrap()
 }
 
@@ -529,6 +539,72 @@ fn a_keeper_takes_a_held_socket_too() {
     });
 }
 
+/// The other two ways in: a socket of the file system, and the address that hooks share whose own cannot be set.
+#[test]
+fn a_keeper_takes_a_unix_socket_and_the_path_without_a_secret() {
+    let shared = free_address();
+    let mut scene = Scene::open(&format!("{}\ndefault_path_listen = \"{shared}\"", listen(free_address())));
+    let file = scene.path().join("bot.toml");
+    fs::write(&file, fs::read_to_string(&file).unwrap() + "default_path = true\n").unwrap();
+    let socket = scene.path().join("push.sock");
+    let held = UnixListener::bind(&socket).unwrap();
+    fs::set_permissions(&socket, fs::Permissions::from_mode(0o600)).unwrap();
+    scene.running = Some(run_holding(&scene, held.into(), "run --keeper"));
+    let request = |line: &str, body: &str| {
+        let len = body.len();
+        format!("{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {len}\r\n\r\n{body}")
+    };
+    let ask = |request: &str| {
+        let stream = UnixStream::connect(&socket)?;
+        stream.set_read_timeout(Some(ANSWER_WITHIN))?;
+        exchange_over(stream, request)
+    };
+    let spooled = |number: &str| {
+        wait::until("health by the socket", WITHIN, || {
+            let (status, text) = ask(&request("GET /healthz", ""))?;
+            let good = status == 200 && text.contains(&format!("(spool) {number} waiting"));
+            if good { Ok(Some(())) } else { Err(io::Error::other(text)) }
+        })
+        .unwrap_or_else(|error| panic!("{error}\n{}", scene.err()));
+    };
+    spooled("0");
+    // Nobody is behind them just now, and each is answered all the same.
+    signal("KILL", scene.child("core"));
+    let (own, common) = (format!("POST /push/shop/{SECRET}"), "POST /api/user/recive_msg");
+    assert_eq!(ask(&request(&own, &scene.body(1))).unwrap().0, 200, "{}", scene.err());
+    assert_eq!(exchange(shared, &request(common, &scene.body(2))).unwrap().0, 200, "{}", scene.err());
+    let elsewhere = exchange(shared, &request(&own, &scene.body(3))).unwrap();
+    assert_eq!(elsewhere.0, 404, "there is nothing else at that address");
+    spooled("0");
+    assert_eq!(scene.handled(), 2, "{}", scene.err());
+    assert!(scene.has(1) && scene.has(2));
+    scene.stop();
+}
+
+#[test]
+fn sec_r19_nobody_may_read_the_memory_of_any_process_of_a_keeper() {
+    let at = free_address();
+    let mut scene = Scene::open(&listen(at));
+    let mut command = wxbot::command(scene.path(), &["run", "--keeper"]);
+    // Root's own processes look the same either way.
+    wxbot::without_rights(&mut command, scene.path()).unwrap();
+    command.stdin(Stdio::null());
+    let Ok(running) = Running::spawn(scene.path(), command) else {
+        skip::note("keeper: sec_r19 memory", "`nobody` may not start the binary").unwrap();
+        return;
+    };
+    scene.running = Some(running);
+    scene.until_up(at);
+    for (name, pid) in
+        [("keeper", scene.running().pid()), ("core", scene.child("core")), ("ingress", scene.child("ingress"))]
+    {
+        // The kernel gives the files of a process that is not dumpable to root.
+        let owner = fs::metadata(format!("/proc/{pid}/status")).unwrap().uid();
+        assert_eq!(owner, 0, "the {name} is dumpable");
+    }
+    scene.stop();
+}
+
 /// Every process of a keeper is as protected as `wxbot run` alone.
 #[test]
 fn sec_r19_no_process_of_a_keeper_leaves_a_core_dump() {
@@ -554,7 +630,6 @@ fn sec_r19_no_process_of_a_keeper_leaves_a_core_dump() {
 /// Files that three processes made are their user's alone.
 #[test]
 fn sec_r17_nothing_that_a_keeper_makes_is_for_others() {
-    use std::os::unix::fs::PermissionsExt as _;
     let at = free_address();
     let mut scene = Scene::open(&listen(at));
     let data = scene.path().join("data");
