@@ -9,6 +9,7 @@ use wxbot_core::transport::{HttpRequest, Transport};
 use wxbot_runtime::alerts::{Bulletin, Format, Webhook};
 
 use super::code::Code;
+use super::sign::sign;
 use crate::control::now_ms;
 use crate::server;
 use crate::words::Lang;
@@ -28,8 +29,12 @@ pub(super) async fn post(
     codes: &[Code],
     lang: Lang,
 ) -> Result<(), String> {
-    let url = address(webhook)?;
-    let body = body(webhook.format, bulletin, codes, lang, now_ms());
+    let (mut url, now_ms) = (address(webhook)?, now_ms());
+    let mut body = body(webhook.format, bulletin, codes, lang, now_ms);
+    if let Some(from) = &webhook.sign_secret {
+        // Anew for each try: an old signature is refused.
+        sign(webhook.format, &server::secret("sign_secret", from)?, now_ms, &mut url, &mut body);
+    }
     let answer = transport.send(HttpRequest::post_json(url, body.to_string(), WITHIN)).await;
     let answer = answer.map_err(|error| error.to_string())?;
     if !(200..300).contains(&answer.status) {
