@@ -98,6 +98,16 @@ async fn sec_r21_a_forgotten_account_loses_its_keys_first_and_then_the_rest() {
 }
 
 #[tokio::test]
+async fn sec_r21_keys_of_a_forgotten_account_leave_the_file_before_anything_is_closed() {
+    let rig = full().await;
+    rig.store.checkpoint().await.unwrap();
+    let file = rig.dir.path().join(QUEUE_FILE);
+    assert!(holds(&file, CANARY), "they are there to be found");
+    rig.store.forget(&shop()).await.unwrap();
+    assert!(!holds(&file, CANARY));
+}
+
+#[tokio::test]
 async fn each_setting_of_retention_has_its_rows() {
     let hours = |hours: u64| Duration::from_secs(hours * 3_600);
     let keep = Keep { done: hours(1), dead: hours(72), keys: hours(24), sends: hours(48) };
