@@ -45,7 +45,10 @@ mod tests {
         let mut url = Url::parse("https://robot.example/send?access_token=a").unwrap();
         let mut body = json!({ "msg": "x" });
         sign(format, &Secret::new("SECcanary".to_owned()), NOW_MS, &mut url, &mut body);
-        assert!(!url.as_str().contains("canary") && !body.to_string().contains("canary"), "the secret itself stays here");
+        assert!(
+            !url.as_str().contains("canary") && !body.to_string().contains("canary"),
+            "the secret itself stays here"
+        );
         (url.query().unwrap().to_owned(), body)
     }
 
