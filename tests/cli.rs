@@ -107,6 +107,18 @@ fn check_in_json_has_all_mistakes_and_no_secret() {
 }
 
 #[test]
+fn sec_r18_the_start_says_once_what_a_key_beside_the_data_is_worth() {
+    for args in [&["run"][..], &["run", "--log", "warn"], &["run", "--log-format", "text"]] {
+        let folder = shipped();
+        let mut run = Running::start(folder.path(), args).unwrap();
+        run.until_out("the first answer", Duration::from_secs(8), |out| out.contains('→')).unwrap();
+        let said = run.err().unwrap();
+        assert_eq!(said.matches("protects backups").count(), 1, "{args:?}: {said}");
+        assert!(run.stop("TERM", Duration::from_secs(5)).unwrap().success());
+    }
+}
+
+#[test]
 fn the_shipped_file_is_good_and_init_writes_it_once() {
     let folder = shipped();
     let said = call(folder.path(), &["check"]);

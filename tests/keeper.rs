@@ -8,13 +8,15 @@
 #![expect(clippy::print_stdout, reason = "figures of a run")]
 #![expect(clippy::disallowed_types, reason = "no runtime here: real processes, real time")]
 
+#[path = "keeper/held.rs"]
+mod held;
 mod support;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::OwnedFd;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -296,7 +298,11 @@ fn is_alive(pid: u32) -> bool {
 fn exchange(to: SocketAddr, request: &str) -> io::Result<(u16, String)> {
     let stream = TcpStream::connect(to)?;
     stream.set_read_timeout(Some(ANSWER_WITHIN))?;
-    (&stream).write_all(request.as_bytes())?;
+    exchange_over(stream, request)
+}
+
+fn exchange_over(mut stream: impl io::Read + io::Write, request: &str) -> io::Result<(u16, String)> {
+    stream.write_all(request.as_bytes())?;
     let mut lines = BufReader::new(stream);
     let mut text = String::new();
     while lines.read_line(&mut text)? > 0 {}
@@ -456,77 +462,28 @@ fn a_keeper_that_is_told_to_stop_lets_the_core_end_first() {
     scene.stop();
 }
 
-/// Starts `wxbot run` with a socket that we hold, as systemd does: descriptor 3, and variables that name it.
-fn run_with(scene: &Scene, held: &TcpListener, args: &str) -> Running {
-    let plain = wxbot::command(scene.path(), &[]);
-    let mut command = Command::new("sh");
-    // The shell's process becomes wxbot, so that LISTEN_PID is right.
-    let script = format!(
-        "exec 3<&0 0</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=wxbot exec {:?} {args}",
-        wxbot::binary()
-    );
-    command.args(["-c", &script]).current_dir(scene.path());
-    command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    command.stdin(OwnedFd::from(held.try_clone().unwrap()));
-    Running::spawn(scene.path(), command).unwrap()
-}
-
 #[test]
-fn with_a_socket_that_systemd_holds_no_connection_is_refused_while_wxbot_is_killed() {
-    let held = TcpListener::bind("127.0.0.1:0").unwrap();
-    let at = held.local_addr().unwrap();
-    let scene = Scene::open(&listen(at));
-    let mut running = Some(run_with(&scene, &held, "run"));
-    scene.until_up(at);
-    let log = scene.post_while(at, 1, 300, || {
-        for _ in 0..kills() {
-            running.take().unwrap().kill().unwrap();
-            // Long enough for posts to wait where nobody is.
-            wait::pause(Duration::from_millis(50));
-            running = Some(run_with(&scene, &held, "run"));
-            scene.until_up(at);
-        }
-    });
-    let unanswered = scene.judge(&log);
-    assert!(unanswered <= kills(), "{unanswered} unanswered after {} kills", kills());
-    let refused = |outcome: &Outcome| matches!(outcome, Outcome::Silence(why) if why.contains("ConnectionRefused"));
-    assert!(!log.iter().any(|(_, outcome)| refused(outcome)), "{log:?}");
-    // Children of wxbot must not take the socket for theirs.
-    let environment = fs::read(format!("/proc/{}/environ", running.as_ref().unwrap().pid())).unwrap();
-    assert!(String::from_utf8_lossy(&environment).contains("LISTEN_FDNAMES=wxbot"), "what it was started with");
-    let status = running.take().unwrap().stop("TERM", WITHIN).unwrap();
-    assert_eq!(status.code(), Some(0), "{}", scene.err());
-}
-
-#[test]
-fn a_held_socket_must_be_the_one_that_the_file_asks_for() {
-    let held = TcpListener::bind("127.0.0.1:0").unwrap();
-    let scene = Scene::open("listen = \"127.0.0.1:1\"");
-    let status = run_with(&scene, &held, "run").ended(WITHIN).unwrap();
-    assert_eq!(status.code(), Some(1));
-    let told = scene.err();
-    assert!(told.contains("ListenStream=") && told.contains("127.0.0.1:1"), "{told}");
-}
-
-#[test]
-fn a_keeper_takes_a_held_socket_too() {
-    let held = TcpListener::bind("127.0.0.1:0").unwrap();
-    let at = held.local_addr().unwrap();
+fn sec_r19_nobody_may_read_the_memory_of_any_process_of_a_keeper() {
+    let at = free_address();
     let mut scene = Scene::open(&listen(at));
-    scene.running = Some(run_with(&scene, &held, "run --keeper"));
+    let mut command = wxbot::command(scene.path(), &["run", "--keeper"]);
+    // Root's own processes look the same either way.
+    wxbot::without_rights(&mut command, scene.path()).unwrap();
+    command.stdin(Stdio::null());
+    let Ok(running) = Running::spawn(scene.path(), command) else {
+        skip::note("keeper: sec_r19 memory", "`nobody` may not start the binary").unwrap();
+        return;
+    };
+    scene.running = Some(running);
     scene.until_up(at);
-    assert_eq!(scene.post(at).1, Outcome::Answered);
-    // Not even the keeper's own end refuses anybody.
-    scene.running.take().unwrap().kill().unwrap();
-    std::thread::scope(|threads| {
-        let waits = threads.spawn(|| scene.post(at).1);
-        wait::pause(Duration::from_millis(50));
-        let _again = run_with(&scene, &held, "run --keeper");
-        let outcome = waits.join().unwrap();
-        assert_eq!(outcome, Outcome::Answered, "{}", scene.err());
-        scene.until_taken(at);
-        assert_eq!(scene.handled(), 2);
-    });
+    for (name, pid) in
+        [("keeper", scene.running().pid()), ("core", scene.child("core")), ("ingress", scene.child("ingress"))]
+    {
+        // The kernel gives the files of a process that is not dumpable to root.
+        let owner = fs::metadata(format!("/proc/{pid}/status")).unwrap().uid();
+        assert_eq!(owner, 0, "the {name} is dumpable");
+    }
+    scene.stop();
 }
 
 /// Every process of a keeper is as protected as `wxbot run` alone.
@@ -554,7 +511,6 @@ fn sec_r19_no_process_of_a_keeper_leaves_a_core_dump() {
 /// Files that three processes made are their user's alone.
 #[test]
 fn sec_r17_nothing_that_a_keeper_makes_is_for_others() {
-    use std::os::unix::fs::PermissionsExt as _;
     let at = free_address();
     let mut scene = Scene::open(&listen(at));
     let data = scene.path().join("data");

@@ -418,6 +418,13 @@ fn sec_r21_a_forgotten_account_leaves_nothing() {
     let said = stage.json(&["accounts", "forget", "a1", "--json"]);
     assert!(said["keys"].as_u64() > Some(0) && said["rows"].as_u64() > Some(3), "{said}");
     stage.bad(&["accounts", "forget", "a1"], 1, "nothing is stored");
-    stage.good(&["backup", "after.wxb"]);
+    assert_eq!(stage.json(&["backup", "after.wxb", "--json"])["left_out"], json!(["archive.db"]));
     assert!(!holds(&stage.path().join("after.wxb"), "a word of its own".as_bytes()));
+    // What a backup has nothing of is named where it is.
+    let spool = stage.path().join("data/spool.db");
+    fs::write(&spool, "").unwrap();
+    fs::set_permissions(&spool, fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(stage.json(&["backup", "more.wxb", "--json"])["left_out"], json!(["archive.db", "spool.db"]));
+    let said = stage.call(&["backup", "words.wxb"]);
+    assert!(said.err.contains("left out: archive.db") && said.err.contains("left out: spool.db"), "{}", said.err);
 }

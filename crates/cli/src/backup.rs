@@ -15,6 +15,7 @@ use wxbot_runtime::backup::passphrase;
 use wxbot_runtime::config::Registry;
 use wxbot_runtime::media::FOLDER;
 use wxbot_runtime::store::seal::KEY_FILE;
+use wxbot_runtime::store::sqlite::{ARCHIVE_FILE, SPOOL_FILE};
 
 use crate::args::Args;
 use crate::control::now_ms;
@@ -72,8 +73,10 @@ pub(crate) fn run(registry: &Registry, args: &Args, options: &BackupOptions) -> 
     let copy = Passing(counter.dir.join(name));
     let made = pack(&counter.dir, &copy.0, options, passphrase.as_ref());
     let (parts, bytes) = made.or_exit(&format!("cannot write {}", options.file.display()))?;
+    let left_out: Vec<&str> =
+        [ARCHIVE_FILE, SPOOL_FILE].into_iter().filter(|name| counter.dir.join(name).exists()).collect();
     if options.json {
-        let said = json!({ "file": options.file, "parts": parts, "bytes": bytes, "media": options.media, "secrets": options.with_secrets });
+        let said = json!({ "file": options.file, "parts": parts, "bytes": bytes, "media": options.media, "secrets": options.with_secrets, "left_out": left_out });
         print(&said.to_string());
         return Ok(());
     }
@@ -88,6 +91,18 @@ pub(crate) fn run(registry: &Registry, args: &Args, options: &BackupOptions) -> 
         "messages in it are not encrypted; bot.toml and the files it names are not in it",
         "其中的消息未加密;不包含 bot.toml 及其引用的文件",
     ));
+    for name in left_out {
+        say(match name {
+            ARCHIVE_FILE => lang.pick(
+                "left out: archive.db, the history of `wxbot messages`; copy it while wxbot is stopped if you want to keep it",
+                "未包含:archive.db,即 `wxbot messages` 的历史记录;如需保留,请在 wxbot 停止时另行复制",
+            ),
+            _ => lang.pick(
+                "left out: spool.db, pushes that were answered and that no account has yet; stop wxbot when it is empty to miss none",
+                "未包含:spool.db,即已回答但尚未交给账号的推送;在其为空时停止 wxbot 再备份,就不会遗漏",
+            ),
+        });
+    }
     Ok(())
 }
 

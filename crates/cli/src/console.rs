@@ -2,7 +2,6 @@
 
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
@@ -12,7 +11,7 @@ use wxbot_core::error::Error;
 use wxbot_core::protocol::{
     ActionSender, Batch, Incoming, LoginWatcher, Outgoing, Protocol, Receipt, SavedSession, Session,
 };
-use wxbot_core::source::Source;
+use wxbot_core::source::{ClientIds, Source};
 use wxbot_model::{
     Action, Capabilities, Capability, ClientMsgId, Contact, ContactKind, Content, EventKind, Mentions, Message, PeerId,
     Secret,
@@ -27,12 +26,12 @@ pub(crate) fn capabilities() -> Capabilities {
 #[derive(Debug)]
 pub(crate) struct Console {
     source: Source,
-    drawn: AtomicU64,
+    ids: ClientIds,
 }
 
 impl Console {
     pub(crate) fn new(source: Source) -> Self {
-        Self { source, drawn: AtomicU64::new(0) }
+        Self { ids: ClientIds::new(source.clone()), source }
     }
 }
 
@@ -75,9 +74,7 @@ impl Protocol for Console {
     }
 
     fn draw_client_msg_id(&self) -> ClientMsgId {
-        let number = self.drawn.fetch_add(1, Ordering::Relaxed);
-        #[expect(clippy::expect_used, reason = "digits")]
-        format!("{}{number:06}", self.source.now_ms()).parse().expect("digits")
+        self.ids.draw()
     }
 }
 

@@ -104,7 +104,7 @@ pub(crate) fn run(registry: &Registry, args: &Args) -> Result<(), Failure> {
             say("nothing is pushed to these accounts: the keeper only starts wxbot again when it ends");
             None
         };
-        let base = places.as_ref().and_then(Places::address).map(server::base);
+        let base = places.as_ref().map(|places| server::base_of(places.address()));
         make_addresses(&config, &dir, base.as_deref())?;
         let nursery = Nursery { program: program()?, args: passed_on(args), base, places };
         keep(&nursery, signals).await

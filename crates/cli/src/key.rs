@@ -47,16 +47,20 @@ fn chosen(env: impl Fn(&str) -> Option<OsString>, there: impl Fn(&Path) -> bool)
     Ok(KeySource::Beside)
 }
 
-/// For the first lines of a run: what the sessions are sealed with, and whom that keeps out.
-pub(crate) fn told(source: &KeySource, lang: Lang) -> &'static str {
-    if *source == KeySource::Beside {
+/// For the first lines of a run: what the sessions are sealed with, and whom that keeps out. `None` where [`log`] says it
+/// to the same place: once is enough.
+pub(crate) fn told(source: &KeySource, lang: Lang) -> Option<&'static str> {
+    if tracing::enabled!(tracing::Level::INFO) {
+        return None;
+    }
+    Some(if *source == KeySource::Beside {
         lang.pick(
             "(sessions sealed with a key file there: that protects backups only)",
             "(会话用其中的密钥文件加密:只保护备份)",
         )
     } else {
         lang.pick("(sessions sealed with a key from elsewhere)", "(会话用别处的密钥加密)")
-    }
+    })
 }
 
 /// The same for the log of a service, which nobody sees start.

@@ -236,6 +236,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn sec_r24_a_code_goes_after_five_minutes_and_when_it_is_scanned() {
+        assert_eq!(LIFE, Duration::from_secs(300), "what the requirement says, whatever else is changed");
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.png");
         let (orders, ordered) = mpsc::channel(1);

@@ -348,13 +348,13 @@ pub(crate) fn run(registry: Registry, args: &Args, options: &RunOptions) -> Resu
         };
         let mut around = Around::of(&config.file, place.dir.path());
         if let Some(server) = &server {
-            around.base = server::base(server.address().or_exit("cannot tell the server's address")?);
-            around.listens = true;
+            (around.base, around.listens) = (server::base_of(server.address().ok()), true);
         }
         if let Some(base) = kept.as_ref().and_then(|kept| kept.base.clone()) {
             (around.base, around.listens) = (base, true);
         }
-        let base = around.listens.then(|| around.base.clone());
+        // Only an address of the network can be tried out.
+        let base = around.listens.then(|| around.base.clone()).filter(|base| base != server::UNKNOWN_BASE);
         let mut built = build(accounts, &place, config.media, true, around).await?;
         built.runtime.keep_free(place.dir.path().to_owned(), config.store.reserve);
         if let Some(server) = server {
@@ -488,7 +488,8 @@ fn welcome(
     }
     let plugins: Vec<String> = all.iter().map(|p| format!("{} {}", p.id(), p.manifest().version)).collect();
     lines.push(format!("{}  {}", lang.pick("plugins", "插件"), plugins.join(", ")));
-    lines.push(format!("{}  {} {}", lang.pick("data", "数据"), dir.display(), key::told(source, lang)));
+    let sealed = key::told(source, lang).map(|told| format!(" {told}")).unwrap_or_default();
+    lines.push(format!("{}  {}{sealed}", lang.pick("data", "数据"), dir.display()));
     lines.push(
         lang.pick("next: `wxbot accounts` shows states; Ctrl-C stops", "下一步:`wxbot accounts` 查看状态;Ctrl-C 停止")
             .to_owned(),

@@ -97,6 +97,15 @@ pub(crate) async fn bind(
     })
 }
 
+/// What stands for the address of a server that only listens at sockets of the file system: whoever passes requests on to
+/// them knows it, and says it as `callback_base`.
+pub(crate) const UNKNOWN_BASE: &str = "http://localhost";
+
+/// The address of a server from the same machine, where it has one.
+pub(crate) fn base_of(address: Option<SocketAddr>) -> String {
+    address.map_or_else(|| UNKNOWN_BASE.to_owned(), base)
+}
+
 /// The address of a server from the same machine.
 pub(crate) fn base(address: SocketAddr) -> String {
     let local = if address.ip().is_unspecified() { "127.0.0.1".to_owned() } else { address.ip().to_string() };

@@ -53,7 +53,7 @@ pub trait Protocol: Send + Sync + fmt::Debug {
     /// [`push_login`](Self::push_login). Transient errors leave it good.
     fn resume<'a>(&'a self, saved: &'a SavedSession) -> BoxFuture<'a, Result<Box<dyn Session>, Error>>;
 
-    /// Asks the phone of a former session for a confirmation, without a QR code.
+    /// Asks the phone of a former session for a confirmation, without a QR code. Most services ask none.
     ///
     /// # Errors
     /// Whatever keeps it from happening; the next step is a QR code.
@@ -61,7 +61,10 @@ pub trait Protocol: Send + Sync + fmt::Debug {
         &'a self,
         saved: &'a SavedSession,
         watcher: &'a dyn LoginWatcher,
-    ) -> BoxFuture<'a, Result<Box<dyn Session>, Error>>;
+    ) -> BoxFuture<'a, Result<Box<dyn Session>, Error>> {
+        _ = (saved, watcher);
+        Box::pin(async { Err(Error::LoginNotCompleted("no phone can be asked to confirm a login here")) })
+    }
 
     /// What is saved of a former session, good or refused: told before a [`login`](Self::login), which may show the service
     /// that it is known here.
@@ -72,8 +75,12 @@ pub trait Protocol: Send + Sync + fmt::Debug {
     /// Logs in anew by QR code, renewing it at most five times while [`LoginWatcher::still_wanted`].
     ///
     /// # Errors
-    /// [`Error::LoginNotCompleted`] when nobody scanned; [`Error::Refused`] when the service says no.
-    fn login<'a>(&'a self, watcher: &'a dyn LoginWatcher) -> BoxFuture<'a, Result<Box<dyn Session>, Error>>;
+    /// [`Error::LoginNotCompleted`] when nobody scanned, and always where [nobody logs in](Self::needs_login);
+    /// [`Error::Refused`] when the service says no.
+    fn login<'a>(&'a self, watcher: &'a dyn LoginWatcher) -> BoxFuture<'a, Result<Box<dyn Session>, Error>> {
+        _ = watcher;
+        Box::pin(async { Err(Error::LoginNotCompleted("nobody logs in here: the service holds the login")) })
+    }
 
     /// Draws an id for an outgoing message. Never the same one twice from one instance.
     fn draw_client_msg_id(&self) -> ClientMsgId;

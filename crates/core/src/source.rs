@@ -1,12 +1,13 @@
 //! Wall time and chance, injected so that a run can be repeated from a seed and follows a paused clock in tests.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::time::Instant;
+use wxbot_model::ClientMsgId;
 
 /// Where wall time and random numbers come from. Cheap to clone; clones share the random stream.
 #[derive(Debug, Clone)]
@@ -79,6 +80,27 @@ impl Source {
     }
 }
 
+/// Ids of outgoing messages for services that take any: milliseconds and a count, so that none comes twice.
+#[derive(Debug)]
+pub struct ClientIds {
+    source: Source,
+    drawn: AtomicU64,
+}
+
+impl ClientIds {
+    /// From this clock, counted from 0.
+    pub fn new(source: Source) -> Self {
+        Self { source, drawn: AtomicU64::new(0) }
+    }
+
+    /// The next one: digits alone.
+    #[expect(clippy::expect_used, reason = "digits only, far below 40")]
+    pub fn draw(&self) -> ClientMsgId {
+        let nth = self.drawn.fetch_add(1, Ordering::Relaxed);
+        format!("{}{nth:06}", self.source.now_ms()).parse().expect("digits")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,5 +122,17 @@ mod tests {
             let wait = source.jitter(Duration::from_secs(10));
             assert!((8_000..=12_000).contains(&wait.as_millis()), "{wait:?}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_id_is_drawn_twice_even_when_the_clock_is_set_back() {
+        let source = Source::seeded(1, 1_700_000_000);
+        let ids = ClientIds::new(source.clone());
+        let mut drawn = std::collections::BTreeSet::new();
+        for _ in 0..1_000 {
+            source.set_by(-1);
+            assert!(drawn.insert(ids.draw()), "{drawn:?}");
+        }
+        assert!(drawn.iter().all(|id| id.as_str().bytes().all(|byte| byte.is_ascii_digit())));
     }
 }

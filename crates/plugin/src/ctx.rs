@@ -81,6 +81,13 @@ impl Ctx {
         self.turn.with(|now| now.meta.attempt)
     }
 
+    /// Whether the event had ended before, and a person has it handled once more: by `wxbot replay`, or by
+    /// `wxbot dead replay` when it had been given up. What the handler counts or tells others about it was counted and told
+    /// already, perhaps. Always false under a wxbot that is older than this question.
+    pub fn is_replay(&self) -> bool {
+        self.turn.with(|now| now.meta.replay)
+    }
+
     /// The roles of whoever sent the event, by `[accounts.roles]`; everybody has [`Role::User`], which is not listed.
     pub fn roles(&self) -> Vec<Role> {
         self.turn.with(|now| now.meta.roles.clone())

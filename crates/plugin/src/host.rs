@@ -127,6 +127,8 @@ pub struct CallMeta {
     pub roles: Vec<Role>,
     /// Whether notes are kept.
     pub explain: bool,
+    /// Whether a person had it handled once more after it had ended.
+    pub replay: bool,
 }
 
 impl CallMeta {
@@ -146,6 +148,13 @@ impl CallMeta {
     #[must_use]
     pub fn roles(mut self, roles: Vec<Role>) -> Self {
         self.roles = roles;
+        self
+    }
+
+    /// The same for an event that a person had handled once more.
+    #[must_use]
+    pub fn replay(mut self, replay: bool) -> Self {
+        self.replay = replay;
         self
     }
 

@@ -7,6 +7,7 @@
 mod code;
 mod command;
 pub(crate) mod kept;
+mod sign;
 mod webhook;
 
 pub(crate) use self::command::place as command_place;

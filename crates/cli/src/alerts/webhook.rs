@@ -9,6 +9,7 @@ use wxbot_core::transport::{HttpRequest, Transport};
 use wxbot_runtime::alerts::{Bulletin, Format, Webhook};
 
 use super::code::Code;
+use super::sign::sign;
 use crate::control::now_ms;
 use crate::server;
 use crate::words::Lang;
@@ -28,8 +29,12 @@ pub(super) async fn post(
     codes: &[Code],
     lang: Lang,
 ) -> Result<(), String> {
-    let url = address(webhook)?;
-    let body = body(webhook.format, bulletin, codes, lang, now_ms());
+    let (mut url, now_ms) = (address(webhook)?, now_ms());
+    let mut body = body(webhook.format, bulletin, codes, lang, now_ms);
+    if let Some(from) = &webhook.sign_secret {
+        // Anew for each try: an old signature is refused.
+        sign(webhook.format, &server::secret("sign_secret", from)?, now_ms, &mut url, &mut body);
+    }
     let answer = transport.send(HttpRequest::post_json(url, body.to_string(), WITHIN)).await;
     let answer = answer.map_err(|error| error.to_string())?;
     if !(200..300).contains(&answer.status) {
@@ -94,7 +99,12 @@ fn body(format: Format, bulletin: &Bulletin, codes: &[Code], lang: Lang, now_ms:
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
+    use futures_util::future::BoxFuture;
+    use wxbot_core::transport::{HttpResponse, TransportError};
     use wxbot_runtime::alerts::{Report, Subject};
+    use wxbot_runtime::config::SecretSource;
     use wxbot_runtime::session::cure::Cure;
 
     use super::*;
@@ -147,5 +157,43 @@ mod tests {
         }
         let no = judged(Format::Wecom, &json!({ "errcode": 93000, "errmsg": "invalid\nwebhook" })).unwrap_err();
         assert_eq!(no, "the robot refused: code 93000 (invalidwebhook)");
+    }
+
+    /// Takes what is posted, and says yes as DingTalk and Feishu both do.
+    #[derive(Debug, Default)]
+    struct Robot(Mutex<Vec<HttpRequest>>);
+
+    impl Transport for Robot {
+        fn send(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, TransportError>> {
+            self.0.lock().unwrap().push(request);
+            let body = bytes::Bytes::from_static(br#"{"errcode":0,"code":0}"#);
+            Box::pin(async move { Ok(HttpResponse { status: 200, headers: Default::default(), body }) })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_post_is_signed_where_the_file_has_a_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            std::fs::write(folder.path().join(name), text).unwrap();
+            SecretSource::File(folder.path().join(name))
+        };
+        let (url, secret) = (file("url", "https://robot.example/send?access_token=a\n"), file("secret", "SECcanary\n"));
+        for (format, signed) in [(Format::Dingtalk, true), (Format::Feishu, true), (Format::Dingtalk, false)] {
+            let robot = Robot::default();
+            let sign_secret = signed.then(|| secret.clone());
+            let webhook = Webhook { url: url.clone(), format, sign_secret };
+            post(&robot, &webhook, &bulletin(), &[], Lang::En).await.unwrap();
+            let asked = robot.0.into_inner().unwrap().remove(0);
+            let (query, body) = (asked.url.query().unwrap(), std::str::from_utf8(&asked.body).unwrap());
+            assert!(query.starts_with("access_token=a"), "{query}");
+            assert_eq!(query.contains("&sign="), signed && format == Format::Dingtalk, "{query}");
+            assert_eq!(body.contains("\"sign\":"), signed && format == Format::Feishu, "{body}");
+            assert!(!query.contains("canary") && !body.contains("canary"));
+        }
+        let gone = Some(SecretSource::File(folder.path().join("gone")));
+        let webhook = Webhook { url, format: Format::Feishu, sign_secret: gone };
+        let error = post(&Robot::default(), &webhook, &bulletin(), &[], Lang::En).await.unwrap_err();
+        assert!(error.contains("sign_secret") && !error.contains("robot.example"), "{error}");
     }
 }

@@ -327,6 +327,9 @@ pub(super) fn alerts(doctor: &Arc<Doctor>, config: &Config, data: &Path, runs: b
                 }
             }
         }
+        if let Some(finding) = webhook.sign_secret.as_ref().and_then(|from| secret(lang, from, runs)) {
+            findings.push(Finding { check: "alerts".to_owned(), ..finding }.of("sign_secret"));
+        }
     }
     if let Some(program) = settings.command.first() {
         let place = command_place(program, config.file.parent().unwrap_or(Path::new("")));

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,7 +21,7 @@ use crate::http::Outward;
 use crate::mapping::{ActionMap, Dialect, Engine, EngineSettings, Headers, MappedSender, MediaWay, NameOf};
 use crate::protocol::{LoginWatcher, Protocol, SavedSession, Session};
 use crate::push::{Beside, Door, PushedSession, Read, Reads};
-use crate::source::Source;
+use crate::source::{ClientIds, Source};
 use crate::transport::Transport;
 
 /// How one account reaches its hook, and how the hook reaches it.
@@ -66,7 +65,7 @@ pub struct PcHook {
     door: Arc<HookDoor>,
     transport: Arc<dyn Transport>,
     source: Source,
-    drawn: AtomicU64,
+    ids: ClientIds,
 }
 
 /// What an account can do whose hook has these actions.
@@ -88,7 +87,8 @@ impl PcHook {
     /// An account over this carrier.
     pub fn new(settings: AccountSettings, transport: Arc<dyn Transport>, source: Source) -> Self {
         let door = HookDoor::new(&settings.pushes, settings.secrets.clone(), settings.default_path);
-        Self { door: Arc::new(door), settings, transport, source, drawn: AtomicU64::new(0) }
+        let ids = ClientIds::new(source.clone());
+        Self { door: Arc::new(door), settings, transport, source, ids }
     }
 
     fn engine(&self) -> Engine {
@@ -229,9 +229,7 @@ impl Protocol for PcHook {
     }
 
     fn draw_client_msg_id(&self) -> ClientMsgId {
-        let number = self.drawn.fetch_add(1, Ordering::Relaxed);
-        #[expect(clippy::expect_used, reason = "digits")]
-        format!("{}{number:06}", self.source.now_ms()).parse().expect("digits")
+        self.ids.draw()
     }
 }
 

@@ -199,3 +199,27 @@ async fn sec_r07_a_path_outside_is_not_opened_and_the_address_beside_it_is_asked
     let error = bytes(session.as_ref(), sticker(&batch)).await.unwrap_err();
     assert!(error.to_string().contains("no public address"), "{error}");
 }
+
+#[tokio::test]
+async fn sec_r07_a_link_below_the_roots_that_leads_out_is_not_opened() {
+    let (folder, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    std::fs::write(outside.path().join("a.gif"), b"GIF89a").unwrap();
+    std::os::unix::fs::symlink(outside.path(), folder.path().join("moved")).unwrap();
+    // One that leads elsewhere below the root is as good as its aim.
+    std::fs::write(folder.path().join("b.gif"), b"GIF89b").unwrap();
+    std::os::unix::fs::symlink(folder.path().join("b.gif"), folder.path().join("c.gif")).unwrap();
+    let root = folder.path().to_str().unwrap().to_owned();
+    let account = hook(&[], vec![(root.clone(), folder.path().to_owned())]);
+    let mut session = resumed(&account, b"").await;
+    for (file, want) in [("moved/a.gif", None), ("c.gif", Some(b"GIF89b"))] {
+        let mut push = fixture_json("recv-gif");
+        push["msglist"][0]["gif_path"] = format!("{root}/{file}").into();
+        push["msglist"][0]["gif_url"] = "".into();
+        let batch = pushed(&account, session.as_mut(), &push.to_string()).await;
+        match (bytes(session.as_ref(), sticker(&batch)).await, want) {
+            (Ok(got), Some(want)) => assert_eq!(got, want, "{file}"),
+            (Err(error), None) => assert!(error.to_string().contains("leads out"), "{file}: {error}"),
+            (got, _) => panic!("{file}: {got:?}"),
+        }
+    }
+}

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
@@ -14,9 +13,9 @@ use super::reader::{self, Reader, Settings};
 use crate::error::Error;
 use crate::http::Outward;
 use crate::mapping::{ActionMap, Engine, EngineSettings, MappedSender, MediaWay, NameOf, Profile};
-use crate::protocol::{ContactChange, LoginWatcher, Protocol, SavedSession, Session};
+use crate::protocol::{ContactChange, Protocol, SavedSession, Session};
 use crate::push::{Beside, Door, NotOurs, PushedSession, Read, Reads};
-use crate::source::Source;
+use crate::source::{ClientIds, Source};
 use crate::transport::Transport;
 
 /// What a gateway's envelope tells of. A service with another one is heard all the same, as events that hold what came.
@@ -158,18 +157,6 @@ impl Protocol for Gateway {
         })
     }
 
-    fn push_login<'a>(
-        &'a self,
-        _saved: &'a SavedSession,
-        _watcher: &'a dyn LoginWatcher,
-    ) -> BoxFuture<'a, Result<Box<dyn Session>, Error>> {
-        Box::pin(async { Err(no_login()) })
-    }
-
-    fn login<'a>(&'a self, _watcher: &'a dyn LoginWatcher) -> BoxFuture<'a, Result<Box<dyn Session>, Error>> {
-        Box::pin(async { Err(no_login()) })
-    }
-
     fn draw_client_msg_id(&self) -> ClientMsgId {
         self.ids.draw()
     }
@@ -179,10 +166,6 @@ impl fmt::Debug for Gateway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Gateway({:?})", self.engine)
     }
-}
-
-pub(super) fn no_login() -> Error {
-    Error::LoginNotCompleted("nobody logs in to a WeCom account here: its service holds the login")
 }
 
 /// A word that is nobody's id.
@@ -248,24 +231,6 @@ impl Reads for GatewayReads {
 
     fn self_id(&self) -> Option<&PeerId> {
         self.reader.self_id()
-    }
-}
-
-/// Ids of outgoing messages: milliseconds and a count, so that none comes twice.
-pub(super) struct ClientIds {
-    source: Source,
-    drawn: AtomicU64,
-}
-
-impl ClientIds {
-    pub(super) fn new(source: Source) -> Self {
-        Self { source, drawn: AtomicU64::new(0) }
-    }
-
-    #[expect(clippy::expect_used, reason = "digits only, far below 40")]
-    pub(super) fn draw(&self) -> ClientMsgId {
-        let nth = self.drawn.fetch_add(1, Ordering::Relaxed) % 1_000_000;
-        format!("{}{nth:06}", self.source.now_ms()).parse().expect("digits")
     }
 }
 

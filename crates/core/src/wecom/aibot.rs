@@ -15,16 +15,16 @@ use serde_json::{Value, json};
 use url::Url;
 use wxbot_model::{Action, Capabilities, Capability, ClientMsgId, Link, PeerId, Secret};
 
-use super::account::{ClientIds, no_login, nobody};
+use super::account::nobody;
 use super::app::CallbackSettings;
 use super::callback::{Audience, Callback, ReplyTo};
 use super::crypt::{KeyError, Keys};
 use super::door::SealedDoor;
 use super::official;
 use crate::error::{Error, SendError};
-use crate::protocol::{ActionSender, LoginWatcher, Outgoing, Protocol, Receipt, SavedSession, Session};
+use crate::protocol::{ActionSender, Outgoing, Protocol, Receipt, SavedSession, Session};
 use crate::push::{Door, PushedSession, Read, Reads};
-use crate::source::Source;
+use crate::source::{ClientIds, Source};
 use crate::transport::{HttpRequest, Transport};
 
 /// How long an address for an answer is kept. How long it is good, the notes do not say.
@@ -115,18 +115,6 @@ impl Protocol for SmartRobot {
         )
         .with_credentials(saved.credentials.clone());
         Box::pin(async move { Ok(Box::new(session) as Box<dyn Session>) })
-    }
-
-    fn push_login<'a>(
-        &'a self,
-        _saved: &'a SavedSession,
-        _watcher: &'a dyn LoginWatcher,
-    ) -> BoxFuture<'a, Result<Box<dyn Session>, Error>> {
-        Box::pin(async { Err(no_login()) })
-    }
-
-    fn login<'a>(&'a self, _watcher: &'a dyn LoginWatcher) -> BoxFuture<'a, Result<Box<dyn Session>, Error>> {
-        Box::pin(async { Err(no_login()) })
     }
 
     fn draw_client_msg_id(&self) -> ClientMsgId {

@@ -10,7 +10,6 @@ use futures_util::future::BoxFuture;
 use url::Url;
 use wxbot_model::{Action, Capabilities, Capability, ClientMsgId, Contact, ContactKind, PeerId, Secret};
 
-use super::account::{ClientIds, no_login};
 use super::callback::{Audience, Callback};
 use super::crypt::{KeyError, Keys};
 use super::door::SealedDoor;
@@ -19,9 +18,9 @@ use super::people::{self, Rooms, Unnamed};
 use crate::error::{Error, FetchError, SendError};
 use crate::http::Outward;
 use crate::mapping::{Dialect, Engine, EngineSettings, Headers, MappedSender, MediaWay};
-use crate::protocol::{ActionSender, Fetch, Fetched, LoginWatcher, Outgoing, Protocol, Receipt, SavedSession, Session};
+use crate::protocol::{ActionSender, Fetch, Fetched, Outgoing, Protocol, Receipt, SavedSession, Session};
 use crate::push::{Door, PushedSession, Read, Reads};
-use crate::source::Source;
+use crate::source::{ClientIds, Source};
 use crate::transport::Transport;
 
 /// How an application's callback is opened.
@@ -171,18 +170,6 @@ impl Protocol for Application {
                 }
             })
         })
-    }
-
-    fn push_login<'a>(
-        &'a self,
-        _saved: &'a SavedSession,
-        _watcher: &'a dyn LoginWatcher,
-    ) -> BoxFuture<'a, Result<Box<dyn Session>, Error>> {
-        Box::pin(async { Err(no_login()) })
-    }
-
-    fn login<'a>(&'a self, _watcher: &'a dyn LoginWatcher) -> BoxFuture<'a, Result<Box<dyn Session>, Error>> {
-        Box::pin(async { Err(no_login()) })
     }
 
     fn draw_client_msg_id(&self) -> ClientMsgId {

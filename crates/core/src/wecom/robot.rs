@@ -11,13 +11,13 @@ use md5::{Digest, Md5};
 use url::Url;
 use wxbot_model::{Action, Capabilities, ClientMsgId, Contact, ContactKind, MediaShape, PeerId, Secret};
 
-use super::account::{ClientIds, no_login, nobody};
+use super::account::nobody;
 use super::official::{self, Silent, Standing, after_some, few_parts};
 use crate::error::{Error, SendError};
 use crate::lenient::hex;
 use crate::mapping::{Datum, Engine, EngineSettings, Headers, Values};
-use crate::protocol::{ActionSender, LoginWatcher, MediaFile, Outgoing, Protocol, Receipt, SavedSession, Session};
-use crate::source::Source;
+use crate::protocol::{ActionSender, MediaFile, Outgoing, Protocol, Receipt, SavedSession, Session};
+use crate::source::{ClientIds, Source};
 use crate::transport::Transport;
 
 /// Messages of one robot within a minute.
@@ -107,18 +107,6 @@ impl Protocol for GroupRobot {
         let standing = self.sender.standing.watch();
         let session = Silent { sender: Arc::clone(&self.sender) as _, me, contacts, standing };
         Box::pin(async move { Ok(Box::new(session) as Box<dyn Session>) })
-    }
-
-    fn push_login<'a>(
-        &'a self,
-        _saved: &'a SavedSession,
-        _watcher: &'a dyn LoginWatcher,
-    ) -> BoxFuture<'a, Result<Box<dyn Session>, Error>> {
-        Box::pin(async { Err(no_login()) })
-    }
-
-    fn login<'a>(&'a self, _watcher: &'a dyn LoginWatcher) -> BoxFuture<'a, Result<Box<dyn Session>, Error>> {
-        Box::pin(async { Err(no_login()) })
     }
 
     fn draw_client_msg_id(&self) -> ClientMsgId {

@@ -55,6 +55,8 @@ pub struct Webhook {
     pub url: SecretSource,
     /// What it understands.
     pub format: Format,
+    /// Where the secret is that posts are signed with; robots of DingTalk and Feishu have one.
+    pub sign_secret: Option<SecretSource>,
 }
 
 /// What a webhook understands.

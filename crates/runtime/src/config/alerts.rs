@@ -31,6 +31,7 @@ pub(super) fn check(root: &Table, report: &mut Report) {
     }
     for (key, needs, help) in [
         ("format", "webhook", "it says what the address of `webhook` understands: add that, or remove this"),
+        ("sign_secret", "webhook", "it is what posts to `webhook` are signed with: add that, or remove this"),
         ("via", "to", "add `to = \"p12\"`, the contact that gets the alerts"),
         ("to", "via", "add `via = \"account\"`, the account that sends them"),
     ] {
@@ -38,6 +39,17 @@ pub(super) fn check(root: &Table, report: &mut Report) {
             let message = format!("`{key}` without `{needs}` in `[alerts]`");
             report.mistake(bad(&entry.key_span, &message, &format!("needs `{needs}`"), help));
         }
+    }
+    if let Some(entry) = table.entry("sign_secret")
+        && has("webhook")
+        && !matches!(table.text("format"), Some("dingtalk" | "feishu"))
+    {
+        report.mistake(bad(
+            &entry.key_span,
+            "`sign_secret` in `[alerts]` with an address that takes no signature",
+            "nobody would look at it",
+            "robots of DingTalk and Feishu do: `format = \"dingtalk\"` or `format = \"feishu\"`; for others remove this",
+        ));
     }
     if let Some(entry) = table.entry("qr").filter(|entry| entry.node.json() == Value::Bool(true))
         && !has("webhook")
@@ -87,11 +99,11 @@ pub(super) fn build(root: &Table, file: &Path) -> Option<AlertSettings> {
         Some(_) | None => Format::Json,
     };
     let folder = file.parent().unwrap_or(Path::new(""));
-    let source = table.table("webhook").and_then(|source| match (source.text("env"), source.text("file")) {
+    let source = |key: &str| match table.table(key).map(|source| (source.text("env"), source.text("file")))? {
         (Some(name), _) => Some(SecretSource::Env(name.to_owned())),
         (None, Some(path)) => Some(SecretSource::File(folder.join(path))),
         (None, None) => None,
-    });
+    };
     let texts = table.texts("command").unwrap_or_default();
     let via = || Some((table.text("via")?.parse().ok()?, table.text("to")?.parse().ok()?));
     Some(AlertSettings {
@@ -100,7 +112,7 @@ pub(super) fn build(root: &Table, file: &Path) -> Option<AlertSettings> {
         all_clear: yes("all_clear"),
         uncertain: table.get("uncertain").and_then(|node| node.json().as_u64()).unwrap_or(10),
         qr: yes("qr"),
-        webhook: source.map(|url| Webhook { url, format }),
+        webhook: source("webhook").map(|url| Webhook { url, format, sign_secret: source("sign_secret") }),
         reserve: root.table("store").and_then(|store| parse_size(store.text("reserve")?).ok()).unwrap_or(DISK_RESERVE),
         command: texts.into_iter().map(|(text, _node)| text.to_owned()).collect(),
         via: via(),

@@ -308,6 +308,11 @@ pub(super) const ALERTS: &[Key] = &[
     Key::new("webhook", "Where the address is that alerts are posted to.", Kind::Secret),
     Key::new("format", "What the address understands.", Kind::Choice(&["json", "wecom", "dingtalk", "feishu"]))
         .preset(Preset::Text("json")),
+    Key::new(
+        "sign_secret",
+        "Where the secret is that a robot of DingTalk or Feishu has its posts signed with.",
+        Kind::Secret,
+    ),
     Key::new("command", "A program and its arguments that is run for each alert, without a shell.", LIST_OF_TEXT)
         .preset(Preset::Texts(&[])),
     Key::new("via", "The account through which alerts are sent.", Kind::AccountName),

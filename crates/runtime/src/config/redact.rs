@@ -5,6 +5,9 @@ use std::ops::Range;
 use super::check::is_env_name;
 use super::tree::{Node, Shape, Table};
 
+/// Whoever has the address of a webhook, or what its posts are signed with, can write into the group behind it.
+const ALERTS: [&str; 2] = ["webhook", "sign_secret"];
+
 /// The text with `*` for every byte of a secret; all places and lines stay where they are.
 ///
 /// Works on the tree where there is one and on the bare text besides, because a broken line is in no tree. `told` are
@@ -21,11 +24,12 @@ pub(super) fn redact(text: &str, root: &Table, told: &[Range<usize>]) -> String 
         let addresses = ["proxy", "endpoint"].into_iter().filter_map(|key| table.get(key));
         hidden.extend(addresses.filter(|node| node.as_text().is_some_and(no_host)).map(|node| node.span.clone()));
     }
-    // Whoever has the address of a webhook can write into the group behind it.
-    match root.table("alerts").and_then(|alerts| alerts.get("webhook")) {
-        Some(Node { shape: Shape::Table(source), .. }) => source_values(source, &mut hidden),
-        Some(node) => hidden.push(node.span.clone()),
-        None => {}
+    for key in ALERTS {
+        match root.table("alerts").and_then(|alerts| alerts.get(key)) {
+            Some(Node { shape: Shape::Table(source), .. }) => source_values(source, &mut hidden),
+            Some(node) => hidden.push(node.span.clone()),
+            None => {}
+        }
     }
     user_infos(text, &mut hidden);
     secret_lines(text, &mut hidden);
@@ -89,7 +93,7 @@ fn secret_lines(text: &str, hidden: &mut Vec<Range<usize>>) {
         } else if let Some((key, value)) = line.split_once('=') {
             let key = key.trim();
             let source = value.trim_start().starts_with('{') || key.ends_with(".env") || key.ends_with(".file");
-            let webhook = key == "webhook" && !source;
+            let webhook = ALERTS.contains(&key) && !source;
             let address = ["proxy", "endpoint"].contains(&key) && no_host(value);
             if (inside && !source && !trimmed.starts_with('#')) || address || webhook {
                 hidden.push(start + line.len() - value.len()..start + line.len());

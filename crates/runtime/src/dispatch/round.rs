@@ -76,7 +76,7 @@ impl Destination for Round<'_> {
             event.late &= self.row.replay.is_none();
             let event = Arc::new(event);
             let meta = CallMeta::first().attempt(env.attempt).roles(roles_of(self.settings, &event));
-            let meta = meta.explain(self.seen.is_some());
+            let meta = meta.explain(self.seen.is_some()).replay(self.row.replay.is_some());
             let mut turn = Hand { round: self, event, meta, held: env.held, harvest: Harvest::default() };
             let outcome = turn.out().await;
             *self.harvest.lock().unwrap_or_else(PoisonError::into_inner) = turn.harvest;
@@ -242,7 +242,11 @@ impl Hand<'_> {
         let mut plugins = self.round.settings.plugins.iter();
         while let Some(plugin) = plugins.next() {
             if let Some(why) = self.skips(plugin) {
-                too_late |= why == Skip::Late;
+                if why == Skip::Late {
+                    too_late = true;
+                    // Noted, since at a next try nobody is skipped for the time that the failures took.
+                    self.harvest.done.push(plugin.id.to_string());
+                }
                 self.round.seen.inspect(|seen| seen.skipped(&plugin.id, why));
                 continue;
             }
@@ -273,7 +277,9 @@ impl Hand<'_> {
             Some(Skip::DoneBefore)
         } else if let Some(held) = self.held.as_ref().filter(|_| !plugin.manifest.watches) {
             Some(Skip::HeldBack { by: held.by.to_string() })
-        } else if self.event.late && !plugin.manifest.wants_late {
+        } else if self.event.late && !plugin.manifest.wants_late && self.round.errors == 0 {
+            // At the first try. What was in time then and failed since is tried to its end, and is dead at last: ending as
+            // too late would hide the failure.
             Some(Skip::Late)
         } else if self.is_silenced(plugin) {
             Some(Skip::Silenced)

@@ -46,8 +46,20 @@ async fn a_dead_event_is_handled_again_by_whoever_was_not_done_however_old_it_is
     assert_eq!(rig.store().revive(vec![dead[0].seq]).await.unwrap(), [dead[0].seq]);
     let begun = tokio::time::Instant::now();
     rig.account().look_again();
-    assert_eq!(rig.settled().await, ["echo: broken", "middle: broken"], "echo was done with it");
+    assert_eq!(rig.settled().await, ["echo: broken", "middle again: broken"], "echo was done with it");
     assert!(begun.elapsed() < Duration::from_secs(5), "at once");
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_fails_until_it_is_old_is_dead_and_not_late() {
+    let mut rig = Rig::new(&file(&["high", "echo"], "middleware = [\"old-message\"]", "")).await;
+    rig.say("broken").await;
+    let ended = async |rig: &Rig| rig.counts().await.inbox;
+    rig.until("ended", async |rig| ended(rig).await.dead + ended(rig).await.done + ended(rig).await.late > 0).await;
+    assert_eq!(ended(&rig).await.dead, 1, "though eight tries take longer than ten minutes");
+    let dead = rig.store().dead(DeadFilter::default(), 0, 9).await.unwrap();
+    assert_eq!((dead[0].errors, dead[0].reason.as_str()), (8, "plugin high: broken"));
     rig.stop().await;
 }
 
@@ -66,7 +78,7 @@ async fn a_replay_is_for_one_plugin_changes_what_it_remembers_and_sends_nothing(
     rig.until("answered", async |rig| rig.texts().len() == 6).await;
     assert_eq!(rig.settled().await[4..], ["5 at 1", "echo: c"], "two counted besides");
     assert_eq!(replay(&rig, "echo", true).await, 3, "what a replay made is not replayed");
-    assert_eq!(rig.settled().await[6..], ["echo: a", "echo: b", "echo: c"], "in order");
+    assert_eq!(rig.settled().await[6..], ["echo again: a", "echo again: b", "echo again: c"], "in order");
     rig.stop().await;
 }
 

@@ -70,6 +70,11 @@ macro_rules! plugin {
     };
 }
 
+/// Told where a person had it handled once more.
+fn again(cx: &Ctx) -> &'static str {
+    if cx.is_replay() { " again" } else { "" }
+}
+
 plugin! {
     /// Fails the first time when it reads "flaky", always when it reads "broken".
     High, Manifest::new("high", "Comes first.").priority(10), |_this, event, cx| {
@@ -88,13 +93,13 @@ plugin! {
         if text.contains("block") {
             cx.block();
         }
-        Ok(Effects::reply(format!("middle: {text}")))
+        Ok(Effects::reply(format!("middle{}: {text}", again(cx))))
     }
 }
 
 plugin! {
-    Echo, Manifest::new("echo", "Says it again."), |this, event, _cx| {
-        Ok(Effects::reply(format!("echo{}: {}", this, event.text().unwrap_or_default())))
+    Echo, Manifest::new("echo", "Says it again."), |this, event, cx| {
+        Ok(Effects::reply(format!("echo{this}{}: {}", again(cx), event.text().unwrap_or_default())))
     }
 }
 

@@ -187,6 +187,7 @@ mod tests {
             ("xwww.evil", "[链接]"),
             // Nor does a good one beside it.
             ("https://evil.com|.example.com/", "[链接]|.example.com/"),
+            ("https://evil.com\\.example.com/", "[链接]"),
             ("https://example.com/,https://evil.com/", "https://example.com/,[链接]"),
             ("https://example.com/(evil.com)", "https://example.com/([链接])"),
             ("https://example.com/?to=https://evil.com", "[链接]"),

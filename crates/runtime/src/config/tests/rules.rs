@@ -208,6 +208,26 @@ fn alerts_that_nobody_could_get() {
     check(
         &[
             ("webhook", alerts("webhook = { env = \"URL\" }\nformat = \"feishu\"\nqr = true"), &[]),
+            (
+                "signed",
+                alerts("webhook = { env = \"URL\" }\nformat = \"feishu\"\nsign_secret = { file = \"sign\" }"),
+                &[],
+            ),
+            (
+                "a signature alone",
+                alerts("command = [\"x\"]\nsign_secret = { env = \"S\" }"),
+                &[("bad_alerts", "sign_secret")],
+            ),
+            (
+                "a signature for nobody",
+                alerts("webhook = { env = \"U\" }\nformat = \"wecom\"\nsign_secret = { env = \"S\" }"),
+                &[("bad_alerts", "sign_secret")],
+            ),
+            (
+                "a signature in clear",
+                alerts("webhook = { env = \"U\" }\nformat = \"feishu\"\nsign_secret = \"hunter2\""),
+                &[("secret_in_clear", "\"hunter2\"")],
+            ),
             ("command", alerts("command = [\"notify.sh\", \"two words\"]\nafter = \"30s\""), &[]),
             ("account", alerts("via = \"a\"\nto = \"p12\""), &[]),
             ("nobody", alerts("after = \"5min\""), &[("bad_alerts", "[alerts]")]),
@@ -231,7 +251,12 @@ fn alerts_that_nobody_could_get() {
         ],
         told,
     );
-    for clear in [alerts("webhook = \"https://example.com/hunter2\""), "[alerts\nwebhook = \"hunter2\"\n".to_owned()] {
+    for clear in [
+        alerts("webhook = \"https://example.com/hunter2\""),
+        "[alerts\nwebhook = \"hunter2\"\n".to_owned(),
+        alerts("webhook = { env = \"U\" }\nsign_secret = \"hunter2\""),
+        "[alerts\nsign_secret = \"hunter2\"\n".to_owned(),
+    ] {
         let shown = parsed(&clear).unwrap_err();
         assert!(!shown.text.contains("hunter2") && !shown.to_string().contains("hunter2"), "{shown}");
     }

@@ -75,6 +75,15 @@ async fn sec_r21_a_forgotten_account_loses_its_keys_first_and_then_the_rest() {
     rig.store.accept(Accept { account: other.clone(), ..batch(vec![event("x", "p1")]) }).await.unwrap();
     rig.store.save_session(&other, b"kept".to_vec(), Bytes::from_static(b"c"), Vec::new()).await.unwrap();
     rig.store.accept(batch((0..2_500).map(|n| event(&format!("k{n}"), "p1")).collect())).await.unwrap();
+    // Whatever ends it in between, no key is left of an account whose history is gone.
+    for table in ["inbox", "outbox", "kv"] {
+        let trigger = format!(
+            "CREATE TRIGGER {table}_last BEFORE DELETE ON {table}
+             WHEN EXISTS (SELECT 1 FROM session WHERE account = OLD.account) OR EXISTS (SELECT 1 FROM cursor WHERE account = OLD.account)
+             BEGIN SELECT RAISE(ABORT, 'its keys are there still'); END"
+        );
+        rig.sql().execute_batch(&trigger).unwrap();
+    }
     let forgotten = rig.store.forget(&shop()).await.unwrap();
     assert_eq!(forgotten, Forgotten { keys: 2, rows: 2_503 + 2 + 1 });
     for table in ["inbox", "outbox", "kv", "session", "cursor", "contact", "timer", "schedule", "bucket", "planned"] {
@@ -86,6 +95,16 @@ async fn sec_r21_a_forgotten_account_loses_its_keys_first_and_then_the_rest() {
     assert_eq!(rig.store.forget(&shop()).await.unwrap(), Forgotten::default());
     rig.store.close().await.unwrap();
     assert!(!holds(&rig.dir.path().join(QUEUE_FILE), CANARY), "no byte of its session is left in the file");
+}
+
+#[tokio::test]
+async fn sec_r21_keys_of_a_forgotten_account_leave_the_file_before_anything_is_closed() {
+    let rig = full().await;
+    rig.store.checkpoint().await.unwrap();
+    let file = rig.dir.path().join(QUEUE_FILE);
+    assert!(holds(&file, CANARY), "they are there to be found");
+    rig.store.forget(&shop()).await.unwrap();
+    assert!(!holds(&file, CANARY));
 }
 
 #[tokio::test]
@@ -135,4 +154,21 @@ async fn the_log_is_brought_into_the_file() {
     rig.store.accept(batch(vec![event("more", "p1")])).await.unwrap();
     rig.store.checkpoint().await.unwrap();
     drop(reader);
+}
+
+#[tokio::test]
+async fn retention_leaves_what_is_still_open() {
+    let rig = rig();
+    rig.queue((0..4).map(|n| send("a", 0, &format!("p{n}"), &format!("1{n}"))).collect()).await;
+    // Waiting, begun, parked and held rows, all of them years old.
+    rig.sql()
+        .execute_batch(
+            "UPDATE inbox SET state = seq - 1 WHERE seq <= 3; UPDATE outbox SET state = id - 1 WHERE id <= 3;
+             UPDATE outbox SET state = 2, held = 1 WHERE id = 4",
+        )
+        .unwrap();
+    while rig.store.sweep(NOW + 3_650 * DAY).await.unwrap() {}
+    let open = |table: &str| rig.number(&format!("SELECT count(*) FROM {table} WHERE state < 3 AND body IS NOT NULL"));
+    assert_eq!((open("inbox"), open("outbox")), (3, 4), "with what they say");
+    assert_eq!(rig.number("SELECT count(*) FROM inbox"), 3, "and nothing that is done");
 }
