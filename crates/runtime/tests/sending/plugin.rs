@@ -70,7 +70,7 @@ impl Plugin for Deeds {
                 let told = window.map_or("none".to_owned(), |w| format!("{} {} {}", w.left, w.likely, w.open_s));
                 Effects::reply(told)
             }
-            "three" => Effects::reply("a").and_reply("b").and_reply("c"),
+            "triple" => Effects::reply("a").and_reply("b").and_reply("c"),
             "avatar" => {
                 let file = cx.avatar(&chat()).await?;
                 Effects::reply(format!("{} of {}", file.file_type().mime(), file.len()))

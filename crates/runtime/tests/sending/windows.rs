@@ -45,7 +45,7 @@ async fn pass(seconds: u64) {
 #[tokio::test(start_paused = true)]
 async fn what_is_too_much_waits_until_they_write_and_goes_at_once_then() {
     let mut rig = Rig::of(all(), ways(2), "").await;
-    rig.say("three").await;
+    rig.say("triple").await;
     rig.until_gone(2).await;
     pass(120).await;
     assert_eq!(texts(&rig), ["a", "b"]);
@@ -81,7 +81,7 @@ async fn handlers_and_lists_see_what_is_left() {
     // After a refusal the next window warns earlier.
     *rig.service.answers.lock().unwrap() =
         [SendError::Closed { why: "rate limited".into(), after: Duration::from_secs(90) }].into();
-    rig.say("three").await;
+    rig.say("triple").await;
     waiting(&rig, 3).await;
     pass(60).await;
     rig.say("budget").await;
@@ -97,7 +97,7 @@ async fn a_refusal_waits_for_a_message_and_for_as_long_as_it_says() {
     rig.until_gone(1).await;
     let closed = SendError::Closed { why: "rate limited".into(), after: Duration::from_secs(90) };
     *rig.service.answers.lock().unwrap() = [closed].into();
-    rig.say("three").await;
+    rig.say("triple").await;
     rig.until("refused", async |rig| begun(rig).len() == 2).await;
     pass(240).await;
     assert_eq!(begun(&rig).len(), 2, "nothing is tried before they write");
@@ -140,7 +140,7 @@ async fn who_never_wrote_gets_nothing_and_holds_up_nobody() {
 #[tokio::test(start_paused = true)]
 async fn answers_grow_too_old_where_nobody_writes() {
     let mut rig = Rig::of(all(), ways(1), "").await;
-    rig.say("three").await;
+    rig.say("triple").await;
     rig.until_gone(1).await;
     rig.until("expired", async |rig| rig.counts().await.outbox.expired == 2).await;
     assert_eq!(rig.counts().await.outbox.queued, 0);
@@ -258,7 +258,7 @@ async fn an_unknown_outcome_is_tried_again_with_patience_and_then_left_to_people
 async fn an_account_without_windows_sends_as_ever() {
     let mut rig = Rig::new().await;
     for _ in 0..6 {
-        rig.say("three").await;
+        rig.say("triple").await;
     }
     rig.until_gone(18).await;
     rig.say("budget").await;
