@@ -34,6 +34,8 @@ fn with_a_socket_that_systemd_holds_no_connection_is_refused_while_wxbot_is_kill
     scene.until_up(at);
     let log = scene.post_while(at, 1, 300, || {
         for _ in 0..kills() {
+            // What is killed three times in its hand is given up, by design.
+            scene.until_handled();
             running.take().unwrap().kill().unwrap();
             // Long enough for posts to wait where nobody is.
             wait::pause(Duration::from_millis(50));
