@@ -81,10 +81,16 @@ pub(crate) struct Sim {
 impl Sim {
     /// Starts `binary sim` with the world in `world`; its output lands in `folder`.
     pub(crate) fn start(binary: &Path, world: &Path, folder: &Path) -> io::Result<Self> {
+        Self::start_with(binary, world, folder, &[])
+    }
+
+    /// The same with more options. Where the others are that it plays then is told in `sim.log`, soon after.
+    pub(crate) fn start_with(binary: &Path, world: &Path, folder: &Path, options: &[&str]) -> io::Result<Self> {
         let out = folder.join("sim.out");
         let mut child = Command::new(binary)
             .args(["sim", "--listen", "127.0.0.1:0", "--world"])
             .arg(world)
+            .args(options)
             .stdin(Stdio::null())
             .stdout(File::create(&out)?)
             .stderr(File::create(folder.join("sim.log"))?)

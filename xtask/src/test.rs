@@ -127,12 +127,15 @@ fn tests(steps: &mut Steps, nextest: bool, binary: Option<&Path>, litellm: Resul
 /// Third-party clients on the simulator. In CI a missing one is a failure, not a skip.
 fn real_clients(steps: &mut Steps, binary: Option<&Path>, tools: Result<ClientTools, String>) -> io::Result<()> {
     type Run = fn(&Path, &Path) -> io::Result<()>;
-    let (python, node) = match tools {
-        Ok(tools) => (tools.python, tools.node_modules),
-        Err(reason) => (Err(reason.clone()), Err(reason)),
+    let (python, node, ilink) = match tools {
+        Ok(tools) => (tools.python, tools.node_modules, tools.ilink_modules),
+        Err(reason) => (Err(reason.clone()), Err(reason.clone()), Err(reason)),
     };
-    let runs: [(_, Result<PathBuf, String>, Run); 2] =
-        [("real client itchat-uos", python, clients::itchat_uos), ("real client wechat4u", node, clients::wechat4u)];
+    let runs: [(_, Result<PathBuf, String>, Run); 3] = [
+        ("real client itchat-uos", python, clients::itchat_uos),
+        ("real client wechat4u", node, clients::wechat4u),
+        ("real client openclaw-weixin", ilink, clients::openclaw_weixin),
+    ];
     for (name, tool, run) in runs {
         steps.step(name, || match (tool, binary) {
             (Ok(tool), Some(binary)) => run(binary, &tool).map(|()| Done::Passed),

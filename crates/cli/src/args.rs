@@ -338,6 +338,9 @@ pub(crate) struct SimOptions {
     /// Play WeCom too, at this port
     #[arg(long, value_name = "PORT")]
     pub(crate) wecom: Option<u16>,
+    /// Play iLink (ClawBot) too, at this port
+    #[arg(long, value_name = "PORT")]
+    pub(crate) ilink: Option<u16>,
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use wxbot_sim::{HookSetup, HookSim, Running, Sim, WecomSetup, WecomSim, World};
+use wxbot_sim::{HookSetup, HookSim, IlinkSetup, IlinkSim, Running, Sim, WecomSetup, WecomSim, World};
 
 use crate::args::SimOptions;
 use crate::demo;
@@ -38,6 +38,10 @@ pub(crate) fn run(options: &SimOptions) -> Result<(), Failure> {
             Some(port) => Some(wecom(&world, port).await?),
             None => None,
         };
+        let _ilink = match options.ilink {
+            Some(port) => Some(ilink(&world, port).await?),
+            None => None,
+        };
         let stop = CancellationToken::new();
         let sim = Sim::new(world);
         let serving = sim.serve(listener, stop.clone());
@@ -70,4 +74,12 @@ async fn wecom(world: &World, port: u16) -> Result<Running<WecomSim>, Failure> {
     let address = listener.local_addr().or_exit("cannot tell the address")?;
     say(&format!("WeCom: http://{address}; control: http://{address}/__sim/world"));
     WecomSim::start_on(world, WecomSetup::default(), listener).or_exit("cannot start WeCom")
+}
+
+async fn ilink(world: &World, port: u16) -> Result<Running<IlinkSim>, Failure> {
+    let listener =
+        TcpListener::bind(("127.0.0.1", port)).await.or_exit(&format!("cannot listen on 127.0.0.1:{port}"))?;
+    let address = listener.local_addr().or_exit("cannot tell the address")?;
+    say(&format!("iLink: http://{address}; CDN: http://{address}/c2c; control: http://{address}/__sim/world"));
+    IlinkSim::start_on(world, IlinkSetup::default(), listener).or_exit("cannot start iLink")
 }

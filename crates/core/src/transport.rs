@@ -5,6 +5,7 @@
 //! tests run on a paused clock. Cookies and headers are part of the bytes: both sides see what a socket would show.
 
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -47,6 +48,24 @@ pub trait Transport: Send + Sync + fmt::Debug {
     /// Not cancel safe in meaning: a dropped future may or may not have reached the server.
     fn send(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, TransportError>>;
 
+    /// Sends `request` with a body that is made while it is sent, however long that is; the request's own is empty. The
+    /// request's timeout holds again for each piece that is taken, and for the answer.
+    ///
+    /// A carrier that has whole requests only puts the body together first.
+    fn put(&self, request: HttpRequest, body: Pieces) -> BoxFuture<'_, Result<HttpResponse, TransportError>> {
+        Box::pin(async move {
+            let host = request.host();
+            let mut whole = Vec::with_capacity(usize::try_from(body.len).unwrap_or(0).min(MAX_BODY));
+            let mut pieces = body.stream;
+            while let Some(piece) = pieces.next().await {
+                let piece =
+                    piece.map_err(|error| TransportError::NotSent { host: host.clone(), reason: error.to_string() })?;
+                whole.extend_from_slice(&piece);
+            }
+            self.send(HttpRequest { body: whole.into(), ..request }).await
+        })
+    }
+
     /// Sends `request` and gives the body as it comes, however long it is. The request's timeout holds for the headers,
     /// and again for each piece of the body.
     ///
@@ -57,6 +76,20 @@ pub trait Transport: Send + Sync + fmt::Debug {
             let HttpResponse { status, headers, body } = answer.await?;
             Ok(HttpStream { status, headers, body: stream::once(async { Ok(body) }).boxed() })
         })
+    }
+}
+
+/// The body of a request, made while it is sent.
+pub struct Pieces {
+    /// How long it is, in bytes: what the server is told before the first of them.
+    pub len: u64,
+    /// The bytes; as many as that, or an error, which ends the connection. What comes behind them is not asked for.
+    pub stream: BoxStream<'static, io::Result<Bytes>>,
+}
+
+impl fmt::Debug for Pieces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pieces({} bytes)", self.len)
     }
 }
 

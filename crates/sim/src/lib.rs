@@ -18,6 +18,7 @@
 //! | `check`, `fault`, `journal` | What did clients do wrong, what shall go wrong, what happened? |
 //! | `phone`, `said`, `script`, `chatter`, `load` | What do people do: by order, by themselves, by the thousand? |
 //! | `memory`, `http`, `control` | How requests come in |
+//! | `service`, `hook`, `wecom`, `ilink` | Other ways into WeChat, each a service of its own |
 
 mod account;
 mod addmsg;
@@ -33,6 +34,7 @@ mod fault;
 mod friends;
 mod hook;
 mod http;
+mod ilink;
 mod journal;
 mod load;
 mod log;
@@ -73,6 +75,11 @@ pub use error::{SimError, WorldError};
 pub use fault::{Fault, FaultKind};
 pub use friends::Rejection;
 pub use hook::{HookProfile, HookRoomChange, HookSay, HookSetup, HookSim, HookYes, PushMode, Sloppy};
+pub use ilink::{
+    IlinkAsked, IlinkDeath, IlinkDownload, IlinkFile, IlinkJournal, IlinkKey, IlinkLogin, IlinkMessage, IlinkOutcome,
+    IlinkPresence, IlinkQuote, IlinkQuoteForm, IlinkRefusal, IlinkSay, IlinkSend, IlinkSetup, IlinkSim, IlinkTold,
+    IlinkTyping, IlinkUpload, IlinkYes, UploadUrls,
+};
 pub use journal::{
     CallEntry, DeliveredEntry, Journal, LoginEntry, PeerEntry, RecallEntry, RoomCallEntry, SendEntry, SentMedia,
     Summary, SyncEntry, UploadEntry, VerifyEntry,

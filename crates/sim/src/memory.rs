@@ -8,13 +8,30 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use wxbot_core::transport::{HttpRequest, HttpResponse, MAX_BODY, Transport, TransportError};
 
-use crate::Sim;
 use crate::request::{Answer, Delivery, Outcome, Request};
+use crate::{IlinkSim, Sim};
+
+/// A service that can be reached without a socket.
+trait Service: Send + Sync + 'static {
+    fn answer(&self, request: &Request) -> impl Future<Output = Outcome> + Send;
+}
+
+impl Service for Sim {
+    async fn answer(&self, request: &Request) -> Outcome {
+        self.handle(request).await
+    }
+}
+
+impl Service for IlinkSim {
+    async fn answer(&self, request: &Request) -> Outcome {
+        self.handle(request).await
+    }
+}
 
 /// Carries requests into the simulator without a socket.
-struct InMemory(Sim);
+struct InMemory<S>(S);
 
-impl fmt::Debug for InMemory {
+impl<S> fmt::Debug for InMemory<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("InMemory")
     }
@@ -27,7 +44,14 @@ impl Sim {
     }
 }
 
-impl Transport for InMemory {
+impl IlinkSim {
+    /// A transport that stays in memory and lives in tokio's time, paused or not. Every host is this server.
+    pub fn transport(&self) -> Arc<dyn Transport> {
+        Arc::new(InMemory(self.clone()))
+    }
+}
+
+impl<S: Service> Transport for InMemory<S> {
     fn send(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, TransportError>> {
         async move {
             let (host, after) = (request.host(), request.timeout);
@@ -35,7 +59,7 @@ impl Transport for InMemory {
             tokio::task::coop::consume_budget().await;
             let request = seen_by_server(request);
             let answered = async {
-                match self.0.handle(&request).await {
+                match self.0.answer(&request).await {
                     Outcome::Answer(answer) => delivered(answer).await,
                     outcome @ (Outcome::Broken | Outcome::Refused) => outcome,
                 }

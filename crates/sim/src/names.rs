@@ -112,7 +112,7 @@ fn user_name(rng: &mut StdRng) -> String {
 
 const PLAIN: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
-fn draw(rng: &mut StdRng, alphabet: &[u8], len: usize) -> String {
+pub(crate) fn draw(rng: &mut StdRng, alphabet: &[u8], len: usize) -> String {
     let count = u64::try_from(alphabet.len()).unwrap_or(1);
     (0..len)
         .filter_map(|_| alphabet.get(usize::try_from(rng.next_u64() % count).unwrap_or(0)))

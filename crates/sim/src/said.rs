@@ -219,20 +219,20 @@ pub fn hostile_file_names() -> Vec<String> {
 }
 
 /// Bytes as base64 text.
-mod base64_bytes {
+pub(crate) mod base64_bytes {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
     use bytes::Bytes;
     use serde::{Deserialize, Deserializer, Serializer, de};
 
-    pub(super) fn serialize<S: Serializer>(data: &Option<Bytes>, to: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(data: &Option<Bytes>, to: S) -> Result<S::Ok, S::Error> {
         match data {
             Some(data) => to.serialize_str(&STANDARD.encode(data)),
             None => to.serialize_none(),
         }
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Bytes>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Bytes>, D::Error> {
         let text: Option<String> = Option::deserialize(from)?;
         text.map(|text| STANDARD.decode(text).map(Bytes::from).map_err(de::Error::custom)).transpose()
     }

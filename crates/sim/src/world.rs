@@ -196,7 +196,9 @@ impl AccountSpec {
             if line.change.is_some() && (line.room.is_none() || !line.text.is_empty() || !line.friend.is_empty()) {
                 return Err(format!("a `change` in a script of account `{name}` has a `room`, and nobody speaks"));
             }
-            if line.change.is_none() && line.room.is_none() && !nicks.contains(line.friend.as_str()) {
+            // On iLink the account is a person, who writes to a bot of their own.
+            let owner = line.friend == *name || line.friend == self.nick && !self.nick.is_empty();
+            if line.change.is_none() && line.room.is_none() && !owner && !nicks.contains(line.friend.as_str()) {
                 return Err(format!("a script of account `{name}` lets `{}` speak, who is no friend", line.friend));
             }
             if line.every.is_some_and(|every| every.is_zero()) {
@@ -282,7 +284,7 @@ pub enum RoomMet {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScriptSpec {
-    /// Nick of the speaker.
+    /// Nick of the speaker. The account's own nick or name is its owner, who writes to a bot of iLink; nowhere else.
     #[serde(default)]
     pub friend: String,
     /// Topic, when it is said in a room.

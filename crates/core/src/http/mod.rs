@@ -1,12 +1,13 @@
 //! How do requests get to a server? The real carrier (hyper over TCP, TLS and proxies) and the cookies above the seam.
 //!
-//! [`connect`] opens connections → [`pool`] keeps those that can be used again → [`HttpTransport`] carries requests over
+//! [`connect`] opens connections → [`load`] what they carry → [`pool`] keeps those that can be used again → [`HttpTransport`] carries requests over
 //! them → [`cookies`] is one account's jar. [`outward`] is another client over the same connections, for addresses that
 //! messages hold; [`address`] says which of them may be asked.
 
 mod address;
 mod connect;
 mod cookies;
+mod load;
 mod outward;
 mod pool;
 
@@ -19,14 +20,14 @@ use futures_util::future::BoxFuture;
 use futures_util::stream;
 use http::header::HOST;
 use http::{HeaderValue, Request, Uri};
-use http_body_util::Full;
 use tokio::time::timeout;
 use url::Url;
 
 use self::connect::{Connector, Origin};
+use self::load::{Load, Moved};
 use self::pool::{Lost, Pool, Ready};
 use crate::error::Error;
-use crate::transport::{HttpRequest, HttpResponse, HttpStream, MAX_BODY, Transport, TransportError};
+use crate::transport::{HttpRequest, HttpResponse, HttpStream, MAX_BODY, Pieces, Transport, TransportError};
 
 pub use self::address::Forbidden;
 pub use self::cookies::CookieClient;
@@ -55,11 +56,18 @@ impl HttpTransport {
     }
 
     /// The answer's head, and the connection that its body comes on.
-    async fn head(&self, request: HttpRequest) -> Result<(http::response::Parts, Ready), TransportError> {
+    async fn head(
+        &self,
+        request: HttpRequest,
+        load: Option<Load>,
+    ) -> Result<(http::response::Parts, Ready), TransportError> {
         let host = request.host();
         let not_sent = |reason: String| TransportError::NotSent { host: host.clone(), reason };
         let origin = Origin::of(&request.url).map_err(|why| not_sent(why.into()))?;
         let mut message = written(request).map_err(not_sent)?;
+        if let Some(load) = load {
+            *message.body_mut() = load;
+        }
         // A kept connection may have been closed by the server; that shows before anything is written, so going on with
         // the next one repeats nothing.
         while let Some(connection) = self.shared.pool.take(&origin) {
@@ -77,9 +85,9 @@ impl HttpTransport {
         }
     }
 
-    async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, TransportError> {
+    async fn exchange(&self, request: HttpRequest, load: Option<Load>) -> Result<HttpResponse, TransportError> {
         let host = request.host();
-        let (head, mut connection) = self.head(request).await?;
+        let (head, mut connection) = self.head(request, load).await?;
         let broken = |reason| TransportError::Broken { host: host.clone(), reason };
         let Some(first) = connection.piece().await.transpose().map_err(broken)? else {
             self.shared.pool.give_back(connection);
@@ -105,7 +113,7 @@ impl HttpTransport {
 }
 
 /// The request as it goes on the wire.
-fn written(request: HttpRequest) -> Result<Request<Full<Bytes>>, String> {
+fn written(request: HttpRequest) -> Result<Request<Load>, String> {
     let host = match (request.url.host_str(), request.url.port()) {
         (Some(host), Some(port)) => format!("{host}:{port}"),
         (Some(host), None) => host.to_owned(),
@@ -113,7 +121,7 @@ fn written(request: HttpRequest) -> Result<Request<Full<Bytes>>, String> {
     };
     let target = &request.url[url::Position::BeforePath..url::Position::AfterQuery];
     let uri: Uri = target.parse().map_err(|_invalid| "the address cannot be written as a request".to_owned())?;
-    let mut message = Request::new(Full::new(request.body));
+    let mut message = Request::new(Load::whole(request.body));
     *message.method_mut() = request.method;
     *message.uri_mut() = uri;
     *message.headers_mut() = request.headers;
@@ -127,9 +135,25 @@ impl Transport for HttpTransport {
         Box::pin(async move {
             let after = request.timeout;
             let host = request.url.clone();
-            match timeout(after, self.exchange(request)).await {
+            match timeout(after, self.exchange(request, None)).await {
                 Ok(answer) => answer,
                 Err(_elapsed) => Err(TransportError::Timeout { host: host_of(&host), after }),
+            }
+        })
+    }
+
+    fn put(&self, request: HttpRequest, body: Pieces) -> BoxFuture<'_, Result<HttpResponse, TransportError>> {
+        Box::pin(async move {
+            let (after, host, moved) = (request.timeout, request.host(), Moved::default());
+            let mut exchange = Box::pin(self.exchange(request, Some(Load::made(body, moved.clone()))));
+            loop {
+                let before = moved.get();
+                match timeout(after, &mut exchange).await {
+                    Ok(answer) => return answer,
+                    // A slow way is no dead one.
+                    Err(_elapsed) if moved.get() != before => {}
+                    Err(_elapsed) => return Err(TransportError::Timeout { host, after }),
+                }
             }
         })
     }
@@ -137,7 +161,7 @@ impl Transport for HttpTransport {
     fn open(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpStream, TransportError>> {
         Box::pin(async move {
             let (after, host) = (request.timeout, request.host());
-            let head = timeout(after, self.head(request)).await;
+            let head = timeout(after, self.head(request, None)).await;
             let (head, connection) =
                 head.map_err(|_elapsed| TransportError::Timeout { host: host.clone(), after })??;
             let coming = Coming { carrier: self.clone(), connection, host, after };

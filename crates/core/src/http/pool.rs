@@ -13,13 +13,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, response};
-use http_body_util::Full;
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
 
 use super::connect::{Origin, Wire};
+use super::load::Load;
 
 /// Connections at rest are closed after this: servers keep theirs for 60 s and more, so ours ends first, and each takes
 /// 25 KiB.
@@ -76,18 +76,18 @@ impl Pool {
 /// Why no answer came.
 pub(super) enum Lost {
     /// Nothing of the request was written; here it is.
-    Unsent(Box<Request<Full<Bytes>>>),
+    Unsent(Box<Request<Load>>),
     /// It may have been.
     Broken(String),
 }
 
 /// hyper's half of a connection, which is polled by whoever uses it.
-type Driven = Pin<Box<Connection<TokioIo<Wire>, Full<Bytes>>>>;
+type Driven = Pin<Box<Connection<TokioIo<Wire>, Load>>>;
 
 /// A connection, and the body of the answer that is coming on it.
 pub(super) struct Ready {
     origin: Origin,
-    sender: SendRequest<Full<Bytes>>,
+    sender: SendRequest<Load>,
     /// `None` once it has ended. Only its end tells a request that waits in it that it will not be written.
     connection: Option<Driven>,
     body: Option<Incoming>,
@@ -104,7 +104,7 @@ impl Ready {
     }
 
     /// Sends a request and waits for the head of its answer.
-    pub(super) async fn exchange(mut self, message: Request<Full<Bytes>>) -> Result<(response::Parts, Self), Lost> {
+    pub(super) async fn exchange(mut self, message: Request<Load>) -> Result<(response::Parts, Self), Lost> {
         // Whatever the server did while it rested shows here.
         poll_fn(|cx| {
             drive(&mut self.connection, cx);

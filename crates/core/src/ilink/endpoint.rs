@@ -89,6 +89,20 @@ impl Place {
         &self.cdn
     }
 
+    /// Where bytes are put that the service gives no whole address for.
+    pub fn upload(&self, param: &str, filekey: &str) -> Url {
+        let mut url = below(&self.cdn, "upload");
+        url.set_query(Some(&format!("encrypted_query_param={}&filekey={}", encoded(param), encoded(filekey))));
+        url
+    }
+
+    /// Where bytes are fetched that came without a whole address.
+    pub fn download(&self, param: &str) -> Url {
+        let mut url = below(&self.cdn, "download");
+        url.set_query(Some(&format!("encrypted_query_param={}", encoded(param))));
+        url
+    }
+
     /// Which service it is, for saved sessions and people: those of one service are nothing for another.
     pub fn name(&self) -> String {
         if self.other { self.fixed.origin().ascii_serialization() } else { "the real service".to_owned() }

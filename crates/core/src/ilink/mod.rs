@@ -3,11 +3,15 @@
 //! Reading order: [`headers`] what every request says about us → [`endpoint`] where each thing is asked → [`wire`] what the
 //! service says and what we say → [`ret`] its codes → [`quote`] which part of a message a quote means → `saved` what is kept
 //! of a session → `client` the driver that performs bot calls → `convert` wire → model → `poll` when the next poll is due →
-//! `login` the login machine → `session` polls, and `sender` does actions → [`account`] what the runtime sees. Protocol facts: `docs/protocol/ilink.md`.
+//! `login` the login machine → `session` polls → [`crypt`] how bytes are sealed → `upload` and `download` how they get to the
+//! CDN and back → `silk` how long speech lasts → `typing` that an answer is being written → `sender` does actions →
+//! [`account`] what the runtime sees. Protocol facts: `docs/protocol/ilink.md`.
 
 pub mod account;
 mod client;
 mod convert;
+pub mod crypt;
+mod download;
 pub mod endpoint;
 pub mod headers;
 mod login;
@@ -17,8 +21,11 @@ pub mod ret;
 mod saved;
 mod sender;
 mod session;
+mod silk;
 #[cfg(test)]
 mod testing;
+mod typing;
+mod upload;
 pub mod wire;
 
 pub use account::{ILink, Settings, capabilities};

@@ -1,10 +1,11 @@
 //! What the service says and what we send, in the service's spelling.
 //!
-//! [`answer`] what each call is answered → [`message`] one message that came → [`request`] bodies.
+//! [`answer`] what each call is answered → [`message`] one message that came → [`request`] bodies → [`send`] those that send.
 
 pub mod answer;
 pub mod message;
 pub mod request;
+pub mod send;
 
 use std::fmt;
 
