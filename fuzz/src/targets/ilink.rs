@@ -57,7 +57,7 @@ pub(super) fn words(input: &[u8]) {
     let agent = bot_agent(&text);
     assert!(agent.len() <= 256 && bot_agent(&agent) == agent, "what is clean stays as it is");
     assert!(client_version(&text) < 1 << 24);
-    _ = Identity::new(&text, &text, Some(&text)).is_ok();
+    _ = Identity::new(&text, &text, Some(&*text)).is_ok();
     if let Ok(part) = serde_json::from_str::<PartialText>(&text)
         && let Some(selected) = selected(&text, &part)
     {

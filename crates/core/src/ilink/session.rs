@@ -199,7 +199,7 @@ impl Session for ILinkSession {
     }
 
     fn log_out(&mut self) -> BoxFuture<'_, ()> {
-        Box::pin(async {
+        Box::pin(async move {
             self.leave().await;
             self.client.end(EndReason::LoggedOut);
         })
