@@ -9,7 +9,7 @@
 //! - `check`: what `wxbot check` says
 //! - `table`: whether the table of what works names tests that exist
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "the helpers of tests fail like tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "the helpers of tests fail like tests")]
 
 mod check;
 mod crash;

@@ -7,7 +7,7 @@ use crate::town::{LIFTED, RULES, Town};
 
 /// Bytes that are no multiple of a block, and begin like no known kind.
 fn bytes(len: usize, first: u8) -> bytes::Bytes {
-    (0..len).map(|at| (at % 251) as u8 ^ first).collect::<Vec<u8>>().into()
+    (0..=250).cycle().take(len).map(|at| at ^ first).collect::<Vec<u8>>().into()
 }
 
 /// The same behind what a picture or a film begins with.

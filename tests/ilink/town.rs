@@ -240,7 +240,7 @@ pub(crate) fn code(town: &Town) -> String {
 pub(crate) fn tap(town: &Town, code: &str) {
     wait::until("the phone to let tap", WITHIN, || {
         let _entered = town.tokio.enter();
-        town.sim.confirm(code).map(Some).map_err(std::io::Error::other)
+        town.sim.confirm(code).map(Some).map_err(io::Error::other)
     })
     .unwrap();
 }
