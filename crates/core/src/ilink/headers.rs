@@ -220,7 +220,7 @@ mod tests {
         assert_eq!((rows("uin").len(), rows("client_version").len(), rows("bot_agent").len()), (5, 4, 11));
     }
 
-    // cov: headers-bot-post headers-qr-start headers-qr-status
+    // cov: headers-bot-post.req headers-qr-start.req headers-qr-status.req
     #[test]
     fn headers_of_each_kind_of_call() {
         let identity = Identity::new("2.4.9", "wxbot/0.1.0", None).unwrap();
