@@ -130,7 +130,7 @@ fn plugins_are_listed_with_or_without_a_good_file() {
     let folder = shipped();
     let said = call(folder.path(), &["plugin", "list"]);
     assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
-    for part in ["auto-reply ", "built in", "used by shop, club, me"] {
+    for part in ["auto-reply ", "built in", "used by shop, club, home, me"] {
         assert!(said.out.contains(part), "{part}: {}", said.out);
     }
     let said = call(folder.path(), &["plugin", "list", "--json"]);

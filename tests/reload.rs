@@ -264,7 +264,7 @@ fn simulated_accounts_come_and_go_while_it_runs() {
         save(&me);
         let said = wxbot::call(folder.path(), &["reload"]).unwrap();
         // Whoever comes first, this order or the watcher of the file, does it.
-        let either = ["↻ bot.toml: removed shop, club\n", "↻ bot.toml: nothing changed\n"];
+        let either = ["↻ bot.toml: removed shop, club, home\n", "↻ bot.toml: nothing changed\n"];
         assert!(either.contains(&said.err.as_str()), "{}", said.err);
         assert!(wxbot::account(folder.path(), "shop").is_err(), "it is gone");
     }

@@ -1,3 +1,5 @@
+//! What does the runtime see of an account, from its login to its sends?
+
 use std::collections::HashSet;
 
 use serde_json::json;

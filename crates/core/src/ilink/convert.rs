@@ -3,12 +3,13 @@
 use serde_json::Value;
 use serde_json::value::RawValue;
 use wxbot_model::{
-    Contact, ContactKind, Content, EventKey, EventKind, File, MediaHandle, MediaKind, Mentions, Message, MsgId, PeerId,
-    Quote, Quoted, file_name,
+    Contact, ContactKind, Content, EventKey, EventKind, File, MediaHandle, MediaKind, MediaShape, Mentions, Message,
+    MsgId, PeerId, Quote, Quoted, file_name,
 };
 
 use super::quote::selected;
 use super::saved::{Memory, Said};
+use super::upload::Kind;
 use super::wire::message::{self as wire, CdnRef, Item, RefMsg, kind};
 use crate::lenient::hash_key;
 use crate::protocol::Incoming;
@@ -25,6 +26,16 @@ pub(super) mod param {
     pub(in crate::ilink) const ENCODE_TYPE: &str = "encode_type";
     /// Its samples a second.
     pub(in crate::ilink) const SAMPLE_RATE: &str = "sample_rate";
+}
+
+/// As what bytes go up; `None` for what the service has no kind for.
+pub(super) fn upload_kind(shape: MediaShape) -> Option<Kind> {
+    match shape {
+        MediaShape::Image => Some(Kind::Image),
+        MediaShape::Video => Some(Kind::Video),
+        MediaShape::File => Some(Kind::File),
+        MediaShape::Sticker | _ => None,
+    }
 }
 
 /// What is known besides the message.

@@ -1,3 +1,5 @@
+//! Does each message become what it says, whatever form it has?
+
 use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::{Value, json};

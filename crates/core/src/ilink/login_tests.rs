@@ -1,3 +1,5 @@
+//! Does the login go the right way from each state, and end in time?
+
 use serde_json::{Value, json};
 
 use super::*;

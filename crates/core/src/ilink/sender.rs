@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use wxbot_model::{Action, ClientMsgId, MediaShape, PeerId, Secret};
+use wxbot_model::{Action, ClientMsgId, PeerId, Secret};
 
 use super::account::Settings;
 use super::client::Client;
+use super::convert;
 use super::endpoint;
 use super::ret;
 use super::silk;
@@ -50,7 +51,10 @@ impl ILinkSender {
                 }
                 self.send(outgoing, &Item::text(text), "text", text).await
             }
-            Action::SendMedia { shape, .. } => self.send_media(outgoing, *shape).await,
+            Action::SendMedia { shape, .. } => match convert::upload_kind(*shape) {
+                Some(kind) => self.send_media(outgoing, kind).await,
+                None => Err(self.cannot("send a sticker")),
+            },
             other @ (Action::SendSticker { .. }
             | Action::SendLink { .. }
             | Action::SendApp { .. }
@@ -78,32 +82,21 @@ impl ILinkSender {
         SendError::Failed { why }
     }
 
-    async fn send_media(&self, outgoing: &Outgoing, shape: MediaShape) -> Result<Receipt, SendError> {
+    async fn send_media(&self, outgoing: &Outgoing, kind: Kind) -> Result<Receipt, SendError> {
         let failed = |why: &str| SendError::Failed { why: why.to_owned() };
         let to = outgoing.to.as_ref().ok_or_else(|| failed("it goes to nobody"))?;
         let file = outgoing.media.as_ref().ok_or_else(|| failed("there are no bytes to send"))?;
         // Before bytes are moved for nothing.
         self.token(to)?;
-        let mut playtime_ms = 0;
-        let kind = match shape {
-            MediaShape::Image => Kind::Image,
-            MediaShape::Video => Kind::Video,
-            MediaShape::File => match self.speech(file).await {
-                Some(ms) => {
-                    playtime_ms = ms;
-                    Kind::Voice
-                }
-                None => Kind::File,
-            },
-            MediaShape::Sticker | _ => return Err(self.cannot("send a sticker")),
-        };
+        let speech = if kind == Kind::File { self.speech(file).await } else { None };
+        let kind = if speech.is_some() { Kind::Voice } else { kind };
         let uploaded = self.client.upload(to, file, kind).await?;
         let put = Put::new(uploaded.param.expose(), uploaded.key.expose());
         let (item, word, name) = match kind {
             Kind::Image => (Item::image(put, uploaded.sealed), "image", ""),
             Kind::Video => (Item::video(put, uploaded.sealed), "video", ""),
             Kind::File => (Item::file(put, &file.name, file.len), "file", file.name.as_str()),
-            Kind::Voice => (Item::voice(put, playtime_ms), "voice", ""),
+            Kind::Voice => (Item::voice(put, speech.unwrap_or_default()), "voice", ""),
         };
         self.send(outgoing, &item, word, name).await
     }

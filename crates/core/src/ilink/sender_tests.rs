@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicUsize;
 
 use serde_json::{Value, json};
-use wxbot_model::{Media, MediaHandle, MediaKind};
+use wxbot_model::{Media, MediaHandle, MediaKind, MediaShape};
 
 use super::super::testdata::fixture;
 use super::super::testing::{Asked, BOT, OWNER, Reply, Script, client, peer, settings};

@@ -1,3 +1,5 @@
+//! Does a session poll at its pace, and hand out what has to be kept?
+
 use serde_json::{Value, json};
 
 use super::*;
