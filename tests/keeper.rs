@@ -518,6 +518,8 @@ fn sec_r17_nothing_that_a_keeper_makes_is_for_others() {
     scene.keep_after("umask 000");
     scene.until_up(at);
     assert_eq!(scene.post(at).1, Outcome::Answered);
+    // The ingress answers before the core is there.
+    wait::until("the core's own socket", WITHIN, || Ok(data.join("wxbot.sock").exists().then_some(()))).unwrap();
     let mut seen = BTreeSet::new();
     let mut folders = vec![data];
     while let Some(folder) = folders.pop() {

@@ -137,7 +137,7 @@ fn plugins_are_listed_with_or_without_a_good_file() {
     let all: Value = serde_json::from_str(&said.out).unwrap();
     let one = &all[0];
     assert_eq!((&one["id"], &one["kind"]), (&json!("auto-reply"), &json!("built-in")), "{one}");
-    assert_eq!((&one["accounts"], &one["path"]), (&json!(["shop", "club", "me"]), &Value::Null), "{one}");
+    assert_eq!((&one["accounts"], &one["path"]), (&json!(["shop", "club", "home", "me"]), &Value::Null), "{one}");
     assert!(one["version"].is_string() && one["about"].is_string() && one["needs"].is_array(), "{one}");
 
     for (text, why) in [(None, "no bot.toml, so only"), (Some("x = \n"), "wxbot check")] {
