@@ -152,8 +152,10 @@ impl ILink {
         let kept = match (entered, before) {
             (Entered::Already, Some(kept)) => kept,
             (Entered::Already, None) => return Err(Error::LoginNotCompleted("nothing of this bot is saved here")),
-            // The same bot with another token: what it knows is still true.
-            (Entered::Anew(binding), Some(kept)) if kept.binding.bot_id == binding.bot_id => Kept { binding, ..kept },
+            // The same bot with another token: what it knows is still true, but a new binding begins without a cursor.
+            (Entered::Anew(binding), Some(kept)) if kept.binding.bot_id == binding.bot_id => {
+                Kept { binding, cursor: String::new(), ..kept }
+            }
             (Entered::Anew(binding), _) => Kept { binding, memory: Memory::default(), cursor: String::new() },
         };
         let session = self.begin(line, kept).await?;

@@ -131,6 +131,11 @@ impl Place {
     }
 
     fn allowed(&self, url: Option<Url>, field: &str, said: &str) -> Result<Url, Error> {
+        // Another service that names a host of the real one, as recorded answers do, means itself.
+        let stands_in = self.other && !is_real_host(&self.fixed);
+        if stands_in && url.as_ref().is_some_and(|url| is_plain(url) && is_real_host(url)) {
+            return Ok(self.fixed.clone());
+        }
         url.filter(|url| is_plain(url) && if self.other { self.speaks(url) } else { is_real(url) }).ok_or_else(|| {
             let said: String = said.chars().filter(|c| !c.is_control()).take(100).collect();
             Error::Settings(format!(
@@ -157,9 +162,11 @@ fn is_plain(url: &Url) -> bool {
 }
 
 fn is_real(url: &Url) -> bool {
-    url.scheme() == "https"
-        && url.port().is_none()
-        && url.host_str().is_some_and(|host| SUFFIXES.iter().any(|suffix| host.ends_with(suffix)))
+    url.scheme() == "https" && url.port().is_none() && is_real_host(url)
+}
+
+fn is_real_host(url: &Url) -> bool {
+    url.host_str().is_some_and(|host| SUFFIXES.iter().any(|suffix| host.ends_with(suffix)))
 }
 
 /// An address below a base that ends in a slash or does not.

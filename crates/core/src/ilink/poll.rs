@@ -17,7 +17,7 @@ const LONG_PAUSE: Duration = Duration::from_secs(30);
 const EARLY: Duration = Duration::from_secs(2);
 /// So many of them in a row may be chance.
 const EARLY_ANSWERS: u32 = 3;
-const LONGEST_EARLY_PAUSE: u32 = 15;
+const LONGEST_EARLY_PAUSE: u32 = 2;
 /// After so long without any answer it is asked whether the service is there at all.
 const SILENCE: Duration = Duration::from_secs(120);
 
@@ -129,9 +129,9 @@ mod tests {
             pace.answered(soon, false, 0);
             pauses.push(pace.pause().as_secs());
         }
-        assert_eq!(pauses, [0, 0, 0, 1, 2, 3]);
+        assert_eq!(pauses, [0, 0, 0, 1, 2, 2]);
         (0..100).for_each(|_| pace.answered(soon, false, 0));
-        assert_eq!(pace.pause().as_secs(), 15);
+        assert_eq!(pace.pause().as_secs(), 2);
         pace.answered(soon, true, 0);
         assert_eq!(pace.pause(), Duration::ZERO, "messages came");
         (0..9).for_each(|_| pace.answered(soon, false, 0));

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -22,7 +21,7 @@ use crate::protocol::{ActionSender, Fetch, Fetched, MediaFile, Outgoing, Receipt
 
 /// How long a conversation, or the whole bot, is left alone that refused a message.
 const REFUSED: Duration = Duration::from_secs(90);
-/// How long after a −14 that the poll did not find.
+/// How long a send waits that was answered −14, while the poll finds out.
 const DOUBTED: Duration = Duration::from_secs(10);
 /// Digits of a [`ClientMsgId`] behind its milliseconds.
 const DRAWN: usize = 12;
@@ -32,15 +31,13 @@ pub(super) struct ILinkSender {
     client: Arc<Client>,
     experimental_voice: bool,
     tickets: Tickets,
-    /// The last send was answered −14, and the session goes on.
-    doubted: AtomicBool,
 }
 
 impl ILinkSender {
     /// Of this session.
     pub(super) fn new(client: Arc<Client>, settings: &Settings) -> Self {
         let (experimental_voice, tickets) = (settings.experimental_voice, Tickets::default());
-        Self { client, experimental_voice, tickets, doubted: AtomicBool::new(false) }
+        Self { client, experimental_voice, tickets }
     }
 
     async fn act(&self, outgoing: &Outgoing) -> Result<Receipt, SendError> {
@@ -133,20 +130,13 @@ impl ILinkSender {
         Ok(Receipt { server_id })
     }
 
-    /// A −14 is for the poll to believe, which is asked at once. If it does not, no send is tried for ever.
+    /// A −14 is for the poll to believe, which is asked at once: [`SendError::Ended`] would end the session before the poll,
+    /// and the greeting that it tries, had a say. Such tries are counted, so that none goes on for ever.
     fn judged(&self, done: Result<Receipt, SendError>) -> Result<Receipt, SendError> {
         match done {
             Err(SendError::Ended(reason)) if self.client.ended().is_none() => {
                 self.client.doubt();
-                if self.doubted.swap(true, Ordering::Relaxed) {
-                    let why = format!("{reason}; yet the service goes on to be heard");
-                    return Err(SendError::NotTaken { why, after: DOUBTED });
-                }
-                Err(SendError::Ended(reason))
-            }
-            Ok(done) => {
-                self.doubted.store(false, Ordering::Relaxed);
-                Ok(done)
+                Err(SendError::NotTaken { why: reason.to_string(), after: DOUBTED })
             }
             other => other,
         }

@@ -1,6 +1,6 @@
 //! What goes out, and what each answer means for doing it again.
 
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 use wxbot_model::{Media, MediaHandle, MediaKind, MediaShape};
@@ -176,7 +176,7 @@ async fn what_an_answer_means() {
         ("rate", || Reply::fixture("sendmessage-rate.resp"), "closed 90"),
         ("-13", || Reply::json(json!({"ret": -13})), "closed 90"),
         ("-2 as errcode", || Reply::json(json!({"errcode": -2})), "closed 90"),
-        ("stale", || Reply::fixture("sendmessage-stale.resp"), "TokenRefused"),
+        ("stale", || Reply::fixture("sendmessage-stale.resp"), "not taken 10"),
         ("a code that nobody knows", || Reply::json(json!({"ret": -99})), "failed"),
         ("a code that cannot be read", || Reply::json(json!({"ret": "fine"})), "uncertain"),
         ("an id that cannot be read", || Reply::json(json!({"message_id": {}})), "uncertain"),
@@ -242,14 +242,14 @@ async fn a_refused_token_is_for_the_poll_to_believe() {
         left.fetch_sub(usize::from(stale), Ordering::Relaxed);
         Reply::fixture(if stale { "sendmessage-stale.resp" } else { "sendmessage.resp" })
     });
-    assert_eq!(word(&rig.say("1").await), "TokenRefused");
+    assert_eq!(word(&rig.say("1").await), "not taken 10");
     rig.sender.client.doubted().await;
     // The session goes on: tries are counted from now on, and not for ever.
     assert_eq!(word(&rig.say("1").await), "not taken 10");
     assert_eq!(word(&rig.say("1").await), "not taken 10");
     assert_eq!(word(&rig.say("1").await), "sent");
     stale.store(1, Ordering::Relaxed);
-    assert_eq!(word(&rig.say("2").await), "TokenRefused");
+    assert_eq!(word(&rig.say("2").await), "not taken 10");
     rig.sender.client.end(EndReason::TokenRefused);
     let asked = rig.script.seen().len();
     assert_eq!(word(&rig.say("2").await), "TokenRefused");

@@ -65,6 +65,10 @@ pub(super) async fn send_now(account: &Account, plugin: &str, action: Action) ->
             Ok(None) => Err(unknown("it is still under way")),
             Err(error) => Err(error),
         };
+        if told.is_err() && done + 1 < parts {
+            // What is told as failed does not go on without its beginning.
+            account.store.withdraw(cause).await?;
+        }
         // A long text is several messages: whoever has the first may wait for the others.
         receipt = Some(told.map_err(|error| if done == 0 { error } else { in_part(done, parts, &error) })?);
     }

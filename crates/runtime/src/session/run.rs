@@ -281,6 +281,8 @@ impl Driver {
             }
             self.protocol.login(&watcher).await
         };
+        // Whatever it came to, it waits for no digits any more.
+        account.digits.close();
         match session {
             Ok(session) => {
                 // Before it is saved: a crash in between costs a warm-up too many, not one too few.

@@ -96,8 +96,11 @@ const DECIDE_SAFELY: &str =
 const DECIDE: &str = "UPDATE outbox SET state = ?2 WHERE account = ?1 AND state = 2 AND NOT held";
 const HOLD: &str =
     "UPDATE outbox SET state = 2, held = 1, error = ?2, attempts = attempts - 1 WHERE id = ?1 AND state = 1";
-const WITHDRAW: &str = "UPDATE outbox SET state = 6, held = 0, error = 'withdrawn before it was sent'
+const WITHDRAW: &str = "UPDATE outbox SET state = 6, held = 0,
+     error = iif(unsure, 'withdrawn; a try of it may have been taken', 'withdrawn before it was sent')
      WHERE cause_seq = ?1 AND (state = 0 OR state = 2 AND held)";
+/// Something of it is under way, or was withdrawn although a try may have been taken.
+const BEGUN: &str = "SELECT 1 FROM outbox WHERE cause_seq = ?1 AND (state = 1 OR state = 6 AND unsure)";
 const PROVE: &str = "UPDATE outbox SET state = 3, error = NULL WHERE id =
      (SELECT id FROM outbox WHERE account = ?1 AND conv = ?2 AND echo = ?3 AND state = 2 AND NOT held AND tried_at > ?4 ORDER BY id LIMIT 1)";
 const NOTE_ECHO: &str = "UPDATE outbox SET echoed = 1 WHERE account = ?1 AND conv = ?2 AND state < 2 AND state = 1 AND echo = ?3 AND tried_at > ?4";
@@ -133,6 +136,7 @@ pub(super) const HOT: &[&str] = &[
     DECIDE,
     HOLD,
     WITHDRAW,
+    BEGUN,
     PROVE,
     NOTE_ECHO,
     NEXT_ROWS,
@@ -217,9 +221,10 @@ pub(super) fn insert(c: &Connection, finish: &Finish) -> rusqlite::Result<Vec<Cl
     Ok(claimed)
 }
 
-/// True when it was there to be dropped.
+/// True when it was there to be dropped, and nothing of it was begun.
 pub(super) fn withdraw(c: &Connection, cause: u64) -> rusqlite::Result<bool> {
-    Ok(c.prepare_cached(WITHDRAW)?.execute([cause])? > 0)
+    let any = c.prepare_cached(WITHDRAW)?.execute([cause])? > 0;
+    Ok(any && !c.prepare_cached(BEGUN)?.exists([cause])?)
 }
 
 fn bad_id(error: wxbot_model::IdError) -> rusqlite::Error {

@@ -284,7 +284,7 @@ impl Twin {
                 (send.state, send.held, any) = (DROPPED, false, true);
             }
         }
-        any
+        any && !self.sends.values().any(|send| send.cause == cause && send.state == SENDING)
     }
 
     /// Whether everything has ended, as far as it ends by itself.
