@@ -24,9 +24,13 @@ pub struct Violation {
     pub times: u64,
 }
 
-type Kind = (bool, Option<String>, Endpoint, &'static str);
+/// Kinds that are told apart: a client may put anything into what is said of it.
+const MOST_KINDS: usize = 50_000;
 
-/// All violations so far, one entry per kind.
+/// Hard or soft, whose, where, what.
+type Kind = (bool, Option<String>, String, String);
+
+/// All violations of one service so far, one entry per kind.
 #[derive(Debug, Default)]
 pub(crate) struct Violations(Mutex<Found>);
 
@@ -41,26 +45,25 @@ impl Violations {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).list.clone()
     }
 
-    fn note(&self, hard: bool, account: Option<&str>, endpoint: Endpoint, what: &'static str, now_ms: u64) {
-        tracing::debug!(hard, account, endpoint = endpoint.name(), what, "Client violation.");
+    /// Counts one; true when there was none of its kind before.
+    pub(crate) fn note(&self, hard: bool, account: Option<&str>, endpoint: &str, what: &str, now_ms: u64) -> bool {
+        tracing::debug!(hard, account, endpoint, what, "Client violation.");
         let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let kind = (hard, account.map(str::to_owned), endpoint, what);
+        let kind = (hard, account.map(str::to_owned), endpoint.to_owned(), what.to_owned());
         if let Some(&at) = found.index.get(&kind) {
             if let Some(known) = found.list.get_mut(at) {
                 known.times += 1;
             }
-            return;
+            return false;
         }
         let at = found.list.len();
-        found.list.push(Violation {
-            hard,
-            account: kind.1.clone(),
-            endpoint: endpoint.name().to_owned(),
-            what: what.to_owned(),
-            first_at_ms: now_ms,
-            times: 1,
-        });
+        if at >= MOST_KINDS {
+            return false;
+        }
+        let (_, account, endpoint, what) = kind.clone();
+        found.list.push(Violation { hard, account, endpoint, what, first_at_ms: now_ms, times: 1 });
         found.index.insert(kind, at);
+        true
     }
 }
 
@@ -79,11 +82,11 @@ impl<'a> Checker<'a> {
     }
 
     pub(crate) fn hard(&self, what: &'static str) {
-        self.book.note(true, self.account, self.endpoint, what, self.now_ms);
+        self.book.note(true, self.account, self.endpoint.name(), what, self.now_ms);
     }
 
     pub(crate) fn soft(&self, what: &'static str) {
-        self.book.note(false, self.account, self.endpoint, what, self.now_ms);
+        self.book.note(false, self.account, self.endpoint.name(), what, self.now_ms);
     }
 
     /// Query parameters and headers that every official request of this endpoint has.

@@ -1,12 +1,11 @@
 //! What did bots do so far, and what did people see of it?
 
-use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 use tokio::sync::Notify;
 
-use crate::check::Violation;
+use crate::check::{Violation, Violations};
 use crate::service::book::HeardMedia;
 use crate::service::when::Clock;
 
@@ -219,21 +218,15 @@ impl IlinkJournal {
 /// The book of the service.
 #[derive(Debug)]
 pub(super) struct Book {
-    pages: Mutex<Pages>,
+    pages: Mutex<IlinkJournal>,
+    violations: Violations,
     changed: Notify,
     clock: Clock,
 }
 
-#[derive(Debug, Default)]
-struct Pages {
-    journal: IlinkJournal,
-    violations: Vec<Violation>,
-    index: HashMap<(bool, String, String, String), usize>,
-}
-
 impl Book {
     pub(super) fn new() -> Self {
-        Self { pages: Mutex::default(), changed: Notify::new(), clock: Clock::new() }
+        Self { pages: Mutex::default(), violations: Violations::default(), changed: Notify::new(), clock: Clock::new() }
     }
 
     pub(super) fn now_ms(&self) -> u64 {
@@ -243,7 +236,7 @@ impl Book {
     /// Adds one entry to the list that `list` chooses.
     pub(super) fn add<T>(&self, list: impl FnOnce(&mut IlinkJournal) -> &mut Vec<T>, entry: T) {
         let mut pages = self.pages();
-        let list = list(&mut pages.journal);
+        let list = list(&mut pages);
         if list.len() >= MAX_ENTRIES {
             list.drain(..MAX_ENTRIES / 10);
         }
@@ -271,7 +264,7 @@ impl Book {
         let mut left = seqs.end().saturating_sub(*seqs.start()).saturating_add(1);
         let mut pages = self.pages();
         // Newest first: what is handed out was mostly told a moment ago.
-        for told in pages.journal.told.iter_mut().rev().filter(|told| told.account == account) {
+        for told in pages.told.iter_mut().rev().filter(|told| told.account == account) {
             if seqs.contains(&told.seq) {
                 mark(told);
                 left -= 1;
@@ -285,46 +278,25 @@ impl Book {
     }
 
     pub(super) fn note(&self, hard: bool, account: &str, name: &str, what: &str) {
-        tracing::debug!(hard, account, name, what, "Client violation.");
-        let first_at_ms = self.now_ms();
-        let mut pages = self.pages();
-        let kind = (hard, account.to_owned(), name.to_owned(), what.to_owned());
-        if let Some(&at) = pages.index.get(&kind) {
-            if let Some(known) = pages.violations.get_mut(at) {
-                known.times += 1;
-            }
-            return;
+        let account = Some(account).filter(|account| !account.is_empty());
+        if self.violations.note(hard, account, name, what, self.now_ms()) {
+            self.changed.notify_waiters();
         }
-        let at = pages.violations.len();
-        if at >= MAX_ENTRIES {
-            return;
-        }
-        pages.violations.push(Violation {
-            hard,
-            account: (!account.is_empty()).then(|| account.to_owned()),
-            endpoint: name.to_owned(),
-            what: what.to_owned(),
-            first_at_ms,
-            times: 1,
-        });
-        pages.index.insert(kind, at);
-        drop(pages);
-        self.changed.notify_waiters();
     }
 
     pub(super) fn violations(&self) -> Vec<Violation> {
-        self.pages().violations.clone()
+        self.violations.list()
     }
 
     pub(super) fn journal(&self) -> IlinkJournal {
-        self.pages().journal.clone()
+        self.pages().clone()
     }
 
     /// What stood in a message of either side.
     pub(super) fn text_of(&self, id: &str) -> Option<String> {
         let pages = self.pages();
-        let told = pages.journal.told.iter().find(|told| told.id == id && told.kind != "again");
-        let sent = || pages.journal.sends.iter().find(|send| send.message_id == id).map(|send| send.text.clone());
+        let told = pages.told.iter().find(|told| told.id == id && told.kind != "again");
+        let sent = || pages.sends.iter().find(|send| send.message_id == id).map(|send| send.text.clone());
         told.map(|told| told.text.clone()).or_else(sent)
     }
 
@@ -334,7 +306,7 @@ impl Book {
             list.iter().filter(|one| late(one)).cloned().collect()
         }
         let pages = self.pages();
-        let all = &pages.journal;
+        let all = &pages;
         IlinkJournal {
             logins: late(&all.logins, |one| one.at_ms >= at_ms),
             asked: late(&all.asked, |one| one.at_ms >= at_ms),
@@ -349,7 +321,7 @@ impl Book {
 
     /// Forgets what happened so far; violations stay.
     pub(super) fn forget(&self) {
-        self.pages().journal = IlinkJournal::default();
+        *self.pages() = IlinkJournal::default();
     }
 
     /// Waits until the journal looks as wanted.
@@ -358,14 +330,14 @@ impl Book {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            if wanted(&self.pages().journal) {
+            if wanted(&self.pages()) {
                 return;
             }
             changed.await;
         }
     }
 
-    fn pages(&self) -> MutexGuard<'_, Pages> {
+    fn pages(&self) -> MutexGuard<'_, IlinkJournal> {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,13 +1,12 @@
 //! What was asked, pushed and heard, and what was wrong with it?
 
-use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::Notify;
 
-use crate::check::Violation;
+use crate::check::{Violation, Violations};
 use crate::service::when::Clock;
 
 /// Entries of one list. A load test that runs for hours must not eat the machine: the oldest go first.
@@ -107,21 +106,15 @@ pub struct HeardMedia {
 /// The book of one service.
 #[derive(Debug)]
 pub(crate) struct Book {
-    pages: Mutex<Pages>,
+    pages: Mutex<ServiceJournal>,
+    violations: Violations,
     pub(crate) changed: Notify,
     pub(crate) clock: Clock,
 }
 
-#[derive(Debug, Default)]
-struct Pages {
-    journal: ServiceJournal,
-    violations: Vec<Violation>,
-    index: HashMap<(bool, String, String, String), usize>,
-}
-
 impl Book {
     pub(crate) fn new() -> Self {
-        Self { pages: Mutex::default(), changed: Notify::new(), clock: Clock::new() }
+        Self { pages: Mutex::default(), violations: Violations::default(), changed: Notify::new(), clock: Clock::new() }
     }
 
     pub(crate) fn now_ms(&self) -> u64 {
@@ -133,27 +126,27 @@ impl Book {
         if let Value::String(text) = &mut entry.body {
             shorten(text);
         }
-        add(&mut self.pages().journal.asked, entry);
+        add(&mut self.pages().asked, entry);
         self.changed.notify_waiters();
     }
 
     pub(crate) fn pushed(&self, mut entry: PushEntry) {
         shorten(&mut entry.body);
         shorten(&mut entry.answer);
-        add(&mut self.pages().journal.pushes, entry);
+        add(&mut self.pages().pushes, entry);
         self.changed.notify_waiters();
     }
 
     pub(crate) fn heard(&self, mut entry: HeardEntry) {
         shorten(&mut entry.text);
-        add(&mut self.pages().journal.heard, entry);
+        add(&mut self.pages().heard, entry);
         self.changed.notify_waiters();
     }
 
     /// The account took back what has this id, which several people may have heard.
     pub(crate) fn revoked(&self, account: &str, id: &str) {
         let mut pages = self.pages();
-        for heard in pages.journal.heard.iter_mut().filter(|heard| heard.account == account && heard.id == id) {
+        for heard in pages.heard.iter_mut().filter(|heard| heard.account == account && heard.id == id) {
             heard.revoked = true;
         }
         drop(pages);
@@ -161,37 +154,16 @@ impl Book {
     }
 
     pub(crate) fn note(&self, hard: bool, account: &str, endpoint: &str, what: &str) {
-        tracing::debug!(hard, account, endpoint, what, "Client violation.");
-        let first_at_ms = self.now_ms();
-        let mut pages = self.pages();
-        let kind = (hard, account.to_owned(), endpoint.to_owned(), what.to_owned());
-        if let Some(&at) = pages.index.get(&kind) {
-            if let Some(known) = pages.violations.get_mut(at) {
-                known.times += 1;
-            }
-            return;
-        }
-        let at = pages.violations.len();
-        if at >= MAX_ENTRIES {
-            return;
-        }
-        pages.violations.push(Violation {
-            hard,
-            account: (!account.is_empty()).then(|| account.to_owned()),
-            endpoint: endpoint.to_owned(),
-            what: what.to_owned(),
-            first_at_ms,
-            times: 1,
-        });
-        pages.index.insert(kind, at);
+        let account = Some(account).filter(|account| !account.is_empty());
+        self.violations.note(hard, account, endpoint, what, self.now_ms());
     }
 
     pub(crate) fn violations(&self) -> Vec<Violation> {
-        self.pages().violations.clone()
+        self.violations.list()
     }
 
     pub(crate) fn journal(&self) -> ServiceJournal {
-        self.pages().journal.clone()
+        self.pages().clone()
     }
 
     /// Waits until the journal looks as wanted.
@@ -200,14 +172,14 @@ impl Book {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            if wanted(&self.pages().journal) {
+            if wanted(&self.pages()) {
                 return;
             }
             changed.await;
         }
     }
 
-    fn pages(&self) -> MutexGuard<'_, Pages> {
+    fn pages(&self) -> MutexGuard<'_, ServiceJournal> {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
