@@ -7,7 +7,7 @@ use wxbot_sim::{IlinkFile, IlinkSay, IlinkSetup};
 
 use crate::support::http::Client;
 use crate::support::wxbot::Running;
-use crate::town::{Town, WITHIN};
+use crate::town::{Login, Town, WITHIN, code, tap};
 
 /// All files below a folder, with what is in them.
 fn written(folder: &Path, all: &mut Vec<(String, Vec<u8>)>) {
@@ -30,10 +30,14 @@ fn tokens_are_in_nothing_that_is_written() {
     let town = Town::mirrored(IlinkSetup::default(), "");
     let running = Running::spawn(town.path(), town.command(&["run", "--log", "trace"])).unwrap();
     town.state(&running, &["needs_login"]);
-    town.sim.change(|setup| setup.auto_confirm = true);
-    let said = town.call(&["login", "home", "--json"]);
-    assert_eq!(said.code, Some(0), "{}", said.err);
-    let code = said.out.split_once("qrcode=").and_then(|(_, rest)| rest.split('&').next()).unwrap().to_owned();
+    let login = Login::start(&town, &["--json"], &[]);
+    let code = code(&town);
+    // Whoever is to scan it is told all of it.
+    login.until(&code, 1);
+    town.sim.scan(&code, "home").unwrap();
+    tap(&town, &code);
+    let (status, told) = login.ends();
+    assert_eq!(status, Some(0), "{told}");
     town.writes("PRIVATEtext");
     town.sees(&running, "PRIVATEtext");
     town.says(IlinkSay::File(IlinkFile { len: Some(5_000), name: "a.bin".to_owned(), ..IlinkFile::default() }));

@@ -438,7 +438,7 @@ struct Seen {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(std::env::var("CASES").map_or(48, |c| c.parse().unwrap())))]
 
     /// Whatever the order of messages, sends, answers and crashes: since the last message of a person the service has seen at
     /// most as many different sends as it lets, none before the first message, and none after a refusal.
@@ -481,7 +481,7 @@ proptest! {
                         all.sort_unstable();
                         let Some(send) = all.get(at % all.len().max(1)).copied() else { continue };
                         let chat = flying.remove(&send).unwrap();
-                        let fresh = rig.number(&format!("SELECT paid > 0 AND NOT unsure FROM outbox WHERE id = {send}")) == 1;
+                        let fresh = rig.number(&format!("SELECT NOT unsure FROM outbox WHERE id = {send}")) == 1;
                         let seen = chats.get_mut(&chat).unwrap();
                         let settlement = match how {
                             0 | 1 => Settlement::Sent { server_id: None },
