@@ -59,15 +59,15 @@ pub(super) async fn send_now(account: &Account, plugin: &str, action: Action) ->
     let claimed = account.store.send(stored).await?;
     account.outbox.stored(parts, claimed);
     let mut receipt = None;
-    for (done, expected) in expected.iter_mut().enumerate() {
-        let told = match wait(account, cause, expected).await {
+    for ((done, expected), part) in expected.iter_mut().enumerate().zip(0..) {
+        let told = match wait(account, cause, part, expected).await {
             Ok(Some(settlement)) => told(settlement),
             Ok(None) => Err(unknown("it is still under way")),
             Err(error) => Err(error),
         };
         if told.is_err() && done + 1 < parts {
             // What is told as failed does not go on without its beginning.
-            account.store.withdraw(cause).await?;
+            account.store.withdraw(cause, part).await?;
         }
         // A long text is several messages: whoever has the first may wait for the others.
         receipt = Some(told.map_err(|error| if done == 0 { error } else { in_part(done, parts, &error) })?);
@@ -84,13 +84,18 @@ pub(crate) fn no_event(source: &Source) -> u64 {
     NO_EVENT | source.random_u64() >> 2
 }
 
-async fn wait(account: &Account, cause: u64, expected: &mut Expected<'_>) -> Result<Option<Settlement>, PluginError> {
+async fn wait(
+    account: &Account,
+    cause: u64,
+    part: u32,
+    expected: &mut Expected<'_>,
+) -> Result<Option<Settlement>, PluginError> {
     let (held, late) = match expected.end(TURN).await {
         Some(Settlement::Held { error }) => (true, error),
         Some(settlement) => return Ok(Some(settlement)),
         None => (false, format!("its turn did not come within {} s", TURN.as_secs())),
     };
-    if account.store.withdraw(cause).await? {
+    if account.store.withdraw(cause, part).await? {
         return Err(PluginError::msg(format!("nothing was sent: {late}")));
     }
     // What was told as held is told once; that it was let go since is nobody's news.

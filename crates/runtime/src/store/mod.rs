@@ -107,9 +107,9 @@ pub trait Store:
     /// event and is unlike all others.
     fn send(&self, send: LoneSend) -> Answer<'_, Vec<ClaimedSend>>;
 
-    /// Drops what was [stored](Self::send) for this cause and was not begun, or is held; false when it is under way or has
-    /// ended.
-    fn withdraw(&self, cause: u64) -> Answer<'_, bool>;
+    /// Drops what was [stored](Self::send) for this cause and was not begun, or is held. True when nobody can have seen
+    /// this `part` of it, counted from 0; false when that is under way, has ended, or may have been taken by a try before.
+    fn withdraw(&self, cause: u64, part: u32) -> Answer<'_, bool>;
 
     /// Takes sends that may go out now; they are marked as under way, with the pacing paid. With them come those that a rule
     /// of the pacing has [ended](ClaimedSend::ended). Answers also when it is worth to ask again.

@@ -1,6 +1,6 @@
 //! Sends to somebody whom nobody in this login is known to be: uncertain, and out of every verdict's reach.
 //!
-//! `queued → held → (queued | expired)`. A held send was never on the wire under this login, and whoever it is for may be
+//! `queued → held → (queued | expired | uncertain)`. A held send was never on the wire under this login, and whoever it is for may be
 //! found later; so it neither expires silently nor is resent or dropped by a policy for sends of unknown outcome.
 
 use rusqlite::{Connection, params};
@@ -12,7 +12,8 @@ const HOLD: &str =
     "UPDATE outbox SET state = 2, held = 1, error = ?3 WHERE account = ?1 AND conv = ?2 AND state < 2 AND state = 0";
 const SAY: &str =
     "UPDATE outbox SET error = ?3 WHERE account = ?1 AND conv = ?2 AND state = 2 AND held AND error IS NOT ?3";
-const EXPIRE: &str = "UPDATE outbox SET state = 5, held = 0, error = 'older than max_age'
+const EXPIRE: &str =
+    "UPDATE outbox SET state = iif(unsure, 2, 5), held = 0, error = iif(unsure, 'older than max_age; a try of it may have been taken', 'older than max_age')
      WHERE account = ?1 AND conv = ?2 AND state = 2 AND held AND created_at < ?3 AND asked_at < ?3";
 const LET_GO: &str = "UPDATE outbox SET state = 0, held = 0, not_before = 0, error = NULL
      WHERE account = ?1 AND conv = ?2 AND state = 2 AND held";

@@ -252,8 +252,8 @@ impl Store for SqliteStore {
         self.write("store a send", move |c| outbox::insert(c, &sent))
     }
 
-    fn withdraw(&self, cause: u64) -> Answer<'_, bool> {
-        self.write("withdraw a send", move |c| outbox::withdraw(c, cause))
+    fn withdraw(&self, cause: u64, part: u32) -> Answer<'_, bool> {
+        self.write("withdraw a send", move |c| outbox::withdraw(c, cause, part))
     }
 
     fn claim_sends(&self, claim: ClaimSends) -> Answer<'_, (Vec<ClaimedSend>, Option<i64>)> {

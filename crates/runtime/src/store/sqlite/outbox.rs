@@ -73,7 +73,11 @@ const CLAMP: &str = "UPDATE outbox SET not_before = ?2 WHERE id = ?1";
 const CLAIM: &str = "UPDATE outbox SET state = 1, attempts = attempts + 1, tried_at = ?2, echoed = 0,
      first_at = iif(first_at = 0, ?2, first_at) WHERE id = ?1";
 const END: &str = "UPDATE outbox SET state = ?2, error = ?3 WHERE id = ?1 AND state = 0";
-const SETTLE: &str = "UPDATE outbox SET state = ?2, server_id = ?3, error = ?4 WHERE id = ?1 AND state = 1";
+const SETTLE: &str = "UPDATE outbox SET state = 3, server_id = ?2, error = NULL WHERE id = ?1 AND state = 1";
+/// A clear no says nothing of an earlier try.
+const REFUSED: &str =
+    "UPDATE outbox SET state = iif(unsure, 2, 4), error = iif(unsure, ?2 || '; an earlier try may have been taken', ?2)
+     WHERE id = ?1 AND state = 1";
 /// A try that our own message has proved went out, whatever became of its answer.
 const SETTLE_UNSURE: &str =
     "UPDATE outbox SET state = iif(echoed, 3, ?2), error = iif(echoed, NULL, ?3) WHERE id = ?1 AND state = 1";
@@ -98,9 +102,7 @@ const HOLD: &str =
     "UPDATE outbox SET state = 2, held = 1, error = ?2, attempts = attempts - 1 WHERE id = ?1 AND state = 1";
 const WITHDRAW: &str = "UPDATE outbox SET state = 6, held = 0,
      error = iif(unsure, 'withdrawn; a try of it may have been taken', 'withdrawn before it was sent')
-     WHERE cause_seq = ?1 AND (state = 0 OR state = 2 AND held)";
-/// Something of it is under way, or was withdrawn although a try may have been taken.
-const BEGUN: &str = "SELECT 1 FROM outbox WHERE cause_seq = ?1 AND (state = 1 OR state = 6 AND unsure)";
+     WHERE cause_seq = ?1 AND (state = 0 OR state = 2 AND held) RETURNING ord, unsure";
 const PROVE: &str = "UPDATE outbox SET state = 3, error = NULL WHERE id =
      (SELECT id FROM outbox WHERE account = ?1 AND conv = ?2 AND echo = ?3 AND state = 2 AND NOT held AND tried_at > ?4 ORDER BY id LIMIT 1)";
 const NOTE_ECHO: &str = "UPDATE outbox SET echoed = 1 WHERE account = ?1 AND conv = ?2 AND state < 2 AND state = 1 AND echo = ?3 AND tried_at > ?4";
@@ -126,6 +128,7 @@ pub(super) const HOT: &[&str] = &[
     CAUSE,
     END,
     SETTLE,
+    REFUSED,
     SETTLE_UNSURE,
     AGAIN,
     RESEND,
@@ -136,7 +139,6 @@ pub(super) const HOT: &[&str] = &[
     DECIDE,
     HOLD,
     WITHDRAW,
-    BEGUN,
     PROVE,
     NOTE_ECHO,
     NEXT_ROWS,
@@ -221,10 +223,16 @@ pub(super) fn insert(c: &Connection, finish: &Finish) -> rusqlite::Result<Vec<Cl
     Ok(claimed)
 }
 
-/// True when it was there to be dropped, and nothing of it was begun.
-pub(super) fn withdraw(c: &Connection, cause: u64) -> rusqlite::Result<bool> {
-    let any = c.prepare_cached(WITHDRAW)?.execute([cause])? > 0;
-    Ok(any && !c.prepare_cached(BEGUN)?.exists([cause])?)
+/// Drops the parts of a send that wait. True when this one was among them, and no try of it may have been taken.
+pub(super) fn withdraw(c: &Connection, cause: u64, part: u32) -> rusqlite::Result<bool> {
+    let mut withdraw = c.prepare_cached(WITHDRAW)?;
+    let mut rows = withdraw.query([cause])?;
+    let mut clean = false;
+    while let Some(row) = rows.next()? {
+        let (ord, unsure): (u32, bool) = (row.get(0)?, row.get(1)?);
+        clean |= ord == part && !unsure;
+    }
+    Ok(clean)
 }
 
 fn bad_id(error: wxbot_model::IdError) -> rusqlite::Error {
@@ -445,9 +453,6 @@ impl Round<'_> {
 
 pub(super) fn settle(c: &Connection, id: u64, settlement: &Settlement) -> rusqlite::Result<()> {
     // Only a send that is under way can be settled.
-    let ended = |state: i64, server_id: Option<&str>, error: Option<&str>| {
-        c.prepare_cached(SETTLE)?.execute(params![id, state, server_id, error])
-    };
     let unsure = |state: i64, error: &str| c.prepare_cached(SETTLE_UNSURE)?.execute(params![id, state, error]);
     match settlement {
         Settlement::Sent { .. } => meter::taken(c, id)?,
@@ -461,8 +466,8 @@ pub(super) fn settle(c: &Connection, id: u64, settlement: &Settlement) -> rusqli
         | Settlement::Dropped { .. } => {}
     }
     match settlement {
-        Settlement::Sent { server_id } => ended(SENT, server_id.as_deref(), None)?,
-        Settlement::Failed { error } => ended(FAILED, None, Some(error))?,
+        Settlement::Sent { server_id } => c.prepare_cached(SETTLE)?.execute(params![id, server_id])?,
+        Settlement::Failed { error } => c.prepare_cached(REFUSED)?.execute(params![id, error])?,
         Settlement::Resent { not_before_ms, error } => {
             c.prepare_cached(RESEND)?.execute(params![id, not_before_ms, error])?
         }

@@ -308,7 +308,7 @@ async fn a_send_of_no_event_goes_as_the_others_and_can_be_withdrawn_before() {
     assert_eq!(first.len(), 1, "claimed at once");
     assert!(rig.store.send(lone("2", 2, Some(ask()))).await.unwrap().is_empty(), "behind the first");
     rig.store.send(lone("3", 3, None)).await.unwrap();
-    let withdraw = async |cause: u64| rig.store.withdraw((1 << 62) | cause).await.unwrap();
+    let withdraw = async |cause: u64| rig.store.withdraw((1 << 62) | cause, 0).await.unwrap();
     assert!(!withdraw(1).await, "it is under way");
     assert!(withdraw(2).await);
     assert!(!withdraw(2).await);
@@ -319,4 +319,58 @@ async fn a_send_of_no_event_goes_as_the_others_and_can_be_withdrawn_before() {
     assert!(withdraw(3).await, "held is not begun");
     let counts: OutboxCounts = rig.store.counts(&shop()).await.unwrap().outbox;
     assert_eq!((counts.sent, counts.dropped), (1, 2));
+}
+
+#[tokio::test]
+async fn whoever_withdraws_learns_of_the_part_that_is_waited_for() {
+    let rig = rig();
+    let parts = |direct| LoneSend {
+        account: shop(),
+        sends: (0..3).map(|ord| send("now", ord, "p1", &format!("1{ord}"))).collect(),
+        cause: 1 << 62,
+        direct,
+        now_ms: NOW,
+    };
+    let first = rig.store.send(parts(Some(ask()))).await.unwrap();
+    // Its end is stored, and not told yet: whoever waits for it must not hear that nothing was sent.
+    rig.sent(first[0].id).await;
+    assert!(!rig.store.withdraw(1 << 62, 0).await.unwrap());
+    assert_eq!(rig.states(), [3, 6, 6], "the others do not go on without whoever asked");
+    let rig = self::rig();
+    let first = rig.store.send(parts(Some(ask()))).await.unwrap();
+    rig.sent(first[0].id).await;
+    assert!(rig.store.withdraw(1 << 62, 1).await.unwrap(), "nobody has seen the second");
+    let rig = self::rig();
+    let first = rig.store.send(parts(Some(ask()))).await.unwrap();
+    let again = Settlement::Resent { not_before_ms: NOW + 1_000, error: "no answer".into() };
+    rig.store.settle(first[0].id, again).await.unwrap();
+    assert!(!rig.store.withdraw(1 << 62, 0).await.unwrap(), "somebody may have seen it");
+    assert_eq!(rig.states(), [6, 6, 6]);
+}
+
+#[tokio::test]
+async fn a_clear_no_says_nothing_of_an_earlier_try() {
+    let no = || Settlement::Failed { error: "not that".into() };
+    for unsure in [false, true] {
+        let rig = rig();
+        rig.queue(vec![send("x", 0, "p1", "1")]).await;
+        let id = rig.claim(ask()).await[0];
+        if unsure {
+            let again = Settlement::Resent { not_before_ms: NOW, error: "no answer".into() };
+            rig.store.settle(id, again).await.unwrap();
+            assert_eq!(rig.claim(ask()).await, [id]);
+        }
+        rig.store.settle(id, no()).await.unwrap();
+        assert_eq!(rig.states(), [if unsure { 2 } else { 4 }]);
+        let error: String = rig.sql().query_row("SELECT error FROM outbox", [], |r| r.get(0)).unwrap();
+        assert_eq!(error, if unsure { "not that; an earlier try may have been taken" } else { "not that" });
+    }
+    // Nor does its age, when it was held meanwhile.
+    let rig = rig();
+    rig.queue(vec![send("x", 0, "p1", "1")]).await;
+    let id = rig.claim(ask()).await[0];
+    rig.store.settle(id, Settlement::Resent { not_before_ms: NOW, error: "no answer".into() }).await.unwrap();
+    rig.store.hold(&shop(), vec![(conv("p1"), "who?".to_owned())]).await.unwrap();
+    rig.store.let_go(&shop(), vec![conv("p1")], NOW + 1_000, 500).await.unwrap();
+    assert_eq!((rig.states(), rig.number("SELECT held FROM outbox")), (vec![2], 0));
 }

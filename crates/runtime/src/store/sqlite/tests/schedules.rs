@@ -414,7 +414,7 @@ impl<'c> Play<'c> {
         let claimed = outbox::insert(self.c, &finish).map_err(bad)?;
         self.recorded(cause, Finished::Done(claimed), &asked)?;
         if self.random.one_in(2) {
-            let (store, twin) = (outbox::withdraw(self.c, cause).map_err(bad)?, self.twin.withdraw(cause));
+            let (store, twin) = (outbox::withdraw(self.c, cause, 0).map_err(bad)?, self.twin.withdraw(cause, 0));
             if store != twin {
                 return Err(format!("withdrawn: {store}, not {twin}"));
             }

@@ -37,6 +37,7 @@ pub(super) struct Event {
 pub(super) struct Send {
     pub(super) conv: u8,
     pub(super) cause: u64,
+    pub(super) ord: u32,
     pub(super) state: i64,
     pub(super) attempts: i64,
     pub(super) held: bool,
@@ -191,6 +192,7 @@ impl Twin {
                 Send {
                     conv: one.conv,
                     cause,
+                    ord: one.ord,
                     state: of,
                     attempts: of,
                     held: false,
@@ -277,14 +279,15 @@ impl Twin {
         }
     }
 
-    pub(super) fn withdraw(&mut self, cause: u64) -> bool {
-        let mut any = false;
+    pub(super) fn withdraw(&mut self, cause: u64, part: u32) -> bool {
+        let mut clean = false;
         for send in self.sends.values_mut().filter(|send| send.cause == cause) {
             if send.state == QUEUED || send.state == UNCERTAIN && send.held {
-                (send.state, send.held, any) = (DROPPED, false, true);
+                (send.state, send.held) = (DROPPED, false);
+                clean |= send.ord == part;
             }
         }
-        any && !self.sends.values().any(|send| send.cause == cause && send.state == SENDING)
+        clean
     }
 
     /// Whether everything has ended, as far as it ends by itself.
