@@ -241,6 +241,18 @@ fn sec_r19_no_core_dump_of_a_running_wxbot() {
 }
 
 #[test]
+fn no_huge_pages_for_a_running_wxbot() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = Running::start(folder.path(), &["sim"]).unwrap();
+    run.until_out("its address", SOON, |out| out.contains("http://")).unwrap();
+    let status = fs::read_to_string(format!("/proc/{}/status", run.pid())).unwrap();
+    // Kernels from before 5.0 do not tell.
+    let told = status.lines().find_map(|line| line.strip_prefix("THP_enabled:"));
+    assert!(told.is_none_or(|told| told.trim() == "0"), "{status}");
+    run.stop("TERM", SOON).unwrap();
+}
+
+#[test]
 fn sec_r19_nobody_may_read_the_memory_of_a_running_wxbot() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = wxbot::command(folder.path(), &["sim"]);

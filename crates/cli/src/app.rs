@@ -50,7 +50,7 @@ impl App {
     /// Reads the command line, does what it says, and answers the exit code: 0 done, 1 failed, 2 usage, 78 bad
     /// configuration; `send --wait` also 3 and 4.
     pub fn main(self) -> ExitCode {
-        process::protect();
+        process::prepare();
         let args = Args::parse();
         logs::start(&args);
         #[cfg(debug_assertions)]

@@ -89,6 +89,7 @@ fn measure(people: usize, rooms: usize) -> (usize, Vec<(Book, Contacts)>) {
 
 #[test]
 fn an_account_stays_small() {
+    rustix::thread::disable_transparent_huge_pages(true).unwrap();
     // One after another in one process, each kept: freed memory must not hide what the next one takes.
     let (people, _one) = measure(PEOPLE, 0);
     let (rooms, _two) = measure(0, ROOMS);
