@@ -4,13 +4,13 @@ use std::cell::RefCell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::targets::Target;
 
-/// What any input may take, however short: the first one of a pattern fills caches, and the machine has other things to do.
+/// What any input may take, however short: the first one of a pattern fills caches.
 const TIME_AT_ALL: Duration = Duration::from_millis(50);
-/// What a KiB may take besides. The slowest target needs a hundredth of it on an idle machine.
+/// What a KiB may take besides. The slowest target needs a hundredth of it.
 const TIME_PER_KIB: Duration = Duration::from_millis(5);
 /// What is not optimised takes longer.
 const SLOWER: u32 = if cfg!(debug_assertions) { 40 } else { 1 };
@@ -100,16 +100,22 @@ fn quiet() {
     });
 }
 
+/// The time that processors have spent on this process: what others do meanwhile is nobody's fault here.
+fn spent() -> Duration {
+    let spent = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(u64::try_from(spent.tv_sec).unwrap_or(0), u32::try_from(spent.tv_nsec).unwrap_or(0))
+}
+
 /// One run: how it ended, the most bytes held, the pieces asked for, the time.
 fn once(target: &Target, input: &[u8]) -> (Result<(), String>, u64, u64, Duration) {
     quiet();
     SAID.with(|said| *said.borrow_mut() = Some(String::new()));
     let mut ended = Ok(());
-    let began = Instant::now();
+    let before = spent();
     let counted = allocation_counter::measure(|| {
         ended = catch_unwind(AssertUnwindSafe(|| (target.run)(input))).map_err(drop);
     });
-    let took = began.elapsed();
+    let took = spent().saturating_sub(before);
     let said = SAID.with(|said| said.borrow_mut().take()).unwrap_or_default();
     (ended.map_err(|()| said), counted.bytes_max, counted.count_total, took)
 }
@@ -130,7 +136,7 @@ pub fn judge(target: &Target, input: &[u8]) -> Result<Way, Finding> {
         if held <= allowed && took <= patience {
             break;
         }
-        // What is made once and kept (patterns, tables) is not this input's; nor is what another process did meanwhile.
+        // What is made once and kept (patterns, tables) is not this input's.
         let (ended, again, _, faster) = once(target, input);
         ended.map_err(Finding::Panic)?;
         held = held.min(again);
@@ -162,8 +168,8 @@ mod tests {
         let hoard = judge(&target(|bytes| drop(vec![1u8; 65 * 1024 + bytes.len() * 11])), b"abc").unwrap_err();
         assert_eq!(hoard.word(), "memory", "{hoard}");
         fn dull(_: &[u8]) {
-            let began = Instant::now();
-            while began.elapsed() < (TIME_AT_ALL + Duration::from_millis(10)) * SLOWER {}
+            let before = spent();
+            while spent().saturating_sub(before) < (TIME_AT_ALL + Duration::from_millis(10)) * SLOWER {}
         }
         if !cfg!(debug_assertions) {
             let slow = judge(&target(dull), b"abc").unwrap_err();
