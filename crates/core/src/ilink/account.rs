@@ -208,10 +208,11 @@ impl Protocol for ILink {
         Box::pin(self.log_in(watcher))
     }
 
-    /// Milliseconds, a count and chance: the service shows nothing of a message with an id that was used, ever.
+    /// Milliseconds, a count and chance: the service shows nothing of a message with an id that was used, ever. The count
+    /// goes so far that both are eight hexadecimal digits on the wire.
     #[expect(clippy::expect_used, reason = "digits only, at most 20 + 4 + 8")]
     fn draw_client_msg_id(&self) -> ClientMsgId {
-        let nth = self.drawn.fetch_add(1, Ordering::Relaxed) % 10_000;
+        let nth = self.drawn.fetch_add(1, Ordering::Relaxed) % 42;
         let chance = self.source.below(100_000_000);
         format!("{}{nth:04}{chance:08}", self.source.now_ms().unsigned_abs()).parse().expect("digits")
     }

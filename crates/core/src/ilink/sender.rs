@@ -171,7 +171,7 @@ impl ActionSender for ILinkSender {
     }
 }
 
-/// The id as the service is told it: `wxbot:<milliseconds>-<hexadecimal digits>`. Other ids have other words.
+/// The id as the service is told it: `wxbot:<milliseconds>-<8 hexadecimal digits>`. Other ids have other words.
 fn on_wire(id: &ClientMsgId) -> String {
     let (at, drawn) = id.as_str().split_at_checked(id.as_str().len().saturating_sub(DRAWN)).unwrap_or_default();
     let drawn: u64 = drawn.parse().unwrap_or_default();

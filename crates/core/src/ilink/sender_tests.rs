@@ -275,7 +275,10 @@ fn ids_are_never_the_same() {
         .map(|_| crate::protocol::Protocol::draw_client_msg_id(&account))
         .map(|id| {
             assert!(id.as_str().len() == 13 + DRAWN);
-            on_wire(&id)
+            let told = on_wire(&id);
+            let (_, digits) = told.split_once('-').unwrap();
+            assert!(digits.len() == 8 && digits.bytes().all(|b| b.is_ascii_hexdigit()), "{told}");
+            told
         })
         .collect();
     assert_eq!(drawn.len(), 1_000);

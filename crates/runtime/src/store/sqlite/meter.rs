@@ -36,9 +36,11 @@ const REFUSE: &str = "UPDATE meter SET refused = max(refused, ?5), not_before = 
          learnt = iif(?5 AND spent > 0 AND spent < coalesce(learnt, spent + 1), spent, learnt)
      WHERE account = ?1 AND conv = ?2 AND opened = ?3";
 
+const CUT: &str = "UPDATE meter SET not_before = ?3 WHERE account = ?1 AND conv = ?2 AND not_before > ?3";
+
 /// Statements that must never walk through a whole table.
 #[cfg(test)]
-pub(super) const HOT: &[&str] = &[READ, LIST, MOVE_ON, OPEN, PAY, PAID, PAID_IN, SENDS, GIVE_BACK, UNLEARN, REFUSE];
+pub(super) const HOT: &[&str] = &[READ, LIST, MOVE_ON, OPEN, PAY, PAID, PAID_IN, SENDS, GIVE_BACK, UNLEARN, REFUSE, CUT];
 
 fn meter(r: &Row<'_>) -> rusqlite::Result<Meter> {
     Ok(Meter {
@@ -119,6 +121,11 @@ pub(super) fn refuse(c: &Connection, id: u64, not_before_ms: i64) -> rusqlite::R
     give_back(c, id)?;
     let values = params![paid.account, paid.conv, paid.opened, not_before_ms, paid.begun_in_it];
     c.prepare_cached(REFUSE)?.execute(values).map(drop)
+}
+
+/// Nothing waits longer than until then, should the clock have been ahead when that was noted.
+pub(super) fn cut(c: &Connection, account: &str, conv: &str, latest_ms: i64) -> rusqlite::Result<()> {
+    c.prepare_cached(CUT)?.execute(params![account, conv, latest_ms]).map(drop)
 }
 
 impl MeterStore for SqliteStore {

@@ -18,6 +18,9 @@ use crate::pacing::window::{Meter, Reading, Shut};
 use crate::pacing::{Bucket, GAP, LOGIN, OF_ACCOUNT, OnRepeat, OnSameText, Pace, of_kind};
 use crate::store::types::ClaimSends;
 
+/// No chat rests longer after a refusal. What was noted under a clock that was ahead is cut to it, for good.
+const LONGEST_REST_MS: i64 = 3_600_000;
+
 /// A send before the toll.
 #[derive(Clone, Copy)]
 pub(super) struct Candidate<'a> {
@@ -135,9 +138,12 @@ impl<'a> Toll<'a> {
         let Some(meter) = meter else { return Ok(Some(Ruling::LaneShut(Shut::NobodyWrote))) };
         let counted = !send.fresh && meter::has_paid(self.c, send.id, &meter)?;
         Ok(match meter.read(window, self.ask.now_ms, counted) {
-            // Not beyond an hour, should the clock have been set back.
             Reading::Open { from_ms: Some(at_ms), .. } => {
-                Some(Ruling::LaneWaits(at_ms.min(self.ask.now_ms.saturating_add(3_600_000))))
+                let latest_ms = self.ask.now_ms.saturating_add(LONGEST_REST_MS);
+                if at_ms > latest_ms {
+                    meter::cut(self.c, self.ask.account.as_str(), send.lane, latest_ms)?;
+                }
+                Some(Ruling::LaneWaits(at_ms.min(latest_ms)))
             }
             Reading::Open { from_ms: None, .. } => None,
             Reading::Shut(shut) => Some(Ruling::LaneShut(shut)),

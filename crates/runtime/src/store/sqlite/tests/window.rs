@@ -239,6 +239,20 @@ async fn a_refusal_shuts_until_somebody_writes_and_at_least_as_long_as_it_says()
 }
 
 #[tokio::test]
+async fn a_rest_that_was_noted_under_a_clock_ahead_is_cut_once() {
+    let rig = rig();
+    rig.writes("p1", NOW).await;
+    rig.answers((0..2).map(|n| text("p1", &n.to_string())).collect()).await;
+    rig.claim(windowed(NOW)).await;
+    rig.ends(1, refused(NOW + 10 * HOUR_MS)).await;
+    rig.writes("p1", NOW + 1).await;
+    rig.sql().execute("UPDATE outbox SET not_before = 0", []).unwrap();
+    assert_eq!(rig.store.claim_sends(windowed(NOW)).await.unwrap(), (vec![], Some(NOW + HOUR_MS)));
+    let patient = ClaimSends { max_age_ms: 24 * HOUR_MS, ..windowed(NOW + HOUR_MS) };
+    assert_eq!(rig.claim(patient).await, [1]);
+}
+
+#[tokio::test]
 async fn what_is_under_way_when_they_write_counts_in_the_new_window() {
     let rig = rig();
     rig.writes("p1", NOW).await;
