@@ -40,7 +40,8 @@ const CUT: &str = "UPDATE meter SET not_before = ?3 WHERE account = ?1 AND conv 
 
 /// Statements that must never walk through a whole table.
 #[cfg(test)]
-pub(super) const HOT: &[&str] = &[READ, LIST, MOVE_ON, OPEN, PAY, PAID, PAID_IN, SENDS, GIVE_BACK, UNLEARN, REFUSE, CUT];
+pub(super) const HOT: &[&str] =
+    &[READ, LIST, MOVE_ON, OPEN, PAY, PAID, PAID_IN, SENDS, GIVE_BACK, UNLEARN, REFUSE, CUT];
 
 fn meter(r: &Row<'_>) -> rusqlite::Result<Meter> {
     Ok(Meter {
