@@ -47,7 +47,10 @@ fn a_friend_is_answered_from_the_first_scan_on() {
     assert_eq!(town.seen(), ["a1", "a2"]);
     let people = town.call(&["accounts"]);
     assert!(people.out.contains("ilink") && people.out.contains("out sent 2"), "{}", people.out);
+    let left = || town.sim.journal().asked_at("notifystop").count();
+    assert_eq!(left(), 0);
     town.ends_well(running);
+    assert_eq!(left(), 1, "the service is told that nobody listens");
 }
 
 #[test]
