@@ -83,6 +83,30 @@ fn a_refusal_teaches_more_than_the_numbers() {
 }
 
 #[test]
+fn a_long_text_by_hand_goes_in_parts_whether_or_not_wxbot_runs() {
+    let town = Town::open(&format!("{LIFTED}{RULES}"), "chunk = 200");
+    let running = town.run_bound();
+    town.writes("q1");
+    town.sees(&running, "a1");
+    let owner = owner(&town);
+    let come_in_three = |running: &Running, before: usize, text: &str| {
+        town.until(running, "all its parts", |journal| journal.texts_to("home", "home").count() >= before + 3);
+        let parts = town.seen().split_off(before);
+        assert!(parts.iter().all(|part| part.chars().count() <= 200), "{parts:?}");
+        assert_eq!(parts.concat(), text);
+    };
+    let text = "甲".repeat(450);
+    sends(&town, &owner, &text);
+    come_in_three(&running, 1, &text);
+    assert!(running.stop("TERM", WITHIN).unwrap().success());
+    let text = "乙".repeat(450);
+    sends(&town, &owner, &text);
+    let running = town.run();
+    come_in_three(&running, 4, &text);
+    town.ends_well(running);
+}
+
+#[test]
 fn a_long_text_goes_in_parts_that_the_phone_shows_whole() {
     let paragraph = "一段不短的话,说明白一件事。".repeat(7);
     let text: Vec<String> = (0..12).map(|n| format!("{n}. {paragraph}")).collect();

@@ -209,6 +209,11 @@ pub(crate) fn protocol(
     Arc::new(ILink::new(settings(options, endpoint), transport, source.clone()))
 }
 
+/// How wide a text may be.
+pub(crate) fn text_limit(options: &Map<String, Value>) -> usize {
+    settings(options, None).text_limit
+}
+
 fn settings(options: &Map<String, Value>, endpoint: Option<Url>) -> Settings {
     let text = |key: &str| options.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
     let number = |key: &str, preset: u32| {

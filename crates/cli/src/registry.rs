@@ -128,6 +128,11 @@ pub(crate) fn protocol(
     })
 }
 
+/// How wide a text of this account may be, as its protocol will say once it runs.
+pub(crate) fn text_limit(account: &AccountConfig) -> Option<usize> {
+    (account.protocol == "ilink").then(|| ilink::text_limit(&account.options))
+}
+
 fn web_settings(options: &Map<String, Value>, endpoint: Option<Url>) -> Settings {
     let text = |key: &str| options.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let or = |text: String, default: &str| if text.is_empty() { default.to_owned() } else { text };

@@ -67,6 +67,8 @@ pub struct Sender<'a> {
     pub name: &'a AccountName,
     /// What its protocol can do.
     pub capabilities: Capabilities,
+    /// How wide a text may be before it goes out in parts; as [`Protocol::text_limit`](wxbot_core::Protocol::text_limit).
+    pub text_limit: Option<usize>,
     /// Where everything lives.
     pub store: &'a dyn Store,
     /// Where files go.
@@ -151,8 +153,7 @@ impl Sender<'_> {
         let (action, _hold) = self.action(errand, to.clone()).await?;
         let protocol = self.account.map(|account| Arc::clone(&account.settings().protocol));
         let draw = || protocol.as_ref().map_or_else(|| client_id(self.source), |one| one.draw_client_msg_id());
-        let text_limit = protocol.as_ref().and_then(|protocol| protocol.text_limit());
-        let sends = rows_of(text_limit, draw, &Arc::from(WXBOT), &to, &action, 0)?;
+        let sends = rows_of(self.text_limit, draw, &Arc::from(WXBOT), &to, &action, 0)?;
         let count = sends.len();
         let cause = no_event(self.source);
         let direct = self.account.and_then(outbox::may_claim);
@@ -191,9 +192,11 @@ fn client_id(source: &Source) -> ClientMsgId {
 impl Account {
     /// Sends in this account's name.
     pub fn errands(&self) -> Sender<'_> {
+        let protocol = Arc::clone(&self.settings().protocol);
         Sender {
             name: &self.name,
-            capabilities: self.settings().protocol.capabilities(),
+            capabilities: protocol.capabilities(),
+            text_limit: protocol.text_limit(),
             store: &*self.store,
             media: &self.media,
             source: &self.source,

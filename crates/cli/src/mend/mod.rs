@@ -32,6 +32,7 @@ use wxbot_runtime::store::{
 use crate::args::Args;
 use crate::control::{self, Request, Served, now_ms};
 use crate::place::{Place, data_dir, read_config};
+use crate::registry::text_limit;
 use crate::report::{Failure, OrExit, say};
 use crate::words::Lang;
 
@@ -121,8 +122,8 @@ pub(crate) struct Bench {
     source: Source,
     /// The accounts that run; `None` where none does.
     running: Option<Roster>,
-    /// Those of the file where none runs, and what their protocols can do.
-    known: Vec<(AccountName, Capabilities)>,
+    /// Those of the file where none runs, what their protocols can do, and how wide a text may be.
+    known: Vec<(AccountName, Capabilities, Option<usize>)>,
 }
 
 impl Bench {
@@ -158,12 +159,12 @@ impl Bench {
                 act(account.errands()).await
             }
             None => {
-                let known = self.known.iter().find(|(known, _)| known == name);
-                let (name, capabilities) =
+                let known = self.known.iter().find(|(known, ..)| known == name);
+                let (name, capabilities, text_limit) =
                     known.ok_or_else(|| format!("bot.toml has no account `{name}` that runs"))?;
-                let (store, media) = (&*self.store, &*self.media);
-                let capabilities = *capabilities;
-                act(Sender { name, capabilities, store, media, source: &self.source, account: None }).await
+                let (store, media, source) = (&*self.store, &*self.media, &self.source);
+                let (capabilities, text_limit) = (*capabilities, *text_limit);
+                act(Sender { name, capabilities, text_limit, store, media, source, account: None }).await
             }
         }
     }
@@ -437,7 +438,8 @@ impl<'a> Counter<'a> {
             let media = place.media(self.config.media, Source::system()).await?;
             let able = |protocol: &str| self.registry.protocols.iter().find(|spec| spec.name == protocol);
             let known = self.config.accounts.iter().filter(|account| account.enabled);
-            let known = known.filter_map(|one| Some((one.name.clone(), able(&one.protocol)?.capabilities)));
+            let known =
+                known.filter_map(|one| Some((one.name.clone(), able(&one.protocol)?.capabilities, text_limit(one))));
             let archive = match self.dir.join(ARCHIVE_FILE).exists() {
                 true => Some(Arc::new(SqliteArchive::open(&place.dir).or_exit("cannot open the archive")?)),
                 false => None,
