@@ -228,28 +228,30 @@ fn sec_r20_a_proxy_that_refuses_shows_no_password() {
     written.must_not_hold(CANARY, |_| false);
 }
 
-#[test]
-fn sec_r19_no_core_dump_of_a_running_wxbot() {
+/// What the kernel tells of a running wxbot in this file of `/proc`.
+fn told_of_a_running_wxbot(file: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let mut run = Running::start(folder.path(), &["sim"]).unwrap();
     run.until_out("its address", SOON, |out| out.contains("http://")).unwrap();
-    let limits = fs::read_to_string(format!("/proc/{}/limits", run.pid())).unwrap();
+    let told = fs::read_to_string(format!("/proc/{}/{file}", run.pid())).unwrap();
+    run.stop("TERM", SOON).unwrap();
+    told
+}
+
+#[test]
+fn sec_r19_no_core_dump_of_a_running_wxbot() {
+    let limits = told_of_a_running_wxbot("limits");
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
     let numbers: Vec<_> = core.split_whitespace().skip(4).take(2).collect();
     assert_eq!(numbers, ["0", "0"], "{core}");
-    run.stop("TERM", SOON).unwrap();
 }
 
 #[test]
 fn no_huge_pages_for_a_running_wxbot() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut run = Running::start(folder.path(), &["sim"]).unwrap();
-    run.until_out("its address", SOON, |out| out.contains("http://")).unwrap();
-    let status = fs::read_to_string(format!("/proc/{}/status", run.pid())).unwrap();
+    let status = told_of_a_running_wxbot("status");
     // Kernels from before 5.0 do not tell.
     let told = status.lines().find_map(|line| line.strip_prefix("THP_enabled:"));
     assert!(told.is_none_or(|told| told.trim() == "0"), "{status}");
-    run.stop("TERM", SOON).unwrap();
 }
 
 #[test]

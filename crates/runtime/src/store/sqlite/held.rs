@@ -1,7 +1,7 @@
 //! Sends to somebody whom nobody in this login is known to be: uncertain, and out of every verdict's reach.
 //!
-//! `queued → held → (queued | expired | uncertain)`. A held send was never on the wire under this login, and whoever it is for may be
-//! found later; so it neither expires silently nor is resent or dropped by a policy for sends of unknown outcome.
+//! `queued → held → (queued | expired | uncertain)`. A held send was never on the wire under this login, and whoever it is
+//! for may be found later; so it neither expires silently nor is resent or dropped by a policy for sends of unknown outcome.
 
 use rusqlite::{Connection, params};
 use wxbot_model::{AccountName, ContactId};
